@@ -1,0 +1,80 @@
+"""What one can ask of a training while it runs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = ("stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One request; `id` is set where somebody waits to hear what became of it."""
+
+    kind: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"There is no command {self.kind!r}: choose one of {', '.join(KINDS)}.")
+
+
+class TrainCommands:
+    """A mailbox: the control channel puts commands in, the training thread takes them between steps.
+
+    The methods without an id are OneTrainer's, for callers that hold a trainer in their own process.
+    """
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._pending: list[Command] = []
+        self._stop: Command | None = None
+
+    def stop(self, final_model: bool = True) -> None:
+        self.put(Command("stop", {"final_model": final_model}))
+
+    def pause(self) -> None:
+        self.put(Command("pause"))
+
+    def resume(self) -> None:
+        self.put(Command("continue"))
+
+    def sample_default(self) -> None:
+        self.put(Command("sample_default"))
+
+    def sample_custom(self, sample_config: Any) -> None:
+        """Ask for one sample; `sample_config` is a SampleConfig or its dict."""
+        settings = sample_config if isinstance(sample_config, dict) else sample_config.to_dict()
+        self.put(Command("sample_custom", settings))
+
+    def backup(self) -> None:
+        self.put(Command("backup"))
+
+    def save(self) -> None:
+        self.put(Command("save"))
+
+    def put(self, command: Command) -> None:
+        with self._arrived:
+            self._pending.append(command)
+            if command.kind == "stop" and self._stop is None:
+                self._stop = command
+            self._arrived.notify_all()
+
+    @property
+    def stop_requested(self) -> Command | None:
+        """The first stop that was asked for; it stays, so that long work such as caching can look between two pieces."""
+        return self._stop
+
+    def take(self) -> list[Command]:
+        """All commands that came since the last call, in their order, stops last."""
+        with self._arrived:
+            taken, self._pending = self._pending, []
+        return sorted(taken, key=lambda command: command.kind == "stop")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until a command is there, `timeout` seconds at most; say whether one is."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: bool(self._pending), timeout)
