@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""The project's command line: `manage.py serve`, `manage.py gpu_worker`, and Django's own commands."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018  reads the environment, so that a bad value ends here in one sentence
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error} README.md lists the settings.")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+"""The REST API's addresses."""
+
+app_name = "api"
+urlpatterns: list = []

@@ -1,0 +1,25 @@
+"""Who may do what: viewers read, trainers also start and stop runs, admins also manage users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+
+TRAINERS = "trainers"
+
+
+def may_train(user: Any) -> bool:
+    """Admins and members of the group `trainers` may change things; everybody else who is signed in may look."""
+    return user.is_authenticated and (user.is_staff or user.groups.filter(name=TRAINERS).exists())
+
+
+class ViewersReadTrainersWrite(BasePermission):
+    """You may look at everything here but change nothing: ask an admin to put you into the group 'trainers'."""
+
+    message = __doc__
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        if request.method in SAFE_METHODS:
+            return bool(request.user and request.user.is_authenticated)
+        return may_train(request.user)

@@ -1,0 +1,5 @@
+"""The WebSocket addresses."""
+
+from channels.routing import URLRouter
+
+websocket_application = URLRouter([])

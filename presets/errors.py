@@ -1,0 +1,30 @@
+"""What can be wrong with a request: the docstring is what the user reads, and one handler turns it into an answer."""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """This cannot be done."""
+
+    def __init__(self, message: str | None = None):
+        super().__init__(message or type(self).__doc__)
+
+
+class NotFound(DomainError):
+    """There is no such thing."""
+
+
+class NotNow(DomainError):
+    """The run's state does not allow this now."""
+
+
+class BadInput(DomainError):
+    """The request is not understood."""
+
+    def __init__(self, message: str | None = None, errors: dict[str, list[str]] | None = None):
+        super().__init__(message)
+        self.errors = errors or {}
+
+
+class Forbidden(DomainError):
+    """You may look at this but not change it: ask an admin to put you into the group 'trainers'."""
