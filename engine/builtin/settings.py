@@ -1,0 +1,184 @@
+"""What all config dataclasses share: fields with a help text, and reading and writing OneTrainer's JSON."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from engine.interface.errors import BadConfig, Problem
+
+VERSION_KEY = "__version"
+TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "an object"}
+
+
+def setting(default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
+    """A dataclass field with its help text and its range; a callable default makes a fresh value each time."""
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """A group of settings that reads from and writes to the JSON that OneTrainer uses."""
+
+    json_version: ClassVar[int] = 0
+
+    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read settings; what is left out keeps its default, what is not known is kept in `unknown`.
+
+        Raises BadConfig with one problem for each field whose value has the wrong type.
+        """
+        problems: list[Problem] = []
+        settings = cls._read(values, "", problems)
+        if settings is None or problems:
+            raise BadConfig(problems)
+        return settings
+
+    @classmethod
+    def _read(cls, values: Any, path: str, problems: list[Problem]) -> Self | None:
+        if not isinstance(values, dict):
+            return _refuse(dict, values, path, problems)
+        settings = cls()
+        hints = cls.hints()
+        prefix = f"{path}." if path else ""
+        for key, value in values.items():
+            if key in hints:
+                known = len(problems)
+                converted = _convert(hints[key], value, f"{prefix}{key}", problems)
+                if len(problems) == known:
+                    setattr(settings, key, converted)
+            elif key != VERSION_KEY:
+                settings.unknown[key] = value
+        settings.fill(frozenset(values))
+        return settings
+
+    def fill(self, given: frozenset[str]) -> None:
+        """Complete what was left out; `given` names the keys that were read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting as JSON values, nested as OneTrainer nests them; infinity is the text "inf"."""
+        values = {name: _to_json(getattr(self, name)) for name in self.hints()}
+        return {VERSION_KEY: self.json_version, **values, **self.unknown}
+
+    def walk_unknown(self, path: str = "") -> Iterator[str]:
+        """The dotted paths of the keys that no setting has."""
+        yield from (path + key for key in self.unknown)
+        for name in self.hints():
+            value = getattr(self, name)
+            items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+            for key, item in [("", value), *items]:
+                if isinstance(item, Settings):
+                    yield from item.walk_unknown(f"{path}{name}." if key == "" else f"{path}{name}.{key}.")
+
+    @classmethod
+    @functools.cache
+    def hints(cls) -> dict[str, Any]:
+        """The type of each setting, by name."""
+        resolved = typing.get_type_hints(cls)
+        return {f.name: resolved[f.name] for f in fields(cls) if f.name != "unknown"}
+
+    @classmethod
+    def default_of(cls, name: str) -> Any:
+        """The default of one setting."""
+        declared = cls.__dataclass_fields__[name]
+        return declared.default if declared.default is not MISSING else declared.default_factory()  # type: ignore[misc]
+
+
+def inner_types(hint: Any) -> tuple[Any, bool]:
+    """The type inside an optional type, and whether None is allowed."""
+    if isinstance(hint, types.UnionType):
+        return next(part for part in hint.__args__ if part is not types.NoneType), True
+    return hint, False
+
+
+def _convert(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
+    """The value as its type wants it; where that cannot be, a problem is added."""
+    kind, nullable = inner_types(hint)
+    if value is None and nullable:
+        return None
+    origin = typing.get_origin(kind)
+    if origin is list:
+        return _convert_list(kind, value, path, problems)
+    if origin is dict:
+        return _convert_dict(kind, value, path, problems)
+    if isinstance(kind, type) and issubclass(kind, Settings):
+        return kind._read(value, path, problems)
+    if issubclass(kind, StrEnum):
+        return _convert_choice(kind, value, path, problems)
+    return _convert_plain(kind, value, path, problems)
+
+
+def _convert_list(kind: Any, value: Any, path: str, problems: list[Problem]) -> list[Any] | None:
+    if not isinstance(value, list):
+        problems.append(Problem(path, f"must be a list, not {_shown(value)}"))
+        return None
+    (item,) = typing.get_args(kind)
+    return [_convert(item, entry, f"{path}.{index}", problems) for index, entry in enumerate(value)]
+
+
+def _convert_dict(kind: Any, value: Any, path: str, problems: list[Problem]) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return _refuse(dict, value, path, problems)
+    item = typing.get_args(kind)[1]
+    if item is Any:
+        return dict(value)
+    return {key: _convert(item, entry, f"{path}.{key}", problems) for key, entry in value.items()}
+
+
+def _convert_choice(kind: type[StrEnum], value: Any, path: str, problems: list[Problem]) -> StrEnum | None:
+    if isinstance(value, str) and value in kind.__members__.values():
+        return kind(value)
+    close = difflib.get_close_matches(str(value).upper(), list(kind), n=3) if len(kind) > 12 else []
+    problems.append(Problem(path, f"{_shown(value)} is not one of its choices; choose {' or '.join(close or kind)}"))
+    return None
+
+
+def _convert_plain(kind: type, value: Any, path: str, problems: list[Problem]) -> Any:
+    """A bool, int, float or str. Whole floats pass as int, and the text "inf" as a number, as OneTrainer writes it."""
+    if kind is float and isinstance(value, str) and value.lower() in ("inf", "-inf"):
+        return float(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    right = type(value) is kind and not (kind is float and math.isnan(value))
+    return value if right else _refuse(kind, value, path, problems)
+
+
+def _refuse(kind: type, value: Any, path: str, problems: list[Problem]) -> None:
+    problems.append(Problem(path, f"must be {TYPE_NAMES[kind]}, not {_shown(value)}"))
+
+
+def _shown(value: Any) -> str:
+    """The value as a short piece of a sentence."""
+    words = {None: "empty", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
