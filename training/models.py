@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,22 @@ class Run(models.Model):
         if not (self.is_active and self.steps_per_second and self.total_steps):
             return None
         return max(0, self.total_steps - self.global_step) / self.steps_per_second
+
+    def progress(self) -> dict[str, int]:
+        """OneTrainer's TrainProgress."""
+        return {name: getattr(self, name) for name in ("epoch", "epoch_step", "epoch_sample", "global_step")}
+
+    def newest_backup(self) -> Artifact | None:
+        """The latest backup whose files are still there."""
+        backups = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None).order_by("-created_at")
+        return next((backup for backup in backups if backup.exists), None)
+
+    def delete_with_files(self) -> None:
+        """Remove the run's rows, then its folder: a kill in between leaves only a folder that nobody names."""
+        folder = self.folder
+        self.delete()
+        if folder.exists():
+            shutil.rmtree(folder)
 
     def move_to(self, new_status: str, by: Any = None, detail: str = "", **changes: Any) -> bool:
         """Change status and note it in the timeline, unless another process changed it first.

@@ -1,0 +1,33 @@
+"""The built-in engine's process: `python -m engine.builtin ATTEMPT_FOLDER`."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from engine.interface.reporting import Reporter
+
+
+def main(folder: Path) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    reporter = Reporter(folder)
+    reporter.start()
+    return reporter.run(lambda: train(folder, reporter))
+
+
+def train(folder: Path, reporter: Reporter) -> str:
+    """Train as the attempt's spec says; return `finished` or `stopped`."""
+    from engine.builtin.config import TrainConfig
+    from engine.builtin.trainer import GenericTrainer  # imports torch, while the journal says already that it starts
+
+    spec = json.loads((folder / "spec.json").read_text())
+    config = TrainConfig.from_dict(spec["config"])
+    trainer = GenericTrainer(config, reporter.callbacks(), reporter.commands, resume_from=spec.get("resume_from"))
+    trainer.start()
+    trainer.train()
+    trainer.end()
+    return "stopped" if reporter.commands.stop_requested else "finished"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

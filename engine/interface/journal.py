@@ -1,0 +1,91 @@
+"""The journal: what an engine process says, one JSON line an event, in a file that outlives everybody.
+
+Each line is `{"sequence": 1, "time": 1700000000.0, "kind": "progress", "data": {...}}`; sequence numbers start at 1
+and have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, warning,
+command_done, command_refused, failed, ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "journal.jsonl"
+LASTING = frozenset({"artifact", "command_done", "command_refused", "failed", "ended"})
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a journal."""
+
+    sequence: int
+    time: float
+    kind: str
+    data: dict[str, Any]
+
+
+class JournalWriter:
+    """Appends events; safe to call from several threads. `on_append` hears of each one after it is written."""
+
+    def __init__(self, path: Path, on_append: Callable[[], None] = lambda: None):
+        self._file = path.open("ab", buffering=0)
+        self._lock = threading.Lock()
+        self._sequence = 0
+        self._on_append = on_append
+
+    def append(self, kind: str, data: dict[str, Any]) -> None:
+        """Write one event. What must survive a power cut is on the disk when this returns."""
+        with self._lock:
+            self._sequence += 1
+            event = {"sequence": self._sequence, "time": time.time(), "kind": kind, "data": _finite(data)}
+            self._file.write(json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+            if kind in LASTING:
+                os.fsync(self._file.fileno())
+        self._on_append()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: a reader sees null there."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """The whole events from byte `offset` on, at most about 1 MiB of them, and the offset behind the last one.
+
+    A torn last line is left until it is whole. A line that is not JSON is skipped as an event of kind `damaged`.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            block = file.read(READ_BYTES)
+            if b"\n" not in block:
+                block += file.readline()
+    except FileNotFoundError:
+        return [], offset
+    whole = block[: block.rfind(b"\n") + 1]
+    return [_parse(line) for line in whole.splitlines()], offset + len(whole)
+
+
+def _parse(line: bytes) -> Event:
+    try:
+        event = json.loads(line)
+        return Event(event["sequence"], event["time"], event["kind"], event["data"])
+    except (ValueError, KeyError, TypeError):
+        return Event(0, time.time(), "damaged", {"line": line[:200].decode(errors="replace")})

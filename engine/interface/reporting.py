@@ -1,0 +1,98 @@
+"""From a trainer's callbacks to journal events: what both engines' processes share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.interface.callbacks import SampleOutput, TrainCallbacks
+from engine.interface.commands import Command, TrainCommands
+from engine.interface.control import ControlServer
+from engine.interface.errors import TrainingError
+from engine.interface.journal import FILE_NAME, JournalWriter
+from engine.interface.progress import TrainProgress
+
+logger = logging.getLogger("engine")
+
+
+class Reporter:
+    """One attempt's voice and ear: writes its journal, and takes commands from its control channel."""
+
+    def __init__(self, folder: Path):
+        self.commands = TrainCommands()
+        self._control = ControlServer(folder, self.commands)
+        self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
+        self._last_status = ""
+
+    def start(self) -> None:
+        self._control.start()
+        signal.signal(signal.SIGTERM, lambda number, frame: self.commands.stop())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site, which then asks for a stop
+        self._journal.append("started", {"pid": os.getpid(), "python": platform.python_version()})
+
+    def callbacks(self) -> TrainCallbacks:
+        return TrainCallbacks(
+            on_update_train_progress=self._progress,
+            on_update_status=self._status,
+            on_phase=lambda phase: self._journal.append("phase", {"phase": phase}),
+            on_metrics=lambda step, values: self._journal.append("metrics", {"step": step, "values": values}),
+            on_sample_default=self._sample,
+            on_sample_custom=self._sample,
+            on_update_sample_default_progress=self._sample_progress("default"),
+            on_update_sample_custom_progress=self._sample_progress("custom"),
+            on_artifact=self._artifact,
+            on_warning=lambda message, detail="": self._journal.append("warning", {"message": message, "detail": detail}),
+            on_command_done=self._command_done,
+            on_command_refused=self._command_refused,
+        )
+
+    def run(self, train: Callable[[], str]) -> int:
+        """Do the whole training, and say how it ended: `train` returns `finished` or `stopped`. Returns the exit status."""
+        try:
+            ending = train()
+        except TrainingError as error:
+            self._fail(str(error), error.reason)
+            return 1
+        except BaseException as error:
+            self._fail(f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash", traceback.format_exc())
+            return 2
+        self._journal.append("ended", {"reason": ending})
+        return 0
+
+    def _fail(self, sentence: str, reason: str, trace: str = "") -> None:
+        print(trace or sentence, file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
+        self._journal.append("failed", {"message": sentence, "reason": reason, "traceback": trace})
+
+    def _progress(self, progress: TrainProgress, max_step: int, max_epoch: int) -> None:
+        self._journal.append("progress", {**progress.to_dict(), "max_step": max_step, "max_epoch": max_epoch})
+
+    def _status(self, status: str) -> None:
+        if status != self._last_status:
+            self._last_status = status
+            self._journal.append("status", {"text": status})
+
+    def _sample(self, output: SampleOutput) -> None:
+        self._journal.append("sample", output.to_dict())
+
+    def _sample_progress(self, kind: str) -> Callable[[int, int], None]:
+        return lambda step, total: self._journal.append(
+            "sample_progress", {"kind": kind, "current": step, "total": total}
+        )
+
+    def _artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
+        self._journal.append("artifact", {"kind": kind, "path": str(path), **progress.to_dict(), **facts})
+
+    def _command_done(self, command: Command, detail: str = "") -> None:
+        if command.id:
+            self._journal.append("command_done", {"id": command.id, "detail": detail})
+
+    def _command_refused(self, command: Command, reason: str) -> None:
+        if command.id:
+            self._journal.append("command_refused", {"id": command.id, "detail": reason})

@@ -1,0 +1,195 @@
+"""Configs: laying them over each other, comparing them, and checking them before they are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.builtin.config import SampleConfig
+from engine.engines import UnknownEngine, get_engine
+from engine.interface.errors import BadConfig, Problem
+from presets.errors import BadInput
+from presets.paths import check_paths, refusal, with_absolute_paths
+
+MAX_CONFIG_BYTES = 5_000_000
+SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
+Config = dict[str, Any]
+
+
+def merge(*layers: Config) -> Config:
+    """Later layers win; objects merge field by field, lists and values replace. No layer is changed."""
+    result: Config = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = result.get(key)
+            both_objects = isinstance(value, dict) and isinstance(below, dict)
+            result[key] = merge(below, value) if both_objects else value  # type: ignore[arg-type]
+    return result
+
+
+def defaults(engine: str = "builtin") -> Config:
+    """A full config of the engine; raises BadInput for an engine that is not there."""
+    try:
+        return get_engine(engine).defaults()
+    except UnknownEngine as error:
+        raise BadInput(str(error), {"engine": [str(error)]}) from error
+
+
+def full_config(engine: str, *layers: Config) -> Config:
+    """The engine's defaults with the layers over them."""
+    return merge(defaults(engine), *layers)
+
+
+def difference(config: Config, base: Config) -> Config:
+    """What a preset has to hold so that `merge(base, difference)` gives `config`."""
+    result: Config = {}
+    for key, value in config.items():
+        below = base.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            if nested := difference(value, below):
+                result[key] = nested
+        elif key not in base or value != below:
+            result[key] = value
+    return result
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each leaf with its dotted path; `concepts.0.path` for the items of lists of objects."""
+    if isinstance(config, dict) and config:
+        items: Any = config.items()
+    elif isinstance(config, list) and any(isinstance(item, dict) for item in config):
+        items = enumerate(config)
+    else:
+        yield prefix, config
+        return
+    for key, value in items:
+        yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
+    """The fields that differ, in the order of their paths; a side that lacks a field has None there."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    return [
+        {"field": field, "before": old.get(field), "after": new.get(field)}
+        for field in sorted(old.keys() | new.keys())
+        if old.get(field) != new.get(field) or (field in old) != (field in new)
+    ]
+
+
+def validate(config: Any, engine: str = "builtin") -> list[Problem]:
+    """Everything that is wrong with a partial or full config, before anything is started."""
+    if not isinstance(config, dict):
+        return [Problem("", "A config is a JSON object: send {...} with OneTrainer's field names.")]
+    whole = full_config(engine, config)
+    try:
+        whole = with_inline_files(whole)
+    except BadInput as error:
+        return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
+    return [*get_engine(engine).check(whole), *check_paths(whole)]
+
+
+def freeze(engine: str, partial: Config) -> Config:
+    """The whole config of a run: defaults filled in, lists read from their files, paths absolute, no secrets."""
+    whole = with_absolute_paths(with_inline_files(full_config(engine, partial)))
+    whole.pop("secrets", None)
+    return whole
+
+
+def sample_settings(given: Any, config: Config) -> Config:
+    """A whole SampleConfig from what a client sent; raises BadInput by field.
+
+    Size, steps and the like default to the run's first sample prompt, then to OneTrainer's own values.
+    """
+    if not isinstance(given, dict):
+        raise BadInput("Send the sample's settings as a JSON object with at least a prompt.")
+    given = dict(given)
+    if "steps" in given:
+        given.setdefault("diffusion_steps", given.pop("steps"))
+    model = next(iter(config.get("samples") or []), {})
+    shape = {key: model[key] for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler") if key in model}
+    settings = {**SampleConfig().to_dict(), **shape, **given}
+    if not isinstance(settings["prompt"], str) or not settings["prompt"].strip():
+        raise BadInput("prompt: say what to draw.", {"prompt": ["Say what to draw."]})
+    try:
+        sample = SampleConfig.from_dict(settings)
+    except BadConfig as error:
+        refuse_errors(error.problems)
+    refuse_errors(list(_sample_limits(sample)))
+    return sample.to_dict()
+
+
+def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
+    for field, most in SAMPLE_LIMITS.items():
+        if not 1 <= getattr(sample, field) <= most:
+            yield Problem(field, f"must be from 1 to {most}.")
+    if sample.cfg_scale < 0 or not 0 <= sample.seed < 2**63:
+        yield Problem("seed", "seed and cfg_scale must not be negative, and the seed must be below 2^63.")
+
+
+FILES_OF_LISTS = {"concepts": "concept_file_name", "samples": "sample_definition_file_name"}
+
+
+def with_inline_files(config: Config) -> Config:
+    """Read the concepts and samples that the config keeps in files of their own into a copy of it.
+
+    So a run's frozen config is whole, and what those files name is checked like everything else. A file that is
+    not there is left to the engine's check, since OneTrainer's defaults name files that need not exist.
+    """
+    config = dict(config)
+    for field, file_field in FILES_OF_LISTS.items():
+        path = config.get(file_field)
+        if not config.get(field) and isinstance(path, str) and path and Path(path).expanduser().exists():
+            config[field] = read_json(path, list, file_field)
+    return config
+
+
+def refuse_errors(problems: list[Problem]) -> None:
+    """Raise BadInput with a message by field if any of the problems is an error."""
+    errors: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.is_error:
+            errors.setdefault(problem.field, []).append(problem.message)
+    if errors:
+        first = next(iter(errors))
+        more = f" (and {len(errors) - 1} more fields)" if len(errors) > 1 else ""
+        label = f"{first}: " if first else ""
+        raise BadInput(f"{label}{errors[first][0]}{more}", errors)
+
+
+def load_config_file(path: str) -> Config:
+    """Read a config file below an allowed root; raises BadInput with a sentence, never with the file's content."""
+    return read_json(path, dict, "config_path")
+
+
+def read_json(path: str, kind: type, field: str) -> Any:
+    """The JSON object or list in a file below an allowed root; `field` is who asked, for the error."""
+    if not isinstance(path, str) or not path:
+        raise _bad_path(field, "Name the file's path as a string.")
+    if sentence := refusal(path):
+        raise _bad_path(field, sentence)
+    content = _parse(path, field)
+    if not isinstance(content, kind):
+        raise _bad_path(field, f"{path} holds no JSON {'object' if kind is dict else 'list'}: export it again.")
+    return content
+
+
+def _parse(path: str, field: str) -> Any:
+    file = Path(path).expanduser()
+    try:
+        if file.stat().st_size > MAX_CONFIG_BYTES:
+            raise _bad_path(field, f"{path} is larger than {MAX_CONFIG_BYTES // 1_000_000} MB: this is no config file.")
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise _bad_path(field, f"{path} cannot be read ({error.strerror}): check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise _bad_path(field, f"{path} is not JSON: export the config again.") from error
+
+
+def _bad_path(field: str, sentence: str) -> BadInput:
+    return BadInput(sentence, {field: [sentence]})
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,104 @@
+"""Which files and folders a config may name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from engine.interface.errors import Problem
+
+OPEN_IN_DATA = ("models", "datasets")
+READABLE_IN_DATA = (*OPEN_IN_DATA, "runs")
+
+
+def refusal(path: str, write: bool = False) -> str | None:
+    """Why `path` may not be named, as a sentence, or None where it may.
+
+    Of the data folder only models and datasets (and, to read, runs) are open: the rest is the site's own. Links
+    are followed first, so that none leads out.
+    """
+    if "\x00" in path:
+        return "A path holds no NUL characters."
+    try:
+        real = Path(path).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        return f"{path[:200]} is no usable path ({error}): name another."
+    if real.is_relative_to(settings.DATA_DIR.resolve()):
+        return _refusal_in_data(real, write)
+    roots = [*settings.ALLOWED_ROOTS, *([] if write else [settings.DEMO_DIR])]
+    if any(real.is_relative_to(root.resolve()) for root in roots):
+        return None
+    named = ", ".join(str(root) for root in [*settings.ALLOWED_ROOTS, settings.DATA_DIR / "datasets"])
+    return f"{path[:200]} lies outside the allowed folders ({named}): move it there, or add its folder to ALLOWED_ROOTS."
+
+
+def _refusal_in_data(real: Path, write: bool) -> str | None:
+    open_folders = OPEN_IN_DATA if write else READABLE_IN_DATA
+    if any(real.is_relative_to(settings.DATA_DIR.resolve() / name) for name in open_folders):
+        return None
+    return f"{real} belongs to the site itself: use {settings.DATA_DIR / 'models'} or {settings.DATA_DIR / 'datasets'}."
+
+
+def check_paths(config: dict[str, Any]) -> list[Problem]:
+    """A problem for each path of the config that may not be used, or that is not there to be read."""
+    named = [(field, refusal(path, write) or missing(path, write)) for field, path, write in named_paths(config)]
+    return [Problem(field, sentence) for field, sentence in named if sentence]
+
+
+def missing(path: str, write: bool = False) -> str | None:
+    """A sentence if a file or folder that will be read is not there."""
+    if write or Path(path).expanduser().exists():
+        return None
+    return f"{path[:200]} is not there: check the path, or put the files there first."
+
+
+def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy in which each path that will be read is absolute, so that it means the same in every process."""
+    config = copy.deepcopy(config)
+    if looks_like_path(name := config.get("base_model_name")):
+        config["base_model_name"] = _absolute(name)
+    for concept in _objects(config.get("concepts")):
+        if _is_path(concept.get("path")):
+            concept["path"] = _absolute(concept["path"])
+        if isinstance(text := concept.get("text"), dict) and _is_path(text.get("prompt_path")):
+            text["prompt_path"] = _absolute(text["prompt_path"])
+    return config
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """(field, path, whether it is written) of each file or folder that the config names.
+
+    Relative destinations are left out, since they land in the run's own folder.
+    """
+    if looks_like_path(name := config.get("base_model_name")):
+        yield "base_model_name", name, False
+    for field in ("output_model_destination", "cache_dir"):
+        if _is_path(path := config.get(field)) and Path(path).is_absolute():
+            yield field, path, True
+    for index, concept in enumerate(_objects(config.get("concepts"))):
+        if _is_path(path := concept.get("path")):
+            yield f"concepts.{index}.path", path, False
+        text = concept.get("text")
+        if isinstance(text, dict) and text.get("prompt_source") == "concept" and _is_path(text.get("prompt_path")):
+            yield f"concepts.{index}.text.prompt_path", text["prompt_path"], False
+
+
+def looks_like_path(name: Any) -> bool:
+    """Whether a model's name is a file or folder rather than a hub name such as `owner/model`."""
+    return _is_path(name) and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

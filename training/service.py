@@ -1,0 +1,244 @@
+"""TrainerService: the one door through which API, pages and admin start, steer and ask after trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from engine.engines import get_engine
+from presets import configs
+from presets.errors import BadInput, NotFound, NotNow
+from presets.models import Preset
+from training import publisher
+from training.models import Artifact, Run, RunCommand
+
+MAX_NAME = 200
+
+
+class TrainerService:
+    """What `user` does with runs. Where a run may be left out, the active one is meant."""
+
+    def __init__(self, user: Any = None):
+        self.user = user if user is not None and user.is_authenticated else None
+
+    # -- starting ----------------------------------------------------------------------------------------------
+
+    def initialize_trainer(
+        self,
+        config: dict[str, Any] | None = None,
+        *,
+        preset: Preset | str | None = None,
+        overrides: dict[str, Any] | None = None,
+        name: str = "",
+        engine: str = "builtin",
+        **facts: Any,
+    ) -> Run:
+        """Freeze defaults, preset, config and overrides into a queued run; raises BadInput by field.
+
+        `facts` are further fields of the run: parent, priority, tags, notes.
+        """
+        preset = self._preset(preset)
+        frozen = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
+        run = Run(
+            name=(name or self._name_for(frozen, preset))[:MAX_NAME],
+            engine=engine,
+            config=frozen,
+            preset=preset,
+            preset_version=preset.versions.first() if preset else None,
+            owner=self.user,
+            max_epoch=frozen.get("epochs") or 0,
+            **facts,
+        )
+        run.save(force_insert=True)
+        run.events.create(kind="created", data={"name": run.name}, user=self.user)
+        return run
+
+    def start_training(self, config: dict[str, Any] | None = None, **options: Any) -> Run:
+        """Queue a run (see `initialize_trainer`) and tell everybody."""
+        run = self.initialize_trainer(config, **options)
+        publisher.announce(run)
+        return run
+
+    def _preset(self, preset: Preset | str | None) -> Preset | None:
+        if preset is None or isinstance(preset, Preset):
+            return preset
+        found = Preset.objects.listed().filter(name=preset).first()
+        if found is None:
+            raise NotFound(_("There is no preset named “%(name)s”: see /api/config/list.") % {"name": preset})
+        return found
+
+    def _freeze(self, engine: str, *layers: dict[str, Any]) -> dict[str, Any]:
+        for layer in layers:
+            if not isinstance(layer, dict):
+                raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
+        partial = configs.merge(*layers)
+        configs.refuse_errors(configs.validate(partial, engine))
+        return configs.freeze(engine, partial)
+
+    def _name_for(self, config: dict[str, Any], preset: Preset | None) -> str:
+        model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]
+        what = preset.name if preset else f"{config.get('training_method', '')} {model}".strip()
+        return f"{what} {now():%Y-%m-%d %H:%M}"
+
+    # -- steering ----------------------------------------------------------------------------------------------
+
+    def stop_training(self, run: Run | None = None) -> RunCommand | None:
+        """End the run with a backup and its model; one that only waits is cancelled (None is returned then)."""
+        run = self._run(run)
+        if run.status == Run.Status.QUEUED:
+            self.cancel(run)
+            return None
+        return self._request(run, "stop", {"final_model": True})
+
+    def cancel(self, run: Run) -> None:
+        """Take a waiting run out of the queue."""
+        if run.status != Run.Status.QUEUED or not run.move_to(Run.Status.CANCELLED, by=self.user):
+            raise NotNow(_("Only a queued run can be cancelled: this one is %(status)s.") % {"status": run.status})
+        publisher.announce(run)
+
+    def pause(self, run: Run | None = None) -> RunCommand:
+        """Hold the run between two steps; the model stays loaded."""
+        return self._request(self._run(run), "pause")
+
+    def resume_training(self, run: Run | None = None) -> RunCommand:
+        """Go on after a pause."""
+        return self._request(self._run(run), "continue")
+
+    def sample_default(self, run: Run | None = None) -> RunCommand:
+        """Draw the run's own sample prompts now."""
+        return self._request(self._run(run), "sample_default")
+
+    def sample_custom(self, settings: dict[str, Any], run: Run | None = None) -> RunCommand:
+        """Draw one picture with the given SampleConfig fields; raises BadInput by field."""
+        run = self._run(run)
+        settings = configs.sample_settings(settings, run.config)
+        return self._request(run, "sample_custom", settings)
+
+    def backup(self, run: Run | None = None) -> RunCommand:
+        """Write a backup, from which the run can be continued."""
+        return self._request(self._run(run), "backup")
+
+    def save(self, run: Run | None = None) -> RunCommand:
+        """Write the model as it is now."""
+        return self._request(self._run(run), "save")
+
+    def _run(self, run: Run | None) -> Run:
+        run = run or Run.objects.current()
+        if run is None:
+            raise NotNow(_("Nothing is training: start a run first."))
+        return run
+
+    def _request(self, run: Run, kind: str, arguments: dict[str, Any] | None = None) -> RunCommand:
+        """Write the wish down: the worker looks for such rows, so a click is never lost."""
+        if not run.is_active:
+            raise NotNow(_("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
+                         % {"name": run.name, "status": run.status})
+        if kind not in get_engine(run.engine).capabilities:
+            raise NotNow(_("This engine cannot do that: %(kind)s.") % {"kind": kind})
+        command = run.commands.create(
+            attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user
+        )
+        if kind == "stop" and run.status != Run.Status.STOPPING:
+            run.move_to(Run.Status.STOPPING, by=self.user)
+        publisher.announce(run, command)
+        return command
+
+    # -- again -------------------------------------------------------------------------------------------------
+
+    def continue_run(self, run: Run, backup: Artifact | None = None) -> Run:
+        """Queue the same run again, from the chosen or its newest whole backup, as its next attempt."""
+        if not run.is_ended:
+            raise NotNow(_("Only an ended run can be continued: this one is %(status)s.") % {"status": run.status})
+        backup = backup or run.newest_backup()
+        if backup is None or not backup.exists or backup.kind != Artifact.Kind.BACKUP or backup.run_id != run.pk:
+            raise NotNow(_("There is no backup of this run to continue from: restart it instead."))
+        moved = run.move_to(
+            Run.Status.QUEUED,
+            by=self.user,
+            detail=_("to continue from the backup of step %(step)s") % {"step": backup.global_step},
+            resume_from=backup.path,
+            queued_at=now(),
+            ended_at=None,
+            error="",
+            error_reason="",
+            traceback="",
+        )
+        if not moved:
+            raise NotNow(_("Someone else changed this run at the same moment: look at it again."))
+        publisher.announce(run)
+        return run
+
+    def restart(self, run: Run) -> Run:
+        """Train the same config afresh, as a new run."""
+        return self.duplicate(run, name=run.name)
+
+    def duplicate(self, run: Run, overrides: dict[str, Any] | None = None, name: str = "") -> Run:
+        """Queue a new run with this one's config and the given changes."""
+        return self.start_training(
+            run.config,
+            overrides=overrides,
+            name=name or _("%(name)s (copy)") % {"name": run.name[: MAX_NAME - 10]},
+            engine=run.engine,
+            parent=run,
+            tags=run.tags,
+        )
+
+    def delete(self, run: Run) -> None:
+        """Remove an ended run with all its files."""
+        if not run.is_ended:
+            raise NotNow(_("Only an ended run can be deleted: stop or cancel it first."))
+        run.delete_with_files()
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def get_state(self, run: Run | None = None) -> dict[str, Any]:
+        """The single-trainer status of API.md, of the given or the active run."""
+        return state_of(run or Run.objects.current())
+
+    def get_config(self, run: Run | None = None) -> dict[str, Any]:
+        """The frozen config of the given or the active run."""
+        return self._run(run).config
+
+
+def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]:
+    """What every client shows of a run; keys as in API.md, further ones after."""
+    if queue_length is None:
+        queue_length = Run.objects.queued().count()
+    if run is None:
+        return IDLE | {"queue_length": queue_length}
+    started = run.started_at is not None
+    return {
+        "is_training": run.is_active,
+        "status": (run.status_text if run.status == Run.Status.RUNNING else "") or run.status,
+        "progress": run.progress() if started else None,
+        "max_step": run.max_step,
+        "max_epoch": run.max_epoch,
+        "error": run.error or None,
+        "run_id": str(run.pk),
+        "run_name": run.name,
+        "run_status": run.status,
+        "phase": run.phase if run.is_active else "",
+        "attempt": run.attempt,
+        "loss": run.loss,
+        "smooth_loss": run.smooth_loss,
+        "steps_per_second": run.steps_per_second,
+        "eta_seconds": run.eta_seconds,
+        "queue_length": queue_length,
+        "started_at": run.started_at.isoformat() if run.started_at else None,
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+    }
+
+
+IDLE: dict[str, Any] = {
+    "is_training": False,
+    "status": "idle",
+    "progress": None,
+    "max_step": 0,
+    "max_epoch": 0,
+    "error": None,
+    "run_id": None,
+    "run_name": None,
+    "run_status": None,
+}
