@@ -93,7 +93,7 @@ class Settings:
     def default_of(cls, name: str) -> Any:
         """The default of one setting."""
         declared = cls.__dataclass_fields__[name]
-        return declared.default if declared.default is not MISSING else declared.default_factory()  # type: ignore[misc]
+        return declared.default if declared.default_factory is MISSING else declared.default_factory()
 
 
 def inner_types(hint: Any) -> tuple[Any, bool]:
@@ -153,12 +153,15 @@ def _convert_plain(kind: type, value: Any, path: str, problems: list[Problem]) -
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    right = type(value) is kind and not (kind is float and math.isnan(value))
-    return value if right else _refuse(kind, value, path, problems)
+    if type(value) is not kind or value != value:  # a NaN is not equal to itself
+        return _refuse(kind, value, path, problems)
+    return value
 
 
-def _refuse(kind: type, value: Any, path: str, problems: list[Problem]) -> None:
+def _refuse(kind: type, value: Any, path: str, problems: list[Problem]) -> Any:
+    """Add the problem, and return None in place of a value."""
     problems.append(Problem(path, f"must be {TYPE_NAMES[kind]}, not {_shown(value)}"))
+    return None
 
 
 def _shown(value: Any) -> str:
