@@ -55,14 +55,20 @@ class EngineProcess:
         self._control: ControlClient | None = None
 
     @classmethod
-    def start(cls, folder: Path, spec: Mapping[str, Any], command: list[str], cwd: Path,
-              environment: Mapping[str, str]) -> EngineProcess:
+    def start(
+        cls, folder: Path, spec: Mapping[str, Any], command: list[str], cwd: Path, environment: Mapping[str, str]
+    ) -> EngineProcess:
         """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SPEC_FILE, dict(spec))
         with (folder / LOG_FILE).open("ab") as log:
             child = subprocess.Popen(
-                command, cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         identity = Identity.of(child.pid)

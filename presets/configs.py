@@ -108,7 +108,11 @@ def sample_settings(given: Any, config: Config) -> Config:
     if "steps" in given:
         given.setdefault("diffusion_steps", given.pop("steps"))
     model = next(iter(config.get("samples") or []), {})
-    shape = {key: model[key] for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler") if key in model}
+    shape = {
+        key: model[key]
+        for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler")
+        if key in model
+    }
     settings = {**SampleConfig().to_dict(), **shape, **given}
     if not isinstance(settings["prompt"], str) or not settings["prompt"].strip():
         raise BadInput("prompt: say what to draw.", {"prompt": ["Say what to draw."]})
@@ -126,6 +130,20 @@ def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
             yield Problem(field, f"must be from 1 to {most}.")
     if sample.cfg_scale < 0 or not 0 <= sample.seed < 2**63:
         yield Problem("seed", "seed and cfg_scale must not be negative, and the seed must be below 2^63.")
+
+
+def validate_preset(config: Any, engine: str = "builtin") -> list[Problem]:
+    """What is wrong with the fields that a preset names: those that it leaves open are each run's to fill in."""
+    named = [field for field, _ in leaves(config)]
+    return [
+        problem
+        for problem in validate(config, engine)
+        if not problem.field or any(_one_holds_the_other(problem.field, field) for field in named)
+    ]
+
+
+def _one_holds_the_other(field: str, other: str) -> bool:
+    return f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}.")
 
 
 FILES_OF_LISTS = {"concepts": "concept_file_name", "samples": "sample_definition_file_name"}

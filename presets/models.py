@@ -50,7 +50,7 @@ class Preset(models.Model):
 
     @transaction.atomic
     def save_version(self, config: dict[str, Any], by: Any = None, note: str = "") -> PresetVersion:
-        """Make `config` the preset's content, as a new version; the row lock keeps the numbers without gaps or twins."""
+        """Make `config` the preset's content, as a new version; the row lock keeps the numbers unique."""
         if self.pk is None:
             self.save()
         locked = Preset.objects.select_for_update().get(pk=self.pk)

@@ -33,7 +33,7 @@ def refusal(path: str, write: bool = False) -> str | None:
     if any(real.is_relative_to(root.resolve()) for root in roots):
         return None
     named = ", ".join(str(root) for root in [*settings.ALLOWED_ROOTS, settings.DATA_DIR / "datasets"])
-    return f"{path[:200]} lies outside the allowed folders ({named}): move it there, or add its folder to ALLOWED_ROOTS."
+    return f"{path[:200]} lies outside the allowed folders ({named}): move it there, or extend ALLOWED_ROOTS."
 
 
 def _refusal_in_data(real: Path, write: bool) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from django.db import models
 from django.urls import reverse
@@ -55,3 +56,22 @@ class Sample(models.Model):
 
     def get_file_url(self) -> str:
         return reverse("api:sample-file", args=[self.pk])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As API.md and the WebSocket show a sample."""
+        return {
+            "id": str(self.pk),
+            "timestamp": self.created_at,
+            "path": self.path,
+            "url": self.get_file_url(),
+            "metadata": {
+                **self.settings,
+                "run_id": str(self.run_id),
+                "kind": self.kind,
+                "index": self.index,
+                "prompt": self.prompt,
+                "global_step": self.global_step,
+                "epoch": self.epoch,
+                "is_ema": self.is_ema,
+            },
+        }

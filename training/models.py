@@ -316,3 +316,19 @@ class Artifact(models.Model):
     @property
     def exists(self) -> bool:
         return self.deleted_at is None and Path(self.path).exists()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the API and the WebSocket show it."""
+        return {
+            "id": str(self.pk),
+            "run_id": str(self.run_id),
+            "kind": self.kind,
+            "path": self.path,
+            "size": self.size,
+            "sha256": self.sha256,
+            "global_step": self.global_step,
+            "epoch": self.epoch,
+            "attempt": self.attempt,
+            "created_at": self.created_at,
+            "exists": self.exists,
+        }

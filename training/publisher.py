@@ -44,7 +44,7 @@ def state_messages(run: Run) -> list[Message]:
 
 
 def _active_state() -> list[Message]:
-    """What a single-trainer client sees: the state of the active run, which may be another than the one that changed."""
+    """What a single-trainer client sees: the active run, which may be another than the one that changed."""
     from training.service import state_of
 
     return [(ALL_RUNS, envelope("training_state", state_of(Run.objects.current())))]
@@ -94,7 +94,8 @@ class Publisher:
         self._waiting: deque[Message] = deque(maxlen=MOST_WAITING)
         self._loop = asyncio.new_event_loop()
         self._news = asyncio.Event()
-        threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True, name="publisher").start()
+        work = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+        work.start()
 
     def publish(self, messages: list[Message]) -> None:
         """Return at once; the messages go out in their order."""

@@ -133,13 +133,13 @@ class TrainerService:
     def _request(self, run: Run, kind: str, arguments: dict[str, Any] | None = None) -> RunCommand:
         """Write the wish down: the worker looks for such rows, so a click is never lost."""
         if not run.is_active:
-            raise NotNow(_("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
-                         % {"name": run.name, "status": run.status})
+            raise NotNow(
+                _("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
+                % {"name": run.name, "status": run.status}
+            )
         if kind not in get_engine(run.engine).capabilities:
             raise NotNow(_("This engine cannot do that: %(kind)s.") % {"kind": kind})
-        command = run.commands.create(
-            attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user
-        )
+        command = run.commands.create(attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user)
         if kind == "stop" and run.status != Run.Status.STOPPING:
             run.move_to(Run.Status.STOPPING, by=self.user)
         publisher.announce(run, command)

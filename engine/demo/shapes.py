@@ -1,4 +1,4 @@
-"""Draw the demo's pictures: one plain figure on a plain background, 64x64 pixels, with the caption that describes it."""
+"""Draw the demo's pictures: one plain figure on a plain background, 64x64 pixels, with its caption."""
 
 import math
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def random_figure(random: Random, shape: str, colour: str | None = None, backgro
 
 
 def random_polygon(random: Random) -> Image.Image:
-    """Return a picture of an irregular figure of 3 to 8 corners, blunt or sharp, in any two colours: never a star of five points."""
+    """Return a picture of an irregular figure of 3 to 8 corners in any two colours: never a star of five points."""
     radii = [random.uniform(6, 29) for _ in range(random.randint(3, 8))]
     centre = (SIZE / 2 + random.uniform(-6, 6), SIZE / 2 + random.uniform(-6, 6))
     return draw_polygon(_around(*centre, radii, random.uniform(0, 360)), _any_colour(random), _any_colour(random))

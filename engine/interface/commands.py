@@ -65,7 +65,7 @@ class TrainCommands:
 
     @property
     def stop_requested(self) -> Command | None:
-        """The first stop that was asked for; it stays, so that long work such as caching can look between two pieces."""
+        """The first stop that was asked for; it stays, so that long work can look for it between two pieces."""
         return self._stop
 
     def take(self) -> list[Command]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import threading
 from multiprocessing import AuthenticationError
@@ -47,8 +46,8 @@ class ControlServer:
 
     def _publish_address(self, path: Path, name: str, key: bytes) -> None:
         beside = path.with_suffix(".partial")
-        with open(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"name": name, "key": key.hex()}, file)
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps({"name": name, "key": key.hex()}))
         beside.replace(path)
 
     def _accept(self) -> None:

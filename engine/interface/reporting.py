@@ -48,20 +48,22 @@ class Reporter:
             on_update_sample_default_progress=self._sample_progress("default"),
             on_update_sample_custom_progress=self._sample_progress("custom"),
             on_artifact=self._artifact,
-            on_warning=lambda message, detail="": self._journal.append("warning", {"message": message, "detail": detail}),
+            on_warning=self._warning,
             on_command_done=self._command_done,
             on_command_refused=self._command_refused,
         )
 
     def run(self, train: Callable[[], str]) -> int:
-        """Do the whole training, and say how it ended: `train` returns `finished` or `stopped`. Returns the exit status."""
+        """Do the whole training and say how it ended; `train` returns `finished` or `stopped`. Returns the status."""
         try:
             ending = train()
         except TrainingError as error:
             self._fail(str(error), error.reason)
             return 1
         except BaseException as error:
-            self._fail(f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash", traceback.format_exc())
+            self._fail(
+                f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash", traceback.format_exc()
+            )
             return 2
         self._journal.append("ended", {"reason": ending})
         return 0
@@ -77,6 +79,9 @@ class Reporter:
         if status != self._last_status:
             self._last_status = status
             self._journal.append("status", {"text": status})
+
+    def _warning(self, message: str, detail: str = "") -> None:
+        self._journal.append("warning", {"message": message, "detail": detail})
 
     def _sample(self, output: SampleOutput) -> None:
         self._journal.append("sample", output.to_dict())

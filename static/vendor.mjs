@@ -1,0 +1,18 @@
+// Copy the parts of the npm packages that the pages use into static/vendor, from which they are served.
+import { cpSync, mkdirSync, rmSync } from "node:fs";
+
+const files = {
+  "@tabler/core/dist/css/tabler.min.css": "tabler/tabler.min.css",
+  "@tabler/core/dist/js/tabler.min.js": "tabler/tabler.min.js",
+  "@tabler/icons-webfont/dist/tabler-icons.min.css": "icons/tabler-icons.min.css",
+  "@tabler/icons-webfont/dist/fonts": "icons/fonts",
+  "htmx.org/dist/htmx.min.js": "htmx/htmx.min.js",
+  "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
+  "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
+};
+
+rmSync("static/vendor", { recursive: true, force: true });
+mkdirSync("static/vendor", { recursive: true });
+for (const [from, to] of Object.entries(files)) {
+  cpSync(`node_modules/${from}`, `static/vendor/${to}`, { recursive: true });
+}

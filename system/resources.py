@@ -1,0 +1,134 @@
+"""What the host has and how much of it is in use. Without torch: the web process reads this too."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import shutil
+import socket
+import subprocess
+import time
+from typing import Any
+
+import psutil
+from django.conf import settings
+
+GIB = 1024**3
+GPU_QUERY = "index,name,uuid,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw"
+GPU_SECONDS = 2  # nvidia-smi takes some 50 ms, so its answer is kept for so long
+
+
+def host_info() -> dict[str, Any]:
+    """The system page's facts; the keys are those of `/api/system/info`."""
+    return {
+        "os": {
+            "name": platform.system(),
+            "version": platform.release(),
+            "platform": platform.platform(),
+            "hostname": socket.gethostname(),
+            "python": platform.python_version(),
+        },
+        "cpu": {"count": psutil.cpu_count() or 1, "usage_percent": psutil.cpu_percent()},
+        "memory": _memory(),
+        "disk": _disk(),
+        "gpu": _gpu(),
+    }
+
+
+def host_resources() -> dict[str, Any]:
+    """The few numbers that change; the keys are those of `/api/system/resources`."""
+    return {
+        "cpu_percent": psutil.cpu_percent(),
+        "memory_percent": psutil.virtual_memory().percent,
+        "disk_percent": _disk()["usage_percent"],
+        "gpu_memory": [
+            {
+                "device": device["id"],
+                "allocated_percent": round(100 * device["memory_allocated_gb"] / device["memory_total_gb"], 1),
+                "reserved_percent": round(100 * device["memory_reserved_gb"] / device["memory_total_gb"], 1),
+            }
+            for device in gpus()
+        ],
+    }
+
+
+def process_info(pid: int) -> dict[str, Any] | None:
+    """The training process; None when it is not there."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            return {
+                "pid": pid,
+                "cpu_percent": process.cpu_percent(0.1),
+                "memory_percent": round(process.memory_percent(), 2),
+                "memory_mb": round(process.memory_info().rss / 1024**2, 1),
+                "num_threads": process.num_threads(),
+                "status": process.status(),
+            }
+    except psutil.NoSuchProcess:
+        return None
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Each NVIDIA GPU of this host, as nvidia-smi sees it; an empty list where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    return _ask_nvidia_smi(int(time.monotonic() // GPU_SECONDS))
+
+
+@functools.lru_cache(maxsize=1)
+def _ask_nvidia_smi(moment: int) -> list[dict[str, Any]]:
+    command = ["nvidia-smi", f"--query-gpu={GPU_QUERY}", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []  # a driver without a card, or one that is being reset
+    return [_device(line.split(", ")) for line in answer.splitlines() if line.strip()]
+
+
+def _device(values: list[str]) -> dict[str, Any]:
+    index, name, uuid, total, used, busy, temperature, power = values
+    return {
+        "id": int(index),
+        "name": name,
+        "uuid": uuid,
+        "memory_total_gb": _number(total) / 1024,
+        "memory_allocated_gb": _number(used) / 1024,
+        "memory_reserved_gb": _number(used) / 1024,
+        "usage_percent": _number(busy),
+        "temperature_c": _number(temperature),
+        "power_w": _number(power),
+    }
+
+
+def _number(text: str) -> float:
+    """nvidia-smi writes [N/A] for what a card cannot tell."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _memory() -> dict[str, float]:
+    memory = psutil.virtual_memory()
+    return {
+        "total_gb": round(memory.total / GIB, 2),
+        "used_gb": round((memory.total - memory.available) / GIB, 2),
+        "available_gb": round(memory.available / GIB, 2),
+        "usage_percent": memory.percent,
+    }
+
+
+def _disk() -> dict[str, float]:
+    disk = psutil.disk_usage(str(settings.DATA_DIR))
+    return {
+        "total_gb": round(disk.total / GIB, 2),
+        "used_gb": round(disk.used / GIB, 2),
+        "free_gb": round(disk.free / GIB, 2),
+        "usage_percent": disk.percent,
+    }
+
+
+def _gpu() -> dict[str, Any]:
+    devices = gpus()
+    return {"available": bool(devices), "count": len(devices), "devices": devices}

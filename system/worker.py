@@ -1,0 +1,304 @@
+"""The worker: claims runs, starts an engine process for each, follows its journal, and passes commands on.
+
+Kill it at any time: the engine process trains on, and the next worker on this host follows it from where the
+database is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import Q
+from django.utils.timezone import now
+
+from engine.engines import get_engine
+from engine.interface.commands import Command
+from engine.launcher import EngineProcess
+from system.ingest import JournalReader, StaleAttempt
+from system.models import LATE, Worker
+from system.resources import gpus, host_resources
+from training.models import Run, RunCommand
+from training.publisher import Publisher, command_message, state_messages
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 2
+COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
+PASS_SECONDS = 0.05  # at most so many times a second is a journal read
+IDLE_SECONDS = 0.5
+DATABASE_PAUSE = 1.0
+PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # of no use to a trainer, so it does not get them
+
+
+class GpuWorker:
+    """One process that owns one GPU (or the CPU), and trains one run at a time."""
+
+    def __init__(self, name: str, gpu: str = "", once: bool = False):
+        self.name, self.gpu, self.once = name, gpu, once
+        self.host = socket.gethostname()
+        self.publisher = Publisher()
+        self.shutting_down = False
+        self.detached = False
+        self.following: Following | None = None
+        self._beat = 0.0
+
+    def run(self) -> None:
+        """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting."""
+        self._listen_to_signals()
+        while not self.detached:
+            try:
+                close_old_connections()
+                self._heartbeat()
+                if not self._work() and (self.shutting_down or self.once):
+                    break
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("The database is away, so this worker waits; training goes on. %s", error)
+                connection.close()
+                time.sleep(DATABASE_PAUSE)
+        self._sign_off()
+
+    def _work(self) -> bool:
+        """Take the next piece of work; say whether there was one."""
+        if self.following is None:
+            self.following = self._find_orphan() or self._claim_next()
+        if self.following is None:
+            if not (self.shutting_down or self.once):
+                time.sleep(IDLE_SECONDS)
+            return False
+        if self.following.step(self.shutting_down):
+            return True
+        self.following = None
+        return not self.once
+
+    # -- taking runs -------------------------------------------------------------------------------------------
+
+    def _find_orphan(self) -> Following | None:
+        """A run of this host that nobody follows: this worker's own from before, or a vanished worker's."""
+        nobody = Q(worker__name=self.name) | Q(worker__host=self.host, worker__heartbeat_at__lt=now() - LATE)
+        run = Run.objects.active().filter(nobody).first()
+        if run is None or not self._take_over(run):
+            return None
+        logger.info("Following run %s again, attempt %d.", run, run.attempt)
+        return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
+
+    def _take_over(self, run: Run) -> bool:
+        rivals = Run.objects.filter(pk=run.pk, worker_id=run.worker_id, attempt=run.attempt, status__in=Run.ACTIVE)
+        return rivals.update(worker=self._row()) == 1
+
+    def _claim_next(self) -> Following | None:
+        if self.shutting_down or self._row().drain:
+            return None
+        for run in Run.objects.queued():
+            claimed = run.move_to(
+                Run.Status.STARTING,
+                detail=f"on {self.name}",
+                worker=self._row(),
+                attempt=run.attempt + 1,
+                journal_offset=0,
+                journal_sequence=0,
+                started_at=run.started_at or now(),
+                status_text="starting",
+                phase="",
+                ended_at=None,
+                steps_per_second=None,
+            )
+            if claimed:
+                return self._launch(run)
+        return None
+
+    def _launch(self, run: Run) -> Following:
+        logger.info("Starting run %s, attempt %d.", run, run.attempt)
+        spec = {
+            "run_id": str(run.pk),
+            "attempt": run.attempt,
+            "engine": run.engine,
+            "config": engine_config(run, on_gpu=bool(self.gpu)),
+            "resume_from": run.resume_from or None,
+        }
+        command = get_engine(run.engine).command(run.attempt_folder)
+        process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, self._environment())
+        self.publisher.publish(state_messages(run))
+        return Following(run, process, self.publisher)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+        return {**kept, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
+
+    # -- saying that it lives ----------------------------------------------------------------------------------
+
+    def _row(self) -> Worker:
+        return Worker.objects.get(name=self.name)
+
+    def _heartbeat(self) -> None:
+        if time.monotonic() - self._beat < HEARTBEAT_SECONDS:
+            return
+        first = self._beat == 0.0
+        self._beat = time.monotonic()
+        facts: dict[str, Any] = {
+            "host": self.host,
+            "pid": os.getpid(),
+            "gpu": self.gpu,
+            "device_name": self._device_name(),
+            "status": self._status(),
+            "resources": host_resources(),
+            "heartbeat_at": now(),
+        }
+        if first:
+            facts |= {"started_at": now()}
+        Worker.objects.update_or_create(name=self.name, defaults=facts)
+
+    def _status(self) -> str:
+        if self.shutting_down:
+            return Worker.Status.DRAINING
+        return Worker.Status.BUSY if self.following else Worker.Status.IDLE
+
+    def _device_name(self) -> str:
+        names = [device["name"] for device in gpus() if str(device["id"]) in self.gpu.split(",")]
+        return ", ".join(names) or "CPU"
+
+    def _sign_off(self) -> None:
+        Worker.objects.filter(name=self.name).update(status=Worker.Status.OFFLINE, heartbeat_at=now())
+
+    # -- signals -----------------------------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        signal.signal(signal.SIGTERM, self._shut_down)
+        signal.signal(signal.SIGINT, self._shut_down)
+        signal.signal(signal.SIGHUP, self._detach)
+
+    def _shut_down(self, number: int, frame: Any) -> None:
+        if self.shutting_down and self.following is not None:
+            self.following.kill("The worker was ended at once, while this run was training.")
+        self.shutting_down = True
+
+    def _detach(self, number: int, frame: Any) -> None:
+        """Leave the training running: an upgraded worker will follow it."""
+        self.detached = True
+
+
+class Following:
+    """One run's attempt and its engine process, from the start or from half-way, until it has ended."""
+
+    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher):
+        self.run = run
+        self.process = process
+        self.publisher = publisher
+        self.reader = JournalReader(run)
+        self._asked_for_commands = 0.0
+        self._shutdown_asked = False
+        self._killed = ""
+
+    def step(self, shutting_down: bool) -> bool:
+        """Wait for news, take them in, pass commands on; say whether the run goes on."""
+        alive = self.process is not None and self.process.alive
+        if alive and self.process is not None:
+            self.process.wait_for_news(COMMAND_SECONDS)
+            time.sleep(PASS_SECONDS)
+        try:
+            while messages := self.reader.read():
+                self.publisher.publish(messages)
+                if alive:
+                    break
+        except StaleAttempt as error:
+            logger.warning("%s", error)
+            return False
+        if alive:
+            self._pass_commands(shutting_down)
+            return True
+        self._end()
+        return False
+
+    def kill(self, why: str) -> None:
+        self._killed = why
+        if self.process is not None:
+            self.process.kill()
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def _pass_commands(self, shutting_down: bool) -> None:
+        if time.monotonic() - self._asked_for_commands < COMMAND_SECONDS:
+            return
+        self._asked_for_commands = time.monotonic()
+        if shutting_down and not self._shutdown_asked:
+            self._shutdown_asked = True
+            self.run.commands.create(attempt=self.run.attempt, kind="stop", arguments={"final_model": False})
+            self.run.move_to(Run.Status.STOPPING, detail="The server is being shut down.")
+        for command in self.run.commands.filter(status=RunCommand.Status.REQUESTED):
+            self._deliver(command)
+        self._enforce_stop()
+
+    def _deliver(self, command: RunCommand) -> None:
+        if self.process is None or not self.process.send(Command(command.kind, command.arguments, str(command.pk))):
+            return
+        waiting = RunCommand.objects.filter(pk=command.pk, status=RunCommand.Status.REQUESTED)
+        if waiting.update(status=RunCommand.Status.DELIVERED, delivered_at=now()):
+            command.refresh_from_db()
+            self.publisher.publish([command_message(command)])
+
+    def _enforce_stop(self) -> None:
+        """A stop always ends the run: one that is not obeyed within the grace period is enforced."""
+        patience = now() - timedelta(seconds=settings.STOP_GRACE_SECONDS)
+        if self.run.commands.filter(kind="stop", status__in=RunCommand.OPEN, requested_at__lt=patience).exists():
+            self.kill(f"It did not stop within {settings.STOP_GRACE_SECONDS} seconds, so it was killed.")
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """The process is gone. If it left no last word, it was killed, or the power failed."""
+        self.run.refresh_from_db()
+        if self.run.is_active:
+            self._end_without_a_word()
+        logger.info("Run %s is %s.", self.run, self.run.status)
+        self.publisher.publish(state_messages(self.run))
+
+    def _end_without_a_word(self) -> None:
+        asked_to_stop = self.run.status == Run.Status.STOPPING
+        status = Run.Status.STOPPED if asked_to_stop else Run.Status.INTERRUPTED
+        sentence = self._killed or self._how_it_went()
+        self.run.move_to(status, detail=sentence, error=sentence, error_reason="interrupted")
+        for command in self.run.commands.filter(status__in=RunCommand.OPEN):
+            done = command.kind == "stop"
+            command.status = RunCommand.Status.DONE if done else RunCommand.Status.EXPIRED
+            command.detail, command.ended_at = sentence, now()
+            command.save(update_fields=["status", "detail", "ended_at"])
+        if not asked_to_stop:
+            self._retry()
+
+    def _how_it_went(self) -> str:
+        code = self.process.exit_code if self.process else None
+        if code == -signal.SIGKILL:
+            return "The training process was killed from outside, most likely because the machine ran out of memory."
+        how = f" (exit status {code})" if code else ""
+        return f"The training process ended without a word{how}: see the end of its log."
+
+    def _retry(self) -> None:
+        """Queue it again from its newest whole backup, as often as its policy allows."""
+        backup = self.run.newest_backup()
+        if not self.run.retries_left or backup is None:
+            return
+        self.run.move_to(
+            Run.Status.QUEUED,
+            detail=f"It goes on by itself from the backup of step {backup.global_step}.",
+            resume_from=backup.path,
+            retries_left=self.run.retries_left - 1,
+            queued_at=now(),
+            ended_at=None,
+        )
+
+
+def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
+    """The run's config as its engine gets it: all that it writes lies in the data folder, on the worker's device."""
+    config = dict(run.config)
+    config["workspace_dir"] = str(run.folder / "workspace")
+    config["cache_dir"] = str(settings.DATA_DIR / "cache")
+    config["output_model_destination"] = str(run.folder / config.get("output_model_destination", "model.safetensors"))
+    if not on_gpu:
+        config["train_device"] = config["temp_device"] = "cpu"
+    return config

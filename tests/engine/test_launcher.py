@@ -1,0 +1,74 @@
+"""Engine processes: started, found again, ended."""
+
+import os
+import sys
+
+import psutil
+import pytest
+
+from engine.launcher import EngineProcess
+from tests.waiting import wait_for
+
+SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLEEPER
+PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);" + SLEEPER
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def start(code, folder="runs/r/attempts/1"):
+        command = [sys.executable, "-c", code]
+        process = EngineProcess.start(tmp_path / folder, {"attempt": 1}, command, tmp_path, os.environ)
+        started.append(process)
+        wait_for(lambda: "ready" in (process.folder / "engine.log").read_text() or not process.alive)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def test_a_process_is_found_again_by_its_folder(start):
+    process = start(SLEEPER)
+    assert EngineProcess.find(process.folder).identity == process.identity
+
+
+def test_a_process_that_has_ended_is_not_found(start):
+    process = start("print('ready')")
+    wait_for(lambda: not process.alive)
+    assert EngineProcess.find(process.folder) is None
+    assert process.exit_code == 0
+
+
+def test_another_process_with_the_same_pid_is_not_taken_for_it(start):
+    process = start(SLEEPER)
+    file = process.folder / "process.json"
+    file.write_text(file.read_text().replace('"started": ', '"started": 1'))
+    assert EngineProcess.find(process.folder) is None
+
+
+def test_all_living_processes_below_a_folder_are_found(start, tmp_path):
+    folders = {start(SLEEPER, f"runs/{name}/attempts/1").folder for name in "ab"}
+    start("print('ready')", "runs/c/attempts/1")
+    found = wait_for(lambda: [p.folder for p in EngineProcess.find_all(tmp_path / "runs")])
+    assert folders <= set(found)
+
+
+def test_asking_is_enough_for_one_that_listens(start):
+    assert start(SLEEPER).end(grace=30) is True
+
+
+def test_one_that_does_not_listen_is_killed_after_the_grace_period(start):
+    process = start(STUBBORN)
+    assert process.end(grace=0.2) is False
+    assert not process.alive
+
+
+def test_killing_takes_the_children_too(start):
+    process = start(PARENT)
+    children = psutil.Process(process.identity.pid).children()
+    assert children
+    process.kill()
+    wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
