@@ -1,0 +1,7 @@
+"""The admin's own name; each app registers its models in its own `admin.py`."""
+
+from django.contrib import admin
+
+admin.site.site_header = "OneTrainer Web UI"
+admin.site.site_title = "OneTrainer Web UI"
+admin.site.index_title = "Administration"

@@ -1,0 +1,43 @@
+"""Rows to test with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.utils.timezone import now
+
+from presets.configs import full_config
+from presets.models import Preset
+from training.models import Run
+
+
+def make_user(name: str = "ada", permissions: tuple[str, ...] = (), **fields: Any) -> User:
+    """A user with the permissions of the given codenames, such as `view_run`."""
+    user = User.objects.create_user(name, **fields)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def make_preset(name: str = "SD 1.5/LoRA", config: dict[str, Any] | None = None, **fields: Any) -> Preset:
+    """A preset with one version."""
+    preset = Preset(name=name, **fields)
+    preset.save_version({"batch_size": 2} if config is None else config)
+    return preset
+
+
+def trainable_config(**changes: Any) -> dict[str, Any]:
+    """A full config that passes the checks, with a data set that is there."""
+    folder = settings.DATA_DIR / "datasets" / "stars"
+    folder.mkdir(parents=True, exist_ok=True)
+    return full_config("builtin", {"concepts": [{"name": "stars", "path": str(folder)}]}, changes)
+
+
+def make_run(name: str = "Stars", status: str = Run.Status.QUEUED, **fields: Any) -> Run:
+    """A run in the given status; one that has been started has an attempt and a start."""
+    if status not in (Run.Status.QUEUED, Run.Status.CANCELLED):
+        fields = {"attempt": 1, "started_at": now()} | fields
+    if status in Run.ENDED:
+        fields = {"ended_at": now()} | fields
+    return Run.objects.create(name=name, status=status, **{"config": trainable_config()} | fields)

@@ -1,0 +1,279 @@
+"""Runs in the admin: a list to steer them from, and a page that tells all about one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timezone import now
+
+from presets import admin_parts
+from presets.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill, short_time
+from presets.errors import DomainError
+from training.admin_page import facts_for_export, page_of
+from training.models import Artifact, Run, RunCommand, RunEvent
+from training.service import TrainerService
+from training.timeline import describe
+
+
+class TagsField(forms.CharField):
+    """A list of words, written with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        words = value if isinstance(value, list) else (value or "").split(",")
+        return list(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class RunForm(forms.ModelForm):
+    tags = TagsField(required=False, help_text="Words with commas between them.")
+
+    class Meta:
+        model = Run
+        fields = ("notes", "tags")
+
+
+@admin.register(Run)
+class RunAdmin(admin.ModelAdmin):
+    form = RunForm
+    list_display = (
+        "name",
+        "status_pill",
+        "progress_bar",
+        "loss_text",
+        "preset",
+        "owner",
+        "worker",
+        "duration",
+        "created",
+    )
+    list_filter = (
+        "status",
+        ("engine", admin.AllValuesFieldListFilter),
+        ("owner", admin.RelatedOnlyFieldListFilter),
+        ("preset", admin.RelatedOnlyFieldListFilter),
+        ("worker", admin.RelatedOnlyFieldListFilter),
+        "created_at",
+    )
+    list_select_related = ("preset", "owner", "worker")
+    list_per_page = 50
+    search_fields = ("name", "notes", "config", "id")
+    search_help_text = "Name, notes, a word of the config, or an id."
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    actions = ("stop", "cancel", "queue_again", "duplicate", "export")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        return super().get_queryset(request).select_related("preset", "owner", "worker")
+
+    # -- the list ----------------------------------------------------------------------------------------------
+
+    @admin.display(description="status", ordering="status")
+    def status_pill(self, run: Run) -> SafeString:
+        return pill(run.status)
+
+    @admin.display(description="progress", ordering="global_step")
+    def progress_bar(self, run: Run) -> SafeString:
+        return render_to_string("admin/training/run/_progress.html", {"run": run})
+
+    @admin.display(description="loss", ordering="smooth_loss")
+    def loss_text(self, run: Run) -> str:
+        loss = run.loss if run.smooth_loss is None else run.smooth_loss
+        return NOTHING if loss is None else f"{loss:.4f}"
+
+    @admin.display(description="duration")
+    def duration(self, run: Run) -> str:
+        """How long the last attempt took, or has been taking."""
+        if run.started_at is None or run.status == Run.Status.QUEUED:
+            return NOTHING
+        return str(timedelta(seconds=int(((run.ended_at or now()) - run.started_at).total_seconds())))
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, run: Run) -> str:
+        return short_time(run.created_at)
+
+    # -- who may do what ---------------------------------------------------------------------------------------
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        """An ended run is history."""
+        return super().has_change_permission(request, obj) and not (obj and obj.is_ended)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.is_ended)
+
+    def get_fields(self, request: HttpRequest, obj: Run | None = None) -> tuple[str, ...]:
+        """The tags are among the facts above; where they cannot be edited that is enough."""
+        return ("notes", "tags") if self.has_change_permission(request, obj) else ("notes",)
+
+    # -- one run -----------------------------------------------------------------------------------------------
+
+    def render_change_form(self, request: HttpRequest, context: dict, *args: Any, **kwargs: Any) -> HttpResponse:
+        run = context["original"]
+        context |= page_of(run) | {
+            "status_pill": pill(run.status),
+            "duration": self.duration(run),
+            "page_actions": self._page_actions(request, run),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _page_actions(self, request: HttpRequest, run: Run) -> list[tuple[str, str]]:
+        """The actions that make sense for this run now, as (name, label)."""
+        labels = {name: action[2] for name, action in self.get_actions(request).items() if action}
+        senseless = {"stop": not run.is_active, "cancel": run.status != Run.Status.QUEUED}
+        return [(name, labels[name]) for name in self.actions if name in labels and not senseless.get(name)]
+
+    def save_model(self, request: HttpRequest, obj: Run, form: forms.ModelForm, change: bool) -> None:
+        """Write the edited fields alone: a worker may have changed the others since they were read."""
+        obj.save(update_fields=form.changed_data)
+
+    # -- deleting ----------------------------------------------------------------------------------------------
+
+    def get_deleted_objects(self, objs: Iterable[Run], request: HttpRequest) -> tuple[list, dict, set, list]:
+        """What a deletion takes with it, in numbers: a run has too many metrics to name each."""
+        runs = list(objs)
+        kept = [f"{run.name} is {run.status}: stop or cancel it first" for run in runs if not run.is_ended]
+        named = [format_html("{} ({}, with its files)", run.name, run.status) for run in runs]
+        below = {
+            related.related_model._meta.verbose_name_plural: related.related_model._default_manager.filter(
+                **{f"{related.field.name}__in": runs}
+            ).count()
+            for related in Run._meta.related_objects
+            if related.related_model is not Run
+        }
+        needed = set() if super().has_delete_permission(request) else {Run._meta.verbose_name}
+        return named, {Run._meta.verbose_name_plural: len(runs)} | below, needed, kept
+
+    def delete_model(self, request: HttpRequest, obj: Run) -> None:
+        TrainerService(request.user).delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for run in queryset:
+            self.delete_model(request, run)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict | None = None) -> HttpResponse:
+        return self._or_back(request, lambda: super(RunAdmin, self).delete_view(request, object_id, extra_context))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+        """The list, and where actions are sent to: one that was chosen on a run's page leads back to that page."""
+        response = self._or_back(request, lambda: super(RunAdmin, self).changelist_view(request, extra_context))
+        if isinstance(response, HttpResponseRedirect) and "back_to_run" in request.POST:
+            return redirect("admin:training_run_change", request.POST["back_to_run"])
+        return response
+
+    def _or_back(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """A refusal by the service is a message on the list."""
+        try:
+            return view()
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect("admin:training_run_changelist")
+
+    # -- actions -----------------------------------------------------------------------------------------------
+
+    @admin.action(description="Stop", permissions=["change"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        self._do(request, queryset, TrainerService(request.user).stop_training, "Told to stop")
+
+    @admin.action(description="Cancel", permissions=["change"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        self._do(request, queryset, TrainerService(request.user).cancel, "Cancelled")
+
+    @admin.action(description="Queue again", permissions=["change"])
+    def queue_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        self._do(request, queryset, TrainerService(request.user).restart, "Queued again, as a new run")
+
+    @admin.action(description="Duplicate", permissions=["change"])
+    def duplicate(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        self._do(request, queryset, TrainerService(request.user).duplicate, "Duplicated, and queued")
+
+    @admin.action(description="Export", permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Run]) -> HttpResponse:
+        runs = [facts_for_export(run) for run in queryset.prefetch_related("artifacts")]
+        return admin_parts.download({"runs": runs}, f"runs-{now():%Y-%m-%d}.json")
+
+    def _do(self, request: HttpRequest, runs: QuerySet[Run], act: Callable[[Run], Any], done: str) -> None:
+        """Do it to each, oldest first, and say what became of each; a new run that came of it is the one linked."""
+        served = []
+        for run in runs.order_by("created_at"):
+            try:
+                result = act(run)
+            except DomainError as refusal:
+                self.message_user(request, f"{run.name}: {refusal}", messages.ERROR)
+            else:
+                served.append(result if isinstance(result, Run) else run)
+        if served:
+            names = format_html_join(", ", "{}", ((link_to(run),) for run in served))
+            self.message_user(request, format_html("{}: {}.", done, names), messages.SUCCESS)
+
+
+class OfRunAdmin(ReadOnlyAdmin):
+    """A list of what belongs to runs."""
+
+    list_select_related: ClassVar[tuple[str, ...]] = ("run",)
+
+    @admin.display(description="run", ordering="run__name")
+    def run_link(self, thing: RunCommand | RunEvent | Artifact) -> SafeString | str:
+        return link_to(thing.run)
+
+
+@admin.register(RunCommand)
+class RunCommandAdmin(OfRunAdmin):
+    list_display = ("kind", "status_pill", "run_link", "requested_by", "requested_at", "ended_at", "detail")
+    list_filter = ("status", "kind", ("requested_by", admin.RelatedOnlyFieldListFilter), "requested_at")
+    list_select_related = ("run", "requested_by")
+    search_fields = ("run__name", "detail")
+    date_hierarchy = "requested_at"
+    ordering = ("-requested_at",)
+
+    @admin.display(description="status", ordering="status")
+    def status_pill(self, command: RunCommand) -> SafeString:
+        return pill(command.status)
+
+
+@admin.register(RunEvent)
+class RunEventAdmin(OfRunAdmin):
+    list_display = ("kind", "text", "run_link", "attempt", "user", "at")
+    list_filter = ("kind", ("user", admin.RelatedOnlyFieldListFilter), "at")
+    list_select_related = ("run", "user")
+    search_fields = ("run__name",)
+    date_hierarchy = "at"
+    ordering = ("-at", "-pk")
+
+    @admin.display(description="what happened")
+    def text(self, event: RunEvent) -> str:
+        return describe(event) or NOTHING
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(OfRunAdmin):
+    list_display = ("kind", "run_link", "global_step", "size_text", "path", "is_there", "created_at")
+    list_filter = ("kind", "created_at", ("deleted_at", admin.EmptyFieldListFilter))
+    search_fields = ("run__name", "path", "sha256")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+
+    @admin.display(description="size", ordering="size")
+    def size_text(self, artifact: Artifact) -> str:
+        return filesizeformat(artifact.size)
+
+    @admin.display(description="exists", boolean=True)
+    def is_there(self, artifact: Artifact) -> bool:
+        return artifact.exists

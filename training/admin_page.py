@@ -1,0 +1,66 @@
+"""What the admin shows of one run beyond its fields, and what it exports of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from presets import configs
+from presets.admin_parts import changes, entries
+from presets.errors import DomainError
+from presets.exchange import without_secrets
+from training.models import Run
+from training.timeline import timeline
+
+SAMPLES_SHOWN = 24
+FACTS = (
+    *("id", "name", "engine", "status", "error", "error_reason", "notes", "tags", "priority", "attempt"),
+    *("epoch", "epoch_step", "epoch_sample", "global_step", "max_step", "max_epoch", "loss", "smooth_loss"),
+    *("created_at", "started_at", "ended_at"),
+)
+ARTIFACT_FACTS = ("id", "kind", "path", "size", "sha256", "global_step", "epoch", "created_at", "deleted_at")
+
+
+def page_of(run: Run) -> dict[str, Any]:
+    """The context of the run's page."""
+    config = without_secrets(run.config)
+    return {
+        "config_entries": entries(config),
+        "comparisons": [*_against_preset(run, config), _against_defaults(run, config)],
+        "timeline": timeline(run),
+        "artifacts": run.artifacts.order_by("-created_at"),
+        "samples": run.samples.newest_first()[:SAMPLES_SHOWN],
+        "sample_count": run.samples.count(),
+        "children": run.children.order_by("created_at"),
+    }
+
+
+def _against_preset(run: Run, config: dict[str, Any]) -> list[dict[str, Any]]:
+    if run.preset_version is None:
+        return []
+    return [_comparison(f"Changed from the preset {run.preset_version}", run, config, run.preset_version.config)]
+
+
+def _against_defaults(run: Run, config: dict[str, Any]) -> dict[str, Any]:
+    return _comparison("Changed from the engine's defaults", run, config)
+
+
+def _comparison(title: str, run: Run, config: dict[str, Any], *layers: dict[str, Any]) -> dict[str, Any]:
+    """A titled table of changes, or the sentence why there is none: an engine may have been removed since."""
+    try:
+        base = without_secrets(configs.full_config(run.engine, *layers))
+    except DomainError as problem:
+        return {"title": title, "problem": str(problem)}
+    return {"title": title, "rows": changes(base, config)}
+
+
+def facts_for_export(run: Run) -> dict[str, Any]:
+    """Config and facts of a run, ready for JSON."""
+    return {
+        **{name: getattr(run, name) for name in FACTS},
+        "owner": run.owner.get_username() if run.owner else None,
+        "preset": run.preset.name if run.preset else None,
+        "preset_version": run.preset_version.number if run.preset_version else None,
+        "worker": run.worker.name if run.worker else None,
+        "config": without_secrets(run.config),
+        "artifacts": [{name: getattr(artifact, name) for name in ARTIFACT_FACTS} for artifact in run.artifacts.all()],
+    }
