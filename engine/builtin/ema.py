@@ -1,0 +1,58 @@
+"""An exponential moving average of the trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+
+class MovingAverage:
+    """Averages `parameters`; the decay grows to `decay` over the first updates, as few weights are no average yet."""
+
+    def __init__(self, parameters: list[Parameter], decay: float, interval: int, device: torch.device):
+        self.parameters = parameters
+        self.decay = decay
+        self.interval = interval
+        self.updates = 0
+        self.averages = [weight.detach().to(device, torch.float32, copy=True) for weight in parameters]
+
+    @property
+    def current_decay(self) -> float:
+        """min(decay, (1 + n) / (10 + n)) after n updates, as in TensorFlow's ExponentialMovingAverage."""
+        return min(self.decay, (1 + self.updates) / (10 + self.updates))
+
+    @torch.no_grad()
+    def update(self, optimizer_step: int) -> None:
+        if optimizer_step % self.interval:
+            return
+        decay = self.current_decay
+        self.updates += 1
+        for average, weight in zip(self.averages, self.parameters, strict=True):
+            average.lerp_(weight.detach().to(average.device, torch.float32), 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The parameters hold the averages inside the block, and their own values again after it."""
+        own = [weight.detach().clone() for weight in self.parameters]
+        self._set(self.averages)
+        try:
+            yield
+        finally:
+            self._set(own)
+
+    @torch.no_grad()
+    def _set(self, values: list[Tensor]) -> None:
+        for weight, value in zip(self.parameters, values, strict=True):
+            weight.copy_(value)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"updates": torch.tensor(self.updates), **{f"{i:05}": value for i, value in enumerate(self.averages)}}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.updates = int(state["updates"])
+        for index, average in enumerate(self.averages):
+            average.copy_(state[f"{index:05}"])

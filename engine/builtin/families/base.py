@@ -1,0 +1,83 @@
+"""What the trainer needs of a model family."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from engine.builtin.config import SampleConfig, TrainConfig
+from engine.builtin.enums import ModelType
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model said of a noisy batch, and what it should have said; both (batch, channels, height, width).
+
+    `snr` (batch,) is the signal-to-noise ratio of each item's timestep.
+    """
+
+    predicted: Tensor
+    target: Tensor
+    snr: Tensor
+    is_velocity: bool
+
+
+class ModelFamily(ABC):
+    """One architecture, loaded: encodes, predicts, samples and saves."""
+
+    model_types: ClassVar[tuple[ModelType, ...]]
+    size_multiple: int  # pixels; both sides of a training picture are multiples of it
+
+    @abstractmethod
+    def __init__(self, config: TrainConfig, device: torch.device):
+        """Load the base model; raises MissingModel."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts that can be trained, by the name of their settings in a config."""
+
+    @property
+    @abstractmethod
+    def lora_targets(self) -> dict[str, str]:
+        """By part, a regular expression for the full names of the layers that a LoRA adds to by default."""
+
+    @property
+    @abstractmethod
+    def lora_prefixes(self) -> dict[str, str]:
+        """By part, what the names of its layers begin with in a kohya-style LoRA file."""
+
+    @abstractmethod
+    def cache_identity(self) -> str:
+        """Differs whenever the same picture or caption would be encoded otherwise."""
+
+    @abstractmethod
+    def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Encode (batch, 3, height, width) in [-1, 1]; each result has the batch first."""
+
+    @abstractmethod
+    def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
+        """Encode captions; each result has the batch first. Gradients flow where the text encoder is trained."""
+
+    @abstractmethod
+    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
+        """Add noise at timesteps drawn by torch's global generator, and predict."""
+
+    @abstractmethod
+    def sample(self, settings: SampleConfig, seed: int, on_step: Callable[[int, int], None]) -> Image.Image:
+        """Draw one picture; `on_step(step, steps)` after each denoising step may raise to end it."""
+
+    @abstractmethod
+    def save_model(self, path: Path, as_folder: bool, dtype: torch.dtype, metadata: dict[str, str]) -> None:
+        """Write the whole model: a diffusers folder, or one file in its original layout."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Facts for the saved file's metadata, under the names that other tools show."""

@@ -1,0 +1,203 @@
+"""Stable Diffusion 1.x and 2.x: a UNet on latents, one CLIP text encoder, noise or velocity prediction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    UniPCMultistepScheduler,
+)
+from PIL import Image
+from torch import Tensor, nn
+
+from engine.builtin.config import SampleConfig, TrainConfig
+from engine.builtin.enums import ModelType, NoiseScheduler, TrainingMethod
+from engine.builtin.families.base import ModelFamily, Prediction
+from engine.builtin.precision import torch_dtype
+from engine.interface.errors import MissingModel
+
+DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
+SCHEDULERS: dict[NoiseScheduler, tuple[type, dict[str, Any]]] = {
+    NoiseScheduler.DDIM: (DDIMScheduler, {}),
+    NoiseScheduler.EULER: (EulerDiscreteScheduler, {}),
+    NoiseScheduler.EULER_KARRAS: (EulerDiscreteScheduler, {"use_karras_sigmas": True}),
+    NoiseScheduler.EULER_A: (EulerAncestralDiscreteScheduler, {}),
+    NoiseScheduler.DPMPP: (DPMSolverMultistepScheduler, {}),
+    NoiseScheduler.DPMPP_KARRAS: (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+    NoiseScheduler.DPMPP_SDE: (DPMSolverMultistepScheduler, DPMPP_SDE),
+    NoiseScheduler.DPMPP_SDE_KARRAS: (DPMSolverMultistepScheduler, {**DPMPP_SDE, "use_karras_sigmas": True}),
+    NoiseScheduler.UNIPC: (UniPCMultistepScheduler, {}),
+    NoiseScheduler.UNIPC_KARRAS: (UniPCMultistepScheduler, {"use_karras_sigmas": True}),
+}
+UNET_LAYERS = r".*\.(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2|conv_shortcut|time_emb_proj)"
+TEXT_LAYERS = r".*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+
+
+class StableDiffusion(ModelFamily):
+    """Stable Diffusion 1.x and 2.x, from a diffusers folder, one safetensors file, or the hub."""
+
+    model_types = (
+        ModelType.STABLE_DIFFUSION_15,
+        ModelType.STABLE_DIFFUSION_20,
+        ModelType.STABLE_DIFFUSION_20_BASE,
+        ModelType.STABLE_DIFFUSION_21,
+        ModelType.STABLE_DIFFUSION_21_BASE,
+    )
+
+    def __init__(self, config: TrainConfig, device: torch.device):
+        self.config = config
+        self.device = device
+        self.pipeline = _load(config)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self._set_prediction_type()
+        self._place_parts()
+        self.noise = DDPMScheduler.from_config(self.pipeline.scheduler.config)
+        scale = 2 ** (len(self.pipeline.vae.config.block_out_channels) - 1)
+        self.size_multiple = scale * 2 ** (len(self.pipeline.unet.config.block_out_channels) - 1)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return {"unet": self.pipeline.unet, "text_encoder": self.pipeline.text_encoder}
+
+    @property
+    def lora_targets(self) -> dict[str, str]:
+        return {"unet": UNET_LAYERS, "text_encoder": TEXT_LAYERS}
+
+    @property
+    def lora_prefixes(self) -> dict[str, str]:
+        return {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
+
+    def cache_identity(self) -> str:
+        """A digest of the weights that encode, so that another model in the same folder is told apart."""
+        digest = hashlib.sha256(json.dumps(dict(self.pipeline.vae.config), sort_keys=True, default=str).encode())
+        for part in (self.pipeline.vae, self.pipeline.text_encoder):
+            for name, weight in part.named_parameters():
+                if "lora_" not in name:
+                    digest.update(f"{name}{weight.shape}{weight.dtype}{weight.detach().double().sum().item()}".encode())
+        return digest.hexdigest()
+
+    @torch.no_grad()
+    def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
+        """The mean and standard deviation of each latent, unscaled: (batch, channels, height / 8, width / 8)."""
+        vae = self.pipeline.vae
+        distribution = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist
+        return {"mean": distribution.mean.float(), "std": distribution.std.float()}
+
+    def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
+        """The text encoder's last hidden state: (batch, tokens, width)."""
+        tokens = self.pipeline.tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
+        return {"hidden": self.pipeline.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state}
+
+    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
+        mean, std = latents["mean"].to(self.device), latents["std"].to(self.device)
+        clean = (mean + std * torch.randn_like(std)) * self.pipeline.vae.config.scaling_factor
+        noise = self._draw_noise(clean)
+        timesteps = self._draw_timesteps(len(clean))
+        noisy = self.noise.add_noise(clean, noise, timesteps)
+        hidden = text["hidden"].to(self.device)
+        predicted = self.pipeline.unet(noisy, timesteps, hidden, return_dict=False)[0]
+        is_velocity = self.noise.config.prediction_type == "v_prediction"
+        target = self.noise.get_velocity(clean, noise, timesteps) if is_velocity else noise
+        return Prediction(predicted.float(), target.float(), self._snr(timesteps), is_velocity)
+
+    def _draw_noise(self, clean: Tensor) -> Tensor:
+        """Gaussian noise; with offset noise each channel is shifted as a whole (crosslabs.org, 2023)."""
+        noise = torch.randn_like(clean)
+        if self.config.offset_noise_weight:
+            shift = torch.randn(*clean.shape[:2], 1, 1, device=clean.device)
+            noise = noise + self.config.offset_noise_weight * shift
+        return noise
+
+    def _draw_timesteps(self, count: int) -> Tensor:
+        steps = self.noise.config.num_train_timesteps
+        low = int(steps * self.config.min_noising_strength)
+        high = max(low + 1, int(steps * self.config.max_noising_strength))
+        return torch.randint(low, high, (count,), device=self.device)
+
+    def _snr(self, timesteps: Tensor) -> Tensor:
+        kept = self.noise.alphas_cumprod.to(timesteps.device)[timesteps]
+        return kept / (1 - kept)
+
+    @torch.no_grad()
+    def sample(self, settings: SampleConfig, seed: int, on_step: Callable[[int, int], None]) -> Image.Image:
+        kind, changes = SCHEDULERS[settings.noise_scheduler]
+        training_scheduler = self.pipeline.scheduler
+        self.pipeline.scheduler = kind.from_config(training_scheduler.config, **changes)
+
+        def report(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            on_step(step + 1, settings.diffusion_steps)
+            return values
+
+        try:
+            return self.pipeline(
+                prompt=settings.prompt,
+                negative_prompt=settings.negative_prompt,
+                width=settings.width,
+                height=settings.height,
+                num_inference_steps=settings.diffusion_steps,
+                guidance_scale=settings.cfg_scale,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                callback_on_step_end=report,
+            ).images[0]
+        finally:
+            self.pipeline.scheduler = training_scheduler
+
+    def save_model(self, path: Path, as_folder: bool, dtype: torch.dtype, metadata: dict[str, str]) -> None:
+        if not as_folder:
+            raise NotImplementedError("Stable Diffusion is saved as a diffusers folder.")
+        was = {name: part.dtype for name, part in self._modules().items()}
+        self.pipeline.to(dtype)
+        self.pipeline.save_pretrained(path)
+        for name, part in self._modules().items():
+            part.to(was[name])
+
+    def describe(self) -> dict[str, Any]:
+        version = "sd_v1" if self.config.model_type is ModelType.STABLE_DIFFUSION_15 else "sd_v2"
+        return {"ss_base_model_version": version, "modelspec.architecture": version.replace("sd_", "stable-diffusion-")}
+
+    def _modules(self) -> dict[str, Any]:
+        return {"vae": self.pipeline.vae, **self.parts}
+
+    def _set_prediction_type(self) -> None:
+        """OneTrainer's two switches overrule what the model's own scheduler says."""
+        forced = "v_prediction" if self.config.force_v_prediction else "epsilon" * self.config.force_epsilon_prediction
+        if forced:
+            self.pipeline.scheduler.register_to_config(prediction_type=forced)
+
+    def _place_parts(self) -> None:
+        """Frozen weights in the format of their settings; trained ones in float32, so that small changes count."""
+        for name, part in self._modules().items():
+            settings = getattr(self.config, name)
+            whole = self.config.training_method is TrainingMethod.FINE_TUNE and settings.train and name != "vae"
+            mixed = self.config.train_dtype is not self.config.train_dtype.FLOAT_32
+            dtype = torch_dtype(settings.weight_dtype) if mixed and not whole else torch.float32
+            part.to(self.device, torch.float32 if self.device.type == "cpu" else dtype)
+            part.requires_grad_(False)
+            part.eval()
+
+
+def _load(config: TrainConfig) -> StableDiffusionPipeline:
+    name = config.base_model_name
+    options = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    hub = {"local_files_only": config.offline_mode, "cache_dir": config.huggingface_cache_dir or None}
+    try:
+        if Path(name).is_file():
+            return StableDiffusionPipeline.from_single_file(name, **options, **hub)
+        return StableDiffusionPipeline.from_pretrained(name, use_safetensors=True, **options, **hub)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise MissingModel(
+            f"The base model {name} cannot be loaded as Stable Diffusion: name a diffusers folder, a safetensors file, "
+            f"or a model of the hub. ({reason})"
+        ) from error

@@ -1,0 +1,41 @@
+"""Number formats: from the config's names to torch's, and what a device can do with them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from engine.builtin.config import TrainConfig
+from engine.builtin.enums import DataType
+
+TORCH = {
+    DataType.FLOAT_32: torch.float32,
+    DataType.FLOAT_16: torch.float16,
+    DataType.BFLOAT_16: torch.bfloat16,
+}
+
+
+def torch_dtype(name: DataType) -> torch.dtype:
+    return TORCH[name]
+
+
+def choose_device(config: TrainConfig) -> tuple[torch.device, list[str]]:
+    """The device to train on, and warnings where it is not what the config asks for."""
+    wanted = torch.device(config.train_device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        return torch.device("cpu"), [f"There is no GPU for {config.train_device}, so this trains on the CPU."]
+    return wanted, []
+
+
+def computing_dtype(config: TrainConfig, device: torch.device) -> tuple[torch.dtype, list[str]]:
+    """The format to compute in, and warnings; a CPU computes in half precision only slowly and coarsely."""
+    dtype = torch_dtype(config.train_dtype)
+    if device.type == "cpu" and dtype is torch.float16:
+        return torch.float32, ["A CPU does not train in FLOAT_16, so this trains in FLOAT_32."]
+    return dtype, []
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Compute in `dtype` where that is safe; nothing to do for float32."""
+    return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype)
