@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -101,7 +100,8 @@ class RunAdmin(admin.ModelAdmin):
         """How long the last attempt took, or has been taking."""
         if run.started_at is None or run.status == Run.Status.QUEUED:
             return NOTHING
-        return str(timedelta(seconds=int(((run.ended_at or now()) - run.started_at).total_seconds())))
+        minutes, seconds = divmod(int(((run.ended_at or now()) - run.started_at).total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
     @admin.display(description="created", ordering="created_at")
     def created(self, run: Run) -> str:
