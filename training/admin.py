@@ -97,7 +97,7 @@ class RunAdmin(admin.ModelAdmin):
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
-        """How long the last attempt took, or has been taking."""
+        """From the first start to the end, or until now."""
         if run.started_at is None or run.status == Run.Status.QUEUED:
             return NOTHING
         minutes, seconds = divmod(int(((run.ended_at or now()) - run.started_at).total_seconds()), 60)

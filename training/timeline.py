@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +11,15 @@ from training.models import Run, RunCommand, RunEvent
 
 @dataclass(frozen=True)
 class Moment:
-    """One line of the timeline; `status` is what became of a command, and empty for an event."""
+    """One line of the timeline: `text` in one line, `details` in several, such as a traceback.
+
+    `status` is what became of a command, and empty for an event; `user` is None where nobody asked for it.
+    """
 
     at: datetime
     kind: str
     text: str
+    details: str
     user: Any
     attempt: int
     status: str = ""
@@ -35,24 +38,40 @@ def timeline(run: Run, limit: int = 200) -> list[Moment]:
 
 
 def _from_event(event: RunEvent) -> Moment:
-    return Moment(event.at, event.kind, describe(event), event.user, event.attempt)
+    return Moment(event.at, event.kind, describe(event), _in_lines(event.data), event.user, event.attempt)
 
 
 def _from_command(command: RunCommand) -> Moment:
-    parts = [*_facts(command.arguments), command.detail]
-    text = ", ".join(part for part in parts if part)
-    return Moment(command.requested_at, command.kind, text, command.requested_by, command.attempt, command.status)
+    facts = {**command.arguments, "detail": command.detail}
+    return Moment(
+        command.requested_at,
+        command.kind,
+        _in_words(facts),
+        _in_lines(facts),
+        command.requested_by,
+        command.attempt,
+        command.status,
+    )
 
 
 def describe(event: RunEvent) -> str:
     """What the event says, in words."""
     facts = dict(event.data)
     if event.kind == "status_changed":
-        change = f"{facts.pop('from', '?')} → {facts.pop('to', '?')}"
-        return ", ".join(part for part in (change, facts.get("detail")) if part)
-    said = [str(facts.pop(key)) for key in ("message", "detail") if facts.get(key)]
-    return ", ".join([*said, *_facts(facts)])
+        facts["message"] = f"{facts.pop('from', '?')} → {facts.pop('to', '?')}"
+    return _in_words(facts)
 
 
-def _facts(data: dict[str, Any]) -> Iterator[str]:
-    return (f"{key.replace('_', ' ')}: {value}" for key, value in data.items() if value not in (None, "", {}, []))
+def _in_words(facts: dict[str, Any]) -> str:
+    """The facts in one line, what is said in a sentence first; what needs several lines is left out."""
+    short = {key: value for key, value in facts.items() if value not in (None, "", {}, []) and not _is_long(value)}
+    said = [str(short.pop(key)) for key in ("message", "detail") if key in short]
+    return " · ".join([*said, *(f"{key.replace('_', ' ')}: {value}" for key, value in short.items())])
+
+
+def _in_lines(facts: dict[str, Any]) -> str:
+    return "\n\n".join(value for value in facts.values() if _is_long(value))
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value

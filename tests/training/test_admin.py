@@ -118,6 +118,15 @@ def test_the_timeline_names_who_did_what_newest_first(admin):
     assert (oldest.what, oldest.text, oldest.user) == ("status changed", "queued → starting", None)
 
 
+def test_a_traceback_in_the_timeline_is_kept_apart_from_its_sentence(admin):
+    run = make_run(status=Status.RUNNING)
+    data = {"message": "A sample failed.", "detail": "Traceback:\n  <module>", "kind": "default", "empty": None}
+    run.events.create(kind="warning", data=data)
+    response = admin.get(page_of(run))
+    assert response.context["timeline"][0].text == "A sample failed. · kind: default"
+    assert "<pre>Traceback:\n  &lt;module&gt;</pre>" in response.content.decode()
+
+
 def test_samples_are_thumbnails_that_link_to_the_file(admin):
     run = make_run(status=Status.RUNNING)
     sample = Sample.objects.create(run=run, attempt=1, sequence=1, path="/data/1.png", prompt='a "red" star')
