@@ -43,7 +43,8 @@ def test_a_torn_last_line_is_left_until_it_is_whole(path):
 
 
 def test_a_line_that_is_no_event_does_not_hold_up_what_follows(path):
-    path.write_bytes(b"\x00\x00\x00\n" + json.dumps({"sequence": 2, "time": 1, "kind": "k", "data": {}}).encode() + b"\n")
+    line = json.dumps({"sequence": 2, "time": 1, "kind": "k", "data": {}}).encode()
+    path.write_bytes(b"\x00\x00\x00\n" + line + b"\n")
     events, _ = read_journal(path)
     assert [event.kind for event in events] == ["damaged", "k"]
 
