@@ -96,7 +96,7 @@ class TrainOptimizerConfig(Settings):
     # Step size by itself
     d0: float | None = setting(None, "The first estimate of the step size.", minimum=0)
     d_coef: float | None = setting(None, "A factor on the estimated step size.", minimum=0)
-    growth_rate: float | None = setting(None, "How fast the estimated step size may grow.", minimum=1)
+    growth_rate: float | None = setting(None, "How fast the estimated step size may grow.", minimum=1, infinite=True)
     safeguard_warmup: bool = setting(False, "Keep the estimate of the step size sound during the warm-up.")
     slice_p: int | None = setting(None, "Estimate the step size from every n-th weight, which saves memory.", minimum=1)
     prodigy_steps: int | None = setting(None, "Freeze the step size after this many steps.", minimum=0)
@@ -183,3 +183,7 @@ class TrainOptimizerConfig(Settings):
         for name, value in OPTIMIZER_DEFAULTS.get(self.optimizer, {}).items():
             if name not in given or getattr(self, name) is None:
                 setattr(self, name, value)
+
+    def own_default(self, name: str) -> Any:
+        """The default of one setting for the chosen optimizer."""
+        return OPTIMIZER_DEFAULTS.get(self.optimizer, {}).get(name, self.default_of(name))

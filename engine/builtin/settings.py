@@ -7,7 +7,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Self
@@ -18,9 +18,11 @@ VERSION_KEY = "__version"
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "an object"}
 
 
-def setting(default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
+def setting(
+    default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None, infinite: bool = False
+) -> Any:
     """A dataclass field with its help text and its range; a callable default makes a fresh value each time."""
-    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum}
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum, "infinite": infinite}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -69,7 +71,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON values, nested as OneTrainer nests them; infinity is the text "inf"."""
-        values = {name: _to_json(getattr(self, name)) for name in self.hints()}
+        values = {name: to_json(getattr(self, name)) for name in self.hints()}
         return {VERSION_KEY: self.json_version, **values, **self.unknown}
 
     def walk_unknown(self, path: str = "") -> Iterator[str]:
@@ -90,10 +92,19 @@ class Settings:
         return {f.name: resolved[f.name] for f in fields(cls) if f.name != "unknown"}
 
     @classmethod
+    def metadata_of(cls, name: str) -> Mapping[str, Any]:
+        """The help text and range of one setting."""
+        return cls.__dataclass_fields__[name].metadata
+
+    @classmethod
     def default_of(cls, name: str) -> Any:
         """The default of one setting."""
         declared = cls.__dataclass_fields__[name]
         return declared.default if declared.default_factory is MISSING else declared.default_factory()
+
+    def own_default(self, name: str) -> Any:
+        """The default of one setting, given the others."""
+        return self.default_of(name)
 
 
 def inner_types(hint: Any) -> tuple[Any, bool]:
@@ -173,13 +184,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """A setting's value as JSON has it."""
     if isinstance(value, Settings):
         return value.to_dict()
     if isinstance(value, list):
-        return [_to_json(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, dict):
-        return {key: _to_json(item) for key, item in value.items()}
+        return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, float) and math.isinf(value):

@@ -1,0 +1,71 @@
+"""Aspect-ratio bucketing: which sizes a picture is trained at, so that each batch has pictures of one size."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+Size = tuple[int, int]  # width and height in pixels
+
+WIDE_RATIOS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0)
+RATIOS = (*(1 / ratio for ratio in reversed(WIDE_RATIOS[1:])), *WIDE_RATIOS)
+LARGEST_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A training size in pixels; unless `exact`, only its area is kept and the sides follow the picture."""
+
+    width: int
+    height: int
+    exact: bool = False
+
+
+def parse_resolution(text: str) -> list[Resolution]:
+    """Read `512` (an area of 512x512), `512,768` (both areas) or `1024x768` (exactly that width and height).
+
+    Raises ValueError with a sentence for the user.
+    """
+    return [_parse_one(part.strip()) for part in text.split(",")]
+
+
+def _parse_one(text: str) -> Resolution:
+    sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if not sides:
+        raise ValueError(f"{text!r} is not a resolution; write 512, or 512,768, or 1024x768")
+    width, height = int(sides[1]), int(sides[2] or sides[1])
+    if not (8 <= width <= LARGEST_SIDE and 8 <= height <= LARGEST_SIDE):
+        raise ValueError(f"{text!r} is out of range; sides go from 8 to {LARGEST_SIDE} pixels")
+    return Resolution(width, height, exact=sides[2] is not None)
+
+
+def bucket_sizes(picture: Size, resolutions: list[Resolution], bucketing: bool, multiple: int) -> tuple[Size, ...]:
+    """The size that a picture gets at each resolution; both sides are multiples of `multiple`.
+
+    Pictures with equal results can share batches at every resolution.
+    """
+    ratio = nearest_ratio(picture)
+    return tuple(
+        bucket_size(resolution, ratio, multiple)
+        if bucketing and not resolution.exact
+        else (quantized(resolution.width, multiple), quantized(resolution.height, multiple))
+        for resolution in resolutions
+    )
+
+
+def nearest_ratio(picture: Size) -> float:
+    """The ratio of the list that is the fewest per cent away from the picture's width over height."""
+    wanted = math.log(picture[0] / picture[1])
+    return min(RATIOS, key=lambda ratio: abs(math.log(ratio) - wanted))
+
+
+def bucket_size(resolution: Resolution, ratio: float, multiple: int) -> Size:
+    """The size with nearly the resolution's area and the ratio."""
+    area = resolution.width * resolution.height
+    return quantized(math.sqrt(area * ratio), multiple), quantized(math.sqrt(area / ratio), multiple)
+
+
+def quantized(side: float, multiple: int) -> int:
+    """The nearest multiple, at least one of it."""
+    return max(1, round(side / multiple)) * multiple

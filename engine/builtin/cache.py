@@ -1,0 +1,93 @@
+"""Encoded pictures and captions on disk, found by what they were made from, so that an old one is never served."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.interface.errors import DiskFull
+
+logger = logging.getLogger("engine")
+
+FORMAT = 1  # part of every key: raise it when the encoding of entries changes
+
+Tensors = dict[str, Tensor]
+
+
+def cache_key(**facts: Any) -> str:
+    """A name for what these facts describe; any other fact gives another name."""
+    return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
+
+
+class TensorCache:
+    """A folder of safetensors files, one an entry, which runs may share: an entry is whole or not there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def get_or_make(self, key: str, make: Callable[[], Tensors]) -> Tensors:
+        """The entry; it is made and kept where it is not there or is broken. Raises DiskFull."""
+        entry = self.get(key)
+        if entry is None:
+            entry = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
+            self.put(key, entry)
+        return entry
+
+    def get(self, key: str) -> Tensors | None:
+        """The entry, or None where it is not there or is broken."""
+        path = self.path(key)
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+                expected = (file.metadata() or {}).get("crc32")
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, OSError) as error:
+            logger.warning("The cache file %s is broken (%s); it is made again.", path, error)
+            return None
+        if expected != checksum(tensors):
+            logger.warning("The cache file %s is broken (wrong checksum); it is made again.", path)
+            return None
+        return tensors
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file for the entry; that it is whole shows when it is read."""
+        return self.path(key).exists()
+
+    def put(self, key: str, tensors: Tensors) -> None:
+        """Keep an entry: written beside and renamed, so that no reader sees half of it. Raises DiskFull."""
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            save_file(tensors, beside, metadata={"crc32": checksum(tensors)})
+            beside.replace(path)
+        except (OSError, SafetensorError) as error:
+            beside.unlink(missing_ok=True)
+            if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+                raise DiskFull(f"The disk of the cache {self.folder} is full; make room, or choose another.") from error
+            raise
+
+    def path(self, key: str) -> Path:
+        """Where the entry lies; two letters of subfolder keep folders small."""
+        return self.folder / key[:2] / f"{key}.safetensors"
+
+
+def checksum(tensors: Tensors) -> str:
+    """CRC-32 over all values, in the order of their names."""
+    total = 0
+    for name in sorted(tensors):
+        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
+    return f"{total:08x}"
