@@ -40,7 +40,10 @@ SCHEDULERS: dict[NoiseScheduler, tuple[type, dict[str, Any]]] = {
     NoiseScheduler.UNIPC: (UniPCMultistepScheduler, {}),
     NoiseScheduler.UNIPC_KARRAS: (UniPCMultistepScheduler, {"use_karras_sigmas": True}),
 }
-UNET_LAYERS = r".*\.(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2|conv_shortcut|time_emb_proj)"
+UNET_LAYERS = (
+    r".*\.(to_[qkv]|to_out\.0|ff\.net\.(0\.proj|2)|proj_in|proj_out"  # attention and its feed-forward layers
+    r"|conv1|conv2|conv_shortcut|time_emb_proj)"  # residual blocks
+)
 TEXT_LAYERS = r".*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
 
 
