@@ -88,7 +88,7 @@ class GenericTrainer:
                 self.callbacks.on_warning(f"{problem.field}: {problem.message}")
         if errors := [problem for problem in problems if problem.is_error]:
             raise BadConfig(errors)
-        if broken := check_data(self.config):
+        if broken := [problem for problem in check_data(self.config) if problem.is_error]:
             raise BadData(broken)
 
     def _choose_device(self) -> None:
@@ -127,6 +127,8 @@ class GenericTrainer:
     def _set_up_data(self) -> None:
         self.loader = BatchLoader(self.config, self.family, cache_text="text_encoder" not in self.trained)
         self.loader.prepare(self._report_caching, lambda: self.commands.stop_requested)
+        for problem in self.loader.warnings:
+            self.callbacks.on_warning(problem.message)
 
     def _report_caching(self, done: int, total: int) -> None:
         if done % 10 == 0:
