@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.builtin.config import ConceptConfig, TrainConfig
+from engine.builtin.lists import load_concepts
 from engine.builtin.pictures import PictureFacts, PictureIndex, UnreadablePicture, is_picture
 from engine.builtin.plan import EpochPlan
 from engine.interface.errors import BadConfig, Problem
@@ -56,7 +56,7 @@ def survey(
 ) -> Survey:
     """Find the pictures and captions of all enabled concepts, and look into every file."""
     try:
-        concepts = load_concepts(config)
+        concepts = [(number, concept) for number, concept in enumerate(load_concepts(config)) if concept.enabled]
     except BadConfig as error:
         return Survey([], error.problems)
     result = Survey([], [] if concepts else [Problem("concepts", "there is nothing to train on; add a concept")])
@@ -70,17 +70,6 @@ def survey(
             report(done, len(files))
     result.problems = list(_shortened(result.problems))
     return result
-
-
-def load_concepts(config: TrainConfig) -> list[tuple[int, ConceptConfig]]:
-    """The enabled concepts with their positions, from the config or from the file that it names.
-
-    Raises BadConfig.
-    """
-    concepts = config.concepts
-    if concepts is None:
-        concepts = TrainConfig.from_dict({"concepts": _read_list(config.concept_file_name)}).concepts or []
-    return [(number, concept) for number, concept in enumerate(concepts) if concept.enabled]
 
 
 def find_pictures(concept: ConceptConfig) -> list[Path]:
@@ -100,19 +89,6 @@ def captions_of(concept: ConceptConfig, path: Path) -> tuple[str, ...]:
     file = Path(concept.text.prompt_path) if source == "concept" else path.with_suffix(".txt")
     lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     return tuple(line for line in lines if line) or ("",)
-
-
-def _read_list(file_name: str) -> list[Any]:
-    try:
-        concepts = json.loads(Path(file_name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        problem = Problem("concept_file_name", f"{file_name} is not there; name a file, or give concepts")
-        raise BadConfig([problem]) from error
-    except (OSError, ValueError) as error:
-        raise BadConfig([Problem("concept_file_name", f"{file_name} cannot be read as JSON: {error}")]) from error
-    if not isinstance(concepts, list):
-        raise BadConfig([Problem("concept_file_name", f"{file_name} must hold a list of concepts")])
-    return concepts
 
 
 def _files(number: int, concept: ConceptConfig, result: Survey) -> list[Path]:

@@ -19,6 +19,7 @@ from engine.builtin.checkpoint import unused, written_beside
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ImageFormat
 from engine.builtin.families.base import ModelFamily
+from engine.builtin.lists import load_samples
 from engine.interface.callbacks import SampleOutput, TrainCallbacks
 from engine.interface.commands import TrainCommands
 from engine.interface.progress import TrainProgress
@@ -42,7 +43,7 @@ class Sampler:
 
     def draw_default(self, progress: TrainProgress) -> None:
         """Draw every enabled sample of the config."""
-        for index, settings in enumerate(self.config.samples or []):
+        for index, settings in enumerate(load_samples(self.config)):
             if settings.enabled and not self.commands.stop_requested:
                 self._draw(settings, progress, "default", index)
 

@@ -26,6 +26,7 @@ from engine.builtin.enums import (
     TimestepDistribution,
     TrainingMethod,
 )
+from engine.builtin.lists import load_concepts, load_samples
 from engine.builtin.settings import Settings, to_json
 from engine.builtin.support_rules import check_rules
 from engine.interface.errors import BadConfig, Problem
@@ -144,6 +145,7 @@ NO_EFFECT: dict[str, str] = {
     "async_gradient_reduce": ONE_GPU,
     "async_gradient_reduce_buffer": ONE_GPU,
     "cloud": "it trains on this machine",
+    "secrets": "tokens come from the environment, such as HF_TOKEN",
     "quantization": "nothing is quantized",
     "clear_cache_before_training": "the cache is found by content, so an old entry is never taken for a new one",
     "frames": "it trains on pictures",
@@ -269,10 +271,11 @@ def check(config: dict[str, Any]) -> list[Problem]:
     """
     try:
         parsed = TrainConfig.from_dict(config)
+        parsed.concepts, parsed.samples = load_concepts(parsed), load_samples(parsed)
     except BadConfig as error:
         return error.problems
     unknown = [
-        Problem(path, "is not a setting that is known; it is kept as it is", "warning") for path in _unknown(parsed)
+        Problem(path, "is not a known setting; it is kept, without effect", "warning") for path in _unknown(parsed)
     ]
     found = [problem for leaf in leaves(parsed) for problem in _check_leaf(leaf)]
     return [*found, *_check_optimizer(parsed), *check_rules(parsed), *unknown]
@@ -291,9 +294,11 @@ def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
             yield Leaf(path, value, settings.own_default(name), settings.metadata_of(name))
 
 
-def _unknown(config: TrainConfig) -> list[str]:
-    """Unknown keys; `weight_dtype` stands at the top of many of OneTrainer's presets, which ignores it too."""
-    return [path for path in config.walk_unknown() if path != "weight_dtype"]
+def _check_unknown(config: TrainConfig) -> Iterator[Problem]:
+    """Name unknown keys; a `weight_dtype` at the top is in many of OneTrainer's presets, and ignored there too."""
+    for path in config.walk_unknown():
+        if path != "weight_dtype":
+            yield Problem(path, "is not a known setting; it is kept, without effect", "warning")
 
 
 def _check_leaf(leaf: Leaf) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ SAMPLE_SIZE_MULTIPLE = 8
 
 
 def check_rules(config: TrainConfig) -> Iterator[Problem]:
-    """Every rule's problems."""
+    """Every rule's problems, of a config that holds its concepts and samples."""
     for rule in RULES:
         yield from rule(config)
 
@@ -89,14 +89,13 @@ def _noise(config: TrainConfig) -> Iterator[Problem]:
 
 def _concepts(config: TrainConfig) -> Iterator[Problem]:
     """Whether there is something to train on; what is in the folders is for `concepts.check_data`."""
-    if config.concepts is None and not Path(config.concept_file_name).is_file():
+    concepts = config.concepts or []
+    if not any(concept.enabled for concept in concepts):
         yield Problem("concepts", "there is nothing to train on; add a concept with a folder of pictures")
-    elif config.concepts is not None and not any(concept.enabled for concept in config.concepts):
-        yield Problem("concepts", "there is nothing to train on; add a concept, or enable one")
-    for index, concept in enumerate(config.concepts or []):
+    for index, concept in enumerate(concepts):
         if concept.enabled and not concept.path:
             yield Problem(f"concepts.{index}.path", "name the folder of the concept's pictures")
-        if concept.text.prompt_source == "concept" and not concept.text.prompt_path:
+        if concept.enabled and concept.text.prompt_source == "concept" and not concept.text.prompt_path:
             yield Problem(f"concepts.{index}.text.prompt_path", "name the file with the captions")
 
 
