@@ -78,11 +78,8 @@ class Settings:
         """The dotted paths of the keys that no setting has."""
         yield from (path + key for key in self.unknown)
         for name in self.hints():
-            value = getattr(self, name)
-            items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
-            for key, item in [("", value), *items]:
-                if isinstance(item, Settings):
-                    yield from item.walk_unknown(f"{path}{name}." if key == "" else f"{path}{name}.{key}.")
+            for key, settings in _nested(getattr(self, name)):
+                yield from settings.walk_unknown(f"{path}{name}{key}.")
 
     @classmethod
     @functools.cache
@@ -105,6 +102,14 @@ class Settings:
     def own_default(self, name: str) -> Any:
         """The default of one setting, given the others."""
         return self.default_of(name)
+
+
+def _nested(value: Any) -> Iterator[tuple[str, Settings]]:
+    """The groups of settings in a value, each with the end of its path: "" or ".0" or ".name"."""
+    if isinstance(value, Settings):
+        yield "", value
+    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    yield from ((f".{key}", item) for key, item in items if isinstance(item, Settings))
 
 
 def inner_types(hint: Any) -> tuple[Any, bool]:

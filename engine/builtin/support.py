@@ -274,11 +274,8 @@ def check(config: dict[str, Any]) -> list[Problem]:
         parsed.concepts, parsed.samples = load_concepts(parsed), load_samples(parsed)
     except BadConfig as error:
         return error.problems
-    unknown = [
-        Problem(path, "is not a known setting; it is kept, without effect", "warning") for path in _unknown(parsed)
-    ]
     found = [problem for leaf in leaves(parsed) for problem in _check_leaf(leaf)]
-    return [*found, *_check_optimizer(parsed), *check_rules(parsed), *unknown]
+    return [*found, *_check_optimizer(parsed), *check_rules(parsed), *_check_unknown(parsed)]
 
 
 def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
