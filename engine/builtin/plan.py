@@ -34,8 +34,8 @@ Group = tuple[Size, ...]  # the sizes of a picture, one for each resolution
 class EpochPlan:
     """Lays out epochs. Each has equally many batches, so that a run's length is known at its start.
 
-    With several resolutions every picture takes them in turn, epoch by epoch. What does not fill a batch is left
-    out of that epoch; the shuffle sees to it that it is not always the same pictures.
+    With several resolutions the batches of one shape take them in turn. What does not fill a batch is left out of
+    that epoch; the shuffle sees to it that it is not always the same pictures.
     """
 
     def __init__(self, config: TrainConfig, pictures: Sequence[Picture], size_multiple: int):
@@ -55,11 +55,9 @@ class EpochPlan:
         random = Random(f"{self.config.seed}/{epoch}")
         batches: list[list[Item]] = []
         for group in self.groups:
-            chosen = self._choose(group, random)
-            for number in range(len(group)):
+            for number, pictures in enumerate(self._whole_batches(self._choose(group, random))):
                 size = group[(number + epoch) % len(group)]
-                items = [self._item(picture, size, epoch, random) for picture in chosen[number :: len(group)]]
-                batches.extend(self._whole_batches(items))
+                batches.append([self._item(picture, size, epoch, random) for picture in pictures])
         random.shuffle(batches)
         return batches
 
@@ -114,10 +112,10 @@ class EpochPlan:
         flip = flips[0] if len(flips) == 1 else random.random() < 0.5
         return Item(picture, self._crop(picture, size, epoch, flip), self._caption(picture, epoch))
 
-    def _whole_batches(self, items: list[Item]) -> Iterator[list[Item]]:
+    def _whole_batches(self, pictures: list[Picture]) -> Iterator[list[Picture]]:
         size = self.config.batch_size
-        for start in range(0, len(items) - size + 1, size):
-            yield items[start : start + size]
+        for start in range(0, len(pictures) - size + 1, size):
+            yield pictures[start : start + size]
 
     def _crop(self, picture: Picture, size: Size, epoch: int, flip: bool) -> Crop:
         """Where the picture is cut; without a cache that is another place each epoch."""

@@ -83,9 +83,10 @@ def _property(owner: type[Settings], name: str, path: str) -> dict[str, Any]:
 
 def _type(hint: Any, path: str, infinite: bool = False) -> dict[str, Any]:
     kind, nullable = inner_types(hint)
-    others = [INFINITY] * infinite + [{"type": "null"}] * nullable
     described = _plain_type(kind, path)
-    return {"anyOf": [described, *others]} if others else described
+    if nullable:
+        described["type"] = [described["type"], "null"]
+    return {"anyOf": [described, INFINITY]} if infinite else described
 
 
 def _plain_type(kind: Any, path: str) -> dict[str, Any]:

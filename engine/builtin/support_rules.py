@@ -31,6 +31,7 @@ def _output(config: TrainConfig) -> Iterator[Problem]:
             "output_model_format",
             f"{config.output_model_format} does not fit {config.training_method}; choose {' or '.join(formats)}",
         )
+        return
     destination = config.output_model_destination
     is_file = destination.endswith(".safetensors")
     if not destination:
