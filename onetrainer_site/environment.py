@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import environs
 from django.core.exceptions import ImproperlyConfigured
+
+LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit for a Unix socket's address
 
 
 class Environment:
@@ -38,3 +41,13 @@ class Environment:
         """Absolute paths, separated by `:` as in PATH."""
         value = self.str(name, "")
         return [Path(part).expanduser().absolute() for part in value.split(":") if part] if value else default
+
+
+def socket_path(path: Path) -> Path:
+    """A path to the same Unix socket that is short enough for the kernel, valid in this process.
+
+    In a deep folder it leads through an open descriptor of that folder, which stays open as long as the process.
+    """
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    return Path(f"/proc/self/fd/{os.open(path.parent, os.O_PATH | os.O_DIRECTORY)}") / path.name

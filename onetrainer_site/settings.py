@@ -1,18 +1,20 @@
 """All settings, read from the environment; README.md has the table."""
 
+import logging
 import secrets
+import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from onetrainer_site.environment import Environment
+from onetrainer_site.environment import Environment, socket_path
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.folder("DATA_DIR", BASE_DIR / "data")
-DEMO_DIR = BASE_DIR / "engine" / "demo"
+DEMO_DIR = env.folder("DEMO_DIR", BASE_DIR / "engine" / "demo")
 
 
 def make_data_folder() -> None:
@@ -57,7 +59,14 @@ def read_redis_url() -> str:
     url = env.str("REDIS_URL", "")
     if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise ImproperlyConfigured(f"REDIS_URL is {url!r}, which is no Redis: use redis://host:6379/0.")
-    return url or f"unix://{DATA_DIR / 'redis.sock'}"
+    return url or f"unix://{socket_path(DATA_DIR / 'redis.sock')}"
+
+
+def read_time_zone() -> str:
+    name = env.str("TIME_ZONE", "UTC")
+    if name not in zoneinfo.available_timezones():
+        raise ImproperlyConfigured(f"TIME_ZONE is {name!r}, which is no time zone: use one such as Europe/Berlin.")
+    return name
 
 
 make_data_folder()
@@ -150,7 +159,7 @@ LOGOUT_REDIRECT_URL = "sign-in"
 SESSION_COOKIE_SAMESITE = "Lax"
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("TIME_ZONE", "UTC")
+TIME_ZONE = read_time_zone()
 USE_I18N = True
 USE_TZ = True
 
@@ -190,5 +199,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
 }

@@ -1,0 +1,56 @@
+"""The data folder belongs to one `serve` at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+
+
+class FolderTaken(Exception):
+    """Another serve runs on this data folder: stop it, or choose another folder with --data-dir."""
+
+
+class FolderLock:
+    """Held as long as this process lives, however it ends; says in its file who holds it and where it answers."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "serve.lock"
+
+    def __enter__(self) -> FolderLock:
+        self._file = self.path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise FolderTaken(self._who_has_it()) from None
+        self.write()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.truncate(0)
+        self._file.close()
+
+    def write(self, address: str = "") -> None:
+        """Note the process, and the site's address once it is known."""
+        self._file.truncate(0)
+        self._file.write(json.dumps({"pid": os.getpid(), "address": address}))
+        self._file.flush()
+
+    def _who_has_it(self) -> str:
+        holder = read_lock(self.path)
+        where = f" at {holder['address']}" if holder.get("address") else ""
+        return (
+            f"{self.path.parent} is served already{where} by process {holder.get('pid', 'unknown')}: "
+            "stop that one first, or choose another folder with --data-dir."
+        )
+
+
+def read_lock(path: Path) -> dict:
+    """What the holder wrote; empty while it is being written, or where nobody holds the folder."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
