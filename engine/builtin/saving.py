@@ -23,13 +23,14 @@ VERSION = "0.1.0"
 
 def save_model(config: TrainConfig, family: ModelFamily, progress: TrainProgress, destination: Path) -> Path:
     """Write the model beside and rename it to `destination`; what lies there already is kept aside."""
-    if destination.exists():
-        destination.rename(unused(destination.with_name(f"{destination.stem}-before{destination.suffix}")))
     with written_beside(destination) as beside:
         if config.training_method is TrainingMethod.LORA:
             _save_lora(config, family, progress, beside)
         else:
-            family.save_model(beside, True, torch_dtype(config.output_dtype), metadata(config, family, progress))
+            as_folder = config.output_model_format is ModelFormat.DIFFUSERS
+            family.save_model(beside, as_folder, torch_dtype(config.output_dtype), metadata(config, family, progress))
+        if destination.exists():
+            destination.rename(unused(destination.with_name(f"{destination.stem}-before{destination.suffix}")))
     return destination
 
 

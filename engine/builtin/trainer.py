@@ -103,10 +103,8 @@ class GenericTrainer:
         self.parameters = [weight for weights in self.trained.values() for weight in weights]
         for name, part in self.family.parts.items():
             part.train(name in self.trained)
-            if name in self.trained and getattr(self.config, name).gradient_checkpointing and self.device.type != "cpu":
-                part.enable_gradient_checkpointing() if hasattr(
-                    part, "enable_gradient_checkpointing"
-                ) else part.gradient_checkpointing_enable()
+            if name in self.trained and getattr(self.config, name).gradient_checkpointing:
+                self.family.checkpoint_gradients(part)
         self.optimizer = make_optimizer(self.config, self.trained)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
         self.ema = self._make_ema()
@@ -135,7 +133,7 @@ class GenericTrainer:
             self.callbacks.on_update_status(f"caching {done} of {total}")
 
     def _set_up_schedule(self) -> None:
-        per_epoch = len(self.loader.batches(0))
+        per_epoch = len(self.loader)
         self.total_steps = math.ceil(per_epoch * self.config.epochs / self.config.gradient_accumulation_steps)
         self.schedule = make_schedule(self.config, self.optimizer, self.total_steps)
         config = self.config
@@ -157,8 +155,7 @@ class GenericTrainer:
             self._flush_log()
 
     def _train_epoch(self, epoch: int) -> None:
-        batches = self.loader.batches(epoch)
-        self.max_step = len(batches)
+        self.max_step = len(self.loader)
         for batch in self.loader.epoch(epoch, self.progress.epoch_step):
             self._say("Training ...", "training")
             self._step(batch)
@@ -258,7 +255,7 @@ class GenericTrainer:
         return self.progress.global_step % self.config.gradient_accumulation_steps != 0
 
     def _obey(self, command: Command) -> None:
-        actions: dict[str, Callable[[Command], str]] = {
+        actions: dict[str, Callable[[Command], str | None]] = {
             "sample_default": lambda _: self._sample_default(),
             "sample_custom": self._sample_custom,
             "backup": lambda _: self._back_up(),
@@ -275,9 +272,10 @@ class GenericTrainer:
             logger.exception("The command %s failed.", command.kind)
             self.callbacks.on_command_refused(command, f"It failed: {error}")
             return
-        self.callbacks.on_command_done(command, detail)
+        if detail is not None:
+            self.callbacks.on_command_done(command, detail)
 
-    def _pause(self, command: Command) -> str:
+    def _pause(self, command: Command) -> None:
         """Hold between two steps, the model loaded; every other command works meanwhile."""
         self._flush_log()
         self._say("Paused", "paused")
@@ -288,14 +286,13 @@ class GenericTrainer:
                 if other.kind == "continue":
                     self.callbacks.on_command_done(other, "Training goes on.")
                     self._logged_at = time.monotonic()
-                    return "Paused, then continued."
+                    return
                 if other.kind == "pause":
                     self.callbacks.on_command_done(other, "It was paused already.")
                     continue
                 self._obey(other)
                 if not self.commands.stop_requested:
                     self._say("Paused", "paused")
-        return "Paused, then stopped."
 
     def _sample_default(self) -> str:
         self._flush_log()

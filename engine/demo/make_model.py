@@ -77,6 +77,7 @@ def new_scheduler() -> DDIMScheduler:
         beta_end=0.02,
         clip_sample=False,
         set_alpha_to_one=True,
+        steps_offset=1,
         timestep_spacing="trailing",
         prediction_type="epsilon",
     )

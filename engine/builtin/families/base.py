@@ -67,6 +67,10 @@ class ModelFamily(ABC):
         """Encode captions; each result has the batch first. Gradients flow where the text encoder is trained."""
 
     @abstractmethod
+    def checkpoint_gradients(self, part: nn.Module) -> None:
+        """Have a part compute its activations again in the backward pass instead of keeping them."""
+
+    @abstractmethod
     def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
         """Add noise at timesteps drawn by torch's global generator, and predict."""
 
