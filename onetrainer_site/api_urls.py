@@ -1,4 +1,67 @@
-"""The REST API's addresses."""
+"""The REST API's addresses; each is understood with and without a slash at its end."""
+
+from typing import Any
+
+from django.urls import URLPattern, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.routers import SimpleRouter
+
+from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
+from presets import api as presets
+from samples import api as samples
+from system import api as system
+from training import api_trainer as trainer
 
 app_name = "api"
-urlpatterns: list = []
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def address(route: str, view: Any, name: str) -> URLPattern:
+    return re_path(f"^{route}/?$", view, name=name)
+
+
+router = SimpleRouter()
+router.trailing_slash = "/?"
+router.register("samples", samples.SampleViewSet, "sample")
+router.register("workers", system.WorkerViewSet, "worker")
+
+single_trainer = [
+    address("training/status", trainer.StatusView.as_view(), "training-status"),
+    address("training/start", trainer.StartView.as_view(), "training-start"),
+    address("training/stop", trainer.StopView.as_view(), "training-stop"),
+    address("training/backup", trainer.BackupView.as_view(), "training-backup"),
+    address("training/save", trainer.SaveView.as_view(), "training-save"),
+    address("training/progress", trainer.ProgressView.as_view(), "training-progress"),
+    address("config/current", presets.CurrentConfigView.as_view(), "config-current"),
+    address("config/list", presets.ConfigListView.as_view(), "config-list"),
+    address("config/load/(?P<name>.+?)", presets.LoadConfigView.as_view(), "config-load"),
+    address("config/save/(?P<name>.+?)", presets.SaveConfigView.as_view(), "config-save"),
+    address("config/validate", presets.ValidateConfigView.as_view(), "config-validate"),
+    address("config/schema", presets.ConfigSchemaView.as_view(), "config-schema"),
+    address("config/defaults", presets.ConfigDefaultsView.as_view(), "config-defaults"),
+    address("samples/default", samples.SampleDefaultView.as_view(), "sample-default"),
+    address("samples/custom", samples.SampleCustomView.as_view(), "sample-custom"),
+    address("samples/generate", samples.SampleCustomView.as_view(), "sample-generate"),
+    address("samples/list", samples.SampleListView.as_view(), "samples-list"),
+    address("samples/latest", samples.LatestSamplesView.as_view(), "samples-latest"),
+    address(f"samples/(?P<pk>{UUID})/file", samples.SampleFileView.as_view(), "sample-file"),
+    address("system/info", system.InfoView.as_view(), "system-info"),
+    address("system/resources", system.ResourcesView.as_view(), "system-resources"),
+    address("system/processes", system.ProcessesView.as_view(), "system-processes"),
+]
+resources = [
+    address(f"runs/(?P<run_id>{UUID})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
+    address("me", MeView.as_view(), "me"),
+    address("me/token", TokenView.as_view(), "me-token"),
+    path("", include(router.urls)),
+]
+documentation = [
+    address(
+        "schema",
+        SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation),
+        "schema",
+    ),
+    address("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), "docs"),
+]
+urlpatterns = [*single_trainer, *resources, *documentation, re_path("", NoSuchAddressView.as_view())]

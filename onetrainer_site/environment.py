@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ class Environment:
                 raise ImproperlyConfigured(f"{str(error).rstrip('.')}: correct it, or unset {name}.") from error
 
         return read
+
+    def rate(self, name: str, default: str) -> str:
+        """How often something may happen, such as `600/min`; empty for no limit."""
+        value = self.str(name, default)
+        if value and not re.fullmatch(r"[1-9]\d*/(s|sec|m|min|h|hour|d|day)", value):
+            raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
+        return value
 
     def folder(self, name: str, default: Path | None = None) -> Path | None:
         """An absolute path, with `~` for the home folder; `default` where the variable is unset or empty."""

@@ -1,5 +1,103 @@
 """How errors leave the API: one sentence in `detail`, and `errors` by field."""
 
-from rest_framework.views import exception_handler as answer_error
+from __future__ import annotations
 
-__all__ = ["answer_error"]
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow
+
+logger = logging.getLogger(__name__)
+STATUSES: dict[type[DomainError], int] = {BadInput: 400, Forbidden: 403, NotFound: 404, NotNow: 409}
+SENTENCES = {
+    400: "The request is not understood: check its parameters.",
+    401: "Sign in, or send your token in the header 'Authorization: Token <key>'.",
+    403: "You may not do this: ask an admin.",
+    404: "There is nothing here: check the address and the id in it.",
+    413: "The request is too large: send less at once.",
+    500: "The server failed unexpectedly: try again, and if it stays so, look into the log of the web server.",
+}
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn whatever a view raised into an answer; what nobody expected is logged, and the client reads no more."""
+    if isinstance(error, DomainError):
+        set_rollback()
+        return Response(_domain_body(error), status=_domain_status(error))
+    if isinstance(error, RequestDataTooBig):
+        return Response({"detail": SENTENCES[413]}, status=413)
+    response = exception_handler(error, context)
+    if response is None:
+        return _answer_surprise(error, context)
+    response.data = _body(error, response)
+    return response
+
+
+def _domain_status(error: DomainError) -> int:
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
+
+
+def _domain_body(error: DomainError) -> dict[str, Any]:
+    body: dict[str, Any] = {"detail": str(error)}
+    if isinstance(error, BadInput) and error.errors:
+        body["errors"] = error.errors
+    return body
+
+
+def _answer_surprise(error: Exception, context: dict[str, Any]) -> Response:
+    request = context.get("request")
+    logger.error("%s %s failed.", getattr(request, "method", "?"), getattr(request, "path", "?"), exc_info=error)
+    set_rollback()
+    return Response({"detail": SENTENCES[500]}, status=500)
+
+
+def _body(error: Exception, response: Response) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        return _validation_body(error.detail)
+    if isinstance(error, exceptions.NotAuthenticated):
+        return {"detail": SENTENCES[401]}
+    if isinstance(error, exceptions.AuthenticationFailed):
+        return {"detail": f"{_sentence(error.detail)} {SENTENCES[401]}"}
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return {"detail": f"{_sentence(error.detail)} Use {response.headers.get('Allow') or 'another method'}."}
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return {"detail": f"{_sentence(error.detail)} Send JSON, with 'Content-Type: application/json'."}
+    if isinstance(error, exceptions.Throttled):
+        return {"detail": f"Too many requests: wait {response.headers.get('Retry-After', 'a few')} seconds."}
+    if isinstance(error, (Http404, exceptions.NotFound)) and not isinstance(error, DomainError):
+        return {"detail": SENTENCES[404]}
+    if isinstance(error, PermissionDenied):
+        return {"detail": SENTENCES[403]}
+    return {"detail": str(response.data.get("detail", SENTENCES[400]))}
+
+
+def _sentence(text: Any) -> str:
+    return f"{str(text).rstrip('.')}."
+
+
+def _validation_body(detail: Any) -> dict[str, Any]:
+    errors: dict[str, list[str]] = {}
+    for field, message in _messages(detail):
+        errors.setdefault(field, []).append(message)
+    field, messages = next(iter(errors.items()))
+    body: dict[str, Any] = {"detail": f"{field}: {messages[0]}" if field else messages[0]}
+    return body | ({"errors": errors} if field else {})
+
+
+def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted path of the field, message); what is said of no field has an empty path."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            yield from _messages(value, path if key == "non_field_errors" else f"{path}.{key}".strip("."))
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            yield from _messages(value, f"{path}.{index}" if isinstance(value, dict) else path)
+    else:
+        yield path, str(detail)

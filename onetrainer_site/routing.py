@@ -1,5 +1,20 @@
 """The WebSocket addresses."""
 
 from channels.routing import URLRouter
+from django.urls import re_path
 
-websocket_application = URLRouter([])
+from training.consumers import LiveConsumer, NoSuchAddress, RunConsumer
+from training.ws_auth import check_origin, sign_in
+
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+websocket_application = check_origin(
+    sign_in(
+        URLRouter(
+            [
+                re_path("^ws/?$", LiveConsumer.as_asgi()),
+                re_path(f"^ws/runs/(?P<run_id>{UUID})/?$", RunConsumer.as_asgi()),
+                re_path("", NoSuchAddress.as_asgi()),
+            ]
+        )
+    )
+)

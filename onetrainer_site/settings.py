@@ -19,6 +19,7 @@ DEMO_DIR = env.folder("DEMO_DIR", BASE_DIR / "engine" / "demo")
 
 def make_data_folder() -> None:
     try:
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # others may not read sessions and tokens in there
         for folder in ("logs", "runs", "models", "datasets"):
             (DATA_DIR / folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,6 +104,7 @@ INSTALLED_APPS = [
     "onetrainer_site",
 ]
 MIDDLEWARE = [
+    "onetrainer_site.middleware.json_errors",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -171,6 +173,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# How often one user may call the API; empty for as often as they like.
+API_RATES = {"read": env.rate("API_READ_RATE", ""), "write": env.rate("API_WRITE_RATE", "600/min")}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.TokenAuthentication",
@@ -178,7 +182,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["onetrainer_site.permissions.ViewersReadTrainersWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["onetrainer_site.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "onetrainer_site.negotiation.OneAnswer",
+    "DEFAULT_PAGINATION_CLASS": "onetrainer_site.pagination.CursorPages",
+    "DEFAULT_THROTTLE_CLASSES": ["onetrainer_site.throttling.ReadThrottle", "onetrainer_site.throttling.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "onetrainer_site.exceptions.answer_error",
 }

@@ -6,6 +6,7 @@ import tempfile
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="onetrainer-tests-")
 
 import pytest  # noqa: E402  the settings read the environment when they are imported
+from django.core.cache import cache  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +14,12 @@ def static_files_without_a_manifest(settings):
     """So that pages can be tested before `collectstatic` was run."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+
+
+@pytest.fixture(autouse=True)
+def channel_layer_and_cache_in_memory(settings):
+    """So that no test needs Redis, or sees what another test left there; the few that want Redis say so."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    yield
+    cache.clear()

@@ -80,7 +80,7 @@ async def send_all(messages: list[Message]) -> bool:
     layer = get_channel_layer()
     try:
         for group, text in messages:
-            await layer.group_send(group, {"type": "push", "text": text})
+            await layer.group_send(group, {"type": "push", "group": group, "text": text})
     except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
         logger.warning("The channel layer is away, so pages fall back to polling: %s", error)
         return False

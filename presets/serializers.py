@@ -1,0 +1,113 @@
+"""What the API says of configs and presets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from presets.exchange import without_secrets
+from presets.models import Preset, PresetVersion
+
+
+class ConfigField(serializers.DictField):
+    """A config: OneTrainer's names, values and nesting. Tokens for hubs and clouds are never shown."""
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return without_secrets(value)
+
+
+class SuccessSerializer(serializers.Serializer):
+    success = serializers.BooleanField(default=True)
+    message = serializers.CharField()
+
+
+class WorkingConfigSerializer(serializers.Serializer):
+    config = ConfigField()
+
+
+class ConfigNamesSerializer(serializers.Serializer):
+    configs = serializers.ListField(child=serializers.CharField())
+
+
+class SavedPresetSerializer(SuccessSerializer):
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    field = serializers.CharField(allow_blank=True, help_text="A dotted path, such as optimizer.beta1.")
+    message = serializers.CharField()
+
+
+class ValidationSerializer(serializers.Serializer):
+    valid = serializers.BooleanField()
+    errors = ProblemSerializer(many=True)
+    warnings = ProblemSerializer(many=True)
+
+
+class ChangeSerializer(serializers.Serializer):
+    field = serializers.CharField(help_text="A dotted path, such as optimizer.beta1.")
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)
+
+
+class PresetSerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.username", read_only=True, default=None, allow_null=True)
+
+    class Meta:
+        model = Preset
+        fields = ("id", "name", "folder", "description", "version", "archived", "owner", "created_at", "updated_at")
+
+
+class PresetDetailSerializer(PresetSerializer):
+    config = ConfigField(help_text="What differs from the engine's defaults.")
+
+    class Meta(PresetSerializer.Meta):
+        fields = (*PresetSerializer.Meta.fields, "config")
+        extra_kwargs = {"name": {"validators": []}}  # the service says what is wrong with it
+
+
+class PresetChangeSerializer(serializers.Serializer):
+    """What can be set of a preset; a changed config becomes a new version."""
+
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(allow_blank=True, required=False, max_length=10_000)
+    archived = serializers.BooleanField(required=False)
+    config = ConfigField()
+    note = serializers.CharField(allow_blank=True, required=False, max_length=500, help_text="Why this version.")
+
+
+class PresetVersionSerializer(serializers.ModelSerializer):
+    created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
+
+    class Meta:
+        model = PresetVersion
+        fields = ("number", "note", "created_by", "created_at")
+
+
+class PresetVersionDetailSerializer(PresetVersionSerializer):
+    config = ConfigField()
+
+    class Meta(PresetVersionSerializer.Meta):
+        fields = (*PresetVersionSerializer.Meta.fields, "config")
+
+
+class PresetDiffSerializer(serializers.Serializer):
+    before = serializers.IntegerField(help_text="A version; 0 is the engine's defaults.")
+    after = serializers.IntegerField()
+    changes = ChangeSerializer(many=True)
+
+
+class ExportedPresetSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True, required=False)
+    config = ConfigField()
+
+
+class PresetFileSerializer(serializers.Serializer):
+    presets = ExportedPresetSerializer(many=True)
+
+
+class ImportedSerializer(SuccessSerializer):
+    presets = PresetSerializer(many=True)

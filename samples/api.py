@@ -1,0 +1,95 @@
+"""The API of samples."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from presets.errors import BadInput
+from presets.filters import FieldFilter, Order, Search
+from presets.parameters import whole_number
+from presets.serializers import SuccessSerializer
+from presets.serving import send_file
+from samples.models import Sample
+from samples.serializers import CustomSampleSerializer, SampleListSerializer, SampleSerializer
+from training.models import Run
+from training.service import TrainerService
+
+MOST = 1000
+COUNT = OpenApiParameter("count", int, description=f"How many at most, up to {MOST}.")
+
+
+class SampleDefaultView(APIView):
+    @extend_schema(request=None, responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        """Draw the active run's own sample prompts now."""
+        TrainerService(request.user).sample_default()
+        return Response({"success": True, "message": _("The samples are drawn after this step.")})
+
+
+class SampleCustomView(APIView):
+    @extend_schema(request=CustomSampleSerializer, responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        """Draw one picture with the active run's model as it is now."""
+        if not isinstance(request.data, dict):
+            raise BadInput("Send the sample's settings as a JSON object with at least a prompt.")
+        TrainerService(request.user).sample_custom(request.data)
+        return Response({"success": True, "message": _("The sample is drawn after this step.")})
+
+
+class SampleListView(APIView):
+    default_count = 200
+
+    @extend_schema(responses=SampleListSerializer, parameters=[COUNT])
+    def get(self, request: Request) -> Response:
+        """The newest samples of all runs, newest first."""
+        count = whole_number(request, "count", self.default_count, 1, MOST)
+        newest = Sample.objects.newest_first()[:count]
+        return Response({"samples": SampleSerializer(newest, many=True).data})
+
+
+class LatestSamplesView(SampleListView):
+    default_count = 10
+
+
+class SampleFileView(APIView):
+    @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (206, "image/png"): OpenApiTypes.BINARY})
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        """The picture or video itself, or the range of it that is asked for."""
+        sample = get_object_or_404(Sample, pk=pk)
+        return send_file(request, sample.file, forever=True)
+
+
+class SampleViewSet(ReadOnlyModelViewSet):
+    """The pictures of all runs."""
+
+    queryset = Sample.objects.all()
+    serializer_class = SampleSerializer
+    lookup_value_regex = "[0-9a-f-]{36}"
+    filter_backends = [FieldFilter, Search, Order]
+    filter_lookups = {
+        "run": ("run", "A run's id."),
+        "kind": ("kind", "default or custom."),
+        "index": ("index", "Which of the run's sample prompts."),
+        "global_step": ("global_step", "The step at which it was drawn."),
+        "is_ema": ("is_ema", "true or false: whether the averaged weights drew it."),
+    }
+    search_fields = ["prompt", "run__name"]
+    ordering_fields = ["created_at", "global_step", "index"]
+    ordering = ["-created_at"]
+
+
+class RunSamplesView(SampleViewSet):
+    """The pictures of one run."""
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        if getattr(self, "swagger_fake_view", False):
+            return Sample.objects.none()
+        return get_object_or_404(Run, pk=self.kwargs["run_id"]).samples.all()

@@ -1,0 +1,37 @@
+"""What the API says of samples, and what it reads to draw one."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from samples.models import Sample
+
+
+class SampleSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    timestamp = serializers.DateTimeField()
+    path = serializers.CharField()
+    url = serializers.CharField()
+    metadata = serializers.DictField(help_text="The settings that made it, the step, and the run.")
+
+    def to_representation(self, sample: Sample) -> dict:
+        return sample.to_dict()
+
+
+class SampleListSerializer(serializers.Serializer):
+    samples = SampleSerializer(many=True)
+
+
+class CustomSampleSerializer(serializers.Serializer):
+    """For the OpenAPI document; `presets.configs.sample_settings` checks them, and further SampleConfig fields."""
+
+    prompt = serializers.CharField()
+    negative_prompt = serializers.CharField(required=False, allow_blank=True)
+    seed = serializers.IntegerField(required=False)
+    random_seed = serializers.BooleanField(required=False)
+    steps = serializers.IntegerField(required=False, help_text="Another name for diffusion_steps.")
+    diffusion_steps = serializers.IntegerField(required=False)
+    cfg_scale = serializers.FloatField(required=False)
+    width = serializers.IntegerField(required=False)
+    height = serializers.IntegerField(required=False)
+    noise_scheduler = serializers.CharField(required=False)
