@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 
-WILDCARDS = ("", "0.0.0.0", "::")
+WILDCARDS = ("0.0.0.0", "::")
 BACKLOG = 512
 
 
@@ -43,5 +42,6 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def is_loopback(listener: socket.socket) -> bool:
-    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+def is_wildcard(listener: socket.socket) -> bool:
+    """Whether it listens on all of this machine's addresses."""
+    return listener.getsockname()[0] in WILDCARDS

@@ -46,3 +46,18 @@ class Worker(models.Model):
     @property
     def is_alive(self) -> bool:
         return self.status != self.Status.OFFLINE and self.heartbeat_at >= now() - LATE
+
+
+class Milestone(models.Model):
+    """Something that the site does once in its life, such as its first start."""
+
+    name = models.CharField(max_length=100, unique=True)
+    reached_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def reach(cls, name: str) -> bool:
+        """Say whether this is the first time; of several processes that ask at once, one is told so."""
+        return cls.objects.get_or_create(name=name)[1]

@@ -25,8 +25,6 @@ TICK = 0.2  # seconds between two looks at the parts
 PART_GRACE = 10  # seconds that web and Redis have to end
 AT_ONCE_GRACE = 5  # seconds that a worker has to write down that its run was killed
 
-Say = Callable[[str, str], None]
-
 
 class Console:
     """Says things to the terminal and to serve.log."""
@@ -37,10 +35,11 @@ class Console:
         self._handler.setFormatter(logging.Formatter("{asctime} {message}", style="{"))
 
     def say(self, part: str, sentence: str) -> None:
-        self.line(f"{part:<10} {sentence}")
+        self.line(f"{part:<12} {sentence}")
 
-    def line(self, text: str = "") -> None:
-        self._handler.handle(logging.makeLogRecord({"msg": text}))
+    def line(self, text: str = "", log: bool = True) -> None:
+        if log and text:
+            self._handler.handle(logging.makeLogRecord({"msg": text}))
         try:
             self._write(text)
         except OSError:
@@ -53,6 +52,7 @@ class Supervisor:
     def __init__(self, console: Console):
         self.console = console
         self.workers: list[Part] = []
+        self.worker_names: list[str] = []  # as in the database
         self.others: list[Part] = []  # in the order of their start
         self._signals = 0
         self._woken = threading.Event()
@@ -69,10 +69,19 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._note_signal)
 
-    def start(self, part: Part, is_worker: bool = False) -> None:
-        part.start()
-        (self.workers if is_worker else self.others).append(part)
-        self.console.say(part.name, f"started, process {part.pid}")
+    def start(self, part: Part) -> None:
+        self._start(part, self.others)
+
+    def start_worker(self, part: Part, name: str) -> None:
+        """Start a worker, which the database knows by `name`."""
+        self.worker_names.append(name)
+        self._start(part, self.workers)
+
+    def _start(self, part: Part, group: list[Part]) -> None:
+        if not self.stopping:
+            part.start()
+            group.append(part)
+            self.console.say(part.name, f"started, process {part.pid}")
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> bool:
         """Keep all parts alive until the condition holds (True) or a signal came (False)."""
@@ -105,6 +114,7 @@ class Supervisor:
         self._woken.wait(TICK)
 
     def _end_workers(self) -> None:
+        """First the workers, since each of them may have a training to end."""
         if any(worker.alive for worker in self.workers):
             self.console.line("Stopping. A running training makes a backup first; press Ctrl-C again to end at once.")
         for worker in self.workers:
@@ -125,9 +135,8 @@ class Supervisor:
             engine.end(settings.STOP_GRACE_SECONDS if self._signals < 2 else 0)
 
     def _engines_left(self) -> list[EngineProcess]:
-        names = [worker.name for worker in self.workers]
         try:
-            runs = list(Run.objects.active().filter(worker__name__in=names))
+            runs = list(Run.objects.active().filter(worker__name__in=self.worker_names))
         except DatabaseError as error:
             self.console.line(f"The database is away, so a training may still be running: {error}")
             return []

@@ -1,0 +1,67 @@
+"""What a new site starts with: an admin account, presets, and a demo run."""
+
+from __future__ import annotations
+
+import itertools
+
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from presets.errors import DomainError
+from presets.models import Preset
+from system.default_presets import DEMO, PRESETS, demo_config
+from system.models import Milestone
+from training.service import TrainerService
+
+ADMIN = "admin"
+DEMO_RUN = "Demo: stars"
+
+
+def admin_account() -> User:
+    """The oldest active admin; made here, without a password, where there is none."""
+    found = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    return found or User.objects.create_superuser(_free_name())  # no password given: an unusable one
+
+
+def _free_name() -> str:
+    names = itertools.chain([ADMIN], (f"{ADMIN}{number}" for number in itertools.count(2)))
+    return next(name for name in names if not User.objects.filter(username=name).exists())
+
+
+def sign_in_link(user: User) -> str:
+    """The path that signs the user in once: signing in changes what the token was made from."""
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("sign-in-link", args=[uid, default_token_generator.make_token(user)])
+
+
+@transaction.atomic
+def first_start(admin: User, with_demo: bool = True) -> list[str]:
+    """Make presets and queue the demo run, the first time only; return sentences about what was done."""
+    if not Milestone.reach("first start"):
+        return []
+    for name, (description, config) in PRESETS.items():
+        _make_preset(name, description, config, admin)
+    made = [f"made {len(PRESETS)} presets"]
+    return [*made, queue_demo(admin)] if with_demo else made
+
+
+def queue_demo(admin: User) -> str:
+    """Queue the demo run from its preset; return a sentence, also where the demo's files are not there."""
+    try:
+        config = demo_config()
+        _make_preset(DEMO, "Teaches stars to the tiny model that comes with the site.", config, admin)
+        with transaction.atomic():
+            TrainerService(admin).start_training(preset=DEMO, name=DEMO_RUN)
+    except (OSError, DomainError) as error:
+        return f"the demo run was not queued: {error}"
+    return f"queued the run “{DEMO_RUN}”"
+
+
+def _make_preset(name: str, description: str, config: dict, admin: User) -> None:
+    """A preset of that name that is there already stays as it is."""
+    if not Preset.objects.filter(name=name).exists():
+        Preset(name=name, description=description, owner=admin).save_version(config, by=admin, note="first start")

@@ -1,0 +1,61 @@
+"""`/healthz`: whether the site works, for load balancers and watchdogs. No sign-in, and nothing told but that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from system.models import Worker
+
+logger = logging.getLogger(__name__)
+PATIENCE = 3  # seconds; a channel layer that takes longer is as good as away
+OK, UNREACHABLE = "ok", "unreachable"
+
+
+@never_cache
+@require_safe
+async def healthz(request: HttpRequest) -> JsonResponse:
+    """200 where pages and API work, else 503; of the workers it says how many live and how many are missed."""
+    workers = await _workers()
+    facts: dict[str, Any] = {
+        "database": UNREACHABLE if workers is None else OK,
+        "channel_layer": await _channel_layer(),
+        "workers": workers or {"alive": 0, "missing": 0},
+    }
+    healthy = facts["database"] == facts["channel_layer"] == OK and not _all_missing(facts["workers"])
+    return JsonResponse({"status": "ok" if healthy else "failing", **facts}, status=200 if healthy else 503)
+
+
+def _all_missing(workers: dict[str, int]) -> bool:
+    """Every worker vanished without a word. A site without workers, or with some, is well."""
+    return workers["missing"] > 0 and workers["alive"] == 0
+
+
+@sync_to_async
+def _workers() -> dict[str, int] | None:
+    """None where the database does not answer."""
+    try:
+        running = Worker.objects.exclude(status=Worker.Status.OFFLINE).count()
+        alive = Worker.objects.alive().count()
+    except DatabaseError as error:
+        logger.warning("The database is away: %s", error)
+        return None
+    return {"alive": alive, "missing": max(0, running - alive)}
+
+
+async def _channel_layer() -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await get_channel_layer().group_send("health", {"type": "health"})
+    except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
+        logger.warning("The channel layer is away: %s", error)
+        return UNREACHABLE
+    return OK
