@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +21,7 @@ from training.live import Client, ReadState, Topic
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 2.0  # how often the way through the channel layer is tried
 ANSWER_SECONDS = 1.0  # how long an answer may take
+POLL_SECONDS = 10.0  # how often the database is asked whether a message was lost without a trace
 
 
 class Hub:
@@ -96,14 +97,10 @@ class Hub:
         """Tell clients what the database says until the channel layer is back, and then the whole state once more."""
         self._opened.clear()
         while not await self._done(self._layer.flush()) or not await self._open():
-            for topic in self._present_topics():
-                await topic.poll()
+            await self._poll()
             await asyncio.sleep(PROBE_SECONDS)
-        for topic in self._present_topics():
+        for topic in list(self._topics.values()):
             await topic.tell_anew()
-
-    def _present_topics(self) -> Iterator[Topic]:
-        return iter(list(self._topics.values()))
 
     async def _open(self) -> bool:
         """Join the channel layer for every group that is watched; say whether that worked."""
@@ -125,12 +122,22 @@ class Hub:
 
     async def _listen(self) -> None:
         """Hand out what arrives for as long as the channel layer answers."""
-        receiver = asyncio.create_task(self._receive(self._channel))
+        tasks = [asyncio.create_task(self._receive(self._channel)), asyncio.create_task(self._poll_now_and_then())]
         try:
             while await self._echoes(self._own_group):
                 await asyncio.sleep(PROBE_SECONDS)
         finally:
-            receiver.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _poll_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self._poll()
+
+    async def _poll(self) -> None:
+        for topic in list(self._topics.values()):
+            await topic.poll()
 
     async def _echoes(self, group: str) -> bool:
         """Whether a message to the group comes back to this hub."""

@@ -68,6 +68,7 @@ class Topic:
         self.clients: set[Client] = set()
         self._read_state = read_state
         self._states: dict[str, str] = {}
+        self._newest = ""
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -76,6 +77,8 @@ class Topic:
             self._tell(kind, text)
             return
         self._states[kind] = text
+        if kind == "training_state":
+            self._newest = text
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(max(self._due, loop.time()), self._tell_states)
@@ -86,8 +89,9 @@ class Topic:
             self._timer.cancel()
 
     async def poll(self) -> None:
-        """Tell all clients the state in the database, where no message will."""
-        if text := await self._present("training_state"):
+        """Tell all clients the state in the database, unless a message has told them already."""
+        text = await self._present("training_state")
+        if text and text != self._newest:
             self.push("training_state", text)
 
     async def tell_anew(self) -> None:
