@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe, quote_etag
 
@@ -43,7 +43,8 @@ def send_file(request: Any, path: Path, *, as_attachment: bool = False, forever:
         return answer
     span = _span(request, stat.st_size, etag, int(stat.st_mtime))
     if span is None:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
+        sentence = f"The file has {stat.st_size} bytes: ask for a range among them."
+        return JsonResponse({"detail": sentence}, status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
     first, end, status = span
     headers |= {"Content-Type": kind, "Content-Length": str(end - first)}
     if status == 206:

@@ -1,0 +1,32 @@
+"""Calling the API in tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from onetrainer_site.permissions import TRAINERS
+from tests.making import make_user
+
+
+def viewer(name: str = "vera") -> APIClient:
+    """A client with the token of a user who may only look."""
+    return _client_of(make_user(name))
+
+
+def trainer(name: str = "ada") -> APIClient:
+    """A client with the token of a user who may start and stop runs."""
+    user = make_user(name)
+    user.groups.add(Group.objects.get_or_create(name=TRAINERS)[0])
+    return _client_of(user)
+
+
+def _client_of(user: Any) -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=user).key}")
+    client.user = user
+    client.default_format = "json"
+    return client
