@@ -325,6 +325,12 @@ def test_one_sample_and_its_file(api, slash):
 
 @pytest.mark.parametrize(
     ("asked", "first", "end"),
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=2000-", 2000, 2048),
+        ("bytes=-48", 2000, 2048),
+        ("bytes=100-9999", 100, 2048),
+    ],
 )
 def test_a_range_of_a_file(api, asked, first, end):
     sample = make_sample(make_run())
