@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
@@ -22,6 +23,15 @@ def trainer(name: str = "ada") -> APIClient:
     user = make_user(name)
     user.groups.add(Group.objects.get_or_create(name=TRAINERS)[0])
     return _client_of(user)
+
+
+def content(answer: Any) -> bytes:
+    """The whole body of a file that is streamed."""
+
+    async def collect() -> bytes:
+        return b"".join([piece async for piece in answer])
+
+    return async_to_sync(collect)()
 
 
 def _client_of(user: Any) -> APIClient:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from presets.models import Preset
 from samples.models import Sample
-from tests.api import trainer, viewer
+from tests.api import content, trainer, viewer
 from tests.making import make_preset, make_run, trainable_config
 from training.models import Run
 
@@ -318,7 +318,7 @@ def test_one_sample_and_its_file(api, slash):
     found = api.get(f"/api/samples/{sample.pk}{slash}").json()
     assert set(found) == {"id", "timestamp", "path", "url", "metadata"}
     answer = api.get(found["url"] + slash)
-    assert b"".join(answer) == sample.file.read_bytes()
+    assert content(answer) == sample.file.read_bytes()
     assert answer.headers["Content-Type"] == "image/png"
     assert answer.headers["Content-Disposition"].startswith("inline")
 
@@ -336,7 +336,7 @@ def test_a_range_of_a_file(api, asked, first, end):
     sample = make_sample(make_run())
     answer = api.get(sample.get_file_url(), headers={"range": asked})
     assert answer.status_code == 206
-    assert b"".join(answer) == sample.file.read_bytes()[first:end]
+    assert content(answer) == sample.file.read_bytes()[first:end]
     assert answer.headers["Content-Range"] == f"bytes {first}-{end - 1}/2048"
     assert answer.headers["Content-Length"] == str(end - first)
 
@@ -350,7 +350,7 @@ def test_a_range_beyond_the_end(api, asked):
 @pytest.mark.parametrize("asked", ["bytes=", "bytes=-", "lines=1-2", "bytes=9-2", "bytes=0-1,5-6", "nonsense"])
 def test_a_range_that_is_not_understood_gives_the_whole_file(api, asked):
     answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": asked})
-    assert answer.status_code == 200 and len(b"".join(answer)) == 2048
+    assert answer.status_code == 200 and len(content(answer)) == 2048
 
 
 def test_a_file_that_the_client_has_is_not_sent_again(api):
