@@ -1,19 +1,27 @@
-# make run: set up and serve.  make test: lint, types and all tests.  make setup: set up alone.
+# make run: set up and serve.       make demo: train the demo in the terminal.
+# make test: lint, types and tests.  make setup: set up alone.
+# ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/engine -x".
+
 # The first that runs and is new enough: a name in PATH may be a shim that leads nowhere.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PACKAGES := engine onetrainer_site presets samples system training
+# What only reads the code needs settings but no data of yours.
+ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
 ARGS ?=
 
-.PHONY: setup run test lint
+.PHONY: setup run demo test lint
 
-setup: $(VENV)/.installed static/vendor/.installed
+setup: $(VENV)/.installed staticfiles/staticfiles.json
 
 run: setup
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py serve $(ARGS)
+
+demo: setup
+	@$(BIN)/python manage.py demo $(ARGS)
 
 test: setup $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest $(ARGS)
@@ -21,6 +29,7 @@ test: setup $(VENV)/.installed-dev lint
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(ELSEWHERE) $(BIN)/mypy manage.py $(PACKAGES)
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -31,21 +40,27 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# torch comes first: it is by far the largest, and nothing else may choose its version.
 $(VENV)/.installed: requirements.txt | $(VENV)/.made
 	@echo "Installing PyTorch (this can take some minutes) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.txt)"
+	@$(PIP) install "$$(grep '^torch==' requirements.txt)"
 	@echo "Installing the other Python packages ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PIP) install -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing the packages that the tests need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@
 
-static/vendor/.installed: package-lock.json
+static/vendor/.installed: package-lock.json static/vendor.mjs
 	@command -v npm >/dev/null || { echo "Node.js with npm is needed for the front-end libraries: install it (on Debian: apt install nodejs npm)."; exit 1; }
 	@echo "Installing the front-end libraries ..."
-	@npm ci --silent
+	@npm ci --silent || { echo "npm could not install the front-end libraries: run npm ci to see why."; exit 1; }
 	@node static/vendor.mjs
+	@touch $@
+
+staticfiles/staticfiles.json: static/vendor/.installed $(VENV)/.installed $(shell find static -type f -not -path 'static/vendor/*')
+	@echo "Collecting style sheets and scripts ..."
+	@$(ELSEWHERE) $(BIN)/python manage.py collectstatic --noinput --ignore vendor.mjs --verbosity 0
 	@touch $@

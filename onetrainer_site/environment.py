@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import environs
 from django.core.exceptions import ImproperlyConfigured
@@ -40,6 +40,10 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
         return value
 
+    @overload
+    def folder(self, name: str) -> Path | None: ...
+    @overload
+    def folder(self, name: str, default: Path) -> Path: ...
     def folder(self, name: str, default: Path | None = None) -> Path | None:
         """An absolute path, with `~` for the home folder; `default` where the variable is unset or empty."""
         value = self.str(name, "")

@@ -79,7 +79,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Configs may name files and folders below these.
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
-ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON", ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
+ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
 
 INSTALLED_APPS = [

@@ -8,6 +8,8 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="onetrainer-tests-")
 import pytest  # noqa: E402  the settings read the environment when they are imported
 from django.core.cache import cache  # noqa: E402
 
+from tests.needs import pytest_sessionfinish, pytest_unconfigure  # noqa: E402, F401  hooks
+
 
 @pytest.fixture(autouse=True)
 def static_files_without_a_manifest(settings):

@@ -1,0 +1,51 @@
+"""What some tests need of the system, and the line that says at the end what was left out for want of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WANT = "for want of "
+
+
+def postgres_programs() -> Path | None:
+    """The folder with initdb and postgres; Debian keeps it out of PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    program = str(found[-1]) if found else shutil.which("initdb")
+    return Path(program).parent if program else None
+
+
+def needs(what: str, there: object) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not there, reason=f"{WANT}{what}")
+
+
+needs_chromium = needs("chromium", shutil.which("chromium"))
+needs_redis = needs("redis", shutil.which("redis-server"))
+needs_postgres = needs("postgres", postgres_programs())
+
+
+def left_out(reports: list[Any]) -> str:
+    """One line on the skipped tests, by reason; empty where there are none."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ").removeprefix(WANT) for report in reports)
+    parts = [f"{count} for want of {what}" for what, count in sorted(reasons.items())]
+    return f"Left out: {', '.join(parts)}." if parts else ""
+
+
+def pytest_unconfigure(config: Any) -> None:
+    """The very last line."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(left_out(reporter.stats.get("skipped", [])) or "No test was left out.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: Any) -> None:
+    """In CI nothing may be left out."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
