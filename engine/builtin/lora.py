@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from torch import Tensor, nn
 
 from engine.builtin.config import TrainConfig
@@ -49,10 +49,6 @@ def lora_parameters(part: nn.Module) -> list[nn.Parameter]:
 def lora_state(part: nn.Module) -> dict[str, Tensor]:
     """The LoRA's weights by layer: `<layer>.lora_A.weight` (rank, in) and `<layer>.lora_B.weight` (out, rank)."""
     return {name: weight.detach() for name, weight in get_peft_model_state_dict(part, adapter_name=ADAPTER).items()}
-
-
-def load_lora_state(part: nn.Module, state: dict[str, Tensor]) -> None:
-    set_peft_model_state_dict(part, state, adapter_name=ADAPTER)
 
 
 def kohya_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Module]) -> dict[str, Tensor]:

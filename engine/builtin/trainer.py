@@ -148,10 +148,10 @@ class GenericTrainer:
         with self._failures_explained():
             self._begin_log()
             for epoch in range(self.progress.epoch, self.config.epochs):
-                self.callbacks.on_update_status("Starting epoch/caching")
-                self._train_epoch(epoch)
                 if self.commands.stop_requested:
                     break
+                self.callbacks.on_update_status("Starting epoch/caching")
+                self._train_epoch(epoch)
             self._flush_log()
 
     def _train_epoch(self, epoch: int) -> None:
@@ -391,22 +391,21 @@ class GenericTrainer:
         if self.failed:
             return
         with self._failures_explained():
-            if self.optimizer_steps == 0:
-                self._end_without_steps()
-                return
             stop = self.commands.stop_requested
-            keep_model = stop is None or stop.arguments.get("final_model", True)
-            if self.config.backup_before_save or not keep_model:
-                self._back_up()
-            if keep_model:
-                self._write_final_model()
-            if stop is not None:
-                for command in self.commands.take():
-                    self._obey(command) if command.kind == "stop" else None
+            if self.optimizer_steps:
+                self._keep_what_was_trained(stop)
+            elif stop is None:
+                raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
+            for command in self.commands.take():
+                if command.kind == "stop":
+                    self._obey(command)
 
-    def _end_without_steps(self) -> None:
-        if self.commands.stop_requested is None:
-            raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
+    def _keep_what_was_trained(self, stop: Command | None) -> None:
+        keep_model = stop is None or stop.arguments.get("final_model", True)
+        if self.config.backup_before_save or not keep_model:
+            self._back_up()
+        if keep_model:
+            self._write_final_model()
 
     def _write_final_model(self) -> None:
         self._say("Saving the final model", "saving")

@@ -15,6 +15,7 @@ from engine.demo.shapes import BASE_SHAPES, SIZE, random_figure, random_polygon
 logger = logging.getLogger(__name__)
 
 STEPS = 3000
+DECODER_STEPS = 1500
 BATCH_SIZE = 8
 LEARNING_RATE = 2e-3
 WARMUP_STEPS = 100
@@ -42,26 +43,33 @@ def train_autoencoder(seed: int, steps: int = STEPS) -> AutoencoderKL:
     It never sees a star, but it can encode and decode one well: what to draw is the UNet's knowledge, not its own.
     """
     torch.manual_seed(seed)
-    random = Random(seed)
     autoencoder = new_autoencoder()
-    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    _train(autoencoder, list(autoencoder.parameters()), steps, Random(seed))
+    return autoencoder.eval().requires_grad_(False)
+
+
+def refine_decoder(autoencoder: AutoencoderKL, seed: int, steps: int = DECODER_STEPS) -> None:
+    """Train the decoder on, for latents that stay as they are: it cleans up what the encoder's changes left behind."""
+    torch.manual_seed(seed)
+    weights = [*autoencoder.decoder.parameters(), *autoencoder.post_quant_conv.parameters()]
+    for weight in weights:
+        weight.requires_grad_(True)
+    _train(autoencoder, weights, steps, Random(seed))
+    autoencoder.eval().requires_grad_(False)
+
+
+def _train(autoencoder: AutoencoderKL, weights: list[torch.nn.Parameter], steps: int, random: Random) -> None:
+    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_and_cosine(step, steps, WARMUP_STEPS))
     for step in range(1, steps + 1):
         loss = _loss(autoencoder, as_pixels([_training_picture(random) for _ in range(BATCH_SIZE)]))
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         if step % 100 == 0:
             logger.info("autoencoder: step %d of %d, loss %.4f", step, steps, loss.item())
-    return autoencoder.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def measure_scaling_factor(autoencoder: AutoencoderKL, pixels: torch.Tensor) -> float:
-    """Return the factor that gives the latents of these pictures (n, 3, h, w) a standard deviation of 1."""
-    return 1 / autoencoder.encode(pixels).latent_dist.sample().std().item()
 
 
 def as_pixels(pictures: list[Image.Image]) -> torch.Tensor:

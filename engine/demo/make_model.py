@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from engine.demo.make_autoencoder import as_pixels, train_autoencoder, warmup_and_cosine
+from engine.demo.make_autoencoder import as_pixels, refine_decoder, train_autoencoder, warmup_and_cosine
 from engine.demo.make_tokenizer import make_tokenizer
 from engine.demo.shapes import BASE_SHAPES, random_figure
 
@@ -188,6 +188,7 @@ def main() -> None:
         autoencoder = AutoencoderKL.from_pretrained(options.autoencoder).eval().requires_grad_(False)
     else:
         autoencoder = train_autoencoder(SEED)
+        refine_decoder(autoencoder, SEED + 1)
     random = Random(SEED)
     even_out_channels(
         autoencoder, as_pixels([random_figure(random, random.choice(BASE_SHAPES)).draw() for _ in range(300)])

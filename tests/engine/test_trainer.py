@@ -98,6 +98,15 @@ def test_a_stop_ends_after_the_step_with_a_backup_and_the_model(training):
     assert [command.id for command, _ in run.recorder.of("on_command_done")] == ["s"]
 
 
+def test_a_stop_before_the_first_step_ends_without_a_model(training):
+    run = training()
+    run.commands.put(Command("stop", id="s"))
+    run.run()
+    assert not run.recorder.losses
+    assert not run.recorder.of("on_artifact")
+    assert [command.id for command, _ in run.recorder.of("on_command_done")] == ["s"]
+
+
 def test_while_paused_other_commands_work_and_continue_goes_on(training):
     run = training(epochs=3)
     run.at_step(2, lambda: run.commands.put(Command("pause", id="p")))
