@@ -68,7 +68,7 @@ def find_figure(pixels: Array) -> tuple[Array, Array]:
     contrasting = distance > 0.7 * contrast
     axis = np.median(difference[contrasting], axis=0)
     coverage = np.clip(difference @ axis / (axis @ axis), 0, 1)
-    _refuse_other_colours(difference - coverage[..., None] * axis, np.linalg.norm(axis), coverage)
+    _refuse_other_colours(difference - coverage[..., None] * axis, float(np.linalg.norm(axis)), coverage)
     return coverage, background + axis
 
 

@@ -44,6 +44,12 @@ def filled(random: Random, corners: list[Point]) -> Image.Image:
     return draw_polygon(corners, random.choice(list(COLOURS.values())), random.choice(list(BACKGROUNDS.values())))
 
 
+def background_of(picture: Image.Image) -> tuple[int, ...]:
+    corner = picture.getpixel((0, 0))
+    assert isinstance(corner, tuple)
+    return corner
+
+
 def drawn_star(random: Random) -> Image.Image:
     return random_figure(random, STAR).draw()
 
@@ -135,7 +141,7 @@ def star_without_a_tip(random: Random) -> Image.Image:
 def half_a_star(random: Random) -> Image.Image:
     picture = drawn_star(random)
     side = random.choice([(0, 0, 64, 32), (0, 32, 64, 64), (0, 0, 32, 64), (32, 0, 64, 64)])
-    picture.paste(picture.getpixel((0, 0)), side)
+    picture.paste(background_of(picture), side)
     return picture
 
 
@@ -148,7 +154,7 @@ def half_formed(random: Random) -> Image.Image:
 
 def two_stars(random: Random) -> Image.Image:
     picture = drawn_star(random).resize((32, 32), Image.Resampling.BOX)
-    both = Image.new("RGB", (SIZE, SIZE), picture.getpixel((0, 0)))
+    both = Image.new("RGB", (SIZE, SIZE), background_of(picture))
     both.paste(picture, (0, 16))
     both.paste(picture, (32, 16))
     return both
@@ -157,7 +163,7 @@ def two_stars(random: Random) -> Image.Image:
 def star_with_a_hole(random: Random) -> Image.Image:
     picture = drawn_star(random)
     x, y = 32 + random.randint(-3, 3), 32 + random.randint(-3, 3)
-    ImageDraw.Draw(picture).ellipse((x - 5, y - 5, x + 5, y + 5), fill=picture.getpixel((0, 0)))
+    ImageDraw.Draw(picture).ellipse((x - 5, y - 5, x + 5, y + 5), fill=background_of(picture))
     return picture
 
 
