@@ -14,3 +14,6 @@ urlpatterns = [
     path("", include("system.urls")),
     path("", include("training.urls")),
 ]
+
+handler403 = "onetrainer_site.views.forbidden"
+handler404 = "onetrainer_site.views.not_found"

@@ -1,5 +1,5 @@
 // Copy the parts of the npm packages that the pages use into static/vendor, from which they are served.
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const files = {
   "@tabler/core/dist/css/tabler.min.css": "tabler/tabler.min.css",
@@ -15,4 +15,10 @@ rmSync("static/vendor", { recursive: true, force: true });
 mkdirSync("static/vendor", { recursive: true });
 for (const [from, to] of Object.entries(files)) {
   cpSync(`node_modules/${from}`, `static/vendor/${to}`, { recursive: true });
+}
+
+// The source maps are not served, and `collectstatic` refuses files that name missing ones.
+for (const file of Object.values(files).filter((name) => /\.(css|js)$/.test(name))) {
+  const path = `static/vendor/${file}`;
+  writeFileSync(path, readFileSync(path, "utf8").replace(/\n?(\/\*|\/\/)[#@] sourceMappingURL=\S+( ?\*\/)?\s*$/, "\n"));
 }

@@ -1,3 +1,22 @@
 """Pages."""
 
-urlpatterns: list = []
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from system import views, views_account
+
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("system/", views.system, name="system"),
+    path("system/resources/", views.resources, name="resources"),
+    path("account/", views_account.account, name="account"),
+    path("account/token/", views_account.make_token, name="make-token"),
+    path("account/token/revoke/", views_account.revoke_token, name="revoke-token"),
+    path(
+        "sign-in/",
+        LoginView.as_view(template_name="system/sign_in.html", redirect_authenticated_user=True),
+        name="sign-in",
+    ),
+    path("sign-in/<uidb64>/<token>/", views_account.sign_in_link, name="sign-in-link"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+]

@@ -1,0 +1,131 @@
+"""How pages write statuses, times, sizes and numbers, and the parts that all of them show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from onetrainer_site.permissions import may_train
+from training.models import Run
+
+register = template.Library()
+NOTHING = "–"
+MOVING = {"starting", "running", "stopping", "busy", "draining"}
+
+
+@register.filter
+def loss(value: float | None) -> str:
+    """A loss with four digits that matter."""
+    return NOTHING if value is None else f"{value:.4g}"
+
+
+@register.filter
+def speed(steps_per_second: float | None) -> str:
+    """Steps a second, or seconds a step where one takes longer than a second."""
+    if not steps_per_second:
+        return NOTHING
+    if steps_per_second >= 1:
+        return f"{steps_per_second:.2f} steps/s"
+    return f"{1 / steps_per_second:.2f} s/step"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """The two largest units of a length of time."""
+    if seconds is None:
+        return NOTHING
+    seconds = round(seconds)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts = [f"{seconds % before // size} {name}" for (name, size), before in zip(units, _LARGER, strict=True)]
+    first = next((index for index, (_, size) in enumerate(units) if seconds >= size), len(units) - 1)
+    return " ".join(part for part in parts[first : first + 2] if not part.startswith("0 ")) or "0 s"
+
+
+_LARGER = (10**12, 86400, 3600, 60)
+
+
+@register.filter
+def percent(fraction: float) -> int:
+    """A fraction as a whole percentage, 100 only when all is done."""
+    return int(fraction * 100)
+
+
+@register.filter
+def epoch_shown(run: Run) -> int:
+    """The epoch that is trained, counted from 1."""
+    return min(run.epoch + 1, run.max_epoch or run.epoch + 1)
+
+
+@register.filter
+def epoch_done(run: Run) -> float:
+    """How much of the present epoch is trained."""
+    return min(1.0, run.epoch_step / run.max_step) if run.max_step else 0.0
+
+
+@register.filter
+def readable(name: str) -> str:
+    """A field's or enum's name as words."""
+    return str(name).replace("_", " ")
+
+
+@register.filter
+def file_name(path: str) -> str:
+    """The last part of a path."""
+    return PurePath(path).name
+
+
+@register.filter
+def time_taken(run: Run) -> str:
+    """From the start to the end, or to now while it is active."""
+    if run.started_at is None:
+        return NOTHING
+    return duration(((run.ended_at if run.is_ended and run.ended_at else now()) - run.started_at).total_seconds())
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """For an attribute that a script reads; the template escapes it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+@register.filter
+def can_train(user: Any) -> bool:
+    return may_train(user)
+
+
+@register.inclusion_tag("_status.html")
+def status_pill(status: str) -> dict[str, Any]:
+    """A status as a coloured word; css/site.css has the colours."""
+    return {"status": status, "moves": status in MOVING}
+
+
+@register.inclusion_tag("_now_training.html")
+def now_training() -> dict[str, Any]:
+    """The strip at the top of every page: what trains now and how far it is."""
+    return {"run": Run.objects.active().select_related("owner").first()}
+
+
+@register.inclusion_tag("_nav_item.html", takes_context=True)
+def nav_item(context: dict[str, Any], name: str, label: str, icon: str) -> dict[str, Any]:
+    """One line of the navigation; marked where the page that is shown lies below its address."""
+    address = reverse(name)
+    request: HttpRequest | None = context.get("request")
+    path = request.path if request else ""
+    active = path == address or (address != "/" and path.startswith(address) and not path.startswith("/runs/new/"))
+    if name == "new-run":
+        active = path == address
+    return {"address": address, "label": label, "icon": icon, "active": active}
+
+
+@register.simple_tag(takes_context=True)
+def with_page(context: dict[str, Any], number: int) -> str:
+    """This address's query with another page number."""
+    query = context["request"].GET.copy()
+    query["page"] = str(number)
+    return f"?{query.urlencode()}"

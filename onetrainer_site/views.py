@@ -1,0 +1,29 @@
+"""Pages for what cannot be shown: a sentence that says what to do, and for htmx just that sentence as a message."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
+FORBIDDEN = "You may not do this: ask an admin."
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, with the view's own sentence where it gave one."""
+    given = exception.args[0] if exception.args and isinstance(exception.args[0], str) else ""
+    is_sentence = given.endswith(".") and "matches the given query" not in given
+    return _answer(request, "Not found", given if is_sentence else NOT_FOUND, 404)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403, with the view's own sentence where it gave one."""
+    return _answer(request, "Not allowed", str(exception) or FORBIDDEN, 403)
+
+
+def _answer(request: HttpRequest, title: str, sentence: str, status: int) -> HttpResponse:
+    if request.htmx:
+        messages.error(request, sentence)
+        return render(request, "_messages.html", status=status)
+    return render(request, "_error.html", {"title": title, "sentence": sentence}, status=status)

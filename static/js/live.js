@@ -1,0 +1,62 @@
+// The WebSocket with its reconnecting, and polling while it is away.
+// `live-refresh` on the body means: what the server would render now differs from what is shown.
+
+const FIRST_DELAY = 500; // ms until the first try to reconnect; doubled with each further one
+const LONGEST_DELAY = 30_000;
+const POLL = 5_000; // ms between two refreshes while there is no connection
+const PING = 25_000; // ms; keeps proxies from closing a quiet connection
+const GATHER = 150; // ms; several reasons to refresh within that time make one request
+
+const states = new Map();
+const listeners = [];
+let refreshTimer = null;
+
+export const socketAddress = (path) =>
+  `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
+
+export function refresh() {
+  refreshTimer ??= setTimeout(() => {
+    refreshTimer = null;
+    document.body.dispatchEvent(new CustomEvent("live-refresh"));
+  }, GATHER);
+}
+
+export function onConnection(listener) {
+  listeners.push(listener);
+}
+
+function tell(address, state) {
+  states.set(address, state);
+  const all = [...states.values()].every((one) => one === "on");
+  for (const listener of listeners) listener(all ? "on" : "waiting");
+}
+
+const connected = () => [...states.values()].every((state) => state === "on");
+
+// Call `onMessage({type, data})` for each message, reconnecting for as long as the page is open.
+export function connect(address, onMessage) {
+  let delay = FIRST_DELAY;
+  let opened = 0;
+
+  const open = () => {
+    const socket = new WebSocket(address);
+    const ping = setInterval(() => socket.readyState === WebSocket.OPEN && socket.send("ping"), PING);
+    socket.addEventListener("open", () => {
+      delay = FIRST_DELAY;
+      tell(address, "on");
+      if (opened++) refresh(); // what happened in between was missed
+    });
+    socket.addEventListener("message", (event) => onMessage(JSON.parse(event.data)));
+    socket.addEventListener("close", () => {
+      clearInterval(ping);
+      tell(address, "waiting");
+      setTimeout(open, delay * (0.5 + Math.random())); // so that not all pages come back in the same moment
+      delay = Math.min(delay * 2, LONGEST_DELAY);
+    });
+  };
+  open();
+}
+
+setInterval(() => {
+  if (!connected() && !document.hidden) refresh();
+}, POLL);

@@ -1,0 +1,81 @@
+// A run's state, as the WebSocket tells it, into the elements that show it; written as the server writes it.
+import { refresh } from "./live.js";
+
+const NOTHING = "–";
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+export const lossText = (value) => (value == null ? NOTHING : String(Number(value.toPrecision(4))));
+
+export function speedText(stepsPerSecond) {
+  if (!stepsPerSecond) return NOTHING;
+  return stepsPerSecond >= 1 ? `${stepsPerSecond.toFixed(2)} steps/s` : `${(1 / stepsPerSecond).toFixed(2)} s/step`;
+}
+
+// The two largest units.
+export function durationText(seconds) {
+  if (seconds == null) return NOTHING;
+  let rest = Math.round(seconds);
+  const first = UNITS.findIndex(([, size]) => rest >= size);
+  if (first < 0) return "0 s";
+  const parts = [];
+  for (const [name, size] of UNITS.slice(first, first + 2)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count) parts.push(`${count} ${name}`);
+  }
+  return parts.join(" ");
+}
+
+function shown(state) {
+  const progress = state.progress ?? { epoch: 0, epoch_step: 0, global_step: 0 };
+  const total = state.max_step * state.max_epoch;
+  const done = total ? Math.min(1, progress.global_step / total) : 0;
+  return {
+    status: state.status,
+    step: progress.global_step,
+    total: total || NOTHING,
+    epoch: Math.min(progress.epoch + 1, state.max_epoch || progress.epoch + 1),
+    "max-epoch": state.max_epoch || NOTHING,
+    percent: Math.floor(done * 100),
+    loss: lossText(state.loss),
+    "smooth-loss": lossText(state.smooth_loss),
+    speed: speedText(state.steps_per_second),
+    eta: durationText(state.eta_seconds),
+    "step-bar": done,
+    "epoch-bar": state.max_step ? Math.min(1, progress.epoch_step / state.max_step) : 0,
+  };
+}
+
+function fill(container, values) {
+  for (const element of container.querySelectorAll("[data-live]")) {
+    const value = values[element.dataset.live];
+    if (value === undefined) continue;
+    if (element.tagName === "PROGRESS") element.value = value;
+    else if (element.textContent !== String(value)) element.textContent = value;
+  }
+}
+
+// Something else than the numbers changed: another run, another status, a shorter queue.
+let signature = null;
+function changed(state) {
+  const now = [state.run_id, state.run_status, state.queue_length, state.attempt].join();
+  const differs = signature !== null && signature !== now;
+  signature = now;
+  return differs;
+}
+
+// A message of `/ws`, which tells of the run that is active now.
+export function showState({ type, data }) {
+  if (type === "connected" || type === "training_state") {
+    showNumbers(data);
+    if (changed(data)) refresh();
+    document.dispatchEvent(new CustomEvent("run-state", { detail: data }));
+  } else if (type === "sample_default" || type === "sample_custom") {
+    refresh();
+  }
+}
+
+export function showNumbers(state) {
+  const values = shown(state);
+  for (const container of document.querySelectorAll(`[data-run="${state.run_id}"]`)) fill(container, values);
+}

@@ -1,0 +1,46 @@
+"""Files of a run to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from presets.errors import NotFound
+from presets.serving import send_file, send_folder
+from training.models import Artifact, Run
+from training.views_run import log_of_attempt
+
+
+@require_safe
+@login_required
+def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBase:
+    """A backup or a model: a file as it is, a folder as a tar file."""
+    found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
+    if found.deleted_at is not None:
+        raise Http404("This file was removed since, by retention or by hand.")
+    path = Path(found.path)
+    return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
+
+
+@require_safe
+@login_required
+def log_file(request: HttpRequest, pk: Any) -> HttpResponseBase:
+    """The whole log of an attempt."""
+    _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))
+    return _sent(_send_attachment, request, path)
+
+
+def _send_attachment(request: HttpRequest, path: Path) -> HttpResponseBase:
+    return send_file(request, path, as_attachment=True)
+
+
+def _sent(send: Any, request: HttpRequest, path: Path) -> HttpResponseBase:
+    try:
+        return send(request, path)
+    except NotFound as problem:
+        raise Http404(str(problem)) from problem
