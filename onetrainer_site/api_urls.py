@@ -11,6 +11,7 @@ from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
 from presets import api as presets
 from samples import api as samples
 from system import api as system
+from training import api as runs
 from training import api_trainer as trainer
 
 app_name = "api"
@@ -23,6 +24,8 @@ def address(route: str, view: Any, name: str) -> URLPattern:
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
+router.register("runs", runs.RunViewSet, "run")
+router.register("presets", presets.PresetViewSet, "preset")
 router.register("samples", samples.SampleViewSet, "sample")
 router.register("workers", system.WorkerViewSet, "worker")
 

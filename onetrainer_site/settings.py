@@ -80,6 +80,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
 ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
+# Whether a start may wait for others; without, it is refused while a run waits or trains.
+QUEUE = env.bool("QUEUE", True)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
 
 INSTALLED_APPS = [
@@ -182,7 +184,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["onetrainer_site.permissions.ViewersReadTrainersWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["onetrainer_site.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["presets.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "onetrainer_site.negotiation.OneAnswer",
     "DEFAULT_PAGINATION_CLASS": "onetrainer_site.pagination.CursorPages",
     "DEFAULT_THROTTLE_CLASSES": ["onetrainer_site.throttling.ReadThrottle", "onetrainer_site.throttling.WriteThrottle"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -57,9 +58,19 @@ class TrainerService:
 
     def start_training(self, config: dict[str, Any] | None = None, **options: Any) -> Run:
         """Queue a run (see `initialize_trainer`) and tell everybody."""
+        self._refuse_a_second()
         run = self.initialize_trainer(config, **options)
         publisher.announce(run)
         return run
+
+    def _refuse_a_second(self) -> None:
+        """Where the queue is off, a start has to wait until nothing trains."""
+        waiting = (Run.Status.QUEUED, *Run.ACTIVE)
+        if not settings.QUEUE and (run := Run.objects.filter(status__in=waiting).first()):
+            raise NotNow(
+                _("“%(name)s” is %(status)s and the queue is off: stop it, or wait until it has ended.")
+                % {"name": run.name, "status": run.status}
+            )
 
     def _preset(self, preset: Preset | str | None) -> Preset | None:
         if preset is None or isinstance(preset, Preset):
@@ -151,6 +162,7 @@ class TrainerService:
         """Queue the same run again, from the chosen or its newest whole backup, as its next attempt."""
         if not run.is_ended:
             raise NotNow(_("Only an ended run can be continued: this one is %(status)s.") % {"status": run.status})
+        self._refuse_a_second()
         backup = backup or run.newest_backup()
         if backup is None or not backup.exists or backup.kind != Artifact.Kind.BACKUP or backup.run_id != run.pk:
             raise NotNow(_("There is no backup of this run to continue from: restart it instead."))
@@ -184,6 +196,15 @@ class TrainerService:
             parent=run,
             tags=run.tags,
         )
+
+    def edit(self, run: Run, changes: dict[str, Any]) -> Run:
+        """Change name, notes, tags or priority, and note it in the timeline; nothing else of the run is written."""
+        if changes:
+            Run.objects.filter(pk=run.pk).update(**changes)
+            run.events.create(attempt=run.attempt, kind="edited", data=changes, user=self.user)
+            run.refresh_from_db()
+            publisher.announce(run)
+        return run
 
     def delete(self, run: Run) -> None:
         """Remove an ended run with all its files."""

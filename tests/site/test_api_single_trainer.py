@@ -49,7 +49,7 @@ def test_the_status_of_a_running_training(api, slash):
     run = make_run(
         status=Status.RUNNING, epoch=1, epoch_step=2, epoch_sample=3, global_step=14, max_step=12, max_epoch=5
     )
-    run.status_text, run.loss, run.steps_per_second = 5, "Training ...", 0.5, 2.0
+    run.status_text, run.loss, run.steps_per_second = "Training ...", 0.5, 2.0
     run.save()
     answer = api.get(f"/api/training/status{slash}").json()
     assert answer["is_training"] is True and answer["status"] == "Training ..."
