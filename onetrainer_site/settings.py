@@ -193,11 +193,24 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "OneTrainer Web UI",
-    "DESCRIPTION": "Train diffusion models on your own GPUs.",
     "VERSION": "0.1.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "PREPROCESSING_HOOKS": ["onetrainer_site.openapi.one_address_each"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "onetrainer_site.openapi.describe",
+        "onetrainer_site.openapi.add_errors",
+        "onetrainer_site.openapi.add_examples",
+    ],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "training.models.Run.Status",
+        "CommandStatusEnum": "training.models.RunCommand.Status",
+        "WorkerStatusEnum": "system.models.Worker.Status",
+        "ArtifactKindEnum": "training.models.Artifact.Kind",
+    },
 }
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [])
 CORS_ALLOWED_ORIGIN_REGEXES = [r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$"]

@@ -207,7 +207,7 @@ class PresetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Des
         preset = self.get_object()
         return _as_file(to_file([preset]), f"{preset.name.replace('/', ' ')}.json")
 
-    @extend_schema(responses=serializers.PresetFileSerializer)
+    @extend_schema(responses=serializers.PresetFileSerializer, operation_id="presets_export_all")
     @action(detail=False, url_path="export", url_name="export-all", filter_backends=[FieldFilter, Search])
     def export_all(self, request: Request) -> Response:
         """All presets, or those that the filters leave, in one file that `import` reads."""

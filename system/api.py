@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -32,7 +32,7 @@ class ResourcesView(APIView):
 
 
 class ProcessesView(APIView):
-    @extend_schema(responses=ProcessSerializer)
+    @extend_schema(responses={200: ProcessSerializer, 404: OpenApiResponse(description="None runs on this host.")})
     def get(self, request: Request) -> Response:
         """The training process of the active run; 404 where none runs on the web server's host."""
         run = Run.objects.active().first()

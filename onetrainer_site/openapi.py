@@ -1,0 +1,102 @@
+"""What the OpenAPI document says beyond what the views do: addresses as the contract writes them, errors, examples."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from rest_framework.viewsets import GenericViewSet
+
+DESCRIPTION_FILE = Path(__file__).with_name("api_description.md")
+EXAMPLES_FILE = Path(__file__).with_name("api_examples.json")
+METHODS = ("get", "post", "put", "patch", "delete")
+ERROR = {
+    "type": "object",
+    "properties": {
+        "detail": {"type": "string", "description": "One sentence that says what to do."},
+        "errors": {
+            "type": "object",
+            "description": "What is wrong with which field, by dotted path.",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+    "required": ["detail"],
+}
+REASONS = {
+    "400": "The request is wrong.",
+    "401": "Not signed in.",
+    "403": "Not allowed.",
+    "404": "There is no such thing.",
+    "409": "The state does not allow it.",
+    "413": "The request is too large.",
+    "415": "The request is not JSON.",
+    "429": "Too many requests; Retry-After says how many seconds to wait.",
+}
+
+
+def one_address_each(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Write resources with a slash at the end and all else without, as the contract does; both are understood."""
+    return [(_written(path, view), regex, method, view) for path, regex, method, view in endpoints]
+
+
+def _written(path: str, view: Any) -> str:
+    return path if issubclass(view.cls, GenericViewSet) else path.rstrip("/")
+
+
+def describe(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Begin with what all calls have in common, and with the WebSockets, which OpenAPI has no words for."""
+    result["info"]["description"] = DESCRIPTION_FILE.read_text()
+    return result
+
+
+def add_errors(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Say of each operation how it can fail."""
+    result["components"]["schemas"]["Error"] = ERROR
+    for path, methods in result["paths"].items():
+        for method in METHODS:
+            if method in methods:
+                for status in _errors_of(path, method, methods[method]):
+                    methods[method]["responses"].setdefault(status, _error(status))
+    return result
+
+
+def _errors_of(path: str, method: str, operation: dict[str, Any]) -> list[str]:
+    statuses = ["401"]
+    if method != "get" or any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
+        statuses.append("400")
+    if "{" in path:
+        statuses.append("404")
+    if method != "get":
+        statuses += ["403", "409", "413", "415"]
+    return sorted([*statuses, "429"])
+
+
+def _error(status: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {"description": REASONS[status], "content": content}
+
+
+@functools.cache
+def read_examples() -> dict[str, dict[str, Any]]:
+    """Real requests and answers by operation id; a test makes each of them again."""
+    return json.loads(EXAMPLES_FILE.read_text())
+
+
+def add_examples(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Show for each operation what was sent and answered once."""
+    for methods in result["paths"].values():
+        for method in METHODS:
+            operation = methods.get(method, {})
+            if example := read_examples().get(operation.get("operationId", "")):
+                _add(operation, example)
+    return result
+
+
+def _add(operation: dict[str, Any], example: dict[str, Any]) -> None:
+    if "request" in example:
+        operation["requestBody"]["content"]["application/json"]["example"] = example["request"]
+    content = operation["responses"][str(example["status"])].get("content", {})
+    if "response" in example:
+        content["application/json"]["example"] = example["response"]
