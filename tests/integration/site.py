@@ -1,0 +1,167 @@
+"""A whole site as its users start it: `manage.py serve` in a folder of its own, spoken to over HTTP."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from django.conf import settings
+
+from tests.waiting import wait_for
+
+MANAGE = [sys.executable, "manage.py"]
+
+
+class Site:
+    """Started by `start()` on a free port; what it writes to the terminal is in `output`."""
+
+    def __init__(self, folder: Path, **environment: str):
+        self.folder = folder
+        self.terminal = folder.parent / f"{folder.name}.terminal"
+        kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        self.environment = {
+            **kept,
+            "DATA_DIR": str(folder),
+            "ALLOWED_ROOTS": str(folder.parent.parent),
+            "OMP_NUM_THREADS": "1",
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self._session: requests.Session | None = None
+
+    # -- the process -------------------------------------------------------------------------------------------
+
+    def start(self, *options: str) -> Site:
+        """Start and wait until the link is printed."""
+        self.launch(*options)
+        wait_for(lambda: "Ctrl-C ends everything" in self.output or not self.running, 120, "the address")
+        assert self.running, self.output
+        return self
+
+    def launch(self, *options: str) -> None:
+        given = options if "--port" in options else ("--port", "0", *options)
+        with self.terminal.open("wb") as terminal:
+            self.process = subprocess.Popen(
+                [*MANAGE, "serve", *given],
+                cwd=settings.BASE_DIR,
+                env=self.environment,
+                stdout=terminal,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def manage(self, *arguments: str) -> str:
+        command = [*MANAGE, *arguments]
+        return subprocess.run(
+            command, cwd=settings.BASE_DIR, env=self.environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def output(self) -> str:
+        return self.terminal.read_text()
+
+    @property
+    def link(self) -> str:
+        return re.search(r"http://\S+/sign-in/\S+", self.output)[0]
+
+    @property
+    def address(self) -> str:
+        return self.link.partition("/sign-in/")[0]
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def wait(self, timeout: float = 120) -> int:
+        return wait_for(lambda: not self.running and [self.process.returncode], timeout, "the end of serve")[0]
+
+    def stop(self) -> int:
+        """Ctrl-C, and a second one if a training takes long."""
+        self.interrupt()
+        try:
+            return self.wait(60)
+        except AssertionError:
+            self.interrupt()
+            return self.wait(60)
+
+    def processes(self, containing: str = "") -> list[psutil.Process]:
+        """Everything that was started for this data folder, or in it."""
+        return [process for process in psutil.process_iter() if self._is_mine(process, containing)]
+
+    def _is_mine(self, process: psutil.Process, containing: str) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE or containing not in " ".join(process.cmdline()):
+                return False
+            # Redis writes its title over its environment, but is the one that is started in the folder.
+            return str(self.folder) in (process.environ().get("DATA_DIR"), process.cwd())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    def process_of(self, containing: str) -> psutil.Process:
+        return wait_for(lambda: self.processes(containing), what=f"a process with {containing}")[0]
+
+    def kill(self, containing: str) -> None:
+        """Kill that process, and wait until it is gone."""
+        process = self.process_of(containing)
+        process.kill()
+        wait_for(lambda: process not in self.processes(containing), what=f"the end of {containing}")
+
+    def clean_up(self) -> None:
+        for process in self.processes():
+            process.kill()
+        if self.process:
+            self.process.wait()
+
+    # -- the API -----------------------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str:
+        return self.manage("create_token", "admin")
+
+    def api(self, method: str, path: str, body: Any = None, expect: int | None = None) -> Any:
+        """The answer's JSON, as the admin."""
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False
+            self._session.headers["Authorization"] = f"Token {self.token}"
+        answer = self._session.request(method, f"{self.address}/api/{path}", json=body, timeout=60)
+        assert answer.ok if expect is None else answer.status_code == expect, answer.text
+        return answer.json()
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return self.api("GET", f"runs/{run_id}/")
+
+    def status(self) -> dict[str, Any]:
+        return self.api("GET", "training/status")
+
+    def wait_for_status(self, *statuses: str, timeout: float = 120) -> dict[str, Any]:
+        """The active run's state, as soon as it is one of these."""
+
+        def reached() -> Any:
+            state = self.status()
+            return state if state["run_status"] in statuses else None
+
+        return wait_for(reached, timeout, f"the status {' or '.join(statuses)}")
+
+    def wait_for_step(self, step: int, timeout: float = 120) -> dict[str, Any]:
+        """The active run's state, as soon as it is past this step."""
+
+        def reached() -> Any:
+            state = self.status()
+            assert state["run_status"] not in ("failed", "cancelled"), state
+            return state if (state["progress"] or {}).get("global_step", 0) > step else None
+
+        return wait_for(reached, timeout, f"step {step}")
+
+    def start_run(self, config: dict[str, Any], **changes: Any) -> str:
+        return self.api("POST", "training/start", {"config_dict": config | changes, "name": "Gray"})["run_id"]

@@ -1,0 +1,62 @@
+"""How a site ends while it trains: with a backup, at once, or not by its own will."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def site(make_site, request, config):
+    """A site that trains."""
+    site = make_site(request.node.name).start("--no-demo")
+    site.start_run(config)
+    site.wait_for_step(5)
+    return site
+
+
+def test_the_first_ctrl_c_lets_the_training_make_a_backup(site):
+    assert site.stop() == 0
+    assert site.processes() == []
+    assert "A running training makes a backup first" in site.output
+    assert "Ending at once" not in site.output
+    assert list(site.folder.glob("runs/*/**/backup*/*"))
+    site.start()
+    assert site.status()["run_status"] == "stopped"
+    assert site.stop() == 0
+
+
+def test_the_second_ctrl_c_ends_everything_at_once(site):
+    engine = site.process_of("engine.builtin")
+    engine.suspend()  # so that it cannot end by itself
+    site.interrupt()
+    wait_for(lambda: "press Ctrl-C again" in site.output)
+    wait_for(lambda: site.status()["run_status"] == "stopping")
+    assert site.running
+    site.interrupt()
+    assert site.wait() == 0
+    assert site.processes() == []
+
+
+def test_a_training_whose_worker_is_dead_is_ended_too(site):
+    """Its worker is killed again and again, until the pause before its next start is long enough to stop in."""
+    for _ in range(4):
+        site.kill("gpu_worker")
+    assert site.processes("engine.builtin")
+    assert site.stop() == 0
+    assert site.processes() == []
+
+
+def test_a_training_outlives_a_killed_serve_and_is_found_again(site):
+    before = site.status()
+    engine = site.process_of("engine.builtin").pid
+    site.process.kill()
+    wait_for(lambda: [p.pid for p in site.processes()] == [engine], what="the end of all but the training")
+    site.start("--no-demo")
+    after = site.wait_for_step(before["progress"]["global_step"] + 20)
+    assert after["run_id"] == before["run_id"]
+    assert after["attempt"] == 1
+    assert site.process_of("engine.builtin").pid == engine
+    assert site.stop() == 0
+    assert site.processes() == []

@@ -1,0 +1,80 @@
+"""`manage.py serve`: what it starts, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import requests
+
+from tests.waiting import wait_for
+
+
+def test_it_serves_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
+    site = make_site("whole").start("--no-demo")
+    assert {"daphne", "gpu_worker", "redis-server"} == {
+        name for name in ("daphne", "gpu_worker", "redis-server") if len(site.processes(name)) == 1
+    }
+    assert requests.get(f"{site.address}/healthz", timeout=30).json()["status"] == "ok"
+    browser = requests.Session()
+    assert browser.get(site.link, timeout=30).url == f"{site.address}/"
+    assert "sign-in" in requests.get(f"{site.address}/", timeout=30).url
+    assert "sign-in" in requests.get(site.link, timeout=30).url, "the link works once"
+    assert site.stop() == 0
+    assert site.processes() == []
+
+
+def test_it_says_that_the_port_is_taken_before_anything_starts(make_site):
+    site = make_site("no-port")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.launch("--port", str(taken.getsockname()[1]))
+        assert site.wait() != 0
+    assert "is taken: stop what listens there, or choose another with --port" in site.output
+    assert "started" not in site.output
+    assert "Traceback" not in site.output
+
+
+def test_a_data_folder_is_served_once(make_site):
+    first = make_site("one").start("--no-demo", "--no-worker")
+    second = make_site("one")
+    second.terminal = second.terminal.with_suffix(".second")
+    second.launch()
+    assert second.wait() != 0
+    assert f"is served already at {first.address}" in second.output
+    assert first.stop() == 0
+
+
+def test_two_sites_live_side_by_side(make_site):
+    left, right = make_site("left"), make_site("right")
+    left.launch("--no-demo", "--no-worker")
+    right.start("--no-demo", "--no-worker")
+    wait_for(lambda: "Ctrl-C ends everything" in left.output, 60)
+    assert left.address != right.address
+    assert left.stop() == 0
+    assert requests.get(f"{right.address}/healthz", timeout=30).ok
+    assert right.stop() == 0
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_a_killed_web_server_comes_back_on_its_port_in_a_deep_folder(make_site, server):
+    """The folder's path alone is longer than a Unix socket's may be."""
+    site = make_site(f"{server}/{'deep-' * 20}/data").start("--no-demo", "--no-worker", "--server", server)
+    site.kill(f"-m {server}")
+    assert requests.get(f"{site.address}/healthz", timeout=60).json()["channel_layer"] == "ok"
+    assert "was killed by SIGKILL; starting it again in 0.5 s" in site.output
+    assert site.stop() == 0
+    assert site.processes() == []
+
+
+def test_a_killed_redis_comes_back(make_site):
+    site = make_site("redis").start("--no-demo", "--no-worker")
+    site.kill("redis-server")
+    assert site.process_of("redis-server"), "another one"
+    wait_for(lambda: requests.get(f"{site.address}/healthz", timeout=30).ok, what="good health")
+    assert site.stop() == 0
+
+
+def test_no_part_outlives_a_killed_serve(make_site):
+    site = make_site("killed").start("--no-demo")
+    site.process.kill()
+    wait_for(lambda: not site.processes(), what="the end of all parts")
