@@ -31,19 +31,17 @@ def make_tokenizer() -> CLIPTokenizer:
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    last_letters = [letter + "</w>" for letter in letters]  # named here, so that their order is not left to chance
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY_SIZE,
         initial_alphabet=letters,
         end_of_word_suffix="</w>",
-        special_tokens=[START, END],
+        special_tokens=[START, END, *last_letters],
         show_progress=False,
     )
     tokenizer.train_from_iterator(captions(), trainer)
     learned = json.loads(tokenizer.to_str())["model"]
-    vocabulary = dict(learned["vocab"])
-    for token in [*letters, *(letter + "</w>" for letter in letters)]:
-        vocabulary.setdefault(token, len(vocabulary))
-    return _as_clip(vocabulary, learned["merges"])
+    return _as_clip(learned["vocab"], learned["merges"])
 
 
 def _as_clip(vocabulary: dict[str, int], merges: list[list[str]]) -> CLIPTokenizer:
