@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow
@@ -24,20 +23,21 @@ SENTENCES = {
     413: "The request is too large: send less at once.",
     500: "The server failed unexpectedly: try again, and if it stays so, look into the log of the web server.",
 }
+KEPT_HEADERS = ("WWW-Authenticate", "Retry-After")
 
 
-def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """Turn whatever a view raised into an answer; what nobody expected is logged, and the client reads no more."""
     if isinstance(error, DomainError):
         set_rollback()
-        return Response(_domain_body(error), status=_domain_status(error))
+        return JsonResponse(_domain_body(error), status=_domain_status(error))
     if isinstance(error, RequestDataTooBig):
-        return Response({"detail": SENTENCES[413]}, status=413)
+        return JsonResponse({"detail": SENTENCES[413]}, status=413)
     response = exception_handler(error, context)
     if response is None:
         return _answer_surprise(error, context)
-    response.data = _body(error, response)
-    return response
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return JsonResponse(_body(error, response, context), status=response.status_code, headers=headers)
 
 
 def _domain_status(error: DomainError) -> int:
@@ -51,31 +51,36 @@ def _domain_body(error: DomainError) -> dict[str, Any]:
     return body
 
 
-def _answer_surprise(error: Exception, context: dict[str, Any]) -> Response:
+def _answer_surprise(error: Exception, context: dict[str, Any]) -> JsonResponse:
     request = context.get("request")
     logger.error("%s %s failed.", getattr(request, "method", "?"), getattr(request, "path", "?"), exc_info=error)
     set_rollback()
-    return Response({"detail": SENTENCES[500]}, status=500)
+    return JsonResponse({"detail": SENTENCES[500]}, status=500)
 
 
-def _body(error: Exception, response: Response) -> dict[str, Any]:
+def _body(error: Exception, response: Any, context: dict[str, Any]) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
         return _validation_body(error.detail)
+    return {"detail": _detail(error, response, context)}
+
+
+def _detail(error: Exception, response: Any, context: dict[str, Any]) -> str:
+    said = _sentence(response.data.get("detail", ""))
     if isinstance(error, exceptions.NotAuthenticated):
-        return {"detail": SENTENCES[401]}
+        return SENTENCES[401]
     if isinstance(error, exceptions.AuthenticationFailed):
-        return {"detail": f"{_sentence(error.detail)} {SENTENCES[401]}"}
+        return f"{said} {SENTENCES[401]}"
     if isinstance(error, exceptions.MethodNotAllowed):
-        return {"detail": f"{_sentence(error.detail)} Use {response.headers.get('Allow') or 'another method'}."}
+        return f"{said} Use {' or '.join(context['view'].allowed_methods)}."
     if isinstance(error, exceptions.UnsupportedMediaType):
-        return {"detail": f"{_sentence(error.detail)} Send JSON, with 'Content-Type: application/json'."}
+        return f"{said} Send JSON, with 'Content-Type: application/json'."
     if isinstance(error, exceptions.Throttled):
-        return {"detail": f"Too many requests: wait {response.headers.get('Retry-After', 'a few')} seconds."}
-    if isinstance(error, (Http404, exceptions.NotFound)) and not isinstance(error, DomainError):
-        return {"detail": SENTENCES[404]}
+        return f"Too many requests: wait {response.headers.get('Retry-After', 'some')} seconds."
+    if isinstance(error, (Http404, exceptions.NotFound)):
+        return SENTENCES[404]
     if isinstance(error, PermissionDenied):
-        return {"detail": SENTENCES[403]}
-    return {"detail": str(response.data.get("detail", SENTENCES[400]))}
+        return SENTENCES[403]
+    return said
 
 
 def _sentence(text: Any) -> str:

@@ -17,13 +17,12 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework.viewsets import GenericViewSet
 
 from engine.engines import UnknownEngine, get_engine
 from presets import configs, library, serializers
 from presets.errors import BadInput
 from presets.exchange import from_file, save_imported, to_file, without_secrets
-from presets.filters import FieldFilter, Order, Search
+from presets.filters import FieldFilter, FilteredLists, Order, Search
 from presets.models import Preset
 from presets.parameters import whole_number
 from presets.parsers import StrictJSONParser
@@ -126,7 +125,9 @@ class ConfigDefaultsView(APIView):
         return Response(without_secrets(configs.defaults(engine_of(request))))
 
 
-class PresetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet):
+class PresetViewSet(
+    FilteredLists, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet
+):
     """Named partial configs, with all their versions."""
 
     queryset = Preset.objects.select_related("owner")

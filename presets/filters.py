@@ -62,3 +62,10 @@ class Order(OrderingFilter):
                 raise BadInput(sentence, {self.ordering_param: [sentence]})
         order = tuple(asked) or tuple(view.ordering)
         return (*order, "-pk" if order[-1].startswith("-") else "pk")
+
+
+class FilteredLists:
+    """For viewsets: parameters filter lists alone, so that they mean what they like for one row."""
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.detail else super().filter_queryset(queryset)  # type: ignore[attr-defined,misc]

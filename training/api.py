@@ -12,17 +12,16 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from presets import configs
 from presets.errors import BadInput, NotFound
 from presets.exchange import without_secrets
-from presets.filters import FieldFilter, Order, Search
+from presets.filters import FieldFilter, FilteredLists, Order, Search
 from presets.parameters import whole_number
 from presets.serving import send_file, send_folder
 from training import serializers
@@ -46,7 +45,7 @@ def asks(**request: Any) -> Any:
 
 
 @extend_schema_view(retrieve=extend_schema(responses=DETAIL), list=extend_schema(responses=serializers.RunSerializer))
-class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
     """Trainings: waiting, running and ended."""
 
     queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")

@@ -1,0 +1,184 @@
+"""How the API says no: one sentence that says what to do, in JSON, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from django.core.cache import cache
+from django.db import DatabaseError
+from redis.exceptions import ConnectionError as RedisIsAway
+from rest_framework.test import APIClient
+
+from onetrainer_site.throttling import WriteThrottle
+from tests.api import trainer
+from tests.making import make_run, make_user
+from training.service import TrainerService
+
+pytestmark = pytest.mark.django_db
+EVERYTHING = ["training/status", "config/list", "runs/", "presets/", "samples/", "workers/", "me", "schema", "docs"]
+
+
+@pytest.fixture
+def api():
+    return trainer()
+
+
+def refused(answer, status):
+    """Check the answer's form, and return its sentence."""
+    assert answer.status_code == status, answer.content
+    assert answer.headers["Content-Type"].startswith("application/json")
+    body = answer.json()
+    assert set(body) <= {"detail", "errors"} and isinstance(body["detail"], str) and body["detail"]
+    return body["detail"]
+
+
+@pytest.mark.parametrize("call", EVERYTHING)
+@pytest.mark.parametrize("header", ["", "Token wrong", "Token", "Token a b", "Bearer x"])
+def test_who_is_not_signed_in_is_told_how(call, header):
+    client = APIClient(headers={"authorization": header} if header else {})
+    answer = client.get(f"/api/{call}")
+    assert "Token" in refused(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Token"
+
+
+def test_a_user_who_was_switched_off_is_not_signed_in(api):
+    api.user.is_active = False
+    api.user.save()
+    refused(api.get("/api/me"), 401)
+
+
+def test_a_session_signs_in_and_needs_a_csrf_token_to_change_something():
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(make_user("root", is_staff=True))
+    assert client.get("/api/me").status_code == 200
+    refused(client.post("/api/training/stop"), 403)
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/training", "/api/runs/7/stop", "/api/%00", "/api/ü"])
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_an_address_that_leads_nowhere_is_told_in_json(path, method, api):
+    for client in (api, APIClient()):
+        refused(getattr(client, method)(path), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("post", "training/status"), ("get", "training/start"), ("delete", "config/list"), ("put", "runs/")],
+)
+def test_a_wrong_method_says_the_right_one(api, method, call):
+    answer = getattr(api, method)(f"/api/{call}")
+    sentence = refused(answer, 405)
+    assert answer.headers["Allow"].split(",")[0] in sentence
+
+
+@pytest.mark.parametrize("body", [b"{", b" ", b"\xff\xfe", b"{'a': 1}", b"NaN", b'{"a": Infinity}', b"[" * 100_000])
+def test_what_is_not_json_is_refused(api, body):
+    address = "/api/config/validate"
+    answer = api.generic("POST", address, body, content_type="application/json")
+    refused(answer, 400)
+
+
+@pytest.mark.parametrize("text", [r'"\u0000"', r'"\ud800"', r'{"\u0000": 1}', r'{"a": [{"b": "x\u0000"}]}'])
+def test_what_no_database_can_hold_is_refused(api, text):
+    body = f'{{"config": {text}}}'.encode()
+    refused(api.generic("PUT", "/api/config/current", body, content_type="application/json"), 400)
+
+
+def test_what_only_looks_like_a_nul_is_taken(api):
+    answer = api.put("/api/config/current", {"config": {"base_model_name": r"a\u0000b ✓ 𝄞"}})
+    assert answer.json()["config"]["base_model_name"] == r"a\u0000b ✓ 𝄞"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_what_is_not_sent_as_json_is_refused(api, kind):
+    answer = api.generic("POST", "/api/training/start", b"a=1", content_type=kind)
+    assert "application/json" in refused(answer, 415)
+
+
+def test_a_charset_beside_the_type_is_fine(api):
+    answer = api.generic("POST", "/api/config/validate", b"{}", content_type="application/json; charset=utf-8")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("accepted", ["text/html", "image/png", "application/xml", "nonsense"])
+def test_the_answer_is_json_whatever_the_client_accepts(api, accepted):
+    assert api.get("/api/training/status", headers={"accept": accepted}).json()["status"] == "idle"
+
+
+def test_a_request_that_is_too_large_is_refused(api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    assert "1 kB" in refused(api.post("/api/config/validate", {"a": "x" * 1000}), 413)
+    assert api.post("/api/config/validate", {"a": "x" * 900}).status_code == 200
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(api, settings):
+    settings.API_RATES = {"read": "2/min", "write": "1/min"}
+    for _ in range(2):
+        assert api.get("/api/me").status_code == 200
+    answer = api.get("/api/me")
+    refused(answer, 429)
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert api.post("/api/config/validate", {}).status_code == 200
+    refused(api.post("/api/config/validate", {}), 429)
+    assert trainer("grace").get("/api/me").status_code == 200
+
+
+def test_requests_are_not_counted_while_the_cache_is_away(api, monkeypatch, caplog):
+    def get(*args):
+        raise RedisIsAway("no route")
+
+    monkeypatch.setattr(WriteThrottle, "cache", type("Away", (), {"get": get}))
+    assert api.post("/api/config/validate", {}).status_code == 200
+    assert "the cache is away" in caplog.text.lower()
+    cache.clear()
+
+
+def test_a_failure_of_ours_is_logged_and_the_client_reads_no_traceback(api, monkeypatch, caplog, settings):
+    def get_state(self):
+        raise DatabaseError("the secret reason")
+
+    settings.DEBUG = True
+    monkeypatch.setattr(TrainerService, "get_state", get_state)
+    with caplog.at_level(logging.ERROR):
+        answer = api.get("/api/training/status")
+    assert "log" in refused(answer, 500)
+    assert "secret reason" not in answer.content.decode()
+    assert "the secret reason" in caplog.text and "Traceback" in caplog.text
+
+
+def test_a_wrong_field_is_named(api):
+    run = make_run()
+    body = json.loads(api.patch(f"/api/runs/{run.pk}/", {"priority": "high", "name": "x" * 300}).content)
+    assert set(body["errors"]) == {"priority", "name"}
+    assert body["detail"].startswith(("priority:", "name:"))
+
+
+def test_a_foreign_host_is_told_in_json(api):
+    refused(api.get("/api/me", headers={"host": "evil.example"}), 400)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "https://localhost", "http://127.0.0.1:8080", "http://[::1]:1"]
+)
+def test_pages_of_this_machine_may_call_from_another_port(origin):
+    wish = {"origin": origin, "access-control-request-method": "POST"}
+    answer = APIClient().options("/api/training/start", headers=wish)
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
+    assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://localhost.evil.example", "null", "http://localhost:3000.evil"]
+)
+def test_pages_of_other_sites_may_not_call(api, origin):
+    answer = api.get("/api/me", headers={"origin": origin})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_listed_site_may_call(api, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    answer = api.get("/api/me", headers={"origin": "https://friend.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
