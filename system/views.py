@@ -18,12 +18,11 @@ from engine.engines import ENGINES
 from onetrainer_site.pages import render_page
 from system.models import Worker
 from system.resources import host_info
-from training.actions import can_draw, offered
+from training.actions import offered
 from training.charts import drawing, lines
 from training.models import Run
+from training.views_run import LOSSES, newest_samples
 
-LOSSES = ["loss", "smooth_loss"]
-NEWEST_SAMPLES = 8
 QUEUE_SHOWN = 20
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django", "channels", "djangorestframework")
 
@@ -48,8 +47,7 @@ def _dashboard() -> dict[str, Any]:
         "lines": drawn,
         "drawing": drawing(drawn),
         "actions": offered(run) if run else [],
-        "can_draw": bool(run) and can_draw(run),
-        "samples": shown.samples.newest_first()[:NEWEST_SAMPLES] if shown else [],
+        "samples": newest_samples(shown) if shown else [],
         "queue": queue[:QUEUE_SHOWN],
         "queue_length": queue.count(),
         "workers": Worker.objects.alive(),

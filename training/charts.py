@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, Max, Min
-
 from training.models import Run
+from training.thinning import Point, thin
 
 POINTS = 1200  # of one line; a chart is hardly wider than that in pixels
 WIDTH, HEIGHT = 600, 160  # the coordinates of the drawn lines
@@ -26,30 +25,14 @@ def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
 
 
 def _line(run: Run, tag: str, points: int) -> Line:
-    """All values where they are few, else the least and the greatest of equally wide buckets of steps."""
-    rows = run.metrics.present().filter(tag=tag)
-    ends = rows.aggregate(first=Min("step"), last=Max("step"))
-    width = 1 if ends["first"] is None else max(1, 2 * (ends["last"] - ends["first"] + 1) // points)
-    values = list(rows.order_by("step").values_list("step", "value", "time")) if width <= 2 else _thinned(rows, width)
-    steps, numbers, times = zip(*values, strict=True) if values else ((), (), ())
-    return {"tag": tag, "steps": list(steps), "values": list(numbers), "times": list(times)}
-
-
-def _thinned(rows: Any, width: int) -> list[tuple[int, float, float]]:
-    buckets = (
-        rows.annotate(bucket=F("step") / width)
-        .values("bucket")
-        .annotate(step_low=Min("step"), low=Min("value"), high=Max("value"), start=Min("time"), end=Max("time"))
-        .order_by("bucket")
-    )
-    return [
-        point
-        for row in buckets
-        for point in (
-            (row["step_low"], row["low"], row["start"]),
-            (row["step_low"] + width // 2, row["high"], row["end"]),
-        )
-    ]
+    rows = run.metrics.present().filter(tag=tag).order_by("step").values_list("step", "value", "time")
+    kept = thin((Point(*row) for row in rows.iterator()), rows.count(), points)
+    return {
+        "tag": tag,
+        "steps": [point.step for point in kept],
+        "values": [point.value for point in kept],
+        "times": [point.time for point in kept],
+    }
 
 
 def drawing(drawn: list[Line]) -> dict[str, Any] | None:

@@ -15,12 +15,12 @@ ENGINE = "builtin"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Model": ("model_type", "training_method", "base_model_name"),
     "Data": ("concepts", "resolution", "batch_size"),
+    "LoRA": ("lora_rank", "lora_alpha"),
     "Training": (
         *("epochs", "learning_rate", "learning_rate_scheduler", "learning_rate_warmup_steps"),
         *("optimizer.optimizer", "gradient_accumulation_steps", "train_dtype", "ema", "seed"),
         *("unet.train", "text_encoder.train"),
     ),
-    "LoRA": ("lora_rank", "lora_alpha"),
     "Samples": ("samples", "sample_after", "sample_after_unit"),
     "Backups": ("backup_after", "backup_after_unit", "rolling_backup", "rolling_backup_count"),
     "Saved model": ("output_model_destination", "output_model_format", "output_dtype"),

@@ -64,7 +64,7 @@ def overview(request: HttpRequest, pk: Any) -> HttpResponse:
     context = {
         "lines": drawn,
         "drawing": drawing(drawn),
-        "samples": run.samples.newest_first()[:NEWEST_SAMPLES],
+        "samples": newest_samples(run),
         "artifacts": run.artifacts.order_by("-created_at"),
         "commands": run.commands.order_by("-requested_at")[:COMMANDS_SHOWN],
         "open_commands": run.commands.filter(status__in=RunCommand.OPEN).count(),
@@ -73,6 +73,12 @@ def overview(request: HttpRequest, pk: Any) -> HttpResponse:
         "warnings": run.events.filter(kind="warning").order_by("-at")[:COMMANDS_SHOWN],
     }
     return _show(request, run, "run", context)
+
+
+def newest_samples(run: Run) -> list[Any]:
+    """The newest, those of one step in the order of their prompts."""
+    newest = run.samples.newest_first()[:NEWEST_SAMPLES]
+    return sorted(newest, key=lambda sample: (-sample.global_step, sample.index))
 
 
 def _place_in_queue(run: Run) -> int:

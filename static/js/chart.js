@@ -99,7 +99,7 @@ class Chart {
   options() {
     const { across, log } = this.usesSettings ? settings : { across: "steps", log: false };
     const isLoss = this.lines.some((line) => line.tag.includes("loss"));
-    const axis = { stroke: colour("--wait"), grid: { stroke: colour("--tblr-border-color"), width: 1 }, ticks: { show: false } };
+    const axis = { stroke: colour("--wait"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
     const few = this.lines.length === 1;
     return {
       width: this.canvas.clientWidth,
