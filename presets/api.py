@@ -17,6 +17,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from engine.engines import UnknownEngine, get_engine
 from presets import configs, library, serializers
@@ -125,9 +126,7 @@ class ConfigDefaultsView(APIView):
         return Response(without_secrets(configs.defaults(engine_of(request))))
 
 
-class PresetViewSet(
-    FilteredLists, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, GenericViewSet
-):
+class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
     """Named partial configs, with all their versions."""
 
     queryset = Preset.objects.select_related("owner")
