@@ -15,6 +15,7 @@ from django.conf import settings
 
 GIB = 1024**3
 GPU_QUERY = "index,name,uuid,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw"
+CPU_INTERVAL = 0.1  # seconds
 GPU_SECONDS = 2  # nvidia-smi takes some 50 ms, so its answer is kept for so long
 
 
@@ -28,7 +29,7 @@ def host_info() -> dict[str, Any]:
             "hostname": socket.gethostname(),
             "python": platform.python_version(),
         },
-        "cpu": {"count": psutil.cpu_count() or 1, "usage_percent": psutil.cpu_percent()},
+        "cpu": {"count": psutil.cpu_count() or 1, "usage_percent": cpu_percent()},
         "memory": _memory(),
         "disk": _disk(),
         "gpu": _gpu(),
@@ -38,7 +39,7 @@ def host_info() -> dict[str, Any]:
 def host_resources() -> dict[str, Any]:
     """The few numbers that change; the keys are those of `/api/system/resources`."""
     return {
-        "cpu_percent": psutil.cpu_percent(),
+        "cpu_percent": cpu_percent(),
         "memory_percent": psutil.virtual_memory().percent,
         "disk_percent": _disk()["usage_percent"],
         "gpu_memory": [
@@ -50,6 +51,16 @@ def host_resources() -> dict[str, Any]:
             for device in gpus()
         ],
     }
+
+
+def cpu_percent() -> float:
+    """How busy all cores are, measured anew each second."""
+    return _measure_cpu(int(time.monotonic()))
+
+
+@functools.lru_cache(maxsize=1)
+def _measure_cpu(moment: int) -> float:
+    return psutil.cpu_percent(CPU_INTERVAL)  # without an interval it is 0 in each new thread, as web requests have
 
 
 def process_info(pid: int) -> dict[str, Any] | None:
