@@ -22,8 +22,8 @@ def demo_folder(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("demo")
     config = tiny.config_for(tiny.make_model(folder / "model"), tiny.make_pictures(folder / "dataset"), folder)
-    for field in ("workspace_dir", "cache_dir"):
-        del config[field]
+    for field in ("workspace_dir", "cache_dir", "backup_before_save"):
+        del config[field]  # OneTrainer's defaults
     config |= {"output_model_destination": "models/gray.safetensors", "sample_after_unit": "EPOCH", "sample_after": 2}
     (folder / "config.json").write_text(json.dumps(config))
     return folder

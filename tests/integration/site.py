@@ -115,6 +115,8 @@ class Site:
         process = self.process_of(containing)
         process.kill()
         wait_for(lambda: process not in self.processes(containing), what=f"the end of {containing}")
+        if self._session is not None:
+            self._session.close()  # its connections may have ended with that process
 
     def clean_up(self) -> None:
         for process in self.processes():
