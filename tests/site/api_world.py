@@ -1,0 +1,202 @@
+"""A small world in which every call of the API succeeds, and the calls: what the document's examples are made from."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from engine.launcher import PROCESS_FILE, Identity, write_json
+from presets.models import Preset
+from samples.models import Sample
+from system.models import Worker
+from tests.making import make_preset, make_run
+from training.models import Artifact, Metric, Run
+
+RUNNING = UUID("5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11")
+FINISHED = UUID("0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22")
+QUEUED = UUID("7c4e1f90-2b3d-4a6c-9e8f-5d4c3b2a1033")
+SAMPLE = UUID("a1b2c3d4-1111-4222-8333-444455556666")
+BACKUP = UUID("b2c3d4e5-2222-4333-8444-555566667777")
+STARS = {"name": "stars", "path": "{data}/datasets/stars"}
+CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
+DRAW = {"prompt": "a red star", "width": 512, "height": 512, "steps": 30, "seed": 1}
+
+# operation id -> (method, address, request): every operation that answers in JSON with something short enough.
+CALLS: dict[str, tuple[str, str, Any]] = {
+    "training_status_retrieve": ("get", "/api/training/status", None),
+    "training_progress_retrieve": ("get", "/api/training/progress", None),
+    "training_start_create": ("post", "/api/training/start", {"config_dict": CONFIG, "name": "Red stars"}),
+    "training_stop_create": ("post", "/api/training/stop", None),
+    "training_backup_create": ("post", "/api/training/backup", None),
+    "training_save_create": ("post", "/api/training/save", None),
+    "config_list_retrieve": ("get", "/api/config/list", None),
+    "config_save_create": ("post", "/api/config/save/SDXL%2FLoRA 16GB", {"batch_size": 4}),
+    "config_validate_create": ("post", "/api/config/validate", {**CONFIG, "epochs": "many"}),
+    "samples_default_create": ("post", "/api/samples/default", None),
+    "samples_custom_create": ("post", "/api/samples/custom", DRAW),
+    "samples_generate_create": ("post", "/api/samples/generate", DRAW),
+    "samples_list_retrieve": ("get", "/api/samples/list", None),
+    "samples_latest_retrieve": ("get", "/api/samples/latest?count=1", None),
+    "samples_list": ("get", "/api/samples/", None),
+    "samples_retrieve": ("get", f"/api/samples/{SAMPLE}/", None),
+    "system_info_retrieve": ("get", "/api/system/info", None),
+    "system_resources_retrieve": ("get", "/api/system/resources", None),
+    "system_processes_retrieve": ("get", "/api/system/processes", None),
+    "me_retrieve": ("get", "/api/me", None),
+    "me_token_create": ("post", "/api/me/token", None),
+    "runs_list": ("get", "/api/runs/?page_size=1&status=running", None),
+    "runs_create": ("post", "/api/runs/", {"config_dict": CONFIG, "name": "Red stars", "tags": ["red"]}),
+    "runs_retrieve": ("get", f"/api/runs/{FINISHED}/", None),
+    "runs_partial_update": ("patch", f"/api/runs/{FINISHED}/", {"notes": "The best so far", "tags": ["keep"]}),
+    "runs_stop_create": ("post", f"/api/runs/{RUNNING}/stop/", None),
+    "runs_cancel_create": ("post", f"/api/runs/{QUEUED}/cancel/", None),
+    "runs_pause_create": ("post", f"/api/runs/{RUNNING}/pause/", None),
+    "runs_continue_create": ("post", f"/api/runs/{RUNNING}/continue/", None),
+    "runs_backup_create": ("post", f"/api/runs/{RUNNING}/backup/", None),
+    "runs_save_create": ("post", f"/api/runs/{RUNNING}/save/", None),
+    "runs_sample_create": ("post", f"/api/runs/{RUNNING}/sample/", {"prompt": "a red star", "seed": 1}),
+    "runs_resume_create": ("post", f"/api/runs/{FINISHED}/resume/", {"backup": str(BACKUP)}),
+    "runs_restart_create": ("post", f"/api/runs/{FINISHED}/restart/", None),
+    "runs_duplicate_create": ("post", f"/api/runs/{FINISHED}/duplicate/", {"overrides": {"seed": 8}}),
+    "runs_metrics_retrieve": ("get", f"/api/runs/{RUNNING}/metrics/?tag=loss", None),
+    "runs_events_list": ("get", f"/api/runs/{RUNNING}/events/", None),
+    "runs_commands_list": ("get", f"/api/runs/{RUNNING}/commands/", None),
+    "runs_log_retrieve": ("get", f"/api/runs/{RUNNING}/log/?offset=0", None),
+    "runs_artifacts_list": ("get", f"/api/runs/{FINISHED}/artifacts/", None),
+    "runs_samples_list": ("get", f"/api/runs/{RUNNING}/samples/", None),
+    "runs_diff_retrieve": ("get", f"/api/runs/{RUNNING}/diff/?with=preset", None),
+    "presets_list": ("get", "/api/presets/", None),
+    "presets_create": ("post", "/api/presets/", {"name": "Small", "config": {"batch_size": 2}, "note": "first"}),
+    "presets_retrieve": ("get", "/api/presets/{preset}/", None),
+    "presets_partial_update": ("patch", "/api/presets/{preset}/", {"config": {"batch_size": 8}, "note": "faster"}),
+    "presets_versions_list": ("get", "/api/presets/{preset}/versions/", None),
+    "presets_versions_retrieve": ("get", "/api/presets/{preset}/versions/1/", None),
+    "presets_diff_retrieve": ("get", "/api/presets/{preset}/diff/?before=0", None),
+    "presets_export_retrieve": ("get", "/api/presets/{preset}/export/", None),
+    "presets_export_all": ("get", "/api/presets/export/", None),
+    "presets_import_create": ("post", "/api/presets/import/", {"presets": [{"name": "Small", "config": {}}]}),
+    "workers_list": ("get", "/api/workers/", None),
+    "workers_retrieve": ("get", "/api/workers/{worker}/", None),
+}
+# Answers too long to show, files, and answers without a body: these have no example.
+WITHOUT = {
+    "config_current_retrieve",
+    "config_current_update",
+    "config_load_retrieve",
+    "config_schema_retrieve",
+    "config_defaults_retrieve",
+    "me_token_destroy",
+    "presets_destroy",
+    "runs_destroy",
+    "runs_config_retrieve",
+    "runs_artifacts_file_retrieve",
+    "samples_file_retrieve",
+    "schema_retrieve",
+}
+
+
+def make_world(owner: Any) -> None:
+    """A running, a finished and a queued run with all that belongs to them."""
+    (settings.DATA_DIR / "datasets" / "stars").mkdir(parents=True, exist_ok=True)
+    preset = make_preset("SD 1.5/Stars", {"learning_rate": 0.001}, owner=owner)
+    worker = Worker.objects.create(name="host:gpu0", host="host", gpu="0", device_name="NVIDIA H100", status="busy")
+    facts = {"owner": owner, "preset": preset, "preset_version": preset.versions.first()}
+    where = {"epoch": 3, "epoch_step": 20, "epoch_sample": 160, "global_step": 320, "max_step": 100, "max_epoch": 20}
+    make_run("Waiting", id=QUEUED, **facts)
+    finished = make_run("Stars", Run.Status.FINISHED, id=FINISHED, **facts, **where, loss=0.08, smooth_loss=0.09)
+    running = make_run(
+        "Blue stars",
+        Run.Status.RUNNING,
+        id=RUNNING,
+        **facts,
+        **where,
+        worker=worker,
+        status_text="Training ...",
+        phase="training",
+        loss=0.087,
+        smooth_loss=0.091,
+        steps_per_second=4.0,
+    )
+    _fill(running, finished, owner)
+
+
+def _fill(running: Run, finished: Run, owner: Any) -> None:
+    running.events.create(kind="created", data={"name": running.name}, user=owner)
+    running.commands.create(attempt=1, kind="backup", status="done", detail="Written.", requested_by=owner)
+    for step, value in ((1, 0.31), (2, 0.27)):
+        Metric.objects.create(run=running, attempt=1, tag="loss", step=step, value=value, time=1.8e9 + step)
+    running.attempt_folder.mkdir(parents=True, exist_ok=True)
+    running.log_file.write_text("loading the model\n")
+    write_json(running.attempt_folder / PROCESS_FILE, asdict(Identity.of(os.getpid())))
+    backup = finished.folder / "backup"
+    backup.mkdir(parents=True, exist_ok=True)
+    facts = {"attempt": 1, "sequence": 1, "global_step": 300, "epoch": 3}
+    finished.artifacts.create(id=BACKUP, kind=Artifact.Kind.BACKUP, path=str(backup), size=5_000_000, **facts)
+    Sample.objects.create(
+        id=SAMPLE,
+        run=running,
+        path=str(running.folder / "samples" / "0.png"),
+        prompt="a red star",
+        settings={"width": 512, "height": 512, "seed": 1},
+        **facts,
+    )
+
+
+def call(client: Any, operation: str) -> Any:
+    """Make the call of this operation in the world; returns the answer."""
+    method, address, body = CALLS[operation]
+    names = {"preset": Preset.objects.get().pk, "worker": Worker.objects.get().pk}
+    return getattr(client, method)(address.format(**names), in_place(body), format="json")
+
+
+def in_place(body: Any) -> Any:
+    """The request with the data folder's path in it."""
+    if isinstance(body, dict):
+        return {key: in_place(value) for key, value in body.items()}
+    if isinstance(body, list):
+        return [in_place(value) for value in body]
+    return body.replace("{data}", str(settings.DATA_DIR)) if isinstance(body, str) else body
+
+
+UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
+KEYS = re.compile(r"\b[0-9a-f]{40}\b")
+KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP)}
+NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
+OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
+
+
+def shown(answer: Any, operation: str) -> Any:
+    """The answer without what differs from one time to the next: times, new ids, folders, keys, this host's facts."""
+    if operation in OF_THE_MOMENT:
+        return _kinds(answer)
+    return _shown(answer)
+
+
+def _kinds(value: Any) -> Any:
+    """What kind of value lies where; lists are left out, since a host may have no GPU."""
+    if isinstance(value, dict):
+        return {key: _kinds(content) for key, content in value.items()}
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def _shown(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {inner: _shown(content, inner) for inner, content in value.items()}
+    if isinstance(value, list):
+        return [_shown(content, key) for content in value]
+    if isinstance(value, str):
+        return _text(value)
+    return 1 if key == "id" else value
+
+
+def _text(text: str) -> str:
+    text = text.replace(str(settings.DATA_DIR), "/data")
+    text = TIMES.sub("2026-11-23T20:00:00Z", text)
+    text = KEYS.sub("0123456789abcdef0123456789abcdef01234567", text)
+    return UUIDS.sub(lambda found: found[0] if found[0] in KNOWN else NEW, text)
