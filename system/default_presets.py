@@ -61,7 +61,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
 
 
 def demo_config() -> Config:
-    """The demo's config, with its model and data set where they lie on this machine; raises OSError."""
+    """The demo's config, with its model and data set where they lie on this machine."""
     config = json.loads((settings.DEMO_DIR / "config.json").read_text())
     config["base_model_name"] = _in_demo(config["base_model_name"])
     for concept in config["concepts"]:

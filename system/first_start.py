@@ -43,20 +43,19 @@ def first_start(admin: User, with_demo: bool = True) -> list[str]:
     """Make presets and queue the demo run, the first time only; return sentences about what was done."""
     if not Milestone.reach("first start"):
         return []
-    for name, (description, config) in PRESETS.items():
+    presets = {**PRESETS, DEMO: ("Teaches stars to the tiny model that comes with the site.", demo_config())}
+    for name, (description, config) in presets.items():
         _make_preset(name, description, config, admin)
-    made = [f"made {len(PRESETS)} presets"]
-    return [*made, queue_demo(admin)] if with_demo else made
+    made = [f"made {len(presets)} presets"]
+    return [*made, _queue_demo(admin)] if with_demo else made
 
 
-def queue_demo(admin: User) -> str:
+def _queue_demo(admin: User) -> str:
     """Queue the demo run from its preset; return a sentence, also where the demo's files are not there."""
     try:
-        config = demo_config()
-        _make_preset(DEMO, "Teaches stars to the tiny model that comes with the site.", config, admin)
         with transaction.atomic():
             TrainerService(admin).start_training(preset=DEMO, name=DEMO_RUN)
-    except (OSError, DomainError) as error:
+    except DomainError as error:
         return f"the demo run was not queued: {error}"
     return f"queued the run “{DEMO_RUN}”"
 

@@ -27,6 +27,11 @@ def rotating_log(path: Path) -> RotatingFileHandler:
     return RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace")
 
 
+def leashed(command: Sequence[str]) -> list[str]:
+    """The command in such a way that the kernel kills it when the thread that starts it ends."""
+    return [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command]
+
+
 class Part:
     """A process that belongs to the site.
 
@@ -65,9 +70,8 @@ class Part:
 
     def start(self) -> None:
         """Start the process. Call this from the main thread: the kernel ends a leashed process with that thread."""
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
         self._process = subprocess.Popen(
-            [*leash, *self.command],
+            leashed(self.command),
             cwd=self.cwd,
             env=self.environment,
             stdin=subprocess.DEVNULL,
