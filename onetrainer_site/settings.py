@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from onetrainer_site.environment import Environment, socket_path
@@ -117,6 +118,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "onetrainer_site.csp.content_security_policy",
 ]
 ROOT_URLCONF = "onetrainer_site.urls"
 ASGI_APPLICATION = "onetrainer_site.asgi.application"
@@ -214,6 +216,8 @@ SPECTACULAR_SETTINGS = {
 }
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [])
 CORS_ALLOWED_ORIGIN_REGEXES = [r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$"]
+CORS_ALLOW_HEADERS = [*default_headers, "range", "if-none-match", "if-range"]
+CORS_EXPOSE_HEADERS = ["Content-Range", "Content-Disposition", "ETag", "Retry-After"]
 CORS_URLS_REGEX = r"^/api/.*$"
 
 LOGGING = {

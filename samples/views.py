@@ -57,7 +57,8 @@ def _uuid(text: str) -> uuid.UUID | None:
 def sample(request: HttpRequest, pk: Any) -> HttpResponse:
     """One sample in full size, with its settings and the ways to its neighbours."""
     shown = get_object_or_404(Sample.objects.select_related("run"), pk=pk)
-    facts = [(name, value) for name, value in sorted(shown.settings.items()) if name not in NOT_SHOWN]
+    said = {name: value for name, value in sorted(shown.settings.items()) if value not in ("", None)}
+    facts = [(name, value) for name, value in said.items() if name not in NOT_SHOWN]
     return render(request, "samples/sample.html", {"sample": shown, "facts": facts, **_neighbours(shown)})
 
 

@@ -3,7 +3,7 @@ import { connect, onConnection, socketAddress } from "./live.js";
 import { showState } from "./numbers.js";
 
 const THEMES = {
-  auto: ["sun-moon", "automatic"],
+  auto: ["device-desktop", "automatic"],
   light: ["sun", "light"],
   dark: ["moon", "dark"],
 };
