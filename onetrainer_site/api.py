@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -38,8 +40,10 @@ class TokenView(APIView):
     @extend_schema(request=None, responses={201: TokenSerializer})
     def post(self, request: Request) -> Response:
         """Make a new token for API clients; the one before it ends. It is shown this once."""
-        Token.objects.filter(user=request.user).delete()
-        token = Token.objects.create(user=request.user)
+        with transaction.atomic():
+            user = User.objects.select_for_update().get(pk=request.user.pk)  # of two clicks, the second waits
+            Token.objects.filter(user=user).delete()
+            token = Token.objects.create(user=user)
         return Response({"token": token.key}, status=201)
 
     @extend_schema(request=None, responses={204: None})

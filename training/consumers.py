@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
 FAILED = 1011
-PONG = envelope("pong", {})
+PONG = '{"type":"pong"}'
 NOT_UNDERSTOOD = envelope("error", {"detail": "This is not understood: send the text ping, or nothing."})
 
 

@@ -186,9 +186,15 @@ class RunChangeSerializer(serializers.Serializer):
 class NewRunSerializer(StartSerializer):
     """As for a start of the single trainer, with what else a run can be given."""
 
+    config = ConfigField(required=False, help_text="Another name for config_dict.")
     notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
     tags = TagsField(required=False)
     priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "config" in data:
+            data.setdefault("config_dict", data.pop("config"))
+        return super().validate(data)
 
 
 class ResumeSerializer(serializers.Serializer):

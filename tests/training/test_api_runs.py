@@ -126,6 +126,11 @@ def test_a_run_is_made_and_read(api):
     assert (found["owner"], found["status"], found["preset"]) == ("ada", "queued", None)
 
 
+def test_a_config_may_be_called_just_so(api):
+    pk = api.post("/api/runs/", {"config": trainable_config(seed=3)}).json()["id"]
+    assert Run.objects.get(pk=pk).config["seed"] == 3
+
+
 def test_a_run_says_which_preset_version_it_came_from(api):
     preset = make_preset("Small", trainable_config())
     found = api.post("/api/runs/", {"preset": "Small"}).json()

@@ -75,7 +75,7 @@ async def test_ping_is_answered_with_pong(key):
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     await socket.send_to("ping")
-    assert (await socket.next())["type"] == "pong"
+    assert await socket.next() == {"type": "pong"}
     await socket.disconnect()
 
 
