@@ -1,0 +1,73 @@
+"""`/healthz`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils.timezone import now
+
+from system.models import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make_worker(name="host:gpu0", late=False, **fields):
+    return Worker.objects.create(name=name, heartbeat_at=now() - timedelta(minutes=late), **fields)
+
+
+def test_it_needs_no_sign_in(client):
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "database": "ok",
+        "channel_layer": "ok",
+        "workers": {"alive": 0, "missing": 0},
+    }
+
+
+def test_a_live_worker_is_counted(client):
+    make_worker()
+    assert client.get("/healthz").json()["workers"] == {"alive": 1, "missing": 0}
+
+
+def test_a_worker_that_signed_off_is_not_missed(client):
+    make_worker(status=Worker.Status.OFFLINE, late=True)
+    assert client.get("/healthz").json()["workers"] == {"alive": 0, "missing": 0}
+
+
+def test_it_fails_when_all_workers_vanished(client):
+    make_worker(late=True)
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["workers"] == {"alive": 0, "missing": 1}
+
+
+def test_one_of_two_workers_is_enough(client):
+    make_worker(late=True)
+    make_worker("host:gpu1")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_it_fails_without_a_channel_layer(client, settings):
+    redis = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": redis, "CONFIG": {"hosts": ["unix:///nowhere/redis.sock"]}}}
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["channel_layer"] == "unreachable"
+
+
+def test_it_fails_without_a_database(client, monkeypatch):
+    def fail():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(Worker.objects, "alive", fail)
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "unreachable"
+
+
+def test_it_cannot_be_posted_to(client):
+    assert client.post("/healthz").status_code == 405
