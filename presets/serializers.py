@@ -57,7 +57,17 @@ class PresetSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Preset
-        fields = ("id", "name", "folder", "description", "version", "archived", "owner", "created_at", "updated_at")
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "folder",
+            "description",
+            "version",
+            "archived",
+            "owner",
+            "created_at",
+            "updated_at",
+        )
 
 
 class PresetDetailSerializer(PresetSerializer):
@@ -65,7 +75,6 @@ class PresetDetailSerializer(PresetSerializer):
 
     class Meta(PresetSerializer.Meta):
         fields = (*PresetSerializer.Meta.fields, "config")
-        extra_kwargs = {"name": {"validators": []}}  # the service says what is wrong with it
 
 
 class PresetChangeSerializer(serializers.Serializer):
@@ -83,7 +92,7 @@ class PresetVersionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = PresetVersion
-        fields = ("number", "note", "created_by", "created_at")
+        fields: tuple[str, ...] = ("number", "note", "created_by", "created_at")
 
 
 class PresetVersionDetailSerializer(PresetVersionSerializer):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe, quote_etag
 
@@ -23,7 +23,7 @@ SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "vi
 A_YEAR = 365 * 24 * 3600
 
 
-def send_file(request: Any, path: Path, *, as_attachment: bool = False, forever: bool = False) -> HttpResponse:
+def send_file(request: Any, path: Path, *, as_attachment: bool = False, forever: bool = False) -> HttpResponseBase:
     """The file, or the range of it that the request asks for; 304 where the client has it already.
 
     `forever` is for files that never change: browsers need not ask again. Raises NotFound if it is not on this host.
@@ -54,7 +54,7 @@ def send_file(request: Any, path: Path, *, as_attachment: bool = False, forever:
     return StreamingHttpResponse(_in_threads(_read(path, first, end)), status=status, headers=headers)
 
 
-def send_folder(request: Any, folder: Path) -> HttpResponse:
+def send_folder(request: Any, folder: Path) -> HttpResponseBase:
     """The folder as a tar file, packed while it is sent."""
     _checked(folder, kind="folder")
     name = f"{folder.name}.tar"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -61,7 +61,7 @@ class LatestSamplesView(SampleListView):
 
 class SampleFileView(APIView):
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (206, "image/png"): OpenApiTypes.BINARY})
-    def get(self, request: Request, pk: str) -> HttpResponse:
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
         """The picture or video itself, or the range of it that is asked for."""
         sample = get_object_or_404(Sample, pk=pk)
         return send_file(request, sample.file, forever=True)

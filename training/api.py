@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -215,7 +215,7 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         filters=False,
     )
     @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{ID})/file", url_name="artifact-file")
-    def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponse:
+    def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
         """Download one: a file with range requests, or a folder as a tar file."""
         artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
         if artifact.deleted_at is not None:
