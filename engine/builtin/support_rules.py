@@ -16,12 +16,18 @@ FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.FINE_TUNE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
 }
 SAMPLE_SIZE_MULTIPLE = 8
+PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
 
 def check_rules(config: TrainConfig) -> Iterator[Problem]:
     """Every rule's problems, of a config that holds its concepts and samples."""
     for rule in RULES:
         yield from rule(config)
+
+
+def _base_model(config: TrainConfig) -> Iterator[Problem]:
+    if Path(config.base_model_name).suffix.lower() in PICKLED:
+        yield Problem("base_model_name", "such a file can hold programs; use its .safetensors, or a diffusers folder")
 
 
 def _output(config: TrainConfig) -> Iterator[Problem]:
@@ -146,6 +152,7 @@ def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
+    _base_model,
     _output,
     _trained_parts,
     _whole_parts,

@@ -87,3 +87,8 @@ def test_a_file_that_holds_no_concepts_is_refused(tmp_path, text):
 
 def test_averaged_weights_make_the_plain_samples_a_warning():
     assert [problem.field for problem in check(DATA | {"ema": "GPU"})] == ["non_ema_sampling"]
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "old.PT"])
+def test_a_base_model_that_can_hold_programs_is_refused(name):
+    assert errors({"base_model_name": f"/m/{name}"}) == {"base_model_name"}
