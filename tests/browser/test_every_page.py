@@ -1,0 +1,101 @@
+"""Every page, wide and narrow, light and dark: accessible, within its width, and without complaints."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+
+from tests.browser.conftest import PHONE, WIDE
+from tests.waiting import wait_for
+
+AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = ("/", "/runs/", "/runs/new/", "/presets/", "/presets/new/", "/samples/", "/system/", "/account/")
+TABS = ("", "samples/", "metrics/", "log/", "config/", "timeline/")
+LOOKS = [(WIDE, "light"), (PHONE, "dark")]
+
+
+@pytest.fixture(scope="module")
+def run_address(site):
+    return f"/runs/{site.status()['run_id']}/"
+
+
+@pytest.fixture(scope="module")
+def sample_address(site):
+    """Of a sample that was asked for; it is drawn after the present step."""
+    site.api("POST", "samples/default")
+    sample = wait_for(lambda: site.api("GET", "samples/latest?count=1")["samples"], 60, "a sample")[0]
+    return f"/samples/{sample['id']}/"
+
+
+def violations(page):
+    """What axe finds, as lines to read."""
+    page.evaluate(AXE.read_text())  # as a debugger does, so that the page's own policy still holds
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+def check(page):
+    assert violations(page) == []
+    widest = page.evaluate("document.documentElement.scrollWidth")
+    assert widest <= page.viewport_size["width"], "the page is wider than the screen"
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_and_as_wide_as_its_screen(open_page, path, size, colours):
+    check(open_page(path, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+@pytest.mark.parametrize("tab", TABS)
+def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(open_page, run_address, tab, size, colours):
+    check(open_page(run_address + tab, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+def test_a_sample_is_accessible_and_as_wide_as_its_screen(open_page, sample_address, size, colours):
+    check(open_page(sample_address, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+def test_signing_in_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
+    check(open_page("/sign-in/", size, color_scheme=colours, storage_state=None))
+
+
+def test_the_menu_opens_on_a_phone(open_page):
+    page = open_page("/", PHONE)
+    assert not page.get_by_role("link", name="Presets").is_visible()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Presets").click()
+    page.wait_for_url("**/presets/")
+
+
+def test_the_chosen_colours_stay(open_page):
+    page = open_page("/", color_scheme="light")
+    button = page.locator("#theme")
+    for _ in range(2):  # automatic, light, dark
+        button.click()
+    page.goto(page.url + "runs/")
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    assert page.get_by_role("button", name="Colours: dark").is_visible()
+
+
+def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
+    page = open_page("/runs/new/", PHONE)
+    page.get_by_label("Epochs").fill("many")
+    page.get_by_label("Folders with pictures").fill("/nowhere")
+    page.get_by_role("button", name="Start the run").click()
+    page.get_by_text("Enter a whole number.").first.wait_for()
+    assert page.get_by_label("Epochs").input_value() == "many"
+    assert page.get_by_label("Folders with pictures").input_value() == "/nowhere"
+    open_page.complaints.clear()  # browsers note the status 400
+    check(page)
+
+
+def test_choosing_a_preset_keeps_what_was_typed(open_page):
+    page = open_page("/runs/new/")
+    page.get_by_label("Batch size").fill("3")
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.get_by_label("Start from").select_option(index=2)
+    page.locator('input[name="base"][value^="preset:"]').wait_for(state="attached")
+    assert page.get_by_label("Batch size").input_value() == "3"
