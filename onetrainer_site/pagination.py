@@ -1,6 +1,14 @@
 """Lists in pages: a cursor stays right while rows are added in front."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from rest_framework.pagination import CursorPagination
+
+from presets.errors import BadInput
 
 
 class CursorPages(CursorPagination):
@@ -10,3 +18,11 @@ class CursorPages(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 500
     ordering = "-pk"
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, TypeError, OverflowError, DataError) as error:
+            if self.cursor_query_param not in request.query_params:
+                raise
+            raise BadInput("The cursor is not one of ours: follow `next` and `previous` as they are.") from error

@@ -10,6 +10,8 @@ from rest_framework.filters import BaseFilterBackend, OrderingFilter, SearchFilt
 
 from presets.errors import BadInput
 
+MOST_DIGITS = 18  # what fits into a database's integers
+
 
 def text_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
     """A query parameter in the words of OpenAPI."""
@@ -38,7 +40,7 @@ class FieldFilter(BaseFilterBackend):
         return queryset
 
     def _value(self, value: str) -> Any:
-        if "\x00" in value:
+        if "\x00" in value or (value.lstrip("-").isdigit() and len(value) > MOST_DIGITS):
             raise ValueError(value)
         return {"true": True, "false": False}.get(value.lower(), value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 import uuid
@@ -101,8 +102,14 @@ def test_a_filter_that_makes_no_sense_is_refused(api, query):
     assert answer.status_code == 400 and answer.json()["detail"]
 
 
-def test_a_cursor_that_makes_no_sense_is_refused(api):
-    assert api.get("/api/runs/?cursor=nonsense").status_code in (400, 404)
+@pytest.mark.parametrize("cursor", ["nonsense", "p=abc", "p=9999-99-99", "o=x", "r=1&p=%00", "p=1e999"])
+@pytest.mark.parametrize("order", ["created_at", "priority", "name"])
+def test_a_cursor_that_makes_no_sense_is_refused_or_leads_nowhere(api, cursor, order):
+    encoded = base64.b64encode(cursor.encode()).decode()
+    for given in (cursor, encoded):
+        answer = api.get("/api/runs/", {"cursor": given, "ordering": order})
+        assert answer.status_code in (200, 400, 404)
+        assert answer.status_code == 200 or answer.json()["detail"]
 
 
 @pytest.mark.parametrize("order", ["name", "-name", "created_at", "queued_at", "global_step", "status"])

@@ -1,0 +1,75 @@
+"""Nonsense, sent to every address of the API: it is refused, and never makes the server fail."""
+
+from __future__ import annotations
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from onetrainer_site.openapi import METHODS
+from presets.models import Preset
+from system.models import Worker
+from tests.api import trainer
+from tests.site.api_world import BACKUP, FINISHED, RUNNING, SAMPLE, make_world
+
+pytestmark = pytest.mark.django_db
+TEXTS = ["", "x" * 5000, "-1", "9" * 50, "1e999", "null", "ü✓", "a\x00b", "../..", "' OR 1=1 --", "true", "[]"]
+BODIES = [
+    None,
+    [],
+    "text",
+    7,
+    {"name": 5, "config": 5, "config_dict": [], "tags": 5, "overrides": "x", "preset": {}, "backup": [], "prompt": 3},
+    {"config_dict": {"concepts": [None, 5, {"path": 7, "text": 5}], "samples": "x", "optimizer": 5, "unet": None}},
+    {"config": {"concepts": {"a": 1}, "batch_size": -(10**40), "": {"": []}}, "name": "n"},
+    {"prompt": "x", "width": 10**40, "seed": -1, "cfg_scale": "much", "noise_scheduler": 5, "frames": None},
+    {"preset": "x" * 5000, "engine": ["builtin"], "priority": True, "notes": None},
+    {"presets": [{"name": None}, 5], "config_path": "\u2028", "name": {"a": []}},
+    {"config_path": "~nobody/x.json", "engine": "builtin"},
+    {"concept_file_name": "/proc/self/mem", "sample_definition_file_name": 5, "base_model_name": {}},
+]
+
+
+def addresses():
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    for path, methods in paths.items():
+        for method in METHODS:
+            if method in methods:
+                queries = [each["name"] for each in methods[method].get("parameters", []) if each["in"] == "query"]
+                yield path, method, queries
+
+
+def filled(path, pk):
+    names = {"run_id": RUNNING, "artifact_id": BACKUP, "number": 1, "name": "SD 1.5%2FStars", "id": pk}
+    return path.format(**names)
+
+
+def rows():
+    return {"runs": RUNNING, "samples": SAMPLE, "presets": Preset.objects.get().pk, "workers": Worker.objects.get().pk}
+
+
+@pytest.fixture
+def api():
+    client = trainer()
+    make_world(client.user)
+    return client
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_bodies_that_make_no_sense(api, body):
+    row_of = rows()
+    for path, method, _ in addresses():
+        if method in ("post", "put", "patch"):
+            for pk in {row_of.get(path.split("/")[2]), FINISHED if "/runs/" in path else None}:
+                answer = getattr(api, method)(filled(path, pk), body, format="json")
+                assert answer.status_code < 500, (method, path, body, answer.content)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_parameters_that_make_no_sense(api, text):
+    row_of = rows()
+    for path, method, queries in addresses():
+        if method == "get" and queries:
+            address = filled(path, row_of.get(path.split("/")[2]))
+            for query in queries:
+                answer = api.get(address, {query: text})
+                assert answer.status_code < 500, (path, query, text, answer.content)
