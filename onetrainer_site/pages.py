@@ -6,12 +6,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django_htmx.middleware import HtmxDetails
 
 from onetrainer_site.permissions import may_train
 from presets.errors import Forbidden
@@ -19,8 +21,15 @@ from presets.errors import Forbidden
 View = Callable[..., Any]
 
 
+class PageRequest(HttpRequest):
+    """What a page of ours gets: from somebody who is signed in, and perhaps from htmx."""
+
+    user: User
+    htmx: HtmxDetails
+
+
 def render_page(
-    request: HttpRequest, page: str, part: str, context: dict[str, Any] | None = None, status: int = 200
+    request: PageRequest, page: str, part: str, context: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     """The whole page, or for htmx only the part of it that changes; the page includes that same part."""
     response = render(request, part if request.htmx else page, context, status=status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -22,7 +24,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, "Not allowed", str(exception) or FORBIDDEN, 403)
 
 
-def _answer(request: HttpRequest, title: str, sentence: str, status: int) -> HttpResponse:
+def _answer(request: Any, title: str, sentence: str, status: int) -> HttpResponse:
     if request.htmx:
         messages.error(request, sentence)
         return render(request, "_messages.html", status=status)

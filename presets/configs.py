@@ -107,7 +107,7 @@ def sample_settings(given: Any, config: Config) -> Config:
     given = dict(given)
     if "steps" in given:
         given.setdefault("diffusion_steps", given.pop("steps"))
-    model = next(iter(config.get("samples") or []), {})
+    model: Config = next(iter(config.get("samples") or []), {})
     shape = {
         key: model[key]
         for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler")

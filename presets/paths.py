@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.conf import settings
 
@@ -91,12 +91,12 @@ def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
             yield f"concepts.{index}.text.prompt_path", text["prompt_path"], False
 
 
-def looks_like_path(name: Any) -> bool:
+def looks_like_path(name: Any) -> TypeGuard[str]:
     """Whether a model's name is a file or folder rather than a hub name such as `owner/model`."""
     return _is_path(name) and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
 
 
-def _is_path(value: Any) -> bool:
+def _is_path(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
 
 

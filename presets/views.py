@@ -9,12 +9,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from onetrainer_site.pages import render_page, trainers_only
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import configs
 from presets.admin_parts import changes, download
 from presets.errors import BadInput, DomainError
@@ -28,7 +28,7 @@ VERSIONS_SHOWN = 50
 
 @require_safe
 @login_required
-def presets(request: HttpRequest) -> HttpResponse:
+def presets(request: PageRequest) -> HttpResponse:
     """All presets by folder; archived ones where they are asked for."""
     archived = request.GET.get("archived") == "1"
     rows = Preset.objects.filter(archived=archived).order_by("name")
@@ -49,7 +49,7 @@ def presets(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
-def preset(request: HttpRequest, pk: int) -> HttpResponse:
+def preset(request: PageRequest, pk: int) -> HttpResponse:
     """One preset: what it changes, its versions and their differences, and the runs made from it."""
     shown = get_object_or_404(Preset, pk=pk)
     versions = list(shown.versions.select_related("created_by")[:VERSIONS_SHOWN])
@@ -63,7 +63,7 @@ def preset(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "presets/preset.html", context)
 
 
-def _comparison(request: HttpRequest, shown: Preset) -> dict[str, Any] | None:
+def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
     """The version in the address against the one before it."""
     number = request.GET.get("version", "")
     version = shown.versions.filter(number=int(number)).first() if number.isdecimal() else None
@@ -78,7 +78,7 @@ def _comparison(request: HttpRequest, shown: Preset) -> dict[str, Any] | None:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @trainers_only
-def new_preset(request: HttpRequest) -> HttpResponse:
+def new_preset(request: PageRequest) -> HttpResponse:
     """Make a preset from what is typed."""
     return _edit(request, None)
 
@@ -86,12 +86,12 @@ def new_preset(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @trainers_only
-def edit_preset(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Change name, description or config; a changed config becomes a new version."""
     return _edit(request, get_object_or_404(Preset, pk=pk))
 
 
-def _edit(request: HttpRequest, shown: Preset | None) -> HttpResponse:
+def _edit(request: PageRequest, shown: Preset | None) -> HttpResponse:
     if request.method != "POST":
         return render(request, "presets/edit.html", {"preset": shown, "typed": _as_typed(shown), "errors": {}})
     typed = {name: request.POST.get(name, "") for name in ("name", "description", "config", "note")}
@@ -147,7 +147,7 @@ def _errors(problem: BadInput) -> dict[str, list[str]]:
 @require_POST
 @login_required
 @trainers_only
-def archive_preset(request: HttpRequest, pk: int) -> HttpResponse:
+def archive_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Take a preset out of the lists, or back into them; its versions and runs stay."""
     shown = get_object_or_404(Preset, pk=pk)
     archived = request.POST.get("archived") == "1"
@@ -158,7 +158,7 @@ def archive_preset(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @login_required
-def export_preset(request: HttpRequest, pk: int) -> HttpResponse:
+def export_preset(request: PageRequest, pk: int) -> HttpResponse:
     """One preset as a file that the import reads."""
     shown = get_object_or_404(Preset, pk=pk)
     return download(to_file([shown]), f"{slugify(shown.name.replace('/', ' ')) or 'preset'}.json")
@@ -166,7 +166,7 @@ def export_preset(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @login_required
-def export_presets(request: HttpRequest) -> HttpResponse:
+def export_presets(request: PageRequest) -> HttpResponse:
     """All presets that are listed, in one file."""
     return download(to_file(Preset.objects.listed()), "presets.json")
 
@@ -174,7 +174,7 @@ def export_presets(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 @trainers_only
-def import_presets(request: HttpRequest) -> HttpResponse:
+def import_presets(request: PageRequest) -> HttpResponse:
     """Presets from files, ours or OneTrainer's: all of them, or none where one is wrong."""
     files = request.FILES.getlist("files")
     try:

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from onetrainer_site.pages import page_of, render_page
+from onetrainer_site.pages import PageRequest, page_of, render_page
 from samples.models import Sample
 from training.models import Run
 
@@ -21,7 +21,7 @@ NOT_SHOWN = {"prompt", "enabled"}
 
 @require_safe
 @login_required
-def samples(request: HttpRequest) -> HttpResponse:
+def samples(request: PageRequest) -> HttpResponse:
     """The newest samples of all runs, or of those that were asked for."""
     context = {
         "page": page_of(request, _filtered(request), SAMPLES_ON_A_PAGE),
@@ -33,7 +33,7 @@ def samples(request: HttpRequest) -> HttpResponse:
     return render_page(request, "samples/samples.html", "samples/_samples.html", context)
 
 
-def _filtered(request: HttpRequest) -> QuerySet[Sample]:
+def _filtered(request: PageRequest) -> QuerySet[Sample]:
     rows = Sample.objects.select_related("run").newest_first()
     if text := request.GET.get("q", "").strip():
         rows = rows.filter(prompt__icontains=text)
@@ -54,7 +54,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 @require_safe
 @login_required
-def sample(request: HttpRequest, pk: Any) -> HttpResponse:
+def sample(request: PageRequest, pk: Any) -> HttpResponse:
     """One sample in full size, with its settings and the ways to its neighbours."""
     shown = get_object_or_404(Sample.objects.select_related("run"), pk=pk)
     said = {name: value for name, value in sorted(shown.settings.items()) if value not in ("", None)}

@@ -118,7 +118,7 @@ class Demo:
     def results(self, run_id: str) -> list[str]:
         """Where samples and model lie, and how the loss fell."""
         samples = self.client.get(f"runs/{run_id}/samples/")
-        folder = os.path.commonpath([Path(sample["path"]).parent for sample in samples["results"]] or ["none"])
+        folder = os.path.commonpath([str(Path(sample["path"]).parent) for sample in samples["results"]] or ["none"])
         models = [
             artifact["path"]
             for artifact in self.client.get(f"runs/{run_id}/artifacts/")["results"]

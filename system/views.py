@@ -10,12 +10,12 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import connection
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from engine.engines import ENGINES
-from onetrainer_site.pages import render_page
+from onetrainer_site.pages import PageRequest, render_page
 from system.models import Worker
 from system.resources import host_info
 from training.actions import offered
@@ -29,7 +29,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django"
 
 @require_safe
 @login_required
-def dashboard(request: HttpRequest) -> HttpResponse:
+def dashboard(request: PageRequest) -> HttpResponse:
     """What trains now, what waits, and what the machine does."""
     return render_page(request, "system/dashboard.html", "system/_dashboard.html", _dashboard())
 
@@ -57,14 +57,14 @@ def _dashboard() -> dict[str, Any]:
 
 @require_safe
 @login_required
-def resources(request: HttpRequest) -> HttpResponse:
+def resources(request: PageRequest) -> HttpResponse:
     """The meters, which pages ask for every few seconds."""
     return render(request, "system/_resources.html", {"host": host_info()})
 
 
 @require_safe
 @login_required
-def system(request: HttpRequest) -> HttpResponse:
+def system(request: PageRequest) -> HttpResponse:
     """Workers, the web server's host, and the versions of what is installed."""
     active = Prefetch("runs", queryset=Run.objects.active(), to_attr="active_runs")
     context = {

@@ -9,12 +9,14 @@ from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlsafe_base64_decode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
+
+from onetrainer_site.pages import PageRequest
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
@@ -22,7 +24,7 @@ NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
 
 @require_safe
 @never_cache
-def sign_in_link(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+def sign_in_link(request: PageRequest, uidb64: str, token: str) -> HttpResponse:
     """Sign in by a link that works once: signing in changes what the token is made of."""
     user = _user_of(uidb64)
     if user is not None and user.is_active and default_token_generator.check_token(user, token):
@@ -47,7 +49,7 @@ def _user_of(uidb64: str) -> User | None:
 
 @login_required
 @never_cache
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: PageRequest) -> HttpResponse:
     """Who is signed in, the password and the API token; a new token is shown this once."""
     form = _password_form(request)
     if request.method == "POST" and form.is_valid():
@@ -63,7 +65,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "system/account.html", context, status=400 if form.errors else 200)
 
 
-def _password_form(request: HttpRequest) -> SetPasswordForm:
+def _password_form(request: PageRequest) -> SetPasswordForm:
     """Who came by a link and has no password yet cannot be asked for the old one."""
     kind = PasswordChangeForm if request.user.has_usable_password() else SetPasswordForm
     return kind(request.user, request.POST or None)
@@ -72,7 +74,7 @@ def _password_form(request: HttpRequest) -> SetPasswordForm:
 @require_POST
 @login_required
 @transaction.atomic
-def make_token(request: HttpRequest) -> HttpResponse:
+def make_token(request: PageRequest) -> HttpResponse:
     """A new API token in place of the old one."""
     Token.objects.filter(user=request.user).delete()
     request.session[NEW_TOKEN] = Token.objects.create(user=request.user).key
@@ -81,7 +83,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-def revoke_token(request: HttpRequest) -> HttpResponse:
+def revoke_token(request: PageRequest) -> HttpResponse:
     """After this, programs with the token are refused."""
     Token.objects.filter(user=request.user).delete()
     messages.success(request, "The API token was revoked.")

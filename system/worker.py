@@ -89,7 +89,7 @@ class GpuWorker:
         return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
 
     def _take_over(self, run: Run) -> bool:
-        rivals = Run.objects.filter(pk=run.pk, worker_id=run.worker_id, attempt=run.attempt, status__in=Run.ACTIVE)
+        rivals = Run.objects.active().filter(pk=run.pk, worker=run.worker, attempt=run.attempt)
         return rivals.update(worker=self._row()) == 1
 
     def _claim_next(self) -> Following | None:

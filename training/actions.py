@@ -35,7 +35,7 @@ def _continue_from(service: TrainerService, run: Run, data: Data) -> None:
     if chosen := data.get("backup"):
         backup = next((one for one in run.artifacts.all() if str(one.pk) == chosen), None)
         if backup is None:
-            raise NotFound(_("This run has no such backup: choose one from its list."))
+            raise NotFound(str(_("This run has no such backup: choose one from its list.")))
     service.continue_run(run, backup)
 
 
@@ -53,7 +53,7 @@ def _sample_custom(service: TrainerService, run: Run, data: Data) -> None:
             try:
                 given[field] = number(text)
             except ValueError:
-                errors[field] = [_("Enter a number.")]
+                errors[field] = [str(_("Enter a number."))]
     if data.get("seed", "").strip() == "":
         given["random_seed"] = True
     if errors:
@@ -108,7 +108,9 @@ def offered(run: Run) -> list[Action]:
 
 
 def _after_the_end(run: Run) -> tuple[str, ...]:
-    return ("resume", "restart") if run.newest_backup() else ("restart",)
+    """One that came to its end has nothing to go on with; the list of its backups still offers each of them."""
+    can_go_on = run.status != Run.Status.FINISHED and run.newest_backup() is not None
+    return ("resume", "restart") if can_go_on else ("restart",)
 
 
 def can_draw(run: Run) -> bool:

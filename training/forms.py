@@ -123,7 +123,7 @@ def _field(name: str) -> Field:
     schema = _schema_of(name)
     label, help_text = LABELS.get(name, (schema.get("title", name), schema.get("description", "")))
     choices = schema.get("x-supported") or schema.get("enum") or []
-    kind = KINDS.get(name) or ("choice" if choices else _KIND_OF_TYPE.get(schema.get("type"), "text"))
+    kind = KINDS.get(name) or ("choice" if choices else _KIND_OF_TYPE.get(schema.get("type", ""), "text"))
     return Field(name, label, help_text, kind, choices)
 
 

@@ -115,7 +115,7 @@ class RunSerializer(serializers.ModelSerializer):
             "started_at",
             "ended_at",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     @extend_schema_field(RunPresetSerializer(allow_null=True))
     def get_preset(self, run: Run) -> Any:

@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.db.models import Case, F, FloatField, Q, QuerySet, When
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from onetrainer_site.pages import page_of, render_page, trainers_only
+from onetrainer_site.pages import PageRequest, page_of, render_page, trainers_only
 from presets.errors import BadInput, DomainError
 from presets.models import Preset
 from training.actions import ACTIONS
@@ -21,7 +21,7 @@ from training.models import Run
 from training.service import TrainerService
 
 RUNS_ON_A_PAGE = 25
-ORDERS = {
+ORDERS: dict[str, tuple[str, list[Any]]] = {
     "newest": ("Newest first", ["-created_at"]),
     "oldest": ("Oldest first", ["created_at"]),
     "name": ("Name", ["name", "-created_at"]),
@@ -32,14 +32,14 @@ ORDERS = {
 
 @require_safe
 @login_required
-def now_training(request: HttpRequest) -> HttpResponse:
+def now_training(request: PageRequest) -> HttpResponse:
     """The strip at the top of every page."""
     return render(request, "training/now_training.html")
 
 
 @require_safe
 @login_required
-def runs(request: HttpRequest) -> HttpResponse:
+def runs(request: PageRequest) -> HttpResponse:
     """All runs: searched, filtered, in the wished order."""
     rows = _filtered(request).select_related("owner", "preset").order_by(*_order(request))
     context = {
@@ -54,7 +54,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return render_page(request, "training/runs.html", "training/_runs.html", context)
 
 
-def _filtered(request: HttpRequest) -> QuerySet[Run]:
+def _filtered(request: PageRequest) -> QuerySet[Run]:
     done = Case(
         When(max_step__gt=0, max_epoch__gt=0, then=F("global_step") * 1.0 / (F("max_step") * F("max_epoch"))),
         default=0.0,
@@ -73,14 +73,14 @@ def _filtered(request: HttpRequest) -> QuerySet[Run]:
     return rows
 
 
-def _order(request: HttpRequest) -> list[Any]:
+def _order(request: PageRequest) -> list[Any]:
     return ORDERS.get(request.GET.get("order", ""), ORDERS["newest"])[1]
 
 
 @require_POST
 @login_required
 @trainers_only
-def run_action(request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
+def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
     """Do what a button says. Its news are a message: on the page that was shown, or for htmx just that."""
     run = get_object_or_404(Run, pk=pk)
     action = ACTIONS.get(verb)
@@ -105,7 +105,7 @@ def _with_refresh(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _back(request: HttpRequest, run: Run) -> str:
+def _back(request: PageRequest, run: Run) -> str:
     """The page that the button was on."""
     address = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from onetrainer_site.pages import PageRequest
 from presets.errors import NotFound
 from presets.serving import send_file, send_folder
 from training.models import Artifact, Run
@@ -29,7 +30,7 @@ def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBas
 
 @require_safe
 @login_required
-def log_file(request: HttpRequest, pk: Any) -> HttpResponseBase:
+def log_file(request: PageRequest, pk: Any) -> HttpResponseBase:
     """The whole log of an attempt."""
     _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))
     return _sent(_send_attachment, request, path)

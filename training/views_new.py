@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
-from onetrainer_site.pages import render_page, trainers_only
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import configs
 from presets.errors import BadInput, DomainError
 from presets.library import save_working_config
@@ -38,7 +38,7 @@ class Start:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @trainers_only
-def new_run(request: HttpRequest) -> HttpResponse:
+def new_run(request: PageRequest) -> HttpResponse:
     """Show the form, take another start, check what was typed, or queue the run."""
     if request.method != "POST":
         start = _start(request, _asked_for(request))
@@ -52,7 +52,7 @@ def new_run(request: HttpRequest) -> HttpResponse:
     return _check(request, base, form, facts)
 
 
-def _check(request: HttpRequest, base: Start, form: ConfigForm, facts: dict[str, str]) -> HttpResponse:
+def _check(request: PageRequest, base: Start, form: ConfigForm, facts: dict[str, str]) -> HttpResponse:
     """Keep what was typed; then, unless something is wrong or only a check was wished, queue the run."""
     changes = form.changes()
     whole = configs.merge(form.base, changes)
@@ -76,7 +76,7 @@ def _by_field(problems: list[Any]) -> dict[str, list[str]]:
 
 
 def _queue(
-    request: HttpRequest, base: Start, form: ConfigForm, facts: dict[str, str], changes: dict[str, Any]
+    request: PageRequest, base: Start, form: ConfigForm, facts: dict[str, str], changes: dict[str, Any]
 ) -> HttpResponse:
     tags = [tag.strip() for tag in facts["tags"].split(",") if tag.strip()]
     try:
@@ -97,7 +97,7 @@ def _queue(
     return redirect(run)
 
 
-def _asked_for(request: HttpRequest) -> str:
+def _asked_for(request: PageRequest) -> str:
     """The address may name a preset or a run; else one's own last config is taken up again."""
     for kind in ("preset", "run"):
         if value := request.GET.get(kind):
@@ -105,7 +105,7 @@ def _asked_for(request: HttpRequest) -> str:
     return "mine" if WorkingConfig.objects.filter(user=request.user).exists() else ""
 
 
-def _start(request: HttpRequest, key: str) -> Start:
+def _start(request: PageRequest, key: str) -> Start:
     kind, _, value = key.partition(":")
     if kind == "preset":
         if not value.isdecimal():
@@ -129,7 +129,7 @@ def _uuid(text: str) -> uuid.UUID:
 
 
 def _show(
-    request: HttpRequest,
+    request: PageRequest,
     start: Start,
     form: ConfigForm,
     facts: dict[str, str],

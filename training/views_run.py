@@ -7,11 +7,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from onetrainer_site.pages import page_of, render_page, trainers_only
+from onetrainer_site.pages import PageRequest, page_of, render_page, trainers_only
 from presets import configs
 from presets.admin_parts import changes, entries
 from presets.errors import DomainError
@@ -42,7 +42,7 @@ def _run(pk: Any) -> Run:
     return get_object_or_404(Run.objects.select_related("owner", "preset", "preset_version", "worker", "parent"), pk=pk)
 
 
-def _show(request: HttpRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
+def _show(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
     """A tab's page; the templates of their contents are named after the tabs."""
     shared = {
         "run": run,
@@ -57,7 +57,7 @@ def _show(request: HttpRequest, run: Run, tab: str, context: dict[str, Any]) -> 
 
 @require_safe
 @login_required
-def overview(request: HttpRequest, pk: Any) -> HttpResponse:
+def overview(request: PageRequest, pk: Any) -> HttpResponse:
     """How far it is, its loss, its newest samples, and its files."""
     run = _run(pk)
     drawn = lines(run, LOSSES)
@@ -89,7 +89,7 @@ def _place_in_queue(run: Run) -> int:
 
 @require_safe
 @login_required
-def samples(request: HttpRequest, pk: Any) -> HttpResponse:
+def samples(request: PageRequest, pk: Any) -> HttpResponse:
     """All samples: a row is a step, and in it a picture for each prompt."""
     run = _run(pk)
     rows = run.samples.all()
@@ -110,7 +110,7 @@ def samples(request: HttpRequest, pk: Any) -> HttpResponse:
 
 @require_safe
 @login_required
-def metrics(request: HttpRequest, pk: Any) -> HttpResponse:
+def metrics(request: PageRequest, pk: Any) -> HttpResponse:
     """A chart for each thing that was measured; the losses share one."""
     run = _run(pk)
     tags = tags_of(run)
@@ -126,7 +126,7 @@ def metrics(request: HttpRequest, pk: Any) -> HttpResponse:
 
 @require_safe
 @login_required
-def log(request: HttpRequest, pk: Any) -> HttpResponse:
+def log(request: PageRequest, pk: Any) -> HttpResponse:
     """The end of what an attempt's process wrote."""
     run = _run(pk)
     attempt, path = log_of_attempt(request, run)
@@ -135,7 +135,7 @@ def log(request: HttpRequest, pk: Any) -> HttpResponse:
     )
 
 
-def log_of_attempt(request: HttpRequest, run: Run) -> tuple[int, Path]:
+def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
     """The attempt in the address, or the newest, and where its log lies."""
     asked = request.GET.get("attempt", "")
     attempt = int(asked) if asked.isdecimal() and 1 <= int(asked) <= run.attempt else run.attempt
@@ -144,7 +144,7 @@ def log_of_attempt(request: HttpRequest, run: Run) -> tuple[int, Path]:
 
 @require_safe
 @login_required
-def config(request: HttpRequest, pk: Any) -> HttpResponse:
+def config(request: PageRequest, pk: Any) -> HttpResponse:
     """The frozen config: what differs from the preset and from the defaults, and all of it."""
     run = _run(pk)
     frozen = without_secrets(run.config)
@@ -172,7 +172,7 @@ def _comparison(title: str, run: Run, frozen: dict[str, Any], layers: list[dict[
 
 @require_safe
 @login_required
-def timeline(request: HttpRequest, pk: Any) -> HttpResponse:
+def timeline(request: PageRequest, pk: Any) -> HttpResponse:
     """What happened to the run, newest first."""
     run = _run(pk)
     return _show(request, run, "run-timeline", {"moments": moments_of(run)})
@@ -181,7 +181,7 @@ def timeline(request: HttpRequest, pk: Any) -> HttpResponse:
 @require_POST
 @login_required
 @trainers_only
-def keep_as_preset(request: HttpRequest, pk: Any) -> HttpResponse:
+def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
     """Make the run's config a preset, or a new version of the one with that name."""
     run = _run(pk)
     try:
@@ -198,7 +198,7 @@ def keep_as_preset(request: HttpRequest, pk: Any) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @trainers_only
-def delete(request: HttpRequest, pk: Any) -> HttpResponse:
+def delete(request: PageRequest, pk: Any) -> HttpResponse:
     """Show what would be deleted, then delete it."""
     run = _run(pk)
     if request.method != "POST":

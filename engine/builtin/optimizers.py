@@ -27,9 +27,9 @@ def make_optimizer(config: TrainConfig, trained: dict[str, list[Parameter]]) -> 
     if settings.optimizer is Name.ADAMW:
         return torch.optim.AdamW(
             groups,
-            betas=(settings.beta1, settings.beta2),
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
+            betas=(settings.beta1, settings.beta2),  # type: ignore[arg-type]  # filled in for each optimizer
+            eps=settings.eps,  # type: ignore[arg-type]
+            weight_decay=settings.weight_decay,  # type: ignore[arg-type]
             amsgrad=settings.amsgrad,
             fused=settings.fused or None,
         )

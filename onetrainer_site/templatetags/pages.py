@@ -64,7 +64,9 @@ def epoch_shown(run: Run) -> int:
 
 @register.filter
 def epoch_done(run: Run) -> float:
-    """How much of the present epoch is trained."""
+    """How much of the present epoch is trained; after the last one, all of it."""
+    if run.fraction_done == 1:
+        return 1.0
     return min(1.0, run.epoch_step / run.max_step) if run.max_step else 0.0
 
 

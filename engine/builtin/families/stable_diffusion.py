@@ -30,7 +30,7 @@ from engine.builtin.precision import torch_dtype
 from engine.interface.errors import MissingModel
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
-SCHEDULERS: dict[NoiseScheduler, tuple[type, dict[str, Any]]] = {
+SCHEDULERS: dict[NoiseScheduler, tuple[Any, dict[str, Any]]] = {
     NoiseScheduler.DDIM: (DDIMScheduler, {}),
     NoiseScheduler.EULER: (EulerDiscreteScheduler, {}),
     NoiseScheduler.EULER_KARRAS: (EulerDiscreteScheduler, {"use_karras_sigmas": True}),
@@ -108,7 +108,7 @@ class StableDiffusion(ModelFamily):
         if self.device.type == "cpu":
             return  # main memory is plenty, and computing twice costs a third of the speed
         if part is self.pipeline.unet:
-            self.pipeline.unet.enable_gradient_checkpointing()
+            self.pipeline.unet.enable_gradient_checkpointing()  # type: ignore[operator]
         else:
             self.pipeline.text_encoder.gradient_checkpointing_enable()
 
