@@ -244,9 +244,7 @@ async def test_a_run_that_is_deleted_while_its_socket_opens_is_told(key, run, mo
     assert await socket.close_code() == 4404
 
 
-async def test_a_state_that_cannot_be_read_closes_the_socket_for_another_try(
-    key, monkeypatch, caplog
-):
+async def test_a_state_that_cannot_be_read_closes_the_socket_for_another_try(key, monkeypatch, caplog):
     async def read_state(self, kind):
         raise OSError("the database is away")
 
