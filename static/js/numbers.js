@@ -42,7 +42,7 @@ function shown(state) {
     speed: speedText(state.steps_per_second),
     eta: durationText(state.eta_seconds),
     "step-bar": done,
-    "epoch-bar": state.max_step ? Math.min(1, progress.epoch_step / state.max_step) : 0,
+    "epoch-bar": done === 1 ? 1 : state.max_step ? Math.min(1, progress.epoch_step / state.max_step) : 0,
   };
 }
 

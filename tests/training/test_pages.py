@@ -233,3 +233,13 @@ def test_the_config_shows_its_difference_to_the_preset(client, trainer):
     page = client.get(reverse("run-config", args=[run.pk])).text
     assert f"Changed from the preset {preset.versions.first()}" in page
     assert "batch_size" in page
+
+
+def test_only_a_run_that_was_cut_short_offers_to_go_on(client, trainer, settings):
+    for status, offered in ((Run.Status.STOPPED, True), (Run.Status.FINISHED, False)):
+        run = make_run(status=status)
+        folder = settings.DATA_DIR / "runs" / "whole"
+        folder.mkdir(parents=True, exist_ok=True)
+        Artifact.objects.create(run=run, attempt=1, sequence=1, kind="backup", path=str(folder))
+        page = client.get(run.get_absolute_url()).text
+        assert ("Continue from backup" in page) is offered
