@@ -7,6 +7,7 @@ stay until the workers have ended, so that the pages show how the training stops
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from training.models import Run
 
 TICK = 0.2  # seconds between two looks at the parts
 PART_GRACE = 10  # seconds that web and Redis have to end
+SAME_SIGNAL = 0.3  # seconds; a terminal, make and a service manager may each pass on one and the same signal
 AT_ONCE_GRACE = 5  # seconds that a worker has to write down that its run was killed
 
 
@@ -55,6 +57,7 @@ class Supervisor:
         self.worker_names: list[str] = []  # as in the database
         self.others: list[Part] = []  # in the order of their start
         self._signals = 0
+        self._signal_at = -math.inf
         self._woken = threading.Event()
         self._ending_engines: list[EngineProcess] = []
 
@@ -101,6 +104,9 @@ class Supervisor:
                 part.end(PART_GRACE)
 
     def _note_signal(self, number: int, frame: Any) -> None:
+        if time.monotonic() - self._signal_at < SAME_SIGNAL:
+            return
+        self._signal_at = time.monotonic()
         self._signals += 1
         self._woken.set()
         if self._signals > 1:

@@ -7,6 +7,7 @@ database is.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -34,6 +35,9 @@ COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
 PASS_SECONDS = 0.05  # at most so many times a second is a journal read
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
+SAME_SIGNAL = (
+    0.3  # seconds; a service manager tells all processes of a service, and the supervisor tells this one again
+)
 PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # of no use to a trainer, so it does not get them
 
 
@@ -48,6 +52,7 @@ class GpuWorker:
         self.detached = False
         self.following: Following | None = None
         self._beat = 0.0
+        self._signal_at = -math.inf
 
     def run(self) -> None:
         """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting."""
@@ -174,6 +179,9 @@ class GpuWorker:
         signal.signal(signal.SIGHUP, self._detach)
 
     def _shut_down(self, number: int, frame: Any) -> None:
+        if time.monotonic() - self._signal_at < SAME_SIGNAL:
+            return
+        self._signal_at = time.monotonic()
         if self.shutting_down and self.following is not None:
             self.following.kill("The worker was ended at once, while this run was training.")
         self.shutting_down = True

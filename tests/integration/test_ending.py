@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 
 from tests.waiting import wait_for
@@ -34,9 +35,19 @@ def test_the_second_ctrl_c_ends_everything_at_once(site):
     wait_for(lambda: "press Ctrl-C again" in site.output)
     wait_for(lambda: site.status()["run_status"] == "stopping")
     assert site.running
-    site.interrupt()
+    wait_for(lambda: site.interrupt() or "Ending at once" in site.output)
     assert site.wait() == 0
     assert site.processes() == []
+
+
+def test_one_signal_that_arrives_twice_is_one(site):
+    """As when a service manager tells every process, and the supervisor tells its workers again."""
+    for process in [site.process_of("gpu_worker"), psutil.Process(site.process.pid)]:
+        process.terminate()
+    site.process.terminate()
+    assert site.wait() == 0
+    assert "Ending at once" not in site.output
+    assert list(site.folder.glob("runs/*/**/backup*/*"))
 
 
 def test_a_training_whose_worker_is_dead_is_ended_too(site):
