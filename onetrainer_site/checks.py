@@ -63,9 +63,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
         found.append(Error(sentence, id="site.E007"))
     for host in settings.ALLOWED_HOSTS:
         if re.search(r"/|\s|:\d*$", host):
-            sentence = (
-                f"ALLOWED_HOSTS names {host!r}: use names without scheme and port, and IPv6 as [::1]."
-            )
+            sentence = f"ALLOWED_HOSTS names {host!r}: use names without scheme and port, and IPv6 as [::1]."
             found.append(Error(sentence, id="site.E008"))
     return found
 
