@@ -19,6 +19,7 @@ from engine.interface.progress import TrainProgress
 MANIFEST = "manifest.json"
 META = "meta.json"
 PARTIAL = ".partial"
+LEAST_ROOM = 1_000_000  # bytes; a disk with less counts as full
 
 
 def backup_name(progress: TrainProgress) -> str:
@@ -49,14 +50,21 @@ def written_beside(final: Path) -> Iterator[Path]:
         _flush(beside)
         beside.rename(final)
         _flush_folder(final.parent)
-    except OSError as error:
+    except BaseException as error:
+        full = _is_for_want_of_room(error, final.parent)
         _remove(beside)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if full:
             raise DiskFull(f"The disk is full, so {final.name} was not written: free some room and go on.") from error
         raise
-    except BaseException:
-        _remove(beside)
-        raise
+
+
+def _is_for_want_of_room(error: BaseException, folder: Path) -> bool:
+    """Whether a write failed since the disk is full: torch and safetensors say so in words of their own, or not."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, Exception) and (
+        "No space left" in str(error) or shutil.disk_usage(folder).free < LEAST_ROOM
+    )
 
 
 def verify(backup: Path) -> None:
@@ -85,7 +93,10 @@ def keep_newest(folder: Path, count: int) -> list[Path]:
     """Remove all but the newest `count` backups; return those removed."""
     surplus = list_backups(folder)[count:]
     for backup in surplus:
-        _remove(backup)
+        doomed = backup.with_name(backup.name + PARTIAL)
+        _remove(doomed)
+        backup.rename(doomed)  # at once: a kill while its files go leaves nothing that looks like a backup
+        _remove(doomed)
     return surplus
 
 

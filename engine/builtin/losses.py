@@ -21,8 +21,9 @@ def batch_loss(config: TrainConfig, prediction: Prediction, concept_weight: Tens
 
 def min_snr_weight(snr: Tensor, gamma: float, is_velocity: bool) -> Tensor:
     """min(SNR, gamma) / SNR, for velocity / (SNR + 1): Hang et al., arXiv:2303.09556, sections 3.4 and 3.5."""
-    clipped = torch.clamp(snr, max=gamma)
-    return clipped / (snr + 1) if is_velocity else clipped / snr
+    if is_velocity:
+        return torch.clamp(snr, max=gamma) / (snr + 1)
+    return torch.clamp(gamma / snr, max=1)  # the same as in the paper, and 1 instead of 0 / 0 where the SNR is 0
 
 
 def _error(config: TrainConfig, predicted: Tensor, target: Tensor) -> Tensor:

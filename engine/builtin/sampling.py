@@ -25,6 +25,7 @@ from engine.interface.commands import TrainCommands
 from engine.interface.progress import TrainProgress
 
 MAX_SEED = 2**32
+STOPPED = "A stop was asked for before it was drawn."
 EXTENSIONS = {ImageFormat.PNG: "png", ImageFormat.JPG: "jpg"}
 
 
@@ -41,19 +42,23 @@ class Sampler:
         self.callbacks = callbacks
         self.commands = commands
 
-    def draw_default(self, progress: TrainProgress) -> None:
-        """Draw every enabled sample of the config."""
-        for index, settings in enumerate(load_samples(self.config)):
-            if settings.enabled and not self.commands.stop_requested:
-                self._draw(settings, progress, "default", index)
+    def draw_default(self, progress: TrainProgress) -> list[str]:
+        """Draw every enabled sample of the config; return what went wrong."""
+        enabled = [pair for pair in enumerate(load_samples(self.config)) if pair[1].enabled]
+        failures: list[str] = []
+        for index, settings in enabled:
+            if self.commands.stop_requested:
+                return [*failures, STOPPED]
+            failures += self._draw(settings, progress, "default", index)
+        return failures
 
-    def draw_custom(self, settings: SampleConfig, progress: TrainProgress, command_id: str | None) -> str:
-        """Draw one sample on command; return what went wrong, or an empty text."""
+    def draw_custom(self, settings: SampleConfig, progress: TrainProgress, command_id: str | None) -> list[str]:
+        """Draw one sample on command; return what went wrong."""
         return self._draw(settings, progress, "custom", 0, command_id)
 
     def _draw(
         self, settings: SampleConfig, progress: TrainProgress, kind: str, index: int, command_id: str | None = None
-    ) -> str:
+    ) -> list[str]:
         seed = secrets.randbelow(MAX_SEED) if settings.random_seed else settings.seed
         facts = {**settings.to_dict(), "seed": seed}
         try:
@@ -61,17 +66,17 @@ class Sampler:
                 picture = self.family.sample(settings, seed, self._on_step(kind))
             path = self._write(picture, settings, facts, progress, kind, index)
         except SamplingStopped:
-            return "A stop was asked for before it was drawn."
+            return [STOPPED]
         except Exception as error:  # noqa: BLE001  whatever a pipeline raises, a sample must not end the training
             message = f"The sample “{settings.prompt[:60]}” could not be drawn ({error}); training goes on."
             self.callbacks.on_warning(message, traceback.format_exc())
-            return message
+            return [message]
         is_ema = self.config.ema.value != "OFF"
         output = SampleOutput(
             str(path), kind, index, settings.prompt, facts, progress.to_dict(), is_ema, "image", command_id
         )
         (self.callbacks.on_sample_default if kind == "default" else self.callbacks.on_sample_custom)(output)
-        return ""
+        return []
 
     def _on_step(self, kind: str) -> Callable[[int, int], None]:
         names = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from engine.builtin.enums import EMAMode, TrainingMethod
 from engine.builtin.families import load_family
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.intervals import Interval
+from engine.builtin.lists import load_samples
 from engine.builtin.loader import Batch, BatchLoader
 from engine.builtin.lora import add_lora, lora_parameters
 from engine.builtin.losses import batch_loss
@@ -33,13 +34,14 @@ from engine.builtin.saving import save_model, total_size
 from engine.builtin.support import check
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
-from engine.interface.errors import BadConfig, BadData, NotFinite, OutOfMemory, TrainingError
+from engine.interface.errors import BadConfig, BadData, NotFinite, OutOfMemory
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
 SMOOTHING = 0.99  # of smooth_loss, which forgets half of a step after 70 steps
 LOG_SECONDS = 1.0  # how long losses stay on the device; reading one waits for the GPU
-WEIGHTS, OPTIMIZER, EMA = "weights.safetensors", "optimizer.pt", "ema.safetensors"
+WEIGHTS, GRADIENTS, EMA = "weights.safetensors", "gradients.safetensors", "ema.safetensors"
+OPTIMIZER = "optimizer.pt"
 
 
 class GenericTrainer:
@@ -82,7 +84,10 @@ class GenericTrainer:
                 self._restore(self.resume_from)
 
     def _refuse_bad_input(self) -> None:
-        problems = check(self.config.to_dict())
+        settings = self.config.to_dict()
+        if self.resume_from:
+            settings["prevent_overwrites"] = False  # what lies at the destination is this run's own, and is kept aside
+        problems = check(settings)
         for problem in problems:
             if not problem.is_error:
                 self.callbacks.on_warning(f"{problem.field}: {problem.message}")
@@ -137,9 +142,12 @@ class GenericTrainer:
         self.total_steps = math.ceil(per_epoch * self.config.epochs / self.config.gradient_accumulation_steps)
         self.schedule = make_schedule(self.config, self.optimizer, self.total_steps)
         config = self.config
-        self.sample_interval = Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first)
-        self.backup_interval = Interval(config.backup_after, config.backup_after_unit)
-        self.save_interval = Interval(config.save_every, config.save_every_unit, config.save_skip_first)
+        self.regular: list[tuple[Interval, Callable[[], Any]]] = [
+            (Interval(config.backup_after, config.backup_after_unit), self._back_up),
+            (Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first), self._sample_default),
+            (Interval(config.save_every, config.save_every_unit, config.save_skip_first), self._save),
+        ]
+        self._due: set[Interval] = set()
 
     # -- train -------------------------------------------------------------------------------------------------
 
@@ -240,14 +248,13 @@ class GenericTrainer:
     # -- between steps -----------------------------------------------------------------------------------------
 
     def _do_what_is_due(self) -> None:
+        self._due |= {interval for interval, _ in self.regular if interval.is_due(self.progress)}
         if self._holds_gradient():
-            return  # as in OneTrainer: nothing else happens within an accumulation
-        if self.backup_interval.is_due(self.progress):
-            self._back_up()
-        if self.sample_interval.is_due(self.progress):
-            self._sample_default()
-        if self.save_interval.is_due(self.progress):
-            self._save()
+            return  # as in OneTrainer: what falls within an accumulation is done after it
+        for interval, action in self.regular:
+            if interval in self._due:
+                self._due.discard(interval)
+                action()
         for command in self.commands.take():
             self._obey(command)
 
@@ -256,8 +263,8 @@ class GenericTrainer:
 
     def _obey(self, command: Command) -> None:
         actions: dict[str, Callable[[Command], str | None]] = {
-            "sample_default": lambda _: self._sample_default(),
-            "sample_custom": self._sample_custom,
+            "sample_default": self._sample_on_command,
+            "sample_custom": self._sample_on_command,
             "backup": lambda _: self._back_up(),
             "save": lambda _: self._save(),
             "pause": self._pause,
@@ -266,8 +273,8 @@ class GenericTrainer:
         }
         try:
             detail = actions[command.kind](command)
-        except TrainingError:
-            raise
+        except NotFinite:
+            raise  # nothing good can come of such weights; whatever else fails, a command does not end a run
         except Exception as error:
             logger.exception("The command %s failed.", command.kind)
             self.callbacks.on_command_refused(command, f"It failed: {error}")
@@ -294,23 +301,35 @@ class GenericTrainer:
                 if not self.commands.stop_requested:
                     self._say("Paused", "paused")
 
-    def _sample_default(self) -> str:
-        self._flush_log()
-        self._say("Sampling ...", "sampling")
-        with self._averaged():
-            self.sampler.draw_default(self.progress)
-        self._logged_at = time.monotonic()
+    def _sample_on_command(self, command: Command) -> str:
+        if command.kind == "sample_custom":
+            failures = self._sample_custom(command)
+        else:
+            failures = self._sample_default() or ["no sample is turned on in the config."] * (not self._has_samples())
+        if failures:
+            raise RuntimeError(" ".join(failures))
         return f"Drawn at step {self.progress.global_step}."
 
-    def _sample_custom(self, command: Command) -> str:
+    def _has_samples(self) -> bool:
+        return any(sample.enabled for sample in load_samples(self.config))
+
+    def _sample_default(self) -> list[str]:
+        """Draw the config's samples; return what went wrong, which training does not mind."""
+        with self._sampling():
+            return self.sampler.draw_default(self.progress)
+
+    def _sample_custom(self, command: Command) -> list[str]:
+        settings = SampleConfig.from_dict(command.arguments)
+        with self._sampling():
+            return self.sampler.draw_custom(settings, self.progress, command.id)
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
         self._flush_log()
         self._say("Sampling ...", "sampling")
         with self._averaged():
-            failure = self.sampler.draw_custom(SampleConfig.from_dict(command.arguments), self.progress, command.id)
+            yield
         self._logged_at = time.monotonic()
-        if failure:
-            raise RuntimeError(failure)
-        return f"Drawn at step {self.progress.global_step}."
 
     def _averaged(self) -> Any:
         return self.ema.in_place() if self.ema else nullcontext()
@@ -318,8 +337,9 @@ class GenericTrainer:
     # -- backups and saves -------------------------------------------------------------------------------------
 
     def _back_up(self) -> str:
-        """Write a backup; the losses so far are read first, so that no backup holds weights that went bad."""
+        """Write a backup; losses and weights are looked at first, so that no backup holds weights that went bad."""
         self._flush_log()
+        self._refuse_broken_weights()
         self._say("Creating backup", "backup")
         folder = Path(self.config.workspace_dir) / "backup"
         path = checkpoint.write_backup(folder, self.progress, self._meta(), self._write_state)
@@ -328,6 +348,14 @@ class GenericTrainer:
             checkpoint.keep_newest(folder, self.config.rolling_backup_count)
         self._logged_at = time.monotonic()
         return f"Backup of step {self.progress.global_step}."
+
+    def _refuse_broken_weights(self) -> None:
+        """A step can break the weights though its own loss was finite. Raises NotFinite."""
+        if not torch.stack([weight.detach().isfinite().all() for weight in self.parameters]).all():
+            raise NotFinite(
+                f"The weights are no longer finite after step {self.progress.global_step}: lower the learning rate, or "
+                "train in FLOAT_32 or BFLOAT_16, and continue from the last backup."
+            )
 
     def _meta(self) -> dict[str, Any]:
         return {
@@ -339,10 +367,9 @@ class GenericTrainer:
         }
 
     def _write_state(self, folder: Path) -> None:
-        save_file(
-            {f"{i:05}": weight.detach().cpu().contiguous() for i, weight in enumerate(self.parameters)},
-            folder / WEIGHTS,
-        )
+        save_file(_numbered(self.parameters), folder / WEIGHTS)
+        if self._holds_gradient():  # stopped within an accumulation: what is held counts in the next update
+            save_file(_numbered([weight.grad for weight in self.parameters]), folder / GRADIENTS)
         state = {
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -360,6 +387,9 @@ class GenericTrainer:
         meta = checkpoint.read_meta(backup)
         for weight, saved in zip(self.parameters, load_file(backup / WEIGHTS).values(), strict=True):
             weight.copy_(saved)
+        held = load_file(backup / GRADIENTS, str(self.device)) if (backup / GRADIENTS).exists() else {}
+        for name, gradient in held.items():
+            self.parameters[int(name)].grad = gradient
         state = torch.load(backup / OPTIMIZER, map_location=self.device, weights_only=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict({**state["schedule"], "lr_lambdas": self.schedule.state_dict()["lr_lambdas"]})
@@ -381,6 +411,7 @@ class GenericTrainer:
         return f"Saved as {path.name}."
 
     def _write_model(self, destination: Path) -> Path:
+        self._refuse_broken_weights()
         with self._averaged():
             return save_model(self.config, self.family, self.progress, destination)
 
@@ -434,3 +465,8 @@ class GenericTrainer:
         except BaseException:
             self.failed = True
             raise
+
+
+def _numbered(tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """Tensors by their place, which is the same in every attempt; what is None is left out."""
+    return {f"{i:05}": tensor.detach().cpu().contiguous() for i, tensor in enumerate(tensors) if tensor is not None}

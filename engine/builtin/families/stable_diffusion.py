@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ModelType, NoiseScheduler, TrainingMethod
 from engine.builtin.families.base import ModelFamily, Prediction
 from engine.builtin.families.single_file import configs_within, save_single_file
-from engine.builtin.precision import torch_dtype
+from engine.builtin.precision import autocast, torch_dtype
 from engine.interface.errors import MissingModel
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -152,29 +153,43 @@ class StableDiffusion(ModelFamily):
             on_step(step + 1, settings.diffusion_steps)
             return values
 
+        formats = {next(part.parameters()).dtype for part in self.parts.values()} - {torch.float32}
         try:
-            return self.pipeline(
-                prompt=settings.prompt,
-                negative_prompt=settings.negative_prompt,
-                width=settings.width,
-                height=settings.height,
-                num_inference_steps=settings.diffusion_steps,
-                guidance_scale=settings.cfg_scale,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                callback_on_step_end=report,
-            ).images[0]
+            with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
+                latents = self.pipeline(
+                    prompt=settings.prompt,
+                    negative_prompt=settings.negative_prompt,
+                    width=settings.width,
+                    height=settings.height,
+                    num_inference_steps=settings.diffusion_steps,
+                    guidance_scale=settings.cfg_scale,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    callback_on_step_end=report,
+                    output_type="latent",
+                ).images
         finally:
             self.pipeline.scheduler = training_scheduler
+        return self._decoded(latents)
+
+    def _decoded(self, latents: Tensor) -> Image.Image:
+        """One picture out of its latents, in the VAE's own format: half of its precision would show."""
+        vae = self.pipeline.vae
+        decoded = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
+        return self.pipeline.image_processor.postprocess(decoded.float(), do_denormalize=[True])[0]
 
     def save_model(self, path: Path, as_folder: bool, dtype: torch.dtype, metadata: dict[str, str]) -> None:
         if not as_folder:
             save_single_file(self.pipeline, path, dtype, metadata, is_v2=not self._is_v1)
             return
-        was = {name: part.dtype for name, part in self._modules().items()}
-        self.pipeline.to(dtype)
-        self.pipeline.save_pretrained(path)
-        for name, part in self._modules().items():
-            part.to(was[name])
+        own = self._modules()
+        try:
+            for name, part in own.items():  # a copy is rounded: training goes on with the weights as they are
+                part.to("cpu")
+                setattr(self.pipeline, name, part if part.dtype is dtype else copy.deepcopy(part).to(dtype))
+            self.pipeline.save_pretrained(path)
+        finally:
+            for name, part in own.items():
+                setattr(self.pipeline, name, part.to(self.device))
 
     def describe(self) -> dict[str, Any]:
         version = "sd_v1" if self._is_v1 else "sd_v2"
