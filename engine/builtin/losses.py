@@ -9,6 +9,7 @@ from torch.nn import functional
 from engine.builtin.config import TrainConfig
 from engine.builtin.enums import LossWeight
 from engine.builtin.families.base import Prediction
+from engine.builtin.precision import to_device
 
 
 def batch_loss(config: TrainConfig, prediction: Prediction, concept_weight: Tensor) -> Tensor:
@@ -16,7 +17,7 @@ def batch_loss(config: TrainConfig, prediction: Prediction, concept_weight: Tens
     per_item = _error(config, prediction.predicted, prediction.target)
     if config.loss_weight_fn is LossWeight.MIN_SNR_GAMMA:
         per_item = per_item * min_snr_weight(prediction.snr, config.loss_weight_strength, prediction.is_velocity)
-    return (per_item * concept_weight.to(per_item.device)).mean()
+    return (per_item * to_device(concept_weight, per_item.device)).mean()
 
 
 def min_snr_weight(snr: Tensor, gamma: float, is_velocity: bool) -> Tensor:

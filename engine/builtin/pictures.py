@@ -7,7 +7,9 @@ import io
 import json
 import logging
 import os
+import threading
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -114,8 +116,9 @@ def pixels(picture: Image.Image, crop: Crop) -> numpy.ndarray:
 class PictureIndex:
     """The facts of pictures that were read before, so that unchanged files are not decoded and hashed again.
 
-    A file counts as unchanged while its path, size and modification time are the same. Kept as one JSON file in the
-    cache folder; where two runs write it, the last one wins and the other's pictures are merely read again.
+    A file counts as unchanged while its path, inode, size and times are the same; the time of the last change of the
+    inode tells also of a file whose modification time was set back. Kept as one JSON file in the cache folder; where
+    two runs write it, the last one wins and the other's pictures are merely read again.
     """
 
     FILE_NAME = "pictures.json"
@@ -128,7 +131,7 @@ class PictureIndex:
     def facts(self, path: Path) -> PictureFacts:
         """The facts of one file; decodes it where it is new. Raises UnreadablePicture and OSError."""
         stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
+        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         entry = self.known.get(str(path))
         if entry and entry["stamp"] == stamp:
             return PictureFacts(entry["digest"], entry["width"], entry["height"])
@@ -138,13 +141,18 @@ class PictureIndex:
         return facts
 
     def save(self) -> None:
-        """Write the index where something was added."""
+        """Write the index where something was added; one that cannot be written only costs time."""
         if not self.changed:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(self.known))
-        beside.replace(self.path)
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps(self.known))
+            beside.replace(self.path)
+        except OSError as error:
+            with suppress(OSError):
+                beside.unlink()
+            logger.warning("The picture index %s could not be written (%s); pictures are read again.", self.path, error)
         self.changed = False
 
     def _load(self) -> dict[str, dict]:

@@ -125,7 +125,9 @@ class EpochPlan:
         return crop_for(picture.facts, size, flip, jitter)
 
     def _caption(self, picture: Picture, epoch: int) -> str:
-        turn = epoch % picture.concept.text_variations
+        """One of the picture's captions; where they are encoded anew each time, another in each epoch."""
+        cached = self.config.latent_caching and not self.config.text_encoder.train
+        turn = epoch % picture.concept.text_variations if cached else epoch
         return self._random(picture, f"caption/{turn}").choice(picture.captions)
 
     def _random(self, picture: Picture, purpose: str) -> Random:

@@ -36,6 +36,13 @@ def computing_dtype(config: TrainConfig, device: torch.device) -> tuple[torch.dt
     return dtype, []
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy to the device without a wait: a copy out of pageable memory first waits for all work that is under way."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Compute in `dtype` where that is safe; nothing to do for float32."""
     return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype)

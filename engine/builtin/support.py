@@ -286,6 +286,8 @@ def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
             yield from leaves(value, f"{path}.")
         elif isinstance(value, list) and value and isinstance(value[0], Settings):
             for index, item in enumerate(value):
+                if not getattr(item, "enabled", True):
+                    continue  # a concept or sample that is turned off may be as it likes
                 yield from leaves(item, f"{path}.{index}.")
         else:
             yield Leaf(path, value, settings.own_default(name), settings.metadata_of(name))

@@ -109,7 +109,7 @@ def _concepts(config: TrainConfig) -> Iterator[Problem]:
 def _resolutions(config: TrainConfig) -> Iterator[Problem]:
     yield from _resolution("resolution", config.resolution)
     for index, concept in enumerate(config.concepts or []):
-        if concept.image.enable_resolution_override:
+        if concept.enabled and concept.image.enable_resolution_override:
             yield from _resolution(f"concepts.{index}.image.resolution_override", concept.image.resolution_override)
 
 
@@ -141,7 +141,8 @@ def _cloud(config: TrainConfig) -> Iterator[Problem]:
 
 def _samples(config: TrainConfig) -> Iterator[Problem]:
     for index, sample in enumerate(config.samples or []):
-        yield from check_sample(sample, f"samples.{index}.")
+        if sample.enabled:
+            yield from check_sample(sample, f"samples.{index}.")
 
 
 def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:

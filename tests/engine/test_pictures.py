@@ -20,6 +20,7 @@ from engine.builtin.pictures import (
     read_facts,
     read_unchanged,
 )
+from tests.waiting import wait_for
 
 ORIENTATION = 0x0112
 
@@ -149,6 +150,24 @@ class TestIndex:
         assert index.facts(picture).digest != before.digest
         assert len(decoded) == 2
 
+    def test_a_changed_picture_of_the_same_size_and_time_is_read_again(self, tmp_path):
+        picture, index = tmp_path / "p.bmp", PictureIndex(tmp_path)
+        digests = []
+        for shade in (1, 2):
+            Image.new("RGB", (30, 20), (shade, 0, 0)).save(picture)
+            os.utime(picture, ns=(1, 1))
+            digests.append(index.facts(picture).digest)
+            wait_for(lambda: time_of_a_new_file(tmp_path) > picture.stat().st_ctime_ns)
+        assert digests[0] != digests[1]
+
+    def test_an_index_that_cannot_be_written_ends_nothing(self, tmp_path, picture, caplog):
+        (tmp_path / "cache").write_text("a file where the folder should be")
+        index = PictureIndex(tmp_path / "other")
+        index.path = tmp_path / "cache" / PictureIndex.FILE_NAME
+        index.facts(picture)
+        index.save()
+        assert "could not be written" in caplog.text
+
     def test_a_broken_index_is_made_anew(self, tmp_path, picture, caplog):
         (tmp_path / PictureIndex.FILE_NAME).write_text("{")
         index = PictureIndex(tmp_path)
@@ -166,3 +185,10 @@ class TestIndex:
         Image.new("RGB", (30, 20), (9, 9, 9)).save(picture)
         with pytest.raises(UnreadablePicture, match="changed"):
             read_unchanged(picture, before)
+
+
+def time_of_a_new_file(folder):
+    """In nanoseconds, as coarse as the file system counts."""
+    (folder / "clock").unlink(missing_ok=True)
+    (folder / "clock").touch()
+    return (folder / "clock").stat().st_ctime_ns

@@ -121,10 +121,23 @@ def test_without_jitter_the_centre_is_cut(plan_of):
 
 
 def test_captions_take_turns_over_their_variations(plan_of, tmp_path):
-    plan = plan_of([SQUARE], {"text_variations": 20}, batch_size=1)
+    plan = plan_of([SQUARE], {"text_variations": 20}, batch_size=1, text_encoder={"train": False})
     (tmp_path / "stars" / "0.txt").write_text("one\ntwo\nthree")
     plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
     assert {plan.batches(epoch)[0][0].caption for epoch in range(20)} == {"one", "two", "three"}
+
+
+def test_captions_that_are_not_cached_change_from_epoch_to_epoch(plan_of, tmp_path):
+    def captions(**changes):
+        plan = plan_of([SQUARE], batch_size=1, **changes)
+        (tmp_path / "stars" / "0.txt").write_text("one\ntwo\nthree")
+        plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
+        return {plan.batches(epoch)[0][0].caption for epoch in range(20)}
+
+    frozen = {"text_encoder": {"train": False}}
+    assert captions(text_encoder={"train": True}) == {"one", "two", "three"}
+    assert captions(**frozen, latent_caching=False) == {"one", "two", "three"}
+    assert len(captions(**frozen)) == 1
 
 
 def test_the_variants_are_all_that_epochs_ask_for(plan_of):

@@ -23,6 +23,11 @@ def test_onetrainers_defaults_only_lack_something_to_train_on():
     assert check(defaults() | DATA) == []
 
 
+def test_what_is_turned_off_may_be_as_it_likes():
+    off = {"enabled": False, "type": "VALIDATION", "text": {"enable_tag_shuffling": True}}
+    assert found({"concepts": [*DATA["concepts"], off], "samples": [{"enabled": False, "width": 33}]}) == {}
+
+
 def test_the_checked_result_of_a_config_is_as_good_as_the_config():
     values = TrainConfig.from_dict(DATA | {"optimizer": {"optimizer": "ADAFACTOR"}}).to_dict()
     assert check(values) == []

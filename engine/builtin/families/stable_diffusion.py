@@ -27,7 +27,7 @@ from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ModelType, NoiseScheduler, TrainingMethod
 from engine.builtin.families.base import ModelFamily, Prediction
 from engine.builtin.families.single_file import configs_within, save_single_file
-from engine.builtin.precision import autocast, torch_dtype
+from engine.builtin.precision import autocast, to_device, torch_dtype
 from engine.interface.errors import MissingModel
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -103,7 +103,7 @@ class StableDiffusion(ModelFamily):
     def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """The text encoder's last hidden state: (batch, tokens, width)."""
         tokens = self.pipeline.tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
-        return {"hidden": self.pipeline.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state}
+        return {"hidden": self.pipeline.text_encoder(to_device(tokens.input_ids, self.device)).last_hidden_state}
 
     def checkpoint_gradients(self, part: nn.Module) -> None:
         if self.device.type == "cpu":
@@ -114,12 +114,12 @@ class StableDiffusion(ModelFamily):
             self.pipeline.text_encoder.gradient_checkpointing_enable()
 
     def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
-        mean, std = latents["mean"].to(self.device), latents["std"].to(self.device)
+        mean, std = (to_device(latents[name], self.device) for name in ("mean", "std"))
         clean = (mean + std * torch.randn_like(std)) * self.pipeline.vae.config.scaling_factor
         noise = self._draw_noise(clean)
         timesteps = self._draw_timesteps(len(clean))
         noisy = self.noise.add_noise(clean, noise, timesteps)
-        hidden = text["hidden"].to(self.device)
+        hidden = to_device(text["hidden"], self.device)
         predicted = self.pipeline.unet(noisy, timesteps, hidden, return_dict=False)[0]
         is_velocity = self.noise.config.prediction_type == "v_prediction"
         target = self.noise.get_velocity(clean, noise, timesteps) if is_velocity else noise
