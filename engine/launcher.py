@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,18 @@ class Identity:
     """Which process it is: a pid alone may be somebody else's after a while."""
 
     pid: int
-    started: float
-    boot: float
+    started: float  # seconds after the boot: a clock that is set meanwhile does not make it another process
+    boot: str
 
     @classmethod
     def of(cls, pid: int) -> Identity:
-        return cls(pid, psutil.Process(pid).create_time(), psutil.boot_time())
+        return cls(pid, _started(psutil.Process(pid)), _boot())
 
     def process(self) -> psutil.Process | None:
         """The living process, or None; one that only waits to be reaped does not live."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < SAME_START
+            same = self.boot == _boot() and abs(_started(process) - self.started) < SAME_START
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
@@ -81,9 +82,22 @@ class EngineProcess:
         try:
             identity = Identity(**json.loads((folder / PROCESS_FILE).read_text()))
         except (OSError, ValueError, TypeError):
-            return None
+            return cls._find_unwritten(folder)
         found = cls(folder, identity)
         return found if found.alive else None
+
+    @classmethod
+    def _find_unwritten(cls, folder: Path) -> EngineProcess | None:
+        """One whose starter was killed before it could note it: it has the attempt's folder as an argument."""
+        if not (folder / SPEC_FILE).exists():
+            return None
+        for process in psutil.process_iter(["cmdline"]):
+            if str(folder) in (process.info["cmdline"] or [])[1:]:
+                with suppress(psutil.NoSuchProcess):
+                    identity = Identity.of(process.pid)
+                    write_json(folder / PROCESS_FILE, asdict(identity))
+                    return cls(folder, identity)
+        return None
 
     @classmethod
     def find_all(cls, runs: Path) -> Iterator[EngineProcess]:
@@ -152,6 +166,17 @@ class EngineProcess:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds between the boot and the process's start."""
+    return process.create_time() - psutil.boot_time()
+
+
+def _boot() -> str:
+    """What tells this boot of the machine from others."""
+    file = Path("/proc/sys/kernel/random/boot_id")
+    return file.read_text().strip() if file.exists() else ""
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +29,15 @@ class TrainCommands:
     The methods without an id are OneTrainer's, for callers that hold a trainer in their own process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_command: Callable[[TrainCommands], None] | None = None) -> None:
+        self._on_command = on_command
         self._arrived = threading.Condition()
         self._pending: list[Command] = []
         self._stop: Command | None = None
+
+    def set_on_command(self, on_command: Callable[[TrainCommands], None]) -> None:
+        """Have a function called after each command that comes in."""
+        self._on_command = on_command
 
     def stop(self, final_model: bool = True) -> None:
         self.put(Command("stop", {"final_model": final_model}))
@@ -62,6 +68,8 @@ class TrainCommands:
             if command.kind == "stop" and self._stop is None:
                 self._stop = command
             self._arrived.notify_all()
+        if self._on_command:
+            self._on_command(self)
 
     @property
     def stop_requested(self) -> Command | None:

@@ -8,6 +8,7 @@ command_done, command_refused, failed, ended.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import threading
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+logger = logging.getLogger("engine")
 FILE_NAME = "journal.jsonl"
 LASTING = frozenset({"artifact", "command_done", "command_refused", "failed", "ended"})
 READ_BYTES = 1 << 20
@@ -39,17 +41,45 @@ class JournalWriter:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
         self._sequence = 0
+        self._unwritten = b""
         self._on_append = on_append
 
     def append(self, kind: str, data: dict[str, Any]) -> None:
-        """Write one event. What must survive a power cut is on the disk when this returns."""
+        """Write one event. What must survive a power cut is on the disk when this returns.
+
+        What a full disk does not take is kept, and goes out before the next event: no line is torn or lost.
+        """
         with self._lock:
             self._sequence += 1
             event = {"sequence": self._sequence, "time": time.time(), "kind": kind, "data": _finite(data)}
-            self._file.write(json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n")
-            if kind in LASTING:
-                os.fsync(self._file.fileno())
+            had_room = not self._unwritten
+            self._unwritten += json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+            try:
+                self._write()
+                if kind in LASTING:
+                    os.fsync(self._file.fileno())
+            except OSError as error:
+                if had_room:
+                    logger.warning("The journal cannot be written, so its events wait for room: %s", error)
         self._on_append()
+
+    def drain(self, seconds: float) -> bool:
+        """Write what waits for room, for at most so long; say whether all is written."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with self._lock:
+                    self._write()
+                return True
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.2)
+
+    def _write(self) -> None:
+        while self._unwritten:
+            written = self._file.write(self._unwritten)
+            self._unwritten = self._unwritten[written:]
 
     def close(self) -> None:
         self._file.close()

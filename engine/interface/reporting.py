@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.interface.journal import FILE_NAME, JournalWriter
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
+LAST_WORD_SECONDS = 60.0  # how long the last word waits for room on a full disk
 
 
 class Reporter:
@@ -55,6 +57,11 @@ class Reporter:
 
     def run(self, train: Callable[[], str]) -> int:
         """Do the whole training and say how it ended; `train` returns `finished` or `stopped`. Returns the status."""
+        status = self._run(train)
+        self._journal.drain(LAST_WORD_SECONDS)
+        return status
+
+    def _run(self, train: Callable[[], str]) -> int:
         try:
             ending = train()
         except TrainingError as error:
@@ -69,8 +76,9 @@ class Reporter:
         return 0
 
     def _fail(self, sentence: str, reason: str, trace: str = "") -> None:
-        print(trace or sentence, file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
         self._journal.append("failed", {"message": sentence, "reason": reason, "traceback": trace})
+        with suppress(OSError):  # the disk may be full: the journal is what counts
+            print(trace or sentence, file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
 
     def _progress(self, progress: TrainProgress, max_step: int, max_epoch: int) -> None:
         self._journal.append("progress", {**progress.to_dict(), "max_step": max_step, "max_epoch": max_epoch})

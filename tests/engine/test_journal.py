@@ -1,5 +1,6 @@
 """The journal: written by the engine process, read by the worker."""
 
+import errno
 import json
 
 import pytest
@@ -47,6 +48,33 @@ def test_a_line_that_is_no_event_does_not_hold_up_what_follows(path):
     path.write_bytes(b"\x00\x00\x00\n" + line + b"\n")
     events, _ = read_journal(path)
     assert [event.kind for event in events] == ["damaged", "k"]
+
+
+class FullDisk:
+    """A file on a disk with room for so many bytes."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def write(self, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = data[: self.room]
+        self.room -= len(taken)
+        return self.file.write(taken)
+
+
+def test_what_a_full_disk_does_not_take_is_written_whole_once_there_is_room(path):
+    writer = JournalWriter(path)
+    writer._file = disk = FullDisk(writer._file, room=100)
+    for step in range(3):
+        writer.append("progress", {"global_step": step})
+    assert [event.sequence for event in read_journal(path)[0]] == [1]
+    assert not writer.drain(0)
+    disk.room = 10_000
+    writer.append("progress", {"global_step": 3})
+    assert [event.sequence for event in read_journal(path)[0]] == [1, 2, 3, 4]
+    assert writer.drain(0)
 
 
 def test_not_a_number_becomes_null(path):

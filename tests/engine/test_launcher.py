@@ -18,8 +18,8 @@ PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'impor
 def start(tmp_path):
     started = []
 
-    def start(code, folder="runs/r/attempts/1"):
-        command = [sys.executable, "-c", code]
+    def start(code, folder="runs/r/attempts/1", arguments=()):
+        command = [sys.executable, "-c", code, *arguments]
         process = EngineProcess.start(tmp_path / folder, {"attempt": 1}, command, tmp_path, os.environ)
         started.append(process)
         wait_for(lambda: "ready" in (process.folder / "engine.log").read_text() or not process.alive)
@@ -47,6 +47,28 @@ def test_another_process_with_the_same_pid_is_not_taken_for_it(start):
     file = process.folder / "process.json"
     file.write_text(file.read_text().replace('"started": ', '"started": 1'))
     assert EngineProcess.find(process.folder) is None
+
+
+def test_a_process_is_found_again_though_the_clock_was_set_meanwhile(start, monkeypatch):
+    process = start(SLEEPER)
+    boot_time = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time + 3600)  # what psutil reckons after that
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time + 3600)
+    assert EngineProcess.find(process.folder)
+
+
+def test_a_process_of_an_earlier_boot_is_not_found(start, monkeypatch):
+    process = start(SLEEPER)
+    monkeypatch.setattr("engine.launcher._boot", lambda: "another")
+    assert EngineProcess.find(process.folder) is None
+
+
+def test_a_process_is_found_though_its_starter_was_killed_before_it_noted_it(start, tmp_path):
+    folder = tmp_path / "runs/r/attempts/1"
+    process = start(SLEEPER, folder, [str(folder)])
+    (folder / "process.json").unlink()
+    assert EngineProcess.find(folder).identity == process.identity
+    assert EngineProcess.find(folder.with_name("2")) is None
 
 
 def test_all_living_processes_below_a_folder_are_found(start, tmp_path):
