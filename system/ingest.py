@@ -69,15 +69,14 @@ class Transcript:
     def store(self, offset: int) -> list[Message]:
         self._lock()
         for event in self.events:
-            self._note(event)
-            getattr(self, f"_take_{event.kind}", self._take_nothing)(event)
+            self._take(event)
         self._store_metrics()
         last = self.events[-1].sequence or self.run.journal_sequence
         changes = {**self.changes, "journal_offset": offset, "journal_sequence": last}
         Run.objects.filter(pk=self.run.pk).update(**changes)
         self.run.refresh_from_db()
         for status, detail, more in self.moves:
-            if self.run.status != status:
+            if self._may_move_to(status):
                 self.run.move_to(status, detail=detail, **more)
         if self.run.is_ended:
             self._close_commands()
@@ -88,6 +87,20 @@ class Transcript:
         if (present["attempt"], present["journal_offset"]) != (self.run.attempt, self.run.journal_offset):
             raise StaleAttempt(f"Run {self.run.pk} is no longer in attempt {self.run.attempt} at this offset.")
         self.run.status = present["status"]
+
+    def _may_move_to(self, status: str) -> bool:
+        """A run that is to stop does not look as if it would not, though its process has not heard of it yet."""
+        going_on = status in (Run.Status.RUNNING, Run.Status.PAUSED)
+        return self.run.status != status and not (going_on and self.run.status == Run.Status.STOPPING)
+
+    def _take(self, event: Event) -> None:
+        """Take one event in; one that lacks what its kind has must not hold up all that follow."""
+        try:
+            getattr(self, f"_take_{event.kind}", self._take_nothing)(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("Event %d of run %s is damaged (%r).", event.sequence, self.run.pk, error)
+            event = Event(event.sequence, event.time, "damaged", {"kind": event.kind, "why": repr(error)})
+        self._note(event)
 
     def _note(self, event: Event) -> None:
         if event.kind in TIMELINE:
@@ -113,16 +126,15 @@ class Transcript:
     def _take_phase(self, event: Event) -> None:
         phase = event.data["phase"]
         self.changes["phase"] = phase
-        if self.run.status != Run.Status.STOPPING:
-            self._move(Run.Status.PAUSED if phase == "paused" else Run.Status.RUNNING)
+        self._move(Run.Status.PAUSED if phase == "paused" else Run.Status.RUNNING)
 
     def _take_progress(self, event: Event) -> None:
         self.changes |= {name: event.data[name] for name in PROGRESS}
 
     def _take_metrics(self, event: Event) -> None:
-        self.metrics.append(event)
-        values = event.data["values"]
+        values, _ = event.data["values"], int(event.data["step"])
         self.changes |= {name: values[name] for name in LIVE_METRICS if values.get(name) is not None}
+        self.metrics.append(event)
 
     def _take_sample_progress(self, event: Event) -> None:
         data = {**event.data, "run_id": str(self.run.pk)}

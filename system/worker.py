@@ -16,16 +16,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
-from engine.engines import get_engine
+from engine.engines import UnknownEngine, get_engine
 from engine.interface.commands import Command
+from engine.interface.journal import FILE_NAME as JOURNAL
 from engine.launcher import EngineProcess
 from system.ingest import JournalReader, StaleAttempt
 from system.models import LATE, Worker
 from system.resources import gpus, host_resources
+from system.worker_name import NameLock
 from training.models import Run, RunCommand
 from training.publisher import Publisher, command_message, state_messages
 
@@ -35,6 +37,7 @@ COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
 PASS_SECONDS = 0.05  # at most so many times a second is a journal read
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
+LINGER_SECONDS = 30  # how long an engine process may live on after its last word
 SAME_SIGNAL = (
     0.3  # seconds; a service manager tells all processes of a service, and the supervisor tells this one again
 )
@@ -51,11 +54,22 @@ class GpuWorker:
         self.shutting_down = False
         self.detached = False
         self.following: Following | None = None
+        self._name = NameLock(name)
         self._beat = 0.0
         self._signal_at = -math.inf
 
     def run(self) -> None:
-        """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting."""
+        """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting.
+
+        Raises NameTaken.
+        """
+        self._name.take()
+        try:
+            self._run()
+        finally:
+            self._name.release()
+
+    def _run(self) -> None:
         self._listen_to_signals()
         while not self.detached:
             try:
@@ -87,11 +101,15 @@ class GpuWorker:
     def _find_orphan(self) -> Following | None:
         """A run of this host that nobody follows: this worker's own from before, or a vanished worker's."""
         nobody = Q(worker__name=self.name) | Q(worker__host=self.host, worker__heartbeat_at__lt=now() - LATE)
-        run = Run.objects.active().filter(nobody).first()
-        if run is None or not self._take_over(run):
-            return None
-        logger.info("Following run %s again, attempt %d.", run, run.attempt)
-        return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
+        for run in Run.objects.active().filter(nobody).select_related("worker"):
+            if not self._is_followed_by_another(run) and self._take_over(run):
+                logger.info("Following run %s again, attempt %d.", run, run.attempt)
+                return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
+        return None
+
+    def _is_followed_by_another(self, run: Run) -> bool:
+        """A worker that is only late, since the database was away, goes on with its run."""
+        return run.worker is not None and run.worker.name != self.name and NameLock(run.worker.name).is_held
 
     def _take_over(self, run: Run) -> bool:
         rivals = Run.objects.active().filter(pk=run.pk, worker=run.worker, attempt=run.attempt)
@@ -113,12 +131,15 @@ class GpuWorker:
                 phase="",
                 ended_at=None,
                 steps_per_second=None,
+                error="",
+                error_reason="",
+                traceback="",
             )
             if claimed:
                 return self._launch(run)
         return None
 
-    def _launch(self, run: Run) -> Following:
+    def _launch(self, run: Run) -> Following | None:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
         spec = {
             "run_id": str(run.pk),
@@ -127,8 +148,13 @@ class GpuWorker:
             "config": engine_config(run, on_gpu=bool(self.gpu)),
             "resume_from": run.resume_from or None,
         }
-        command = get_engine(run.engine).command(run.attempt_folder)
-        process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, self._environment())
+        try:
+            command = get_engine(run.engine).command(run.attempt_folder)
+            process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, self._environment())
+        except (OSError, UnknownEngine) as error:
+            logger.exception("Run %s could not be started.", run)
+            Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
+            return None
         self.publisher.publish(state_messages(run))
         return Following(run, process, self.publisher)
 
@@ -169,7 +195,10 @@ class GpuWorker:
         return ", ".join(names) or "CPU"
 
     def _sign_off(self) -> None:
-        Worker.objects.filter(name=self.name).update(status=Worker.Status.OFFLINE, heartbeat_at=now())
+        try:
+            Worker.objects.filter(name=self.name).update(status=Worker.Status.OFFLINE, heartbeat_at=now())
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The database is away, so this worker ends without saying so. %s", error)
 
     # -- signals -----------------------------------------------------------------------------------------------
 
@@ -201,6 +230,7 @@ class Following:
         self.reader = JournalReader(run)
         self._asked_for_commands = 0.0
         self._shutdown_asked = False
+        self._ended_at: float | None = None
         self._killed = ""
 
     def step(self, shutting_down: bool) -> bool:
@@ -219,6 +249,7 @@ class Following:
             return False
         if alive:
             self._pass_commands(shutting_down)
+            self._enforce_end()
             return True
         self._end()
         return False
@@ -235,12 +266,18 @@ class Following:
             return
         self._asked_for_commands = time.monotonic()
         if shutting_down and not self._shutdown_asked:
-            self._shutdown_asked = True
-            self.run.commands.create(attempt=self.run.attempt, kind="stop", arguments={"final_model": False})
-            self.run.move_to(Run.Status.STOPPING, detail="The server is being shut down.")
+            self._ask_to_stop()
+            self._shutdown_asked = True  # not before: the database may be away just now
         for command in self.run.commands.filter(status=RunCommand.Status.REQUESTED):
             self._deliver(command)
         self._enforce_stop()
+
+    @transaction.atomic
+    def _ask_to_stop(self) -> None:
+        self.run.refresh_from_db()
+        if self.run.is_active:
+            self.run.commands.create(attempt=self.run.attempt, kind="stop", arguments={"final_model": False})
+            self.run.move_to(Run.Status.STOPPING, detail="The server is being shut down.")
 
     def _deliver(self, command: RunCommand) -> None:
         if self.process is None or not self.process.send(Command(command.kind, command.arguments, str(command.pk))):
@@ -256,6 +293,14 @@ class Following:
         if self.run.commands.filter(kind="stop", status__in=RunCommand.OPEN, requested_at__lt=patience).exists():
             self.kill(f"It did not stop within {settings.STOP_GRACE_SECONDS} seconds, so it was killed.")
 
+    def _enforce_end(self) -> None:
+        """A process that has said its last word has nothing to do any more, and holds a GPU's memory."""
+        if not self.run.is_ended:
+            return
+        self._ended_at = self._ended_at or time.monotonic()
+        if time.monotonic() - self._ended_at > LINGER_SECONDS:
+            self.kill("It did not end after its last word, so it was killed.")
+
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
@@ -263,21 +308,34 @@ class Following:
         self.run.refresh_from_db()
         if self.run.is_active:
             self._end_without_a_word()
+            self.run.refresh_from_db()
         logger.info("Run %s is %s.", self.run, self.run.status)
         self.publisher.publish(state_messages(self.run))
 
+    def end_unstarted(self, sentence: str) -> None:
+        """There never was a process."""
+        self._close(Run.Status.FAILED, sentence, "not_started")
+        self.publisher.publish(state_messages(self.run))
+
+    @transaction.atomic  # or a kill in between leaves commands open for ever, or a run that nobody resumes
     def _end_without_a_word(self) -> None:
         asked_to_stop = self.run.status == Run.Status.STOPPING
         status = Run.Status.STOPPED if asked_to_stop else Run.Status.INTERRUPTED
         sentence = self._killed or self._how_it_went()
-        self.run.move_to(status, detail=sentence, error=sentence, error_reason="interrupted")
+        self._close(status, sentence, "interrupted")
+        if not asked_to_stop:
+            self._retry()
+
+    @transaction.atomic
+    def _close(self, status: str, sentence: str, reason: str) -> None:
+        """End the run with a sentence, and with it the commands that nobody will obey any more."""
+        self.run.move_to(status, detail=sentence, error=sentence, error_reason=reason)
         for command in self.run.commands.filter(status__in=RunCommand.OPEN):
             done = command.kind == "stop"
             command.status = RunCommand.Status.DONE if done else RunCommand.Status.EXPIRED
             command.detail, command.ended_at = sentence, now()
             command.save(update_fields=["status", "detail", "ended_at"])
-        if not asked_to_stop:
-            self._retry()
+            self.publisher.publish([command_message(command)])
 
     def _how_it_went(self) -> str:
         code = self.process.exit_code if self.process else None
@@ -288,17 +346,26 @@ class Following:
 
     def _retry(self) -> None:
         """Queue it again from its newest whole backup, as often as its policy allows."""
-        backup = self.run.newest_backup()
-        if not self.run.retries_left or backup is None:
+        if not self.run.retries_left:
+            return
+        if self._never_began():
+            detail, resume_from = "It is started again, as its process never came to be.", self.run.resume_from
+        elif backup := self.run.newest_backup():
+            detail, resume_from = f"It goes on by itself from the backup of step {backup.global_step}.", backup.path
+        else:
             return
         self.run.move_to(
             Run.Status.QUEUED,
-            detail=f"It goes on by itself from the backup of step {backup.global_step}.",
-            resume_from=backup.path,
+            detail=detail,
+            resume_from=resume_from,
             retries_left=self.run.retries_left - 1,
             queued_at=now(),
             ended_at=None,
         )
+
+    def _never_began(self) -> bool:
+        """The worker before this one was killed between claiming the run and starting its process."""
+        return self.process is None and not (self.run.attempt_folder / JOURNAL).exists()
 
 
 def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
@@ -309,4 +376,8 @@ def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
     config["output_model_destination"] = str(run.folder / config.get("output_model_destination", "model.safetensors"))
     if not on_gpu:
         config["train_device"] = config["temp_device"] = "cpu"
+    elif str(config.get("train_device", "")).startswith("cuda"):
+        config["train_device"] = (
+            "cuda"  # the worker's own GPU is the only one that the process sees, whatever its number
+        )
     return config

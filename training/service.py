@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -141,8 +142,14 @@ class TrainerService:
             raise NotNow(_("Nothing is training: start a run first."))
         return run
 
+    @transaction.atomic
     def _request(self, run: Run, kind: str, arguments: dict[str, Any] | None = None) -> RunCommand:
-        """Write the wish down: the worker looks for such rows, so a click is never lost."""
+        """Write the wish down: the worker looks for such rows, so a click is never lost.
+
+        The run is locked meanwhile: one that ends at this moment would leave the wish open for ever.
+        """
+        Run.objects.select_for_update().filter(pk=run.pk).first()
+        run.refresh_from_db()
         if not run.is_active:
             raise NotNow(
                 _("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")

@@ -6,9 +6,10 @@ import socket
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from system.worker import GpuWorker
+from system.worker_name import NameTaken
 
 
 class Command(BaseCommand):
@@ -24,4 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, gpu: str, name: str, once: bool, **options: Any) -> None:
         name = name or f"{socket.gethostname()}:{f'gpu{gpu}' if gpu else 'cpu'}"
-        GpuWorker(name, gpu, once).run()
+        try:
+            GpuWorker(name, gpu, once).run()
+        except NameTaken as error:
+            raise CommandError(str(error)) from error
