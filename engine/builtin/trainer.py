@@ -139,6 +139,11 @@ class GenericTrainer:
 
     def _set_up_schedule(self) -> None:
         per_epoch = len(self.loader)
+        if 0 < per_epoch * self.config.epochs < self.config.gradient_accumulation_steps:
+            raise BadData(
+                f"The weights would never change: {per_epoch * self.config.epochs} batches in all are fewer than "
+                f"gradient_accumulation_steps ({self.config.gradient_accumulation_steps}); lower it, or raise epochs."
+            )
         self.total_steps = math.ceil(per_epoch * self.config.epochs / self.config.gradient_accumulation_steps)
         self.schedule = make_schedule(self.config, self.optimizer, self.total_steps)
         config = self.config

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from engine.builtin import checkpoint
+from engine.builtin.families import load_family
 from engine.interface.commands import Command
 from engine.interface.errors import BadData, MissingModel, NotFinite
 from tests.engine.tiny import Training, make_model, make_pictures, sample
@@ -220,6 +221,21 @@ def test_a_missing_model_is_named(training):
 def test_fewer_pictures_than_a_batch_are_refused(training):
     with pytest.raises(BadData, match="batch_size"):
         training(batch_size=7).run()
+
+
+def test_fewer_batches_than_are_added_up_for_one_step_are_refused_before_the_first(training):
+    run = training(gradient_accumulation_steps=7)
+    with pytest.raises(BadData, match="6 batches in all are fewer than gradient_accumulation_steps"):
+        run.run()
+    assert not run.recorder.of("on_update_train_progress")
+
+
+def test_another_tokenizer_never_hits_the_cache_of_the_old_one(training, monkeypatch):
+    family = load_family(training().config, torch.device("cpu"))
+    before = family.cache_identity()
+    assert family.cache_identity() == before
+    monkeypatch.setattr(family.pipeline.tokenizer, "get_vocab", lambda: {"star": 1})
+    assert family.cache_identity() != before
 
 
 def test_a_missing_caption_is_named(training, pictures):

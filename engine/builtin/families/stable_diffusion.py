@@ -85,8 +85,9 @@ class StableDiffusion(ModelFamily):
         return {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
 
     def cache_identity(self) -> str:
-        """A digest of the weights that encode, so that another model in the same folder is told apart."""
-        digest = hashlib.sha256(json.dumps(dict(self.pipeline.vae.config), sort_keys=True, default=str).encode())
+        """A digest of what encodes, so that another model or tokenizer in the same folder is told apart."""
+        facts = [dict(self.pipeline.vae.config), self.pipeline.tokenizer.get_vocab()]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
         for part in (self.pipeline.vae, self.pipeline.text_encoder):
             for name, weight in part.named_parameters():
                 if "lora_" not in name:
