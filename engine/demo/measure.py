@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MODEL = Path(__file__).parent / "model"
 SEEDS = (1, 2, 3, 4)
 STEPS = 20  # these two as in the demo run's own samples
-GUIDANCE = 5.0
+GUIDANCE = 3.0
 FRAME = 2  # pixels around a picture of the grid, green where it shows what was asked for
 GAP = 16
 

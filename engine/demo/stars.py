@@ -127,7 +127,7 @@ def refuse_unlike_star(outline: Array, figure_area: float) -> None:
     if not LEAST_SOLIDITY < solidity < MOST_SOLIDITY:
         raise NoStar(f"it fills {solidity:.0%} of its convex hull")
     tips, dips = corners(outline)
-    if (len(tips), len(dips)) != (POINTS, POINTS):
+    if len(tips) != POINTS or abs(len(dips) - POINTS) > 1:  # a wide dip may have two corners, a shallow one none
         raise NoStar(f"it has {len(tips)} corners outwards and {len(dips)} inwards")
     if area > MOST_BULGE * polygon_area(_in_order(np.concatenate([tips, dips]))):
         raise NoStar("its sides are round")
