@@ -59,7 +59,7 @@ def test_no_two_pictures_have_the_same_caption():
 def test_the_config_is_read_whole(config):
     unknown = [problem for problem in check(config) if "unknown" in problem.message.lower()]
     assert unknown == []
-    assert TrainConfig.from_dict(config).to_dict().items() >= {"seed": 1, "lora_rank": 16, "batch_size": 8}.items()
+    assert TrainConfig.from_dict(config).to_dict().items() >= {"seed": 1, "lora_rank": 32, "batch_size": 8}.items()
 
 
 def test_the_config_names_only_what_the_built_in_engine_supports(config):
@@ -72,9 +72,9 @@ def test_a_setting_that_is_not_supported_would_be_found(config):
     ]
 
 
-def test_the_config_trains_four_hundred_steps(config):
+def test_the_config_trains_six_hundred_steps(config):
     steps = len(PICTURES) // config["batch_size"] * config["epochs"]
-    assert steps == 400
+    assert steps == 600
 
 
 def test_the_config_names_the_demos_own_model_and_data_set(config):
