@@ -24,7 +24,7 @@ demo: setup
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: setup $(VENV)/.installed-dev lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
