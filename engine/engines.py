@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.builtin import schema as builtin_schema
 from engine.builtin import support as builtin_support
+from engine.builtin.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,7 @@ class Engine:
     defaults: Callable[[], dict[str, Any]]
     check: Callable[[dict[str, Any]], list[Problem]]
     command: Callable[[Path], list[str]]
+    is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
 
 
@@ -45,6 +47,7 @@ ENGINES = {
             defaults=builtin_schema.defaults,
             check=builtin_support.check,
             command=_builtin_command,
+            is_whole=is_whole_backup,
             capabilities=frozenset(
                 {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
             ),

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -28,7 +29,7 @@ from system.ingest import JournalReader, StaleAttempt
 from system.models import LATE, Worker
 from system.resources import gpus, host_resources
 from system.worker_name import NameLock
-from training.models import Run, RunCommand
+from training.models import Artifact, Run, RunCommand
 from training.publisher import Publisher, command_message, state_messages
 
 logger = logging.getLogger(__name__)
@@ -350,7 +351,7 @@ class Following:
             return
         if self._never_began():
             detail, resume_from = "It is started again, as its process never came to be.", self.run.resume_from
-        elif backup := self.run.newest_backup():
+        elif backup := self._newest_whole_backup():
             detail, resume_from = f"It goes on by itself from the backup of step {backup.global_step}.", backup.path
         else:
             return
@@ -362,6 +363,11 @@ class Following:
             queued_at=now(),
             ended_at=None,
         )
+
+    def _newest_whole_backup(self) -> Artifact | None:
+        """Nobody is there to choose another one where the newest is damaged."""
+        is_whole = get_engine(self.run.engine).is_whole
+        return next((backup for backup in self.run.backups() if is_whole(Path(backup.path))), None)
 
     def _never_began(self) -> bool:
         """The worker before this one was killed between claiming the run and starting its process."""

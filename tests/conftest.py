@@ -1,14 +1,9 @@
-"""What all tests share: their own data folder, and a channel layer and a cache in memory."""
+"""What all tests share: a channel layer and a cache in memory."""
 
-import os
-import tempfile
+import pytest
+from django.core.cache import cache
 
-os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="onetrainer-tests-")
-
-import pytest  # noqa: E402  the settings read the environment when they are imported
-from django.core.cache import cache  # noqa: E402
-
-from tests.needs import pytest_sessionfinish, pytest_unconfigure  # noqa: E402, F401  hooks
+from tests.needs import pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
 
 
 @pytest.fixture(autouse=True)

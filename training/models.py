@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +161,13 @@ class Run(models.Model):
         """OneTrainer's TrainProgress."""
         return {name: getattr(self, name) for name in ("epoch", "epoch_step", "epoch_sample", "global_step")}
 
-    def newest_backup(self) -> Artifact | None:
-        """The latest backup whose files are still there."""
+    def backups(self) -> Iterator[Artifact]:
+        """The backups that are still there, newest first."""
         backups = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None).order_by("-created_at")
-        return next((backup for backup in backups if backup.exists), None)
+        return (backup for backup in backups if backup.exists)
+
+    def newest_backup(self) -> Artifact | None:
+        return next(self.backups(), None)
 
     def delete_with_files(self) -> None:
         """Remove the run's rows, then its folder: a kill in between leaves only a folder that nobody names."""

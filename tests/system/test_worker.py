@@ -9,14 +9,16 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils.timezone import now
 
+from engine.builtin.checkpoint import write_backup
 from engine.engines import ENGINES
+from engine.interface.progress import TrainProgress
 from system import worker as worker_module
 from system.models import Worker
 from system.worker import Following, GpuWorker, engine_config
 from system.worker_name import NameLock
 from tests.making import make_run
 from tests.waiting import wait_for
-from training.models import Run, RunCommand
+from training.models import Artifact, Run, RunCommand
 from training.service import TrainerService
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +123,27 @@ def test_a_process_that_lives_on_after_its_last_word_is_killed(worker, engine, m
     wait_for(lambda: not following.step(False), what="the end")
     assert following.run.status == Run.Status.FINISHED
     assert not following.process.alive
+
+
+def back_up(run, step):
+    """A backup of one file, as the built-in trainer writes them."""
+    progress = TrainProgress(global_step=step)
+    path = write_backup(run.folder / "backup", progress, {}, lambda folder: (folder / "weights").write_bytes(b"w" * 99))
+    facts = {"attempt": run.attempt, "sequence": step, "global_step": step}
+    run.artifacts.create(kind=Artifact.Kind.BACKUP, path=str(path), **facts)
+    return path
+
+
+def test_a_run_that_was_cut_short_goes_on_from_its_newest_backup_that_is_whole(worker, engine):
+    engine("")  # ends without a word
+    make_run(retries_left=1)
+    worker.following = following = worker._claim_next()
+    (following.run.attempt_folder / "journal.jsonl").touch()
+    whole, damaged = back_up(following.run, 10), back_up(following.run, 20)
+    (damaged / "weights").write_bytes(b"w" * 98)
+    wait_for(lambda: not following.step(False), what="the end")
+    following.run.refresh_from_db()
+    assert (following.run.status, following.run.resume_from) == (Run.Status.QUEUED, str(whole))
 
 
 def test_the_commands_of_a_run_whose_process_is_gone_are_closed(worker):
