@@ -40,7 +40,7 @@ def log_of(part):
 
 
 def test_what_a_part_says_is_logged(part):
-    speaker = part("import sys; print('out'); print('ärger', file=sys.stderr)")
+    speaker = part("import sys; print('out', flush=True); print('ärger', file=sys.stderr)")
     speaker.start()
     wait_for(lambda: log_of(speaker) == "out\närger\n")
 
