@@ -17,6 +17,7 @@ def main(folder: Path) -> int:
 
 def train(folder: Path, reporter: Reporter) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
+    keep_libraries_quiet()
     from engine.builtin.config import TrainConfig
     from engine.builtin.trainer import GenericTrainer  # imports torch, while the journal says already that it starts
 
@@ -27,6 +28,16 @@ def train(folder: Path, reporter: Reporter) -> str:
     trainer.train()
     trainer.end()
     return "stopped" if reporter.commands.stop_requested else "finished"
+
+
+def keep_libraries_quiet() -> None:
+    """Their progress bars and advice to programmers would hide what the run's log tells a person."""
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,7 @@ from engine.interface.journal import FILE_NAME, JournalWriter
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
+LOSS_SECONDS = 10.0  # how often the log, which a person reads, tells the loss; the journal holds every step's
 LAST_WORD_SECONDS = 60.0  # how long the last word waits for room on a full disk
 
 
@@ -32,6 +34,7 @@ class Reporter:
         self._control = ControlServer(folder, self.commands)
         self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
         self._last_status = ""
+        self._loss_logged_at = -LOSS_SECONDS
 
     def start(self) -> None:
         self._control.start()
@@ -44,7 +47,7 @@ class Reporter:
             on_update_train_progress=self._progress,
             on_update_status=self._status,
             on_phase=lambda phase: self._journal.append("phase", {"phase": phase}),
-            on_metrics=lambda step, values: self._journal.append("metrics", {"step": step, "values": values}),
+            on_metrics=self._metrics,
             on_sample_default=self._sample,
             on_sample_custom=self._sample,
             on_update_sample_default_progress=self._sample_progress("default"),
@@ -87,9 +90,17 @@ class Reporter:
         if status != self._last_status:
             self._last_status = status
             self._journal.append("status", {"text": status})
+            logger.info("%s", status)
+
+    def _metrics(self, step: int, values: dict[str, float]) -> None:
+        self._journal.append("metrics", {"step": step, "values": values})
+        if "loss" in values and time.monotonic() - self._loss_logged_at >= LOSS_SECONDS:
+            self._loss_logged_at = time.monotonic()
+            logger.info("step %d: loss %.4g", step, values["loss"])
 
     def _warning(self, message: str, detail: str = "") -> None:
         self._journal.append("warning", {"message": message, "detail": detail})
+        logger.warning("%s", message)
 
     def _sample(self, output: SampleOutput) -> None:
         self._journal.append("sample", output.to_dict())
@@ -101,6 +112,7 @@ class Reporter:
 
     def _artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
         self._journal.append("artifact", {"kind": kind, "path": str(path), **progress.to_dict(), **facts})
+        logger.info("wrote the %s %s", kind, path)
 
     def _command_done(self, command: Command, detail: str = "") -> None:
         if command.id:

@@ -1,5 +1,8 @@
 """The built-in trainer, for real, on a tiny model."""
 
+import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -12,7 +15,7 @@ from engine.builtin import checkpoint
 from engine.builtin.families import load_family
 from engine.interface.commands import Command
 from engine.interface.errors import BadData, MissingModel, NotFinite
-from tests.engine.tiny import Training, make_model, make_pictures, sample
+from tests.engine.tiny import Training, config_for, make_model, make_pictures, sample
 from tests.waiting import wait_for
 
 
@@ -280,3 +283,15 @@ def test_velocity_prediction_is_taken_from_the_model(pictures, tmp_path):
 )
 def test_it_trains_with(training, changes):
     assert len(training(**changes).run().recorder.losses) == 6
+
+
+def test_the_log_tells_a_person_how_it_goes(tmp_path, model, pictures):
+    attempt = tmp_path / "attempt"
+    attempt.mkdir()
+    config = config_for(model, pictures, tmp_path / "run")
+    (attempt / "spec.json").write_text(json.dumps({"config": config}))
+    command = [sys.executable, "-m", "engine.builtin", str(attempt)]
+    log = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr.splitlines()
+    assert all(" engine: " in line for line in log), log
+    assert any("step 0: loss " in line for line in log)
+    assert any("wrote the model" in line for line in log)
