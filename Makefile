@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PACKAGES := engine onetrainer_site presets samples system training
+PACKAGES := benchmarks engine onetrainer_site presets samples system training
 # What only reads the code needs settings but no data of yours.
 ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
 ARGS ?=
