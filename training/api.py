@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,10 +25,10 @@ from presets.parameters import whole_number
 from presets.serving import send_file, send_folder
 from training import serializers
 from training.api_trainer import start_options
+from training.charts import curve
 from training.log_pieces import read_log
 from training.models import Run, RunCommand
 from training.service import TrainerService
-from training.thinning import Point, thin
 
 logger = logging.getLogger(__name__)
 ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -241,11 +240,8 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         return Response({"run_id": str(run.pk), "tags": known, "series": series})
 
     def _series(self, run: Run, tag: str, points: int) -> dict[str, Any]:
-        rows = run.metrics.present().filter(tag=tag).order_by("step", "attempt")
-        total = rows.count()
-        kept = thin(_points(rows), total, points)
-        steps, values, times = [list(column) for column in zip(*kept, strict=True)] if kept else ([], [], [])
-        return {"steps": steps, "values": values, "times": times, "total": total}
+        columns, total = curve(run, tag, points)
+        return {**columns, "total": total}
 
     @extend_schema(
         responses=serializers.LogSerializer,
@@ -297,7 +293,3 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         except ValueError as error:
             sentence = "is a run's id, preset or defaults."
             raise BadInput(f"with {sentence}", {"with": [f"It {sentence}"]}) from error
-
-
-def _points(rows: QuerySet[Any]) -> Iterator[Point]:
-    return (Point(*row) for row in rows.values_list("step", "value", "time").iterator(chunk_size=5000))

@@ -20,19 +20,21 @@ def tags_of(run: Run) -> list[str]:
 
 def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
     """One line a tag: `{"tag", "steps": [...], "values": [...], "times": [...]}`, without tags that have no value."""
-    found = [_line(run, tag, points) for tag in tags]
+    found = [{"tag": tag, **curve(run, tag, points)[0]} for tag in tags]
     return [line for line in found if line["steps"]]
 
 
-def _line(run: Run, tag: str, points: int) -> Line:
-    rows = run.metrics.present().filter(tag=tag).order_by("step").values_list("step", "value", "time")
-    kept = thin((Point(*row) for row in rows.iterator()), rows.count(), points)
-    return {
-        "tag": tag,
+def curve(run: Run, tag: str, points: int) -> tuple[dict[str, list[Any]], int]:
+    """One metric as `{"steps", "values", "times"}`, thinned to so many points, and how many it has in all."""
+    rows = run.metrics.present().filter(tag=tag).order_by("step", "attempt").values_list("step", "value", "time")
+    total = rows.count()
+    kept = thin((Point(*row) for row in rows.iterator(chunk_size=5000)), total, points)
+    columns: dict[str, list[Any]] = {
         "steps": [point.step for point in kept],
         "values": [point.value for point in kept],
         "times": [point.time for point in kept],
     }
+    return columns, total
 
 
 def drawing(drawn: list[Line]) -> dict[str, Any] | None:
