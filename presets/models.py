@@ -1,12 +1,14 @@
-"""Presets with their versions, and each user's working config."""
+"""Presets with their versions, drafts of configs with their history, preflights, and secrets."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models, transaction
+from django.utils.timezone import now
 
 NAME = RegexValidator(
     r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)?\Z",
@@ -23,6 +25,11 @@ class PresetQuerySet(models.QuerySet["Preset"]):
 class Preset(models.Model):
     """A named partial config: only what differs from the engine's defaults."""
 
+    class Source(models.TextChoices):
+        USER = "user", "made here"
+        SHIPPED = "shipped", "ships with this site"
+        ONETRAINER = "onetrainer", "OneTrainer's own"
+
     name = models.CharField(
         max_length=200, unique=True, validators=[NAME], help_text="At most one folder: SDXL/LoRA 16GB"
     )
@@ -30,6 +37,8 @@ class Preset(models.Model):
     config = models.JSONField(default=dict, help_text="What differs from the engine's defaults.")
     version = models.PositiveIntegerField(default=0, editable=False)
     archived = models.BooleanField(default=False)
+    source = models.CharField(max_length=10, choices=Source, default=Source.USER, editable=False)
+    favourite_of = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="favourite_presets")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="presets"
     )
@@ -77,13 +86,99 @@ class PresetVersion(models.Model):
         return f"{self.preset.name} v{self.number}"
 
 
-class WorkingConfig(models.Model):
-    """The config that a user is working on: `/api/config/current`, and the start of a new run's form."""
+class Draft(models.Model):
+    """A config that a user is working on: for a new run (`preset` empty, `/api/config/current`), or of a preset.
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="working_config")
-    config = models.JSONField(default=dict)
+    `revision` goes up with every change, also with undo and redo: a tab whose revision is older is told so.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
+    preset = models.ForeignKey(Preset, null=True, blank=True, on_delete=models.CASCADE, related_name="drafts")
     engine = models.CharField(max_length=20, default="builtin")
+    config = models.JSONField(default=dict, help_text="What differs from the engine's defaults.")
+    facts = models.JSONField(default=dict, help_text="Beside the config: name, tags and notes of the new run.")
+    start = models.CharField(max_length=60, blank=True, help_text="What it began with, such as preset:12 or run:<id>.")
+    revision = models.PositiveIntegerField(default=0)
+    position = models.PositiveIntegerField(default=0, help_text="How many of its steps are applied; undo goes back.")
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "preset"], name="one_draft_per_user_and_preset"),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(preset__isnull=True), name="one_new_run_draft_per_user"
+            ),
+        ]
+
     def __str__(self) -> str:
-        return f"working config of {self.user}"
+        return f"draft of {self.preset or 'a new run'} by {self.user}"
+
+
+class DraftStep(models.Model):
+    """One change of a draft, with what it needs to be undone and done again."""
+
+    draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="steps")
+    number = models.PositiveIntegerField()
+    label = models.CharField(max_length=200, help_text="What was done, as undo names it.")
+    changes = models.JSONField(help_text="A list of {field, before, after}; a side that lacks a field lacks the key.")
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["draft", "number"], name="one_row_per_draft_step")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Preflight(models.Model):
+    """A check of a config in the worker's world: files, pictures, model, disk and memory, before a run is queued."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    ENDED = (Status.DONE, Status.FAILED)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="preflights")
+    engine = models.CharField(max_length=20, default="builtin")
+    config = models.JSONField(help_text="The whole config, frozen as a run's would be.")
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING, db_index=True)
+    worker = models.CharField(max_length=200, blank=True, help_text="The name of the worker that checks.")
+    stage = models.CharField(max_length=100, blank=True, help_text="What is being checked.")
+    current = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    problems = models.JSONField(default=list, help_text="A list of {field, message, severity}.")
+    estimate = models.JSONField(default=dict, help_text="Memory and disk, in bytes, with their parts.")
+    error = models.TextField(blank=True, help_text="Why the check itself failed.")
+    created_at = models.DateTimeField(default=now)
+    heartbeat_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return f"preflight {self.pk} ({self.status})"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status in self.ENDED
+
+
+class Secret(models.Model):
+    """A user's token for a hub or a cloud, encrypted; `presets.secrets` writes and reads it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=60, help_text="As in OneTrainer's secrets, such as huggingface_token.")
+    ciphertext = models.BinaryField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_secret_per_user_and_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"

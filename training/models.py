@@ -101,6 +101,8 @@ class Run(models.Model):
     loss = models.FloatField(null=True)
     smooth_loss = models.FloatField(null=True)
     steps_per_second = models.FloatField(null=True)
+    memory_estimate = models.JSONField(default=dict, blank=True, help_text="Of the preflight: bytes, with their parts.")
+    memory_peak = models.PositiveBigIntegerField(null=True, help_text="Bytes on the training device, as measured.")
 
     created_at = models.DateTimeField(default=now, db_index=True)
     queued_at = models.DateTimeField(default=now)

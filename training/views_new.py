@@ -17,7 +17,7 @@ from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import configs
 from presets.errors import BadInput, DomainError
 from presets.library import save_working_config
-from presets.models import Preset, WorkingConfig
+from presets.models import Draft, Preset
 from training.forms import ENGINE, ConfigForm
 from training.models import Run
 from training.service import TrainerService
@@ -102,7 +102,7 @@ def _asked_for(request: PageRequest) -> str:
     for kind in ("preset", "run"):
         if value := request.GET.get(kind):
             return f"{kind}:{value}"
-    return "mine" if WorkingConfig.objects.filter(user=request.user).exists() else ""
+    return "mine" if Draft.objects.filter(user=request.user, preset=None).exists() else ""
 
 
 def _start(request: PageRequest, key: str) -> Start:
@@ -116,7 +116,7 @@ def _start(request: PageRequest, key: str) -> Start:
         run = get_object_or_404(Run, pk=_uuid(value))
         return Start(key, run.config, run=run)
     if kind == "mine":
-        mine = WorkingConfig.objects.filter(user=request.user).first()
+        mine = Draft.objects.filter(user=request.user, preset=None).first()
         return Start(key, mine.config if mine else {})
     return Start("", {})
 
@@ -142,7 +142,7 @@ def _show(
         "facts": facts,
         "checked": checked,
         "presets": Preset.objects.listed(),
-        "has_mine": WorkingConfig.objects.filter(user=request.user).exists(),
+        "has_mine": Draft.objects.filter(user=request.user, preset=None).exists(),
         "datasets": _datasets(),
         "datasets_folder": settings.DATA_DIR / "datasets",
     }

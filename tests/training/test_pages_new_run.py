@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from presets.models import WorkingConfig
+from presets.models import Draft
 from tests.making import make_preset, make_run, make_user, trainable_config
 from training.forms import ConfigForm
 from training.models import Run
@@ -132,7 +132,7 @@ def test_a_check_starts_nothing(client, user, preset):
 
 def test_the_form_takes_up_what_was_typed_last(client, user):
     send(client, "", {}, epochs="9", concepts="/nowhere")
-    assert WorkingConfig.objects.get(user=user).config["epochs"] == 9
+    assert Draft.objects.get(user=user, preset=None).config["epochs"] == 9
     page = client.get(reverse("new-run")).text
     assert 'name="epochs" value="9"' in page and "/nowhere" in page
 
