@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
 from presets import api as presets
+from presets import api_drafts as drafts
 from samples import api as samples
 from system import api as system
 from training import api as runs
@@ -36,7 +37,9 @@ single_trainer = [
     address("training/backup", trainer.BackupView.as_view(), "training-backup"),
     address("training/save", trainer.SaveView.as_view(), "training-save"),
     address("training/progress", trainer.ProgressView.as_view(), "training-progress"),
-    address("config/current", presets.CurrentConfigView.as_view(), "config-current"),
+    address("config/current", drafts.CurrentConfigView.as_view(), "config-current"),
+    address("config/current/undo", drafts.UndoView.as_view(), "config-undo"),
+    address("config/current/redo", drafts.RedoView.as_view(), "config-redo"),
     address("config/list", presets.ConfigListView.as_view(), "config-list"),
     address("config/load/(?P<name>.+?)", presets.LoadConfigView.as_view(), "config-load"),
     address("config/save/(?P<name>.+?)", presets.SaveConfigView.as_view(), "config-save"),

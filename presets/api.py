@@ -31,7 +31,6 @@ from presets.serializers import (
     ConfigNamesSerializer,
     SavedPresetSerializer,
     ValidationSerializer,
-    WorkingConfigSerializer,
 )
 
 logger = logging.getLogger(__name__)
@@ -57,18 +56,6 @@ def config_in(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadInput("Send a config: a JSON object with OneTrainer's field names.")
     return body
-
-
-class CurrentConfigView(APIView):
-    @extend_schema(responses=WorkingConfigSerializer)
-    def get(self, request: Request) -> Response:
-        """The signed-in user's working config, complete with the defaults."""
-        return Response({"config": library.working_config(request.user)})
-
-    @extend_schema(request=WorkingConfigSerializer, responses=WorkingConfigSerializer, parameters=[ENGINE])
-    def put(self, request: Request) -> Response:
-        """Keep a config as the working config; it may be half done."""
-        return Response({"config": library.save_working_config(request.user, config_in(request), engine_of(request))})
 
 
 class ConfigListView(APIView):

@@ -50,8 +50,8 @@ def difference(config: Config, base: Config) -> Config:
         if isinstance(value, dict) and isinstance(below, dict):
             if nested := difference(value, below):
                 result[key] = nested
-        elif key not in base or value != below:
-            result[key] = value
+        elif key not in base or value != below or isinstance(value, bool) != isinstance(below, bool):
+            result[key] = value  # in Python, true is 1
     return result
 
 

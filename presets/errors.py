@@ -18,6 +18,10 @@ class NotNow(DomainError):
     """The run's state does not allow this now."""
 
 
+class StaleDraft(NotNow):
+    """This draft was changed elsewhere since: look at its newest state, then make your change again."""
+
+
 class BadInput(DomainError):
     """The request is not understood."""
 

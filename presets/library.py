@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from presets import configs
 from presets.errors import BadInput, NotFound
 from presets.exchange import without_secrets
-from presets.models import Draft, Preset, PresetVersion
+from presets.models import Preset, PresetVersion
 
 
 def find_preset(name: str) -> Preset:
@@ -61,21 +61,6 @@ def create_preset(facts: dict[str, Any], by: Any = None) -> Preset:
     if Preset.objects.filter(name=facts["name"]).exists():
         raise _taken(facts["name"])
     return change_preset(Preset(owner=by), facts, by=by)
-
-
-def working_config(user: Any, engine: str = "builtin") -> dict[str, Any]:
-    """The user's working config laid over the engine's defaults; the defaults alone where there is none."""
-    row = Draft.objects.filter(user=user, preset=None).first()
-    return configs.full_config(row.engine, row.config) if row else configs.defaults(engine)
-
-
-def save_working_config(user: Any, config: dict[str, Any], engine: str = "builtin") -> dict[str, Any]:
-    """Keep it as it is, right or wrong: nobody's half-done work is lost. Tokens are not kept."""
-    configs.defaults(engine)  # raises BadInput for an engine that is not there
-    Draft.objects.update_or_create(
-        user=user, preset=None, defaults={"config": without_secrets(config), "engine": engine}
-    )
-    return working_config(user)
 
 
 def versions_between(preset: Preset, before: int, after: int) -> list[dict[str, Any]]:

@@ -22,10 +22,6 @@ class SuccessSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
-class WorkingConfigSerializer(serializers.Serializer):
-    config = ConfigField()
-
-
 class ConfigNamesSerializer(serializers.Serializer):
     configs = serializers.ListField(child=serializers.CharField())
 

@@ -14,9 +14,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
-from presets import configs
+from presets import configs, drafts
 from presets.errors import BadInput, DomainError
-from presets.library import save_working_config
 from presets.models import Draft, Preset
 from training.forms import ENGINE, ConfigForm
 from training.models import Run
@@ -56,7 +55,7 @@ def _check(request: PageRequest, base: Start, form: ConfigForm, facts: dict[str,
     """Keep what was typed; then, unless something is wrong or only a check was wished, queue the run."""
     changes = form.changes()
     whole = configs.merge(form.base, changes)
-    save_working_config(request.user, configs.difference(whole, configs.defaults(ENGINE)), ENGINE)
+    drafts.retry(drafts.get_draft(request.user), lambda one: drafts.replace_config(one, one.revision, whole))
     problems = configs.validate(whole, ENGINE)
     form.warnings = [f"{one.field}: {one.message}" for one in problems if not one.is_error]
     form.blame(_by_field(problems))

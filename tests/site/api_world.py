@@ -11,7 +11,8 @@ from uuid import UUID
 from django.conf import settings
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
-from presets.models import Preset
+from presets import drafts
+from presets.models import Draft, Preset
 from samples.models import Sample
 from system.models import Worker
 from tests.making import make_preset, make_run
@@ -35,6 +36,12 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "training_backup_create": ("post", "/api/training/backup", None),
     "training_save_create": ("post", "/api/training/save", None),
     "config_list_retrieve": ("get", "/api/config/list", None),
+    "config_current_partial_update": (
+        *("patch", "/api/config/current"),
+        {"revision": 3, "changes": [{"field": "optimizer.beta1", "value": 0.95}, {"field": "epochs", "unset": True}]},
+    ),
+    "config_current_undo_create": ("post", "/api/config/current/undo", {"revision": 3}),
+    "config_current_redo_create": ("post", "/api/config/current/redo", {"revision": 3}),
     "config_save_create": ("post", "/api/config/save/SDXL%2FLoRA 16GB", {"batch_size": 4}),
     "config_validate_create": ("post", "/api/config/validate", {**CONFIG, "epochs": "many"}),
     "samples_default_create": ("post", "/api/samples/default", None),
@@ -104,6 +111,7 @@ def make_world(owner: Any) -> None:
     """A running, a finished and a queued run with all that belongs to them."""
     (settings.DATA_DIR / "datasets" / "stars").mkdir(parents=True, exist_ok=True)
     preset = make_preset("SD 1.5/Stars", {"learning_rate": 0.001}, owner=owner)
+    _edit(drafts.get_draft(owner))
     worker = Worker.objects.create(name="host:gpu0", host="host", gpu="0", device_name="NVIDIA H100", status="busy")
     facts = {"owner": owner, "preset": preset, "preset_version": preset.versions.first()}
     where = {"epoch": 3, "epoch_step": 20, "epoch_sample": 160, "global_step": 320, "max_step": 100, "max_epoch": 20}
@@ -123,6 +131,13 @@ def make_world(owner: Any) -> None:
         steps_per_second=4.0,
     )
     _fill(running, finished, owner)
+
+
+def _edit(draft: Draft) -> None:
+    """Two steps, of which one was undone."""
+    for revision, field, value in ((0, "epochs", 20), (1, "batch_size", 4)):
+        drafts.apply(draft, revision, [{"field": field, "value": value}])
+    drafts.undo(draft, 2)
 
 
 def _fill(running: Run, finished: Run, owner: Any) -> None:
