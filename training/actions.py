@@ -103,6 +103,8 @@ NEEDS_NO_ENGINE = {"cancel", "resume", "restart", "duplicate"}
 
 def offered(run: Run) -> list[Action]:
     """What can be asked of the run as it stands now."""
+    if run.is_watched:
+        return []
     verbs = OFFERED.get(run.status) if not run.is_ended else _after_the_end(run)
     return [ACTIONS[verb] for verb in verbs or () if verb in NEEDS_NO_ENGINE or _engine_can(run, verb)]
 
@@ -115,7 +117,8 @@ def _after_the_end(run: Run) -> tuple[str, ...]:
 
 def can_draw(run: Run) -> bool:
     """Whether a sample of one's own can be asked for now."""
-    return run.status in (Run.Status.RUNNING, Run.Status.PAUSED) and _engine_can(run, "sample-custom")
+    trains = run.status in (Run.Status.RUNNING, Run.Status.PAUSED) and not run.is_watched
+    return trains and _engine_can(run, "sample-custom")
 
 
 def _engine_can(run: Run, verb: str) -> bool:

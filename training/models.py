@@ -67,6 +67,9 @@ class Run(models.Model):
     preset_version = models.ForeignKey(PresetVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="runs")
     parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="children")
+    source = models.CharField(
+        max_length=1000, blank=True, help_text="The OneTrainer workspace that it was taken in from."
+    )
     notes = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     priority = models.IntegerField(default=0, help_text="Higher starts sooner.")
@@ -128,6 +131,16 @@ class Run(models.Model):
     @property
     def is_ended(self) -> bool:
         return self.status in self.ENDED
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether all that there is of it was taken in, and no attempt was made on this site."""
+        return bool(self.source) and self.attempt <= 1
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it trains outside of this site, which can follow it but not steer it."""
+        return self.is_active and self.is_from_elsewhere
 
     @property
     def folder(self) -> Path:

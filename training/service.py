@@ -155,6 +155,8 @@ class TrainerService:
                 _("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
                 % {"name": run.name, "status": run.status}
             )
+        if run.is_watched:
+            raise NotNow(_("“%(name)s” was started outside of this site: steer it there.") % {"name": run.name})
         if kind not in get_engine(run.engine).capabilities:
             raise NotNow(_("This engine cannot do that: %(kind)s.") % {"kind": kind})
         command = run.commands.create(attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user)

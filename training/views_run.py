@@ -214,10 +214,11 @@ def delete(request: PageRequest, pk: Any) -> HttpResponse:
 
 def _what_is_lost(run: Run) -> dict[str, Any]:
     files = [file for file in run.folder.rglob("*") if file.is_file()] if run.folder.exists() else []
+    own = run.artifacts.filter(deleted_at=None, path__startswith=f"{run.folder}/")
     return {
         "sample_count": run.samples.count(),
-        "artifacts": run.artifacts.filter(deleted_at=None).exclude(kind=Artifact.Kind.BACKUP),
-        "backup_count": run.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None).count(),
+        "artifacts": own.exclude(kind=Artifact.Kind.BACKUP),
+        "backup_count": own.filter(kind=Artifact.Kind.BACKUP).count(),
         "file_count": len(files),
         "size": sum(file.stat().st_size for file in files),
     }

@@ -1,0 +1,130 @@
+"""The scalars in a TensorBoard log, in the order in which they were written.
+
+Read by TensorBoard's own loader, which is imported only where a log is read: the web process needs none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+logger = logging.getLogger(__name__)
+NAMES = {"loss/train_step": "loss", "smooth_loss/train_step": "smooth_loss"}
+LONGEST = 100  # letters of a metric's name
+FRAME = 16  # bytes of a record around its content: length and two checksums
+
+
+class Scalar(NamedTuple):
+    tag: str
+    step: int
+    value: float
+    time: float
+
+
+def metric_name(tag: str) -> str:
+    """How the site names what OneTrainer calls `tag`; a name that is too long keeps its beginning."""
+    name = NAMES.get(tag, tag)
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 9]} {sha256(name.encode()).hexdigest()[:8]}"
+
+
+class ScalarLog:
+    """A training's event files as one list of records, read on from where the last reading ended.
+
+    `taken` counts the records that were read, over all files in their order: it is all that has to be remembered.
+    """
+
+    def __init__(self, taken: int = 0):
+        self.taken = taken
+        self._readers: dict[Path, _EventFile] = {}
+
+    def read(self, files: list[Path], most: int) -> tuple[list[Scalar], int]:
+        """The scalars among the next `most` records at most, and how many records those were."""
+        scalars: list[Scalar] = []
+        before, passed = self.taken, 0
+        for path in files:
+            reader = self._readers.get(path) or self._open(path, self.taken - passed)
+            while self.taken - before < most and (record := reader.next()) is not None:
+                self.taken += 1
+                scalars += record
+            passed += reader.count
+        return scalars, self.taken - before
+
+    def _open(self, path: Path, known: int) -> _EventFile:
+        """Begin a file; what is known of it already is passed over."""
+        reader = self._readers[path] = _EventFile(path)
+        reader.skip(known)
+        return reader
+
+    def damaged(self) -> list[str]:
+        """The names of files that end in something that is no record."""
+        return [path.name for path, reader in self._readers.items() if reader.left]
+
+
+class _EventFile:
+    def __init__(self, path: Path):
+        from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+
+        self.path = path
+        self.count = 0
+        self._bytes = 0
+        self._loader = RawEventFileLoader(str(path))
+        self._records: Iterator[bytes] = iter(())
+
+    @property
+    def left(self) -> bool:
+        """Whether there is more in the file than could be read."""
+        return self.path.exists() and self.path.stat().st_size > self._bytes
+
+    def skip(self, number: int) -> None:
+        for _ in range(number):
+            if self._next_raw() is None:
+                return
+
+    def next(self) -> list[Scalar] | None:
+        """The scalars of the next record, or None where no whole one is there yet."""
+        raw = self._next_raw()
+        return None if raw is None else list(_scalars(raw))
+
+    def _next_raw(self) -> bytes | None:
+        raw = next(self._records, None)
+        if raw is None:  # at the end of what there was: look whether the file has grown
+            self._records = self._loader.Load()
+            raw = next(self._records, None)
+        if raw is not None:
+            self.count += 1
+            self._bytes += len(raw) + FRAME
+        return raw
+
+
+def _scalars(raw: bytes) -> Iterator[Scalar]:
+    """What has a finite value: NaN is no point on a chart, and no database takes it."""
+    from google.protobuf.message import DecodeError
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    try:
+        event = Event.FromString(raw)
+    except DecodeError as error:
+        logger.warning("A record of a TensorBoard log is damaged: %s", error)
+        return
+    for value in event.summary.value:
+        number = _number(value)
+        if number is not None and math.isfinite(number) and event.step >= 0:
+            yield Scalar(metric_name(value.tag), event.step, number, event.wall_time)
+
+
+def _number(value: Any) -> float | None:
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        return float(value.simple_value)
+    if kind == "tensor" and not value.tensor.tensor_shape.dim:
+        from tensorboard.util.tensor_util import make_ndarray
+
+        content = make_ndarray(value.tensor)
+        return float(content) if content.dtype.kind in "fiu" else None
+    return None

@@ -1,0 +1,335 @@
+"""What a OneTrainer workspace holds, told by names and small files alone.
+
+A workspace can hold several trainings one after the other: each leaves `tensorboard/<prefix><time>/` and
+`config/<prefix><time>.json` when it starts, and everything that it makes later has its time in its name. Nothing in a
+workspace is changed here. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("config", "tensorboard", "samples", "backup", "save")
+STAMP, STAMP_FORMAT = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", "%Y-%m-%d_%H-%M-%S"
+START = re.compile(rf"(?P<prefix>.*?)(?P<stamp>{STAMP})")
+MADE = re.compile(
+    rf"(?P<prefix>.*?)(?P<stamp>{STAMP})-(?P<kind>training-sample|backup|save)"
+    r"-(?P<step>\d{1,15})-(?P<epoch>\d{1,9})-(?P<epoch_step>\d{1,9})(?P<suffix>\.\w{1,12})?"
+)
+EVENTS = re.compile(r"events\.out\.tfevents\.(?P<time>\d{1,12})\.(?P<host>.*)\.(?P<pid>\d{1,9})\.\d+")
+SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".mp4", ".webm"}
+WITHOUT_EMA = " - no-ema"
+MOST_BYTES = 20_000_000  # of a config
+START_SECONDS = 60  # at most so long after its log does a training write its config
+A_QUARTER = 15 * 60  # seconds; time zones differ by multiples of it
+FURTHEST = 14 * 3600  # seconds; no time zone is further from UTC
+SECRET = {"secrets", "huggingface_token", "api_key", "password"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A sample, backup or saved model, with what its name says."""
+
+    path: Path
+    kind: str
+    prefix: str
+    stamp: datetime
+    step: int
+    epoch: int
+    epoch_step: int
+
+
+@dataclass
+class Training:
+    """One start of OneTrainer in a workspace, and what it made; times are as in names, without a time zone."""
+
+    workspace: Path
+    name: str
+    prefix: str
+    stamp: datetime
+    log: Path | None = None
+    config_file: Path | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    made: list[Made] = field(default_factory=list)
+    model: Path | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def of_kind(self, kind: str) -> list[Made]:
+        return [made for made in self.made if made.kind == kind]
+
+    def event_files(self) -> list[Path]:
+        """In the order in which they were written: their names begin with the time."""
+        found = _entries(self.log) if self.log else []
+        return [path for path in found if EVENTS.fullmatch(path.name) and path.is_file()]
+
+    def process(self) -> tuple[float, str, int] | None:
+        """(seconds since 1970, host, pid) of the process that writes the newest log, as the log's name says."""
+        names = [EVENTS.fullmatch(path.name) for path in self.event_files()]
+        last = names[-1] if names else None
+        return (float(last["time"]), last["host"], int(last["pid"])) if last else None
+
+    def moment(self, stamp: datetime) -> datetime:
+        """A time from a name as a moment: the log tells how far the writer's clock was from UTC."""
+        first = next((EVENTS.fullmatch(path.name) for path in self.event_files()), None)
+        if first is None:
+            return stamp.astimezone()
+        away = self.stamp.replace(tzinfo=timezone.utc).timestamp() - float(first["time"])
+        offset = round(away / A_QUARTER) * A_QUARTER
+        if abs(offset) > FURTHEST:  # the name does not tell when the log was begun
+            return stamp.astimezone()
+        return (stamp - timedelta(seconds=offset)).replace(tzinfo=timezone.utc)
+
+    def steps_per_epoch(self) -> int:
+        """Micro-batches, as the names of what was made in a later epoch tell; 0 where none does."""
+        for made in reversed(self.made):
+            if made.epoch > 0 and made.step > made.epoch_step:
+                return (made.step - made.epoch_step) // made.epoch
+        return 0
+
+    def last_write(self) -> float:
+        """When it last wrote something, in seconds since 1970; 0 where nothing is left of it."""
+        paths = [*self.event_files(), *(made.path for made in self.made[-5:])]
+        paths += [path for path in (self.model, self.config_file) if path]
+        return max((_modified(path) for path in paths), default=0.0)
+
+
+def is_workspace(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in FOLDERS)
+
+
+def read_workspace(folder: Path, home: Path | None = None) -> list[Training]:
+    """The trainings in the workspace, oldest first; relative paths in configs count from `home`, or where it shows.
+
+    Raises OSError where the folder cannot be read.
+    """
+    next(folder.iterdir(), None)
+    trainings = _starts(folder)
+    for made in sorted(_all_made(folder), key=lambda one: (one.stamp, one.step, str(one.path))):
+        _training_of(made, trainings, folder).made.append(made)
+    trainings.sort(key=lambda one: one.stamp)
+    for training in trainings:
+        _read_config(training)
+    _find_models(trainings, home)
+    return trainings
+
+
+def sample_place(made: Made) -> tuple[int, str, bool] | None:
+    """(index, beginning of the prompt, whether without EMA) from a sample's folder; None for a custom one."""
+    folder = made.path.parent.name
+    kept = folder.removesuffix(WITHOUT_EMA)
+    index, _, prompt = kept.partition(" - ")
+    return (int(index), prompt, kept != folder) if index.isdecimal() and len(index) < 7 else None
+
+
+def is_same_prompt(prompt: str, beginning: str) -> bool:
+    """Whether a folder's name stands for this prompt: such names keep letters, digits and a few signs, 32 at most."""
+    kept = "".join(letter for letter in prompt if letter.isalnum() or letter in " ._-#").strip()
+    return kept[:32].strip() == beginning
+
+
+def without_secrets(value: Any) -> Any:
+    """The config without tokens and passwords, wherever an old version kept them."""
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items() if key not in SECRET}
+    return [without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def is_complete(backup: Path) -> bool:
+    """Whether OneTrainer came to the end of writing it: the config is what it writes last."""
+    return _is_json(backup / "meta.json") and _is_json(backup / "onetrainer_config" / "args.json")
+
+
+# -- finding -------------------------------------------------------------------------------------------------------
+
+
+def _starts(folder: Path) -> list[Training]:
+    """One for each log, and for each config whose log is gone."""
+    trainings: list[Training] = []
+    for path in _entries(folder / "tensorboard"):
+        if path.is_dir() and (found := _start(folder, path.name)):
+            found.log = path
+            trainings.append(found)
+    for path in _entries(folder / "config"):
+        if path.suffix == ".json" and (found := _start(folder, path.stem)):
+            found.config_file = path
+            _join(found, trainings)
+    return trainings
+
+
+def _start(folder: Path, name: str) -> Training | None:
+    match = START.fullmatch(name)
+    stamp = _stamp(match["stamp"]) if match else None
+    return Training(folder, name, match["prefix"], stamp) if match and stamp else None
+
+
+def _join(config: Training, trainings: list[Training]) -> None:
+    """Give the config to the training that had just begun when it was written."""
+    begun = [
+        one
+        for one in trainings
+        if one.prefix == config.prefix and 0 <= (config.stamp - one.stamp).total_seconds() <= START_SECONDS
+    ]
+    nearest = max(begun, key=lambda one: one.stamp, default=None)
+    if nearest is not None and nearest.config_file is None:
+        nearest.config_file = config.config_file
+    else:
+        trainings.append(config)
+
+
+def _all_made(folder: Path) -> Iterator[Made]:
+    for place in _entries(folder / "samples"):
+        yield from _made_in(place, {"training-sample"})
+    yield from _made_in(folder / "backup", {"backup"})
+    yield from _made_in(folder / "save", {"save"})
+
+
+def _made_in(folder: Path, kinds: set[str]) -> Iterator[Made]:
+    for path in _entries(folder):
+        match = MADE.fullmatch(path.name)
+        stamp = _stamp(match["stamp"]) if match else None
+        if match is None or stamp is None or match["kind"] not in kinds or not _is_usable(path, match["kind"]):
+            continue
+        kind = "sample" if match["kind"] == "training-sample" else match["kind"]
+        numbers = (int(match[name]) for name in ("step", "epoch", "epoch_step"))
+        yield Made(path, kind, match["prefix"], stamp, *numbers)
+
+
+def _is_usable(path: Path, kind: str) -> bool:
+    """A backup is a folder that was written to its end; of files, what is still empty is left for later."""
+    if kind == "backup":
+        return is_complete(path)
+    if kind == "training-sample" and path.suffix.lower() not in SHOWN:
+        return False
+    return path.is_dir() or _size(path) > 0
+
+
+def _training_of(made: Made, trainings: list[Training], folder: Path) -> Training:
+    """The newest that had begun when this was made, among those with its prefix where the name has one."""
+    begun = [one for one in trainings if one.stamp <= made.stamp]
+    alike = [one for one in begun if made.prefix and one.prefix == made.prefix]
+    if begun:
+        return max(alike or begun, key=lambda one: one.stamp)
+    earliest = Training(folder, f"{made.prefix}{made.stamp:{STAMP_FORMAT}}", made.prefix, made.stamp)
+    trainings.append(earliest)  # its log and config were removed since
+    return earliest
+
+
+def _read_config(training: Training) -> None:
+    backups = reversed(training.of_kind("backup"))
+    files = [training.config_file, *(one.path / "onetrainer_config" / "args.json" for one in backups)]
+    for file in filter(None, files):
+        try:
+            training.config = without_secrets(_read_json(file))
+        except (OSError, ValueError, RecursionError) as error:
+            training.problems.append(f"The config {file.name} could not be read ({error}).")
+        else:
+            break
+    for field_name, file_name in (("concepts", "concepts.json"), ("samples", "samples.json")):
+        if training.config and not training.config.get(field_name):
+            _read_list(training, field_name, file_name)
+
+
+def _read_list(training: Training, field_name: str, file_name: str) -> None:
+    """A backup keeps concepts and samples in files beside its config."""
+    for backup in reversed(training.of_kind("backup")):
+        file = backup.path / "onetrainer_config" / file_name
+        if file.is_file():
+            try:
+                training.config[field_name] = _read_json(file, list)
+            except (OSError, ValueError, RecursionError) as error:
+                training.problems.append(f"{file_name} of the backup {backup.path.name} could not be read ({error}).")
+            return
+
+
+def _find_models(trainings: list[Training], home: Path | None) -> None:
+    """A final model belongs to the last training of its destination that had begun when it was written."""
+    owners: dict[Path, Training] = {}
+    for training in trainings:
+        for path in _destinations(training, home):
+            if path.exists() and _modified(path) >= training.moment(training.stamp).timestamp():
+                owners[path] = training
+    for path, training in owners.items():
+        training.model = path
+
+
+def _destinations(training: Training, home: Path | None) -> Iterator[Path]:
+    named = training.config.get("output_model_destination")
+    if not isinstance(named, str) or not named or "\x00" in named:
+        return
+    path = _root(training, home) / named
+    single_file = training.config.get("output_model_format") not in ("DIFFUSERS", "INTERNAL")
+    if not (path.is_dir() and single_file):
+        yield path
+        return
+    for entry in _entries(path):  # of a folder that many trainings write to, only what has this one's name
+        match = START.fullmatch(entry.stem)
+        if match and match["prefix"] == training.prefix and entry.is_file():
+            yield entry
+
+
+def _root(training: Training, home: Path | None) -> Path:
+    """Where OneTrainer's relative paths count from: what lies above a relative workspace_dir, else `home`."""
+    named = training.config.get("workspace_dir")
+    if isinstance(named, str) and named and not Path(named).is_absolute():
+        parts = Path(named).parts
+        if training.workspace.parts[-len(parts) :] == parts:
+            return training.workspace.joinpath(*[".."] * len(parts)).resolve()
+    return home or training.workspace
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in the folder, by name; nothing where there is none, as it may go away at any moment."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _stamp(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, STAMP_FORMAT)
+    except ValueError:
+        return None
+
+
+def _read_json(path: Path, kind: type = dict) -> Any:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError("it is too large for a config")
+    content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    if not isinstance(content, kind):
+        raise ValueError(f"it holds no JSON {'object' if kind is dict else 'list'}")
+    return content
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return bool(_read_json(path))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
