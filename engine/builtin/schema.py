@@ -1,49 +1,37 @@
-"""The config's JSON Schema, made from the dataclasses themselves, for editors and for the API."""
+"""The built-in trainer's config as JSON Schema, from the dataclasses themselves, and its defaults."""
 
 from __future__ import annotations
 
+import copy
+import functools
+import types
 import typing
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
-from engine.builtin.config import SECTIONS, TrainConfig
+from engine import schema as json_schema
+from engine.builtin.config import TrainConfig
 from engine.builtin.config_optimizer import OPTIMIZER_DEFAULTS
+from engine.builtin.enums import ModelFormat
 from engine.builtin.settings import Settings, inner_types, to_json
 from engine.builtin.support import CHOICES, NO_EFFECT, NOT_DONE
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
-INFINITY = {"const": "inf"}
-WORDS = {word: word.upper() for word in ("cfg", "ema", "gpu", "lr", "mae", "mse", "oft", "svd", "vae", "vb", "snr")} | {
-    "dtype": "number format",
-    "eps": "epsilon",
-    "lokr": "LoKr",
-    "lora": "LoRA",
-    "unet": "UNet",
-}
 # Their defaults follow the optimizer.
 DEPENDENT = {name for own in OPTIMIZER_DEFAULTS.values() for name in own}
 
 
+@functools.cache
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a config; a partial config is valid too.
+    """JSON Schema (draft 2020-12) of a config, made once; do not change it.
 
-    Beside the standard keywords a property has `x-section`, the heading that it belongs under; `x-supported`, where
-    the built-in trainer has only some of the choices; and `x-note`, where it does not do it or it makes no difference.
+    Beside what `engine.schema` says of each field, a property has `x-supported`, where the built-in trainer has only
+    some of the choices, and `x-note`, where it does not do it or it makes no difference.
     """
-    properties = {
-        name: {**_property(TrainConfig, name, name), "x-section": part.__doc__}
-        for part in SECTIONS
-        for name in part.hints()
-    }
-    return {
-        "$schema": DIALECT,
-        "title": "Training config",
-        "description": "OneTrainer's training config; what is left out keeps its default.",
-        "type": "object",
-        "properties": properties,
-    }
+    built = json_schema.build(facts())
+    for path, described in json_schema.walk(built):
+        described.update(_notes(path))
+    return built
 
 
 def defaults() -> dict[str, Any]:
@@ -51,56 +39,73 @@ def defaults() -> dict[str, Any]:
 
     What differs from optimizer to optimizer is left out, since it follows the optimizer that is chosen in the end.
     """
+    return copy.deepcopy(_defaults())
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
     config = TrainConfig().to_dict()
     config["optimizer"] = {name: value for name, value in config["optimizer"].items() if name not in DEPENDENT}
     return config
 
 
-def title(name: str) -> str:
-    """A field's name as words: `lora_weight_dtype` is "LoRA weight number format"."""
-    words = " ".join(WORDS.get(word, word) for word in name.split("_"))
-    return words[:1].upper() + words[1:]
-
-
-def _object(kind: type[Settings], path: str) -> dict[str, Any]:
+def facts() -> json_schema.Facts:
+    """The bare facts of the dataclasses, in the form that `engine.schema` reads."""
+    classes: dict[str, Any] = {}
+    enums: dict[str, list[str]] = {}
+    _collect(TrainConfig, classes, enums)
     return {
-        "type": "object",
-        "description": kind.__doc__,
-        "properties": {name: _property(kind, name, f"{path}.{name}") for name in kind.hints()},
+        "root": TrainConfig.__name__,
+        "classes": classes,
+        "enums": enums,
+        "training_methods_by_model_type": {
+            str(model): [str(method) for method in CHOICES["training_method"]] for model in CHOICES["model_type"]
+        },
+        "model_formats": [str(choice) for choice in ModelFormat],
+        "optimizer_parameters": {str(name): to_json(own) for name, own in OPTIMIZER_DEFAULTS.items()},
     }
 
 
-def _property(owner: type[Settings], name: str, path: str) -> dict[str, Any]:
-    metadata = owner.metadata_of(name)
-    described = _type(owner.hints()[name], path, metadata["infinite"])
-    described |= {"title": title(name), "description": metadata["help"]}
-    described |= {bound: metadata[bound] for bound in ("minimum", "maximum") if metadata[bound] is not None}
-    default = owner.default_of(name)
-    if not isinstance(default, Settings):
-        described["default"] = to_json(default)
-    return {**described, **dict(_notes(path))}
+def _collect(kind: type[Settings], classes: dict[str, Any], enums: dict[str, list[str]]) -> None:
+    if kind.__name__ in classes:
+        return
+    described: dict[str, Any] = {}
+    classes[kind.__name__] = {"version": kind.json_version, "fields": described}
+    for name, hint in kind.hints().items():
+        for part in _parts(hint):
+            if issubclass(part, Settings):
+                _collect(part, classes, enums)
+            elif issubclass(part, StrEnum):
+                enums[part.__name__] = [str(choice) for choice in part]
+        described[name] = _fact(kind, name, hint)
 
 
-def _type(hint: Any, path: str, infinite: bool = False) -> dict[str, Any]:
+def _fact(owner: type[Settings], name: str, hint: Any) -> dict[str, Any]:
     kind, nullable = inner_types(hint)
-    described = _plain_type(kind, path)
-    if nullable:
-        described["type"] = [described["type"], "null"]
-    return {"anyOf": [described, INFINITY]} if infinite else described
+    return {
+        "type": _type_name(kind),
+        "default": to_json(owner.default_of(name)),
+        "nullable": nullable,
+        **owner.metadata_of(name),
+    }
 
 
-def _plain_type(kind: Any, path: str) -> dict[str, Any]:
+def _parts(hint: Any) -> Iterator[type]:
+    """The classes that a type names, at any depth."""
+    if isinstance(hint, type) and not typing.get_args(hint):
+        yield hint
+    for part in typing.get_args(hint):
+        if part not in (Any, types.NoneType):
+            yield from _parts(part)
+
+
+def _type_name(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is list:
-        return {"type": "array", "items": _type(arguments[0], f"{path}.*")}
+        return f"list[{_type_name(arguments[0])}]"
     if origin is dict:
-        items = {} if arguments[1] is Any else {"additionalProperties": _type(arguments[1], f"{path}.*")}
-        return {"type": "object", **items}
-    if issubclass(kind, Settings):
-        return _object(kind, path)
-    if issubclass(kind, StrEnum):
-        return {"type": "string", "enum": [str(choice) for choice in kind]}
-    return {"type": TYPE_NAMES[kind]}
+        return "dict" if arguments[1] is Any else f"dict[str, {_type_name(arguments[1])}]"
+    return kind.__name__
 
 
 def _notes(path: str) -> Iterator[tuple[str, Any]]:
@@ -108,5 +113,11 @@ def _notes(path: str) -> Iterator[tuple[str, Any]]:
         yield "x-supported", [str(choice) for choice in CHOICES[path]]
     if path in NOT_DONE:
         yield "x-note", f"The built-in trainer does not {NOT_DONE[path]}."
-    elif path in NO_EFFECT:
-        yield "x-note", f"No effect in the built-in trainer: {NO_EFFECT[path]}."
+    elif why := _no_effect(path):
+        yield "x-note", f"No effect in the built-in trainer: {why}."
+
+
+def _no_effect(path: str) -> str | None:
+    """The reason for this field, or for one that it lies within."""
+    parts = path.split(".")
+    return next((why for n in range(len(parts), 0, -1) if (why := NO_EFFECT.get(".".join(parts[:n])))), None)

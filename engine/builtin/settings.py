@@ -1,4 +1,7 @@
-"""What all config dataclasses share: fields with a help text, and reading and writing OneTrainer's JSON."""
+"""What all config dataclasses share: fields with a range, and reading and writing OneTrainer's JSON.
+
+What a field is called and means is in `engine/fields.toml`.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,9 @@ VERSION_KEY = "__version"
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "an object"}
 
 
-def setting(
-    default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None, infinite: bool = False
-) -> Any:
-    """A dataclass field with its help text and its range; a callable default makes a fresh value each time."""
-    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum, "infinite": infinite}
+def setting(default: Any, *, minimum: float | None = None, maximum: float | None = None, infinite: bool = False) -> Any:
+    """A dataclass field with its range; a callable default makes a fresh value each time."""
+    metadata = {"minimum": minimum, "maximum": maximum, "infinite": infinite}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -90,7 +91,7 @@ class Settings:
 
     @classmethod
     def metadata_of(cls, name: str) -> Mapping[str, Any]:
-        """The help text and range of one setting."""
+        """The range of one setting."""
         return cls.__dataclass_fields__[name].metadata
 
     @classmethod

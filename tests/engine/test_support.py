@@ -120,7 +120,7 @@ def test_a_lora_as_onetrainers_presets_set_it_up_is_accepted():
     assert check(DATA | values) == []
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZER_DEFAULTS)
+@pytest.mark.parametrize("optimizer", CHOICES["optimizer.optimizer"])
 @pytest.mark.parametrize("scheduler", CHOICES["learning_rate_scheduler"])
 def test_every_optimizer_goes_with_every_scheduler(optimizer, scheduler):
     values = {"optimizer": {"optimizer": optimizer}, "learning_rate_scheduler": scheduler}
@@ -138,7 +138,7 @@ def test_no_setting_is_ignored_silently():
     """A setting that is in no table has to be read somewhere in the trainer."""
     files = Path(engine.builtin.__file__).parent.rglob("*.py")
     source = "\n".join(file.read_text() for file in files if not file.name.startswith(("config", "support.py")))
-    optimizers = {name for own in OPTIMIZER_DEFAULTS.values() for name in own}
+    optimizers = {name for optimizer in CHOICES["optimizer.optimizer"] for name in OPTIMIZER_DEFAULTS[optimizer]}
     notes = {"concepts.0.concept_stats", "optimizer_defaults"}
     unread = [
         leaf.path

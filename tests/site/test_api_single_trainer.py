@@ -243,6 +243,13 @@ def test_schema_and_defaults_fit_each_other(api, slash):
     assert defaults["batch_size"] == 1
 
 
+def test_a_client_that_has_the_schema_need_not_load_it_again(api):
+    first = api.get("/api/config/schema")
+    again = api.get("/api/config/schema", headers={"If-None-Match": first["ETag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first["Content-Type"] == "application/json"
+
+
 @pytest.mark.parametrize("call", ["schema", "defaults"])
 def test_an_unknown_engine_is_refused(api, call):
     assert api.get(f"/api/config/{call}?engine=steam").status_code == 400

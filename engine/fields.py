@@ -1,0 +1,105 @@
+"""What `fields.toml` says of the fields of a config: titles, help, places, and when a field applies. No torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomllib
+
+FILE = Path(__file__).with_name("fields.toml")
+LAST = 10_000  # the order of a field that the file does not have
+WORDS = {word: word.upper() for word in ("cfg", "ema", "gpu", "lr", "mae", "mse", "oft", "svd", "vae", "vb", "snr")} | {
+    "dtype": "data type",
+    "eps": "epsilon",
+    "lokr": "LoKr",
+    "lora": "LoRA",
+    "unet": "UNet",
+}
+Conditions = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field as the file describes it; `applies` maps dotted paths to the values that they must have."""
+
+    title: str
+    help: str = ""
+    unit: str = ""
+    kind: str = ""
+    tab: str = ""
+    section: str = ""
+    order: int = LAST
+    advanced: bool = False
+    applies: Conditions = field(default_factory=dict)
+
+
+def describe(owner: str, name: str) -> Field:
+    """A field of the config (`owner` is TrainConfig) or of one of its objects; an unknown one gets a readable name."""
+    known = _by_owner().get(owner, {}).get(name)
+    return known or Field(title=readable(name), help=f"{readable(name)}; newer than this site's descriptions.")
+
+
+def own_conditions(path: str) -> Conditions:
+    """What the file says of the one field at this path beside what it says of all fields of its kind."""
+    return _conditions(_file()["paths"].get(path, {}).get("applies", {}))
+
+
+def tabs() -> list[dict[str, str]]:
+    """The tabs of an editor in their order, each with id, title and help."""
+    return [dict(tab) for tab in _file()["tabs"]]
+
+
+def label(choice: str) -> str:
+    """How a choice of an enum is shown."""
+    return _file()["labels"].get(choice) or readable(choice)
+
+
+def readable(name: str) -> str:
+    """A name as words: `lora_weight_dtype` is "LoRA weight data type"."""
+    words = " ".join(WORDS.get(word.lower(), word.lower()) for word in name.split("_") if word)
+    return words[:1].upper() + words[1:]
+
+
+@functools.cache
+def _file() -> dict[str, Any]:
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _by_owner() -> dict[str, dict[str, Field]]:
+    found: dict[str, dict[str, Field]] = {}
+    for order, (section, name, facts) in enumerate(_entries()):
+        owner = section.get("class", "TrainConfig")
+        found.setdefault(owner, {})[name] = Field(
+            title=facts["title"],
+            help=facts["help"],
+            unit=facts.get("unit", ""),
+            kind=facts.get("kind", ""),
+            tab=facts.get("tab", section.get("tab", "")),
+            section=section["title"],
+            order=order,
+            advanced=facts.get("advanced", False),
+            applies=_conditions(facts.get("applies", {})),
+        )
+    return found
+
+
+def _entries() -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    for section in _file()["sections"]:
+        for name, facts in section["fields"].items():
+            yield section, name, facts
+
+
+def _conditions(written: dict[str, Any]) -> Conditions:
+    """The file's conditions with its groups' values in place of their names."""
+    return {path: _values(values) for path, values in written.items()}
+
+
+def _values(values: Any) -> list[Any]:
+    if isinstance(values, str):
+        return list(_file()["groups"][values.removeprefix("@")])
+    return [None if value == "null" else value for value in values]

@@ -1,0 +1,175 @@
+"""The JSON Schema of an engine's config, from the engine's bare facts and what `fields.toml` says of them. No torch.
+
+The facts have the form in which they are exported from a OneTrainer checkout: {"root": "TrainConfig", "classes":
+{name: {"version", "fields": {name: {"type", "default", "nullable", "minimum"?, "maximum"?, "infinite"?}}}}, "enums":
+{name: [values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from engine import fields
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TYPE_NAMES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
+INFINITY = {"const": "inf"}
+OPTIMIZER = "TrainOptimizerConfig"
+Facts = dict[str, Any]
+Schema = dict[str, Any]
+
+
+def build(facts: Facts, title: str = "Training config") -> Schema:
+    """JSON Schema (draft 2020-12) of a config; a partial config is valid too.
+
+    Beside the standard keywords a leaf has `x-tab`, `x-section`, `x-order`, `x-advanced`, and where there is something
+    to say `x-unit`, `x-kind`, `x-labels` (how its choices are shown) and `x-applies`: conditions that must all hold for
+    the field to matter, {dotted path: [values]}, a path that begins with ./ being that of a neighbour in a list's item.
+    """
+    return {
+        "$schema": DIALECT,
+        "title": title,
+        "description": "OneTrainer's training config; what is left out keeps its default.",
+        "type": "object",
+        "properties": _Builder(facts).properties(facts["root"], "", fields.Field("")),
+        "x-tabs": fields.tabs(),
+        "x-version": facts["classes"][facts["root"]].get("version", 0),
+        "x-training-methods": facts["training_methods_by_model_type"],
+        "x-output-formats": facts["model_formats"],
+        "x-optimizer-parameters": facts["optimizer_parameters"],
+    }
+
+
+class _Builder:
+    def __init__(self, facts: Facts):
+        self.facts = facts
+        self.classes: dict[str, Any] = facts["classes"]
+        self.users = _users_of_parameters(facts["optimizer_parameters"])
+
+    def properties(self, owner: str, path: str, above: fields.Field) -> dict[str, Schema]:
+        """The fields of an object; `above` is the field that holds the object."""
+        return {
+            name: self._property(owner, name, f"{path}.{name}" if path else name, fact, above)
+            for name, fact in self.classes[owner]["fields"].items()
+        }
+
+    def _property(self, owner: str, name: str, path: str, fact: dict[str, Any], above: fields.Field) -> Schema:
+        said = self._said(owner, name, path, above)
+        described = self._type(fact, path, said)
+        described |= {"title": said.title, "description": said.help}
+        described |= {bound: fact[bound] for bound in ("minimum", "maximum") if fact.get(bound) is not None}
+        if not _holds_object(fact, self.classes):
+            described["default"] = fact["default"]
+        return described | _extras(said)
+
+    def _said(self, owner: str, name: str, path: str, above: fields.Field) -> fields.Field:
+        """What is said of the field, with what it has from the field that holds its object."""
+        own = fields.describe(owner, name)
+        applies = _both(_both(above.applies, own.applies), fields.own_conditions(path))
+        if owner == OPTIMIZER and name in self.users and path == f"optimizer.{name}":
+            applies = _both(applies, {"optimizer.optimizer": self.users[name]})
+        return fields.Field(
+            title=own.title,
+            help=own.help,
+            unit=own.unit,
+            kind=own.kind,
+            tab=own.tab or above.tab or "general",
+            section=above.title if above.title else own.section or "Other",
+            order=own.order,
+            advanced=own.advanced,
+            applies=applies,
+        )
+
+    def _type(self, fact: dict[str, Any], path: str, said: fields.Field) -> Schema:
+        described = self._named_type(fact["type"], path, said)
+        if fact.get("nullable") and "type" in described:
+            described["type"] = [described["type"], "null"]
+            if "enum" in described:
+                described["enum"] = [*described["enum"], None]
+        return {"anyOf": [described, INFINITY]} if fact.get("infinite") else described
+
+    def _named_type(self, kind: str, path: str, said: fields.Field) -> Schema:
+        if found := re.fullmatch(r"list\[(.+)\]", kind):
+            return {"type": "array", "items": self._named_type(found[1], f"{path}.*", said)}
+        if found := re.fullmatch(r"dict\[str, (.+)\]", kind):
+            return {"type": "object", "additionalProperties": self._named_type(found[1], f"{path}.*", said)}
+        if kind in self.classes:
+            return {"type": "object", "properties": self.properties(kind, path, said)}
+        if kind in self.facts["enums"]:
+            choices = list(self.facts["enums"][kind])
+            return {"type": "string", "enum": choices, "x-labels": {name: fields.label(name) for name in choices}}
+        return {"type": TYPE_NAMES.get(kind, "object")}
+
+
+def _extras(said: fields.Field) -> Schema:
+    extras: Schema = {"x-tab": said.tab, "x-section": said.section, "x-order": said.order, "x-advanced": said.advanced}
+    optional = {"x-unit": said.unit, "x-kind": said.kind, "x-applies": said.applies}
+    return extras | {key: value for key, value in optional.items() if value}
+
+
+def _holds_object(fact: dict[str, Any], classes: dict[str, Any]) -> bool:
+    return fact["type"] in classes
+
+
+def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions:
+    """Conditions that hold where both do."""
+    both = dict(one)
+    for path, values in other.items():
+        both[path] = [value for value in both[path] if value in values] if path in both else values
+    return both
+
+
+def _users_of_parameters(parameters: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """The optimizers that have each parameter."""
+    users: dict[str, list[str]] = {}
+    for optimizer, own in parameters.items():
+        for name in own:
+            users.setdefault(name, []).append(optimizer)
+    return users
+
+
+def walk(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """(path, property) of each leaf, in the schema's order; `concepts.*.path` for a field of a list's items."""
+    for name, described in schema.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        items = described.get("items", {})
+        if "properties" in described:
+            yield from walk(described, here)
+        elif "properties" in items:
+            yield here, described
+            yield from walk(items, f"{here}.*")
+        else:
+            yield here, described
+
+
+def leaf(schema: Schema, path: str) -> Schema | None:
+    """The property at a dotted path, with numbers or * for places in lists; None where there is none."""
+    found: Any = schema
+    for part in path.split("."):
+        inside = found.get("properties", {}).get(part) or found.get("additionalProperties")
+        found = found.get("items") if part == "*" or part.isdecimal() else inside
+        if not isinstance(found, dict):
+            return None
+    return found
+
+
+def applies(described: Schema, config: dict[str, Any], item: dict[str, Any] | None = None) -> bool:
+    """Whether a field matters in this config; `item` is the list's item that it is in, for conditions on neighbours."""
+    return all(
+        value_at(item or {}, path[2:]) in values if path.startswith("./") else value_at(config, path) in values
+        for path, values in described.get("x-applies", {}).items()
+    )
+
+
+def value_at(config: Any, path: str) -> Any:
+    """The value at a dotted path, or None."""
+    for part in path.split("."):
+        if isinstance(config, list) and part.isdecimal() and int(part) < len(config):
+            config = config[int(part)]
+        elif isinstance(config, dict):
+            config = config.get(part)
+        else:
+            return None
+    return config
