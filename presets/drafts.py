@@ -150,17 +150,21 @@ def load(
     *,
     version: int | None = None,
     keep_changes: bool = False,
+    engine: str = "",
+    facts: dict[str, str] | None = None,
 ) -> Draft:
-    """Begin again with a preset, a run or the defaults, as one step that can be undone.
+    """Begin again with a preset, a run, the wizard's recipe or the defaults, as one step that can be undone.
 
-    With `keep_changes`, what was changed since the last start stays and is laid over the new one.
+    With `keep_changes`, what was changed since the last start stays and is laid over the new one. `facts` are the
+    run's name, tags and notes where the start brings some.
     """
-    base = configs.difference(without_secrets(config), configs.defaults(draft.engine))
+    engine = engine or draft.engine
+    base = configs.difference(without_secrets(config), configs.defaults(engine))
     content = configs.merge(base, changes_since_start(draft)) if keep_changes else base
-    facts = {name: value for name, value in draft.facts.items() if name in FACTS}
+    kept: dict[str, Any] = {name: value for name, value in draft.facts.items() if name in FACTS} | (facts or {})
     if start:
-        facts |= base_of(title, base, version)
-    new = Content(content, facts, draft.engine, start)
+        kept |= base_of(title, base, version)
+    new = Content(content, kept, engine, start)
     return _commit(draft, revision, new, f"Load {title}")
 
 

@@ -53,6 +53,13 @@ def host_resources() -> dict[str, Any]:
     }
 
 
+def worker_resources() -> dict[str, Any]:
+    """The same, with how much there is: what a worker says of its host with each sign of life."""
+    devices = [{key: device[key] for key in ("id", "name", "memory_total_gb")} for device in gpus()]
+    facts = {"cpu_count": psutil.cpu_count() or 1, "memory_total_gb": _memory()["total_gb"], "gpus": devices}
+    return {**host_resources(), **facts}
+
+
 def cpu_percent() -> float:
     """How busy all cores are, measured anew each second."""
     return _measure_cpu(int(time.monotonic()))

@@ -3,12 +3,15 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from system import views, views_account
+from system import views, views_account, views_wizard
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("system/", views.system, name="system"),
     path("system/resources/", views.resources, name="resources"),
+    path("runs/wizard/", views_wizard.wizard, name="wizard"),
+    path("runs/wizard/dismiss/", views_wizard.dismiss_note, name="wizard-dismiss"),
+    path("runs/wizard/<slug:slug>/", views_wizard.wizard_step, name="wizard-step"),
     path("account/", views_account.account, name="account"),
     path("account/token/", views_account.make_token, name="make-token"),
     path("account/token/revoke/", views_account.revoke_token, name="revoke-token"),

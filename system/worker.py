@@ -27,7 +27,7 @@ from engine.interface.journal import FILE_NAME as JOURNAL
 from engine.launcher import EngineProcess
 from system.ingest import JournalReader, StaleAttempt
 from system.models import LATE, Worker
-from system.resources import gpus, host_resources
+from system.resources import gpus, worker_resources
 from system.worker_name import NameLock
 from training.models import Artifact, Run, RunCommand
 from training.publisher import Publisher, command_message, state_messages
@@ -179,7 +179,7 @@ class GpuWorker:
             "gpu": self.gpu,
             "device_name": self._device_name(),
             "status": self._status(),
-            "resources": host_resources(),
+            "resources": worker_resources(),
             "heartbeat_at": now(),
         }
         if first:

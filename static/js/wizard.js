@@ -1,0 +1,6 @@
+// The wizard: whoever types into a field that belongs to a card chooses that card by it.
+document.addEventListener("input", (event) => {
+  const value = event.target.dataset.chooses;
+  const card = value && event.target.form.querySelector(`input[type="radio"][value="${value}"]`);
+  if (card && event.target.value) card.checked = true;
+});
