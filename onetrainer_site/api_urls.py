@@ -12,6 +12,7 @@ from presets import api as presets
 from presets import api_drafts as drafts
 from samples import api as samples
 from system import api as system
+from system import api_jobs as jobs
 from training import api as runs
 from training import api_trainer as trainer
 
@@ -57,6 +58,8 @@ single_trainer = [
     address("system/processes", system.ProcessesView.as_view(), "system-processes"),
 ]
 resources = [
+    address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),
+    address(f"runs/import/(?P<pk>{UUID})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
     address(f"runs/(?P<run_id>{UUID})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
     address("me", MeView.as_view(), "me"),
     address("me/token", TokenView.as_view(), "me-token"),

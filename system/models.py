@@ -1,13 +1,17 @@
-"""The workers: processes that own a GPU and train runs on it."""
+"""The workers, processes that own a GPU and train runs on it, and what they do beside."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
 LATE = timedelta(seconds=10)  # a worker says that it lives every 2 seconds
+SILENT = timedelta(seconds=60)  # after so long without a sign of life, nobody does a job any more
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -61,3 +65,80 @@ class Milestone(models.Model):
     def reach(cls, name: str) -> bool:
         """Say whether this is the first time; of several processes that ask at once, one is told so."""
         return cls.objects.get_or_create(name=name)[1]
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def open(self) -> JobQuerySet:
+        return self.filter(status__in=Job.OPEN)
+
+    def due(self, worker: str = "") -> JobQuerySet:
+        """Those that nobody does: new, or silent, or begun by this worker in an earlier life."""
+        silent = models.Q(heartbeat_at__lt=now() - SILENT)
+        if worker:
+            silent |= models.Q(worker=worker)
+        return self.filter(models.Q(status=Job.Status.WAITING) | models.Q(silent, status=Job.Status.RUNNING))
+
+
+class Job(models.Model):
+    """Work beside training that takes a while: taking in a OneTrainer workspace, or checking OneTrainer.
+
+    A worker does it in a process of its own, or a command in its terminal does. `claim` goes up with each that takes
+    it on: who lost it sees that on the next sign of life, and stops.
+    """
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", "import of a workspace"
+        CHECK = "check", "check of OneTrainer"
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    OPEN = (Status.WAITING, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    arguments = models.JSONField(default=dict)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING, db_index=True)
+    host = models.CharField(max_length=200, help_text="Where its files are known to be.")
+    worker = models.CharField(max_length=200, blank=True)
+    claim = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0, help_text="How often its process ended without a word.")
+    detail = models.TextField(blank=True, help_text="How it stands or went: one sentence.")
+    result = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=now)
+    heartbeat_at = models.DateTimeField(default=now)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.status})"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    def take(self, worker: str) -> bool:
+        """Take it on, unless another took it first."""
+        rivals = Job.objects.open().filter(pk=self.pk, claim=self.claim)
+        facts = {"status": self.Status.RUNNING, "worker": worker, "claim": self.claim + 1, "heartbeat_at": now()}
+        taken = rivals.update(**facts) == 1
+        self.refresh_from_db()
+        return taken
+
+    def change(self, **facts: Any) -> bool:
+        """Write how it stands, with a sign of life; False where it has ended, or another has taken it on."""
+        mine = Job.objects.filter(pk=self.pk, claim=self.claim, status=self.Status.RUNNING)
+        return mine.update(heartbeat_at=now(), **facts) == 1
+
+    def end(self, status: str, detail: str, **facts: Any) -> bool:
+        ended = self.change(status=status, detail=detail, ended_at=now(), **facts)
+        self.refresh_from_db()
+        return ended

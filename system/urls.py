@@ -3,10 +3,11 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from system import views, views_account, views_wizard
+from system import views, views_account, views_import, views_wizard
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("runs/import/", views_import.import_workspace, name="import-workspace"),
     path("system/", views.system, name="system"),
     path("system/resources/", views.resources, name="resources"),
     path("runs/wizard/", views_wizard.wizard, name="wizard"),

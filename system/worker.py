@@ -26,6 +26,7 @@ from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME as JOURNAL
 from engine.launcher import EngineProcess
 from system.ingest import JournalReader, StaleAttempt
+from system.jobs import JobKeeper
 from system.models import LATE, Worker
 from system.resources import gpus, worker_resources
 from system.worker_name import NameLock
@@ -65,9 +66,13 @@ class GpuWorker:
         Raises NameTaken.
         """
         self._name.take()
+        keeper = JobKeeper(self.name)
+        if not self.once:
+            keeper.start()
         try:
             self._run()
         finally:
+            keeper.end()
             self._name.release()
 
     def _run(self) -> None:

@@ -35,16 +35,16 @@ CONFIG = {
 class Workspace:
     """A folder that trainings write to; names are in a time zone `zone` hours before UTC."""
 
-    def __init__(self, folder: Path, zone: int = 0):
-        self.folder, self.zone = folder, zone
+    def __init__(self, folder: Path, zone: int = 0, began: datetime = BEGAN):
+        self.folder, self.zone, self.began = folder, zone, began
         folder.mkdir(parents=True, exist_ok=True)
 
     def stamp(self, minutes: float = 0) -> str:
-        return f"{BEGAN + timedelta(minutes=minutes):%Y-%m-%d_%H-%M-%S}"
+        return f"{self.began + timedelta(minutes=minutes):%Y-%m-%d_%H-%M-%S}"
 
     def seconds(self, minutes: float = 0) -> float:
         """What the clock of the training says then, in seconds since 1970."""
-        local = (BEGAN + timedelta(minutes=minutes)).replace(tzinfo=timezone.utc)
+        local = (self.began + timedelta(minutes=minutes)).replace(tzinfo=timezone.utc)
         return (local - timedelta(hours=self.zone)).timestamp()
 
     def config(self, minutes: float = 0, prefix: str = "", **changes: Any) -> Path:
@@ -123,6 +123,13 @@ class Log:
 
 def here() -> str:
     return socket.gethostname()
+
+
+def living_workspace(folder: Path) -> tuple[Workspace, Log]:
+    """A training that began just now in this process, which lives for as long as its log is held open."""
+    workspace = Workspace(folder, began=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0))
+    workspace.config(output_model_destination=str(folder / "model.safetensors"))
+    return workspace, workspace.log(host=here(), pid=os.getpid(), steps=2)
 
 
 def finished_workspace(folder: Path, zone: int = 0) -> Workspace:

@@ -26,6 +26,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Those with a process, or about to have one, newest first."""
         return self.filter(status__in=Run.ACTIVE).order_by("-started_at", "-created_at")
 
+    def watched(self) -> RunQuerySet:
+        """Those that train outside of this site; see `Run.is_watched`."""
+        return self.active().exclude(source="").filter(attempt__lte=1)
+
     def ended(self) -> RunQuerySet:
         return self.filter(status__in=Run.ENDED)
 
@@ -33,9 +37,13 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.order_by("-created_at")
 
     def current(self) -> Run | None:
-        """The run that a single-trainer client means: the newest running, else newest queued, else last ended."""
+        """The run that a single-trainer client means: the newest running, else newest queued, else last ended.
+
+        One that this site only watches, and cannot steer, comes after those that it trains.
+        """
         return (
-            self.active().first()
+            self.active().filter(Q(source="") | Q(attempt__gt=1)).first()
+            or self.active().first()
             or self.filter(status=Run.Status.QUEUED).order_by("-queued_at").first()
             or self.ended().order_by("-ended_at", "-created_at").first()
         )

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from engine.engines import get_engine
+from engine.engines import UnknownEngine, get_engine
 from presets import configs
 from presets.errors import BadInput, NotFound, NotNow
 from presets.models import Preset
@@ -67,7 +67,8 @@ class TrainerService:
     def _refuse_a_second(self) -> None:
         """Where the queue is off, a start has to wait until nothing trains."""
         waiting = (Run.Status.QUEUED, *Run.ACTIVE)
-        if not settings.QUEUE and (run := Run.objects.filter(status__in=waiting).first()):
+        own = Run.objects.filter(status__in=waiting).exclude(pk__in=Run.objects.watched().values("pk"))
+        if not settings.QUEUE and (run := own.first()):
             raise NotNow(
                 _("“%(name)s” is %(status)s and the queue is off: stop it, or wait until it has ended.")
                 % {"name": run.name, "status": run.status}
@@ -172,6 +173,8 @@ class TrainerService:
         if not run.is_ended:
             raise NotNow(_("Only an ended run can be continued: this one is %(status)s.") % {"status": run.status})
         self._refuse_a_second()
+        if run.is_from_elsewhere:
+            self._refuse_what_would_not_train(run)
         backup = backup or run.newest_backup()
         if backup is None or not backup.exists or backup.kind != Artifact.Kind.BACKUP or backup.run_id != run.pk:
             raise NotNow(_("There is no backup of this run to continue from: restart it instead."))
@@ -190,6 +193,14 @@ class TrainerService:
             raise NotNow(_("Someone else changed this run at the same moment: look at it again."))
         publisher.announce(run)
         return run
+
+    def _refuse_what_would_not_train(self, run: Run) -> None:
+        """A config that was taken in was never checked here, and may name any file."""
+        try:
+            get_engine(run.engine)
+        except UnknownEngine as error:
+            raise NotNow(_("OneTrainer is not set up here: set ONETRAINER_HOME to its folder.")) from error
+        configs.refuse_errors(configs.check_paths(run.config))
 
     def restart(self, run: Run) -> Run:
         """Train the same config afresh, as a new run."""

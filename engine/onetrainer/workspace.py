@@ -115,6 +115,7 @@ def read_workspace(folder: Path, home: Path | None = None) -> list[Training]:
     trainings.sort(key=lambda one: one.stamp)
     for training in trainings:
         _read_config(training)
+        _make_paths_absolute(training, home)
     _find_models(trainings, home)
     return trainings
 
@@ -247,12 +248,37 @@ def _read_list(training: Training, field_name: str, file_name: str) -> None:
             return
 
 
+def _make_paths_absolute(training: Training, home: Path | None) -> None:
+    """What will be read again when the training is continued; a relative destination is for whoever continues it."""
+    root, config = _root(training, home), training.config
+    name = config.get("base_model_name")
+    if isinstance(name, str) and name and _is_there(root / name):
+        config["base_model_name"] = str(root / name)
+    concepts = config.get("concepts")
+    for concept in concepts if isinstance(concepts, list) else []:
+        if isinstance(concept, dict):
+            _make_absolute(concept, "path", root)
+            _make_absolute(concept.get("text"), "prompt_path", root)
+
+
+def _make_absolute(holder: Any, key: str, root: Path) -> None:
+    if isinstance(holder, dict) and isinstance(path := holder.get(key), str) and path:
+        holder[key] = str(root / Path(path).expanduser())
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _find_models(trainings: list[Training], home: Path | None) -> None:
     """A final model belongs to the last training of its destination that had begun when it was written."""
     owners: dict[Path, Training] = {}
     for training in trainings:
         for path in _destinations(training, home):
-            if path.exists() and _modified(path) >= training.moment(training.stamp).timestamp():
+            if _is_there(path) and _modified(path) >= training.moment(training.stamp).timestamp():
                 owners[path] = training
     for path, training in owners.items():
         training.model = path

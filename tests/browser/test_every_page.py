@@ -9,7 +9,17 @@ from tests.browser.conftest import PHONE, WIDE
 from tests.waiting import wait_for
 
 AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = ("/", "/runs/", "/runs/new/", "/presets/", "/presets/new/", "/samples/", "/system/", "/account/")
+PAGES = (
+    "/",
+    "/runs/",
+    "/runs/new/",
+    "/runs/import/",
+    "/presets/",
+    "/presets/new/",
+    "/samples/",
+    "/system/",
+    "/account/",
+)
 TABS = ("", "samples/", "metrics/", "log/", "config/", "timeline/")
 LOOKS = [(WIDE, "light"), (PHONE, "dark")]
 
@@ -81,7 +91,7 @@ def test_the_chosen_colours_stay(open_page):
 
 
 def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
-    page = open_page("/runs/new/", PHONE)
+    page = open_page("/runs/new/", "/runs/import/", PHONE)
     page.get_by_label("Epochs").fill("many")
     page.get_by_label("Folders with pictures").fill("/nowhere")
     page.get_by_role("button", name="Start the run").click()

@@ -108,6 +108,16 @@ def test_a_relative_destination_counts_from_where_the_workspace_lies(tmp_path):
     assert read_workspace(workspace.folder)[0].model == model
 
 
+def test_what_a_config_names_by_relative_paths_is_found_from_anywhere(tmp_path):
+    workspace = Workspace(tmp_path / "home" / "workspace")
+    workspace.config(workspace_dir="workspace", concepts=[{"path": "stars", "text": {"prompt_path": ""}}, 7])
+    assert read_workspace(workspace.folder)[0].config["base_model_name"] == "models/stars", "a name on the hub"
+    (tmp_path / "home" / "models" / "stars").mkdir(parents=True)
+    config = read_workspace(workspace.folder)[0].config
+    assert config["base_model_name"] == str(tmp_path / "home" / "models" / "stars")
+    assert config["concepts"] == [{"path": str(tmp_path / "home" / "stars"), "text": {"prompt_path": ""}}, 7]
+
+
 def test_a_folder_without_any_of_its_folders_is_no_workspace(tmp_path):
     (tmp_path / "pictures").mkdir()
     assert not is_workspace(tmp_path)

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.timezone import now
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
 from presets import drafts
 from presets.models import Draft, Preset
 from samples.models import Sample
-from system.models import Worker
+from system.models import Job, Worker
 from tests.making import make_preset, make_run
 from training.models import Artifact, Metric, Run
 
@@ -22,6 +23,7 @@ RUNNING = UUID("5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11")
 FINISHED = UUID("0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22")
 QUEUED = UUID("7c4e1f90-2b3d-4a6c-9e8f-5d4c3b2a1033")
 SAMPLE = UUID("a1b2c3d4-1111-4222-8333-444455556666")
+IMPORT = UUID("c3d4e5f6-3333-4444-8555-666677778888")
 BACKUP = UUID("b2c3d4e5-2222-4333-8444-555566667777")
 STARS = {"name": "stars", "path": "{data}/datasets/stars"}
 CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
@@ -77,6 +79,8 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "runs_artifacts_list": ("get", f"/api/runs/{FINISHED}/artifacts/", None),
     "runs_samples_list": ("get", f"/api/runs/{RUNNING}/samples/", None),
     "runs_diff_retrieve": ("get", f"/api/runs/{RUNNING}/diff/?with=preset", None),
+    "runs_import_create": ("post", "/api/runs/import", {"path": "{data}/datasets/workspace", "name": "Old stars"}),
+    "runs_import_retrieve": ("get", f"/api/runs/import/{IMPORT}", None),
     "presets_list": ("get", "/api/presets/", None),
     "presets_create": ("post", "/api/presets/", {"name": "Small", "config": {"batch_size": 2}, "note": "first"}),
     "presets_retrieve": ("get", "/api/presets/{preset}/", None),
@@ -110,6 +114,7 @@ WITHOUT = {
 def make_world(owner: Any) -> None:
     """A running, a finished and a queued run with all that belongs to them."""
     (settings.DATA_DIR / "datasets" / "stars").mkdir(parents=True, exist_ok=True)
+    (settings.DATA_DIR / "datasets" / "workspace" / "backup").mkdir(parents=True, exist_ok=True)
     preset = make_preset("SD 1.5/Stars", {"learning_rate": 0.001}, owner=owner)
     _edit(drafts.get_draft(owner))
     worker = Worker.objects.create(name="host:gpu0", host="host", gpu="0", device_name="NVIDIA H100", status="busy")
@@ -131,6 +136,9 @@ def make_world(owner: Any) -> None:
         steps_per_second=4.0,
     )
     _fill(running, finished, owner)
+    imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
+    facts = {"status": Job.Status.DONE, "detail": "1 training was taken in.", "result": {"runs": [str(FINISHED)]}}
+    Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)
 
 
 def _edit(draft: Draft) -> None:
@@ -181,7 +189,7 @@ def in_place(body: Any) -> Any:
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
 KEYS = re.compile(r"\b[0-9a-f]{40}\b")
-KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP)}
+KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT)}
 NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
 OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.timezone import now
 
 from presets.errors import BadInput, NotNow
 from samples.models import Sample
 from system import history as history_module
 from system.history import History, Overtaken, checked_folder
 from tests.api import content, trainer
-from tests.making import make_user
-from tests.workspaces import PROMPT, Workspace, finished_workspace, here
+from tests.making import make_user, trainable_config
+from tests.workspaces import PROMPT, Workspace, finished_workspace, living_workspace
 from training.actions import can_draw, offered
 from training.models import Artifact, Metric, Run
 from training.service import TrainerService
@@ -164,8 +164,7 @@ def test_one_without_a_step_says_so(workspace):
 
 
 def test_one_that_trains_now_is_not_shown_as_running_where_nobody_follows_it(workspace):
-    log = workspace.log(host=here(), pid=os.getpid(), steps=3)
-    log.path = log.path.rename(log.path.with_name(f"events.out.tfevents.9999999999.{here()}.{os.getpid()}.0"))
+    workspace, log = living_workspace(workspace.folder)
     with log.path.open("rb"):
         assert ending_of(workspace) == ("interrupted", history_module.STILL_TRAINS)
 
@@ -267,6 +266,54 @@ def test_a_followed_run_cannot_be_commanded(workspace):
         TrainerService().stop_training(run)
 
 
+def test_a_run_that_trains_here_comes_before_one_that_is_only_watched(workspace, settings):
+    settings.QUEUE = False
+    workspace.log(steps=1)
+    (watched,) = taken_in(workspace)
+    Run.objects.filter(pk=watched.pk).update(status=Run.Status.RUNNING, started_at=now())
+    assert Run.objects.current() == watched
+    TrainerService().start_training(trainable_config())
+    own = Run.objects.queued().get()
+    own.move_to(Run.Status.RUNNING, attempt=1)
+    assert Run.objects.current() == own
+
+
+# -- continuing it here --------------------------------------------------------------------------------------------
+
+
+def test_it_is_not_continued_without_onetrainer(tmp_path):
+    (run,) = taken_in(finished_workspace(tmp_path))
+    with pytest.raises(NotNow, match="set ONETRAINER_HOME"):
+        TrainerService().continue_run(run)
+
+
+def test_a_backup_that_the_desktop_made_is_continued(workspace, tmp_path):
+    run = continuable(workspace, tmp_path)
+    TrainerService().continue_run(run)
+    run.refresh_from_db()
+    assert (run.status, run.resume_from) == ("queued", run.artifacts.get(kind="backup").path)
+
+
+def test_what_a_config_from_elsewhere_would_overwrite_is_refused(workspace, tmp_path):
+    run = continuable(workspace, tmp_path, output_model_destination="/etc/passwd")
+    with pytest.raises(BadInput, match="output_model_destination"):
+        TrainerService().continue_run(run)
+
+
+def continuable(workspace, tmp_path, **config):
+    """A run with a backup, for which any engine will do here."""
+    for name in ("model", "data"):
+        (tmp_path / name).mkdir()
+    concepts = [{"path": str(tmp_path / "data")}]
+    workspace.config(base_model_name=str(tmp_path / "model"), concepts=concepts, **config)
+    workspace.log(steps=7)
+    workspace.backup(7, 1)
+    (run,) = taken_in(workspace)
+    Run.objects.filter(pk=run.pk).update(engine="builtin")
+    run.refresh_from_db()
+    return run
+
+
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +322,7 @@ def test_the_command_says_what_it_took_in(tmp_path, capsys):
     make_user("ada")
     call_command("import_onetrainer_workspace", str(workspace.folder), name="Old", owner="ada")
     told = capsys.readouterr().out
-    assert "Old, 20 steps, finished" in told and "1 training was taken in" in told
+    assert "Old, 20 steps, finished" in told and "1 training was taken in." in told
     assert Run.objects.get().owner.username == "ada"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +11,10 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from presets.errors import DomainError
-from system.history import History, Overtaken, checked_folder
+from system.job_work import do
+from system.jobs import abandon, ask_for_import
+from system.models import Job
+from training.models import Run
 
 
 class Command(BaseCommand):
@@ -22,23 +27,38 @@ class Command(BaseCommand):
         parser.add_argument("path", help="the workspace's folder, below an allowed root")
         parser.add_argument("--name", default="", help="how the runs are called; the folder's name if not given")
         parser.add_argument("--owner", default="", help="whose runs they are; nobody's if not given")
+        parser.add_argument("--follow", action="store_true", help="go on until the training in it has ended")
 
-    def handle(self, *args: Any, path: str, name: str, owner: str, **options: Any) -> None:
+    def handle(self, *args: Any, path: str, name: str, owner: str, follow: bool, **options: Any) -> None:
+        doer = f"{socket.gethostname()}:{os.getpid()}"
         try:
-            by = self._owner(owner)
-            history = History(checked_folder(path), by, name)
-            history.update()
-        except (DomainError, Overtaken) as error:
+            job = ask_for_import(path, self._owner(owner), name, follow, doer)
+        except DomainError as error:
             raise CommandError(str(error)) from error
-        for run in history.runs:
-            how = f": {run.error}" if run.error else ""
-            self.stdout.write(f"{run.name}, {run.global_step} steps, {run.status}{how}")
-        count = len(history.runs)
-        what = "training was" if count == 1 else "trainings were"
-        self.stdout.write(f"{count} {what} taken in from {history.folder}.")
+        if job.worker != doer and not (Job.objects.due().filter(pk=job.pk).exists() and job.take(doer)):
+            raise CommandError("This workspace is being taken in already: the page Import shows how that stands.")
+        try:
+            do(job)
+        except KeyboardInterrupt:
+            self._let_go(job)
+            raise CommandError("Stopped, so these runs are no longer followed.") from None
+        self._tell(job)
 
     def _owner(self, name: str) -> User | None:
         found = User.objects.filter(username=name).first()
         if name and found is None:
             raise CommandError(f"There is no user {name!r}: name one who can sign in.")
         return found
+
+    def _let_go(self, job: Job) -> None:
+        sentence = "Following it was ended by hand: import its workspace again to see how it went on."
+        if job.end(Job.Status.FAILED, sentence):
+            abandon(job, sentence)
+
+    def _tell(self, job: Job) -> None:
+        if job.status != Job.Status.DONE:
+            raise CommandError(job.detail or "Another process goes on with this workspace.")
+        for run in Run.objects.filter(pk__in=job.result["runs"]).order_by("created_at"):
+            how = f": {run.error}" if run.error else ""
+            self.stdout.write(f"{run.name}, {run.global_step} steps, {run.status}{how}")
+        self.stdout.write(job.detail)

@@ -1,0 +1,52 @@
+"""The page that takes OneTrainer workspaces in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
+from presets.errors import BadInput
+from system.jobs import ask_for_import
+from system.models import Job, Worker
+from training.models import Run
+
+SHOWN = 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def import_workspace(request: PageRequest) -> HttpResponse:
+    """Show what was taken in, or have a workspace taken in by a worker."""
+    if request.method != "POST":
+        return _show(request, {"follow": True})
+    given = {"path": request.POST.get("path", "").strip(), "name": request.POST.get("name", "").strip()}
+    follow = request.POST.get("follow") == "on"
+    try:
+        ask_for_import(given["path"], request.user, given["name"], follow)
+    except BadInput as problem:
+        return _show(request, {**given, "follow": follow, "error": str(problem)}, status=400)
+    messages.success(request, "The workspace will be taken in; its runs appear here and in the list of runs.")
+    return redirect("import-workspace")
+
+
+def _show(request: PageRequest, given: dict[str, Any], status: int = 200) -> HttpResponse:
+    jobs = list(Job.objects.filter(kind=Job.Kind.IMPORT).select_related("user")[:SHOWN])
+    context = {
+        "given": given,
+        "imports": [(job, _runs(job)) for job in jobs],
+        "is_open": any(job.is_open for job in jobs),
+        "has_worker": Worker.objects.alive().exists(),
+    }
+    return render_page(request, "system/import.html", "system/_imports.html", context, status)
+
+
+def _runs(job: Job) -> list[Run]:
+    """Those that are still there, oldest first."""
+    return list(Run.objects.filter(pk__in=job.result.get("runs", [])).order_by("created_at"))
