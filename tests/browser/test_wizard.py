@@ -1,0 +1,113 @@
+"""The wizard, from its first question to a trained model, by keyboard alone; and how its pages look."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.browser.conftest import PHONE, WIDE
+from tests.browser.test_every_page import check
+
+QUESTIONS = ("pictures", "subject", "model", "memory", "time")
+
+
+@pytest.fixture(scope="module")
+def site(make_site):
+    """A site on which nothing trains yet."""
+    return make_site("wizard").start("--no-demo")
+
+
+def tab_to(page, selector):
+    """Move the focus on until it is there; a group of radio buttons is one stop."""
+    for _ in range(80):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"No key leads to {selector}.")
+
+
+def choose(page, name, value):
+    """Choose this radio button with the arrow keys, as soon as the focus is in its group."""
+    tab_to(page, f'input[name="{name}"]')
+    if not page.locator(f'input[name="{name}"]:checked').count():
+        page.keyboard.press("Space")
+    for _ in range(20):
+        if page.locator(f'input[name="{name}"][value="{value}"]').is_checked():
+            return
+        page.keyboard.press("ArrowDown")
+    raise AssertionError(f"No key chooses {value}.")
+
+
+def answer(page, question):
+    """Send the answer with Enter, and wait for what comes next."""
+    following = [*QUESTIONS[1:], "new"][QUESTIONS.index(question)]
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{following}/")
+
+
+def type_into(page, selector, text):
+    tab_to(page, selector)
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+
+
+def walk(page, demo_folder, until=""):
+    """All five questions, or those before `until`."""
+    page.goto(page.url.partition("/runs/")[0] + "/runs/wizard/")
+    for question in QUESTIONS:
+        if question == until:
+            return
+        answer_one(page, demo_folder, question)
+
+
+def answer_one(page, demo_folder, question):
+    if question == "pictures":
+        type_into(page, "#folder", str(demo_folder / "dataset"))
+    elif question == "subject":
+        choose(page, "kind", "style")
+        type_into(page, "#word", "gray")
+    elif question == "model":
+        choose(page, "model", str(demo_folder / "model"))
+    elif question == "memory":
+        tab_to(page, 'input[name="device"]')
+    else:
+        type_into(page, "#minutes", "1")  # which chooses its card
+    answer(page, question)
+
+
+def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, demo_folder):
+    page = open_page("/runs/wizard/")
+    walk(page, demo_folder)
+    page.get_by_role("heading", name="Why the wizard chose this").wait_for()
+    page.get_by_role("button", name="Start the run").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
+    state = site.wait_for_status("finished", "failed", timeout=180)
+    assert state["run_status"] == "finished", state["error"]
+    artifacts = site.api("GET", f"runs/{state['run_id']}/artifacts/")["results"]
+    assert any(artifact["path"].endswith("models/gray.safetensors") for artifact in artifacts)
+
+
+@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_accessible_and_as_wide_as_its_screen(open_page, demo_folder, question, size, colours):
+    page = open_page("/runs/wizard/", size, color_scheme=colours)
+    walk(page, demo_folder, until=question)
+    check(page)
+
+
+def test_an_error_is_accessible_and_names_the_cure(open_page):
+    page = open_page("/runs/wizard/", PHONE)
+    page.get_by_label("Folder with pictures").fill("/nowhere")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").get_by_text("lies outside the allowed folders").wait_for()
+    open_page.complaints.clear()  # browsers note the status 400
+    check(page)
+
+
+def test_the_reasons_go_when_they_are_understood(open_page, demo_folder):
+    page = open_page("/runs/wizard/")
+    walk(page, demo_folder)
+    page.get_by_role("button", name="Understood").click()
+    page.locator("#wizard-note").wait_for(state="detached")
