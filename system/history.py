@@ -33,7 +33,7 @@ from training.service import MAX_NAME
 RUNS_OF_WORKSPACES = uuid.UUID("6f1c5c0e-5d6b-4b8e-9a53-0f6d0a3f5b1d")  # a run's id comes from its workspace and name
 RECORDS = 5000  # in one transaction, so that nobody else waits long for the database
 MOST_LIVE = 2000  # scalars in one message; who missed more reads them from the database
-SPEED_SECONDS = 60.0
+SPEED_SECONDS, RECENT = 60.0, 2000  # the speed is that of so many seconds, or of so many steps if they are quicker
 ATTEMPT = 1
 UNREADY = "Taking this run in did not come to its end: import its workspace again."
 STILL_TRAINS = "It was still training when it was taken in: import its workspace again, and follow it, to see it go on."
@@ -152,7 +152,7 @@ class Chronicle:
         self._pulse = pulse
         self._log = ScalarLog(run.journal_sequence)
         self._files = FileKeeper(run)
-        self._recent: deque[tuple[float, int]] = deque()
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._settled = 0.0  # the newest write that the ended run knows of
 
     def update(self, training: Training, follow: bool, beat: Callable[[], Any]) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.db import DatabaseError
 
+from engine.onetrainer.check import Finding
 from presets.errors import DomainError
 from system.history import SEND, History, Overtaken, checked_folder
 from system.jobs import Hold, JobLost, abandon
 from system.models import Job
+from system.onetrainer_check import check, is_usable
 from training.models import Run
 
 logger = logging.getLogger(__name__)
@@ -72,4 +75,20 @@ def summary(runs: list[Run]) -> str:
     return f"{len(runs)} training{'s were' if len(runs) > 1 else ' was'} taken in."
 
 
-WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {Job.Kind.IMPORT: _import}
+def _check(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being checked; a training of two steps takes a minute or two.")
+    job.end(Job.Status.DONE, **check_result(check(job.arguments.get("training", True), hold)))
+
+
+def check_result(findings: list[Finding]) -> dict[str, Any]:
+    """What a job keeps of a check."""
+    usable = is_usable(findings)
+    detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see what is wrong."
+    return {"detail": detail, "result": {"usable": usable, "findings": [one.to_dict() for one in findings]}}
+
+
+WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {
+    Job.Kind.IMPORT: _import,
+    Job.Kind.CHECK: _check,
+}

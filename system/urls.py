@@ -3,12 +3,14 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from system import views, views_account, views_import, views_wizard
+from system import views, views_account, views_check, views_import, views_wizard
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("runs/import/", views_import.import_workspace, name="import-workspace"),
     path("system/", views.system, name="system"),
+    path("system/onetrainer/", views_check.onetrainer, name="onetrainer"),
+    path("system/onetrainer/check/", views_check.check_onetrainer, name="check-onetrainer"),
     path("system/resources/", views.resources, name="resources"),
     path("runs/wizard/", views_wizard.wizard, name="wizard"),
     path("runs/wizard/dismiss/", views_wizard.dismiss_note, name="wizard-dismiss"),

@@ -18,6 +18,7 @@ from engine.engines import ENGINES
 from onetrainer_site.pages import PageRequest, render_page
 from system.models import Worker
 from system.resources import host_info
+from system.views_check import newest_check
 from training.actions import offered
 from training.charts import drawing, lines
 from training.models import Run
@@ -72,6 +73,7 @@ def system(request: PageRequest) -> HttpResponse:
         "host": host_info(),
         "versions": [("Python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)],
         "engines": ENGINES.values(),
+        **newest_check(),
         "facts": [
             ("Host", platform.node()),
             ("System", platform.platform()),

@@ -13,7 +13,7 @@ from django.test import Client
 
 assert get_resolver().url_patterns
 Client().get("/api/config/schema", headers={"host": "localhost"})
-heavy = {"torch", "diffusers", "transformers", "peft", "accelerate"} & set(sys.modules)
+heavy = {"torch", "diffusers", "transformers", "peft", "accelerate", "tensorboard", "google.protobuf"} & set(sys.modules)
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 

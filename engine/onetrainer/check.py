@@ -1,0 +1,174 @@
+"""Whether a OneTrainer checkout can be used: each look gives one finding, with the cure where something is wrong.
+
+Nothing of OneTrainer is imported here; its own Python looks at itself (probe.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.onetrainer.probe import MARK
+
+OK, WARNING, WRONG = "ok", "warning", "wrong"
+OLDEST, NEWEST = (3, 10), (3, 13)
+PROBE_SECONDS = 300  # the first import on a slow disk takes minutes
+NAMED = 8  # packages in one sentence
+NOT_SET = (
+    "ONETRAINER_HOME is not set: set it to the folder of your OneTrainer checkout, and ONETRAINER_PYTHON to its Python "
+    "if that is not venv/bin/python in there."
+)
+INSTALL = "run install.sh (or install.bat) in the checkout"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found: `state` is ok, warning (it can be used) or wrong (it cannot)."""
+
+    name: str
+    state: str
+    sentence: str
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def look(home: Path | None, python: Path | None, beat: Callable[[], Any]) -> tuple[list[Finding], dict[str, Any]]:
+    """The findings, and the facts of the probe; `beat` is called while there is something to wait for."""
+    if home is None or python is None:
+        return [Finding("Setting", WRONG, NOT_SET)], {}
+    if not (home / "modules").is_dir():
+        sentence = f"ONETRAINER_HOME is {home}, which holds no OneTrainer: name the folder that has modules in it."
+        return [Finding("Checkout", WRONG, sentence)], {}
+    if not (python.is_file() and os.access(python, os.X_OK)):
+        sentence = f"{python} cannot be run: {INSTALL}, or set ONETRAINER_PYTHON to the Python that it uses."
+        return [Finding("Checkout", OK, _version(home)), Finding("Python", WRONG, sentence)], {}
+    facts, why = probe(home, python, beat)
+    if why:
+        return [Finding("Checkout", OK, _version(home)), Finding("Python", WRONG, why)], {}
+    return list(_findings(home, facts)), facts
+
+
+def probe(home: Path, python: Path, beat: Callable[[], Any]) -> tuple[dict[str, Any], str]:
+    """(what OneTrainer's Python says, why it does not)."""
+    script = Path(__file__).with_name("probe.py")
+    command = [str(python), str(script), str(home)]
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        return {}, f"{python} cannot be run ({error.strerror}): set ONETRAINER_PYTHON to the Python that it uses."
+    output = _wait(child, beat)
+    if output is None:
+        return {}, f"{python} took more than {PROBE_SECONDS} s to load OneTrainer: see whether its disk is well."
+    said = [line for line in output.splitlines() if line.startswith(MARK)]
+    if not said:
+        last = (output.strip().splitlines() or ["it said nothing"])[-1][:300]
+        return {}, f"{python} failed ({last}): {INSTALL} anew."
+    return json.loads(said[-1].removeprefix(MARK)), ""
+
+
+def _wait(child: subprocess.Popen[str], beat: Callable[[], Any]) -> str | None:
+    """All that it printed, or None where it took too long."""
+    deadline = time.monotonic() + PROBE_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            try:
+                return child.communicate(timeout=1)[0]
+            except subprocess.TimeoutExpired:
+                beat()
+        return None
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _findings(home: Path, facts: dict[str, Any]) -> Iterator[Finding]:
+    loads = "error" not in facts["trainer"]
+    version = facts["trainer"].get("config_version")
+    told = f"{_version(home)}, config version {version}" if version else _version(home)
+    yield Finding("Checkout", OK, told)
+    yield _python(facts["python"])
+    yield _torch(facts["torch"])
+    yield _packages(facts["packages"], loads)
+    if loads:
+        yield Finding("Trainer", OK, f"loads in {facts['trainer']['seconds']:.1f} s")
+    else:
+        yield Finding("Trainer", WRONG, f"It cannot be loaded ({facts['trainer']['error']}): {INSTALL}.")
+
+
+def _version(home: Path) -> str:
+    """Commit and date, where git knows them."""
+    git = shutil.which("git")
+    if git:
+        command = [git, "-c", f"safe.directory={home}", "-C", str(home), "log", "-1", "--format=%h of %cs"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        if told.returncode == 0 and _is_its_own(git, home):
+            return f"commit {told.stdout.strip()} in {home}"
+    return f"{home}, whose version git does not know"
+
+
+def _is_its_own(git: str, home: Path) -> bool:
+    """Whether the repository begins here: a folder within another repository has that one's commits."""
+    command = [git, "-c", f"safe.directory={home}", "-C", str(home), "rev-parse", "--show-toplevel"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return told.returncode == 0 and Path(told.stdout.strip()).resolve() == home.resolve()
+
+
+def _python(version: str) -> Finding:
+    found = tuple(int(part) for part in version.split(".")[:2])
+    if OLDEST <= found <= NEWEST:
+        return Finding("Python", OK, version)
+    wanted = f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+    return Finding(
+        "Python", WRONG, f"It is {version}, and {wanted} are known to work: make its venv with one of those."
+    )
+
+
+def _torch(facts: dict[str, Any]) -> Finding:
+    if "error" in facts:
+        return Finding("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}.")
+    if facts["devices"]:
+        return Finding("PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}")
+    if shutil.which("nvidia-smi"):
+        cure = (
+            f"{facts['version']} sees no GPU, though this machine has NVIDIA's driver: {INSTALL}, and check the driver."
+        )
+        return Finding("PyTorch", WARNING, cure)
+    return Finding("PyTorch", OK, f"{facts['version']} on the CPU, as no GPU is there")
+
+
+def _packages(packages: list[dict[str, Any]], loads: bool) -> Finding:
+    if not packages:
+        return Finding("Packages", WARNING, "The checkout has no requirements-global.txt to compare with.")
+    missing = [one["name"] for one in packages if one["installed"] is None]
+    needed = [one["name"] for one in packages if one["installed"] is None and one["needed"]]
+    if needed:
+        state = WARNING if loads else WRONG
+        return Finding("Packages", state, f"{_named(needed)} {_are(needed)} missing: {INSTALL}.")
+    other = [
+        f"{one['name']} {one['installed']} instead of {one['wanted']}"
+        for one in packages
+        if one["installed"] and one["wanted"] and one["installed"].partition("+")[0] != one["wanted"].partition("+")[0]
+    ]
+    if other:
+        return Finding("Packages", WARNING, f"{_named(other)}: {INSTALL} if a training fails.")
+    without = f" (without {_named(missing)}, which no training needs)" if missing else ""
+    return Finding("Packages", OK, f"all {len(packages) - len(missing)} that training needs are installed{without}")
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
