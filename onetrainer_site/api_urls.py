@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
 from presets import api as presets
 from presets import api_drafts as drafts
+from presets import api_preflight as checks
 from samples import api as samples
 from system import api as system
 from system import api_jobs as jobs
@@ -44,7 +45,9 @@ single_trainer = [
     address("config/list", presets.ConfigListView.as_view(), "config-list"),
     address("config/load/(?P<name>.+?)", presets.LoadConfigView.as_view(), "config-load"),
     address("config/save/(?P<name>.+?)", presets.SaveConfigView.as_view(), "config-save"),
-    address("config/validate", presets.ValidateConfigView.as_view(), "config-validate"),
+    address("config/validate", checks.ValidateConfigView.as_view(), "config-validate"),
+    address("config/preflight", checks.StartPreflightView.as_view(), "config-preflight"),
+    address(f"config/preflight/(?P<pk>{UUID})", checks.PreflightView.as_view(), "preflight"),
     address("config/schema", presets.ConfigSchemaView.as_view(), "config-schema"),
     address("config/defaults", presets.ConfigDefaultsView.as_view(), "config-defaults"),
     address("samples/default", samples.SampleDefaultView.as_view(), "sample-default"),

@@ -84,6 +84,8 @@ ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONET
 # Whether a start may wait for others; without, it is refused while a run waits or trains.
 QUEUE = env.bool("QUEUE", True)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
+# How long a start waits for a worker's check of the config; what is not known by then is told by the run.
+PREFLIGHT_SECONDS = env.int("PREFLIGHT_SECONDS", 20)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -211,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "RunStatusEnum": "training.models.Run.Status",
         "CommandStatusEnum": "training.models.RunCommand.Status",
         "WorkerStatusEnum": "system.models.Worker.Status",
+        "PreflightStatusEnum": "presets.models.Preflight.Status",
         "ArtifactKindEnum": "training.models.Artifact.Kind",
     },
 }

@@ -15,7 +15,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -32,7 +31,6 @@ from presets.schemas import served
 from presets.serializers import (
     ConfigNamesSerializer,
     SavedPresetSerializer,
-    ValidationSerializer,
 )
 
 logger = logging.getLogger(__name__)
@@ -82,19 +80,6 @@ class SaveConfigView(APIView):
         preset = library.save_preset(name, config_in(request), by=request.user, engine=engine_of(request))
         message = f"Saved as version {preset.version} of “{name}”."
         return Response({"success": True, "message": message, "name": name, "version": preset.version})
-
-
-class ValidateConfigView(APIView):
-    permission_classes = [IsAuthenticated]  # it changes nothing
-
-    @extend_schema(request=A_CONFIG, responses=ValidationSerializer, parameters=[ENGINE])
-    def post(self, request: Request) -> Response:
-        """Check a config as a start would: types, ranges, what the engine can do, and paths."""
-        problems = configs.validate(config_in(request), engine_of(request))
-        found: dict[bool, list[dict[str, str]]] = {True: [], False: []}
-        for problem in problems:
-            found[problem.is_error].append({"field": problem.field, "message": problem.message})
-        return Response({"valid": not found[True], "errors": found[True], "warnings": found[False]})
 
 
 class ConfigSchemaView(APIView):

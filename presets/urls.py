@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from presets import views
+from presets import views, views_preflight
 
 urlpatterns = [
+    path("preflights/start/", views_preflight.start, name="preflight-start"),
+    path("preflights/<uuid:pk>/", views_preflight.show, name="preflight"),
     path("presets/", views.presets, name="presets"),
     path("presets/new/", views.new_preset, name="preset-new"),
     path("presets/import/", views.import_presets, name="presets-import"),

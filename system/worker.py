@@ -28,6 +28,7 @@ from engine.launcher import EngineProcess
 from system.ingest import JournalReader, StaleAttempt
 from system.jobs import JobKeeper
 from system.models import LATE, Worker
+from system.preflights import PreflightThread
 from system.resources import gpus, worker_resources
 from system.worker_name import NameLock
 from training.models import Artifact, Run, RunCommand
@@ -66,13 +67,15 @@ class GpuWorker:
         Raises NameTaken.
         """
         self._name.take()
-        keeper = JobKeeper(self.name)
+        keeper, preflights = JobKeeper(self.name), PreflightThread(self.name, self.gpu)
         if not self.once:
             keeper.start()
+            preflights.start()
         try:
             self._run()
         finally:
             keeper.end()
+            preflights.end()
             self._name.release()
 
     def _run(self) -> None:
@@ -380,15 +383,19 @@ class Following:
 
 
 def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
-    """The run's config as its engine gets it: all that it writes lies in the data folder, on the worker's device."""
-    config = dict(run.config)
-    config["workspace_dir"] = str(run.folder / "workspace")
+    """The run's config as its engine gets it."""
+    return config_on_host(run.config, run.folder, on_gpu)
+
+
+def config_on_host(config: dict[str, Any], folder: Path, on_gpu: bool) -> dict[str, Any]:
+    """A config as it is used here: all that it writes lies in the data folder, on the worker's device."""
+    config = dict(config)
+    config["workspace_dir"] = str(folder / "workspace")
     config["cache_dir"] = str(settings.DATA_DIR / "cache")
-    config["output_model_destination"] = str(run.folder / config.get("output_model_destination", "model.safetensors"))
+    config["output_model_destination"] = str(folder / config.get("output_model_destination", "model.safetensors"))
     if not on_gpu:
         config["train_device"] = config["temp_device"] = "cpu"
     elif str(config.get("train_device", "")).startswith("cuda"):
-        config["train_device"] = (
-            "cuda"  # the worker's own GPU is the only one that the process sees, whatever its number
-        )
+        # the worker's own GPU is the only one that the process sees, whatever its number
+        config["train_device"] = "cuda"
     return config

@@ -20,3 +20,9 @@ def channel_layer_and_cache_in_memory(settings):
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_a_worker(settings):
+    """Most tests have no worker that could check a config; those of preflights wait."""
+    settings.PREFLIGHT_SECONDS = 0

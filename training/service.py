@@ -13,6 +13,7 @@ from engine.engines import UnknownEngine, get_engine
 from presets import configs
 from presets.errors import BadInput, NotFound, NotNow
 from presets.models import Preset
+from presets.preflight import whole_check
 from training import publisher
 from training.models import Artifact, Run, RunCommand
 
@@ -42,7 +43,7 @@ class TrainerService:
         `facts` are further fields of the run: parent, priority, tags, notes.
         """
         preset = self._preset(preset)
-        frozen = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
+        frozen, memory = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
         run = Run(
             name=(name or self._name_for(frozen, preset))[:MAX_NAME],
             engine=engine,
@@ -51,6 +52,7 @@ class TrainerService:
             preset_version=preset.versions.first() if preset else None,
             owner=self.user,
             max_epoch=frozen.get("epochs") or 0,
+            memory_estimate=memory,
             **facts,
         )
         run.save(force_insert=True)
@@ -82,13 +84,16 @@ class TrainerService:
             raise NotFound(_("There is no preset named “%(name)s”: see /api/config/list.") % {"name": preset})
         return found
 
-    def _freeze(self, engine: str, *layers: dict[str, Any]) -> dict[str, Any]:
+    def _freeze(self, engine: str, *layers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The whole config, and the memory that it will take, where a worker checked it; raises BadInput."""
         for layer in layers:
             if not isinstance(layer, dict):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
         partial = configs.merge(*layers)
-        configs.refuse_errors(configs.validate(partial, engine))
-        return configs.freeze(engine, partial)
+        problems, preflight = whole_check(self.user, partial, engine)
+        configs.refuse_errors(problems)
+        memory = preflight.estimate.get("memory", {}) if preflight else {}
+        return configs.freeze(engine, partial), memory
 
     def _name_for(self, config: dict[str, Any], preset: Preset | None) -> str:
         model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]

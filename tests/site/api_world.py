@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
 from presets import drafts
-from presets.models import Draft, Preset
+from presets.models import Draft, Preflight, Preset
 from samples.models import Sample
 from system.models import Job, Worker
 from tests.making import make_preset, make_run
@@ -24,6 +24,7 @@ FINISHED = UUID("0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22")
 QUEUED = UUID("7c4e1f90-2b3d-4a6c-9e8f-5d4c3b2a1033")
 SAMPLE = UUID("a1b2c3d4-1111-4222-8333-444455556666")
 IMPORT = UUID("c3d4e5f6-3333-4444-8555-666677778888")
+PREFLIGHT = UUID("d4e5f6a7-4444-4555-8666-777788889999")
 BACKUP = UUID("b2c3d4e5-2222-4333-8444-555566667777")
 STARS = {"name": "stars", "path": "{data}/datasets/stars"}
 CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
@@ -91,6 +92,8 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "presets_export_retrieve": ("get", "/api/presets/{preset}/export/", None),
     "presets_export_all": ("get", "/api/presets/export/", None),
     "presets_import_create": ("post", "/api/presets/import/", {"presets": [{"name": "Small", "config": {}}]}),
+    "config_preflight_create": ("post", "/api/config/preflight", {**CONFIG, "epochs": 2}),
+    "config_preflight_retrieve": ("get", f"/api/config/preflight/{PREFLIGHT}", None),
     "workers_list": ("get", "/api/workers/", None),
     "workers_retrieve": ("get", "/api/workers/{worker}/", None),
 }
@@ -136,9 +139,26 @@ def make_world(owner: Any) -> None:
         steps_per_second=4.0,
     )
     _fill(running, finished, owner)
+    _check(owner)
     imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
     facts = {"status": Job.Status.DONE, "detail": "1 training was taken in.", "result": {"runs": [str(FINISHED)]}}
     Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)
+
+
+def _check(owner: Any) -> None:
+    """A preflight that found one thing to think of."""
+    picture = "/home/ada/pictures/9.png has no caption; write one into 9.txt, or choose another prompt_source"
+    Preflight.objects.create(
+        id=PREFLIGHT,
+        user=owner,
+        config={},
+        status=Preflight.Status.DONE,
+        worker="host:gpu0",
+        stage="memory and disk",
+        problems=[{"field": "concepts.0.path", "message": picture, "severity": "error"}],
+        estimate={"memory": {"total": 4_100_000_000, "parts": {"weights": 2_100_000_000}}},
+        ended_at=now(),
+    )
 
 
 def _edit(draft: Draft) -> None:
@@ -189,7 +209,7 @@ def in_place(body: Any) -> Any:
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
 KEYS = re.compile(r"\b[0-9a-f]{40}\b")
-KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT)}
+KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT)}
 NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
 OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
 

@@ -1,0 +1,230 @@
+"""The check of a config where it will be used: `python -m engine.builtin.preflight SPEC.json`. No torch.
+
+The spec is {"config": {...}, "gpus": [{"name", "memory_total_gb"}]}; relative destinations were made absolute before.
+Each line that it prints is one JSON object: {"stage", "current", "total"} while it works, and at the end {"problems":
+[{field, message, severity}], "estimate": {...}}.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.builtin import disk, memory
+from engine.builtin.concepts import DEFAULT_SIZE_MULTIPLE, survey
+from engine.builtin.config import TrainConfig
+from engine.builtin.lists import load_concepts, load_samples
+from engine.builtin.model_files import ModelFiles, NotAModel, find_model, kind_of, looks_like_hub_name, read_model
+from engine.builtin.pictures import PictureIndex
+from engine.builtin.plan import EpochPlan
+from engine.builtin.support import check
+from engine.interface.errors import BadConfig, Problem
+
+GIB = 1024**3
+TIGHT = 0.92  # of a GPU's memory: beyond it a run may just so go, or not
+REPORT_SECONDS = 0.2
+Report = Callable[[str, int, int], None]
+
+
+@dataclass
+class Result:
+    problems: list[Problem] = field(default_factory=list)
+    estimate: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"problems": [problem.to_dict() for problem in self.problems], "estimate": self.estimate}
+
+
+def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Report = lambda *_: None) -> Result:
+    """Everything that would keep this config from training here, and what it will take of memory and disk."""
+    problems = check(settings)
+    if any(problem.is_error for problem in problems):
+        return Result(problems)
+    config = TrainConfig.from_dict(settings)
+    config.concepts, config.samples = load_concepts(config), load_samples(config)
+    report("the base model", 0, 0)
+    model, found = _look_at_model(config)
+    problems += [*found, *_look_at_destination(config)]
+    batches, found = _look_at_pictures(config, report)
+    problems += [*found, *_look_at_length(config, batches)]
+    report("memory and disk", 0, 0)
+    need = memory.estimate_memory(config, model, bool(gpus))
+    room = disk.estimate_disk(config, model, batches)
+    problems += [*_compare_memory(config, need, gpus), *_compare_disk(config, room)]
+    return Result(problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches})
+
+
+def _look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:
+    name = config.base_model_name
+    path = find_model(name, config.huggingface_cache_dir)
+    if path is None:
+        return None, [_missing_model(config)]
+    try:
+        model = read_model(path)
+    except NotAModel as error:
+        return None, [Problem("base_model_name", str(error))]
+    except OSError as error:
+        return None, [Problem("base_model_name", f"{path} cannot be read ({error.strerror}); check its permissions")]
+    return model, list(_wrong_type(config, model))
+
+
+def _missing_model(config: TrainConfig) -> Problem:
+    name = config.base_model_name
+    if not looks_like_hub_name(name):
+        return Problem("base_model_name", f"{name!r} is not there; name a diffusers folder or a .safetensors file")
+    if config.offline_mode or os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True"):
+        cure = "turn off offline_mode, or name a folder or file"
+        return Problem("base_model_name", f"{name!r} is not in the hub's cache on this machine; {cure}")
+    text = f"{name!r} is not on this machine and will be downloaded at the start, which can take long"
+    return Problem("base_model_name", text, "warning")
+
+
+def _wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
+    wanted = kind_of(config.model_type)
+    if model.kind and wanted and model.kind != wanted:
+        yield Problem("model_type", f"the base model is {model.kind}, not {wanted}; choose the type that it has")
+    elif model.inpainting != ("INPAINTING" in config.model_type):
+        what = "an inpainting model" if model.inpainting else "no inpainting model"
+        yield Problem("model_type", f"the base model is {what}; choose the type that it has")
+
+
+def _look_at_destination(config: TrainConfig) -> Iterator[Problem]:
+    """Whether the final model can be written: really tried, since only a try tells."""
+    destination = Path(config.output_model_destination).expanduser()
+    folder = destination.parent
+    if destination.exists() and config.prevent_overwrites:
+        yield Problem("output_model_destination", "is there already; choose another, or turn off prevent_overwrites")
+        return
+    is_folder = destination.is_dir() and destination.suffix == ".safetensors"
+    if is_folder or (destination.is_file() and destination.suffix != ".safetensors"):
+        yield Problem("output_model_destination", f"{destination} is of another kind; choose another name")
+        return
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        cure = "choose a folder of yours"
+        yield Problem("output_model_destination", f"{existing} cannot be written ({error.strerror}); {cure}")
+        return
+    if destination.exists():
+        yield Problem("output_model_destination", f"{destination} is there already and will be replaced", "warning")
+
+
+def _look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
+    """How many batches an epoch has, and what is wrong with pictures and captions."""
+    index = PictureIndex(Path(config.cache_dir))
+    report("pictures and captions", 0, 0)
+    found = survey(config, index, lambda done, total: report("pictures and captions", done, total))
+    index.save()
+    if any(problem.is_error for problem in found.problems):
+        return 0, found.problems
+    plan = EpochPlan(config, found.pictures, DEFAULT_SIZE_MULTIPLE)
+    return len(plan), [*found.problems, *plan.problems(), *_alike(found.pictures)]
+
+
+def _alike(pictures: list[Any]) -> Iterator[Problem]:
+    """The same picture several times is rarely meant; repeats do that."""
+    seen: dict[str, Path] = {}
+    doubles = [(seen.setdefault(picture.facts.digest, picture.path), picture.path) for picture in pictures]
+    doubles = [(first, path) for first, path in doubles if first != path]
+    if doubles:
+        first, path = doubles[0]
+        count = f" and {len(doubles) - 1} more" if len(doubles) > 1 else ""
+        yield Problem("concepts", f"{path.name} is the same picture as {first.name}{count}", "warning")
+
+
+def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
+    """Settings that only make sense in a run of a certain length."""
+    if not batches:
+        return
+    steps = batches * config.epochs
+    updates = math.ceil(steps / config.gradient_accumulation_steps)
+    if steps < config.gradient_accumulation_steps:
+        yield Problem(
+            "gradient_accumulation_steps",
+            f"the run has {steps} steps, so the weights would never change; lower it, or raise epochs",
+        )
+    elif config.ema != "OFF" and updates < config.ema_update_step_interval:
+        yield Problem(
+            "ema_update_step_interval",
+            f"the run changes the weights {updates} times, so their average would stay as it began; lower it",
+        )
+    if config.learning_rate_warmup_steps >= updates > 0 and config.learning_rate_warmup_steps >= 1:
+        yield Problem(
+            "learning_rate_warmup_steps",
+            f"the run has {updates} updates, so the learning rate never gets to its full height; lower it",
+            "warning",
+        )
+
+
+def _compare_memory(config: TrainConfig, need: memory.MemoryEstimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
+    if not gpus:
+        return
+    room = min(gpu["memory_total_gb"] for gpu in gpus) * GIB
+    if need.total <= room * TIGHT:
+        return
+    said = f"about {need.total / GIB:.1f} GB of GPU memory are needed and there are {room / GIB:.1f} GB"
+    severity = "error" if need.total > room * 1.25 else "warning"
+    yield Problem(_what_to_lower(config), f"{said}; {_how_to_save(config)}", severity)
+
+
+def _what_to_lower(config: TrainConfig) -> str:
+    return "batch_size" if config.batch_size > 1 else "resolution"
+
+
+def _how_to_save(config: TrainConfig) -> str:
+    ways = []
+    if not config.unet.gradient_checkpointing:
+        ways.append("turn on unet.gradient_checkpointing")
+    if config.batch_size > 1:
+        ways.append("lower batch_size and raise gradient_accumulation_steps")
+    if config.train_dtype == "FLOAT_32":
+        ways.append("choose BFLOAT_16 as train_dtype")
+    return ", or ".join(ways or ["lower the resolution", "train a LoRA"])
+
+
+def _compare_disk(config: TrainConfig, need: disk.DiskEstimate) -> Iterator[Problem]:
+    existing = disk.existing_parent(Path(config.workspace_dir))
+    free = shutil.disk_usage(existing).free
+    if need.total > free:
+        cure = "free some, turn on rolling_backup, or back up less often"
+        text = f"about {need.total / GIB:.1f} GB will be written and {free / GIB:.1f} GB are free at {existing}; {cure}"
+        yield Problem("backup_after", text)
+
+
+def _printer() -> Report:
+    """Prints where the check is, a few times a second."""
+    last = 0.0
+    stage_before = ""
+
+    def report(stage: str, current: int, total: int) -> None:
+        nonlocal last, stage_before
+        if stage == stage_before and current != total and time.monotonic() - last < REPORT_SECONDS:
+            return
+        last, stage_before = time.monotonic(), stage
+        print(json.dumps({"stage": stage, "current": current, "total": total}), flush=True)  # noqa: T201  its voice
+
+    return report
+
+
+def main(spec_file: Path) -> None:
+    spec = json.loads(spec_file.read_text())
+    try:
+        result = preflight(spec["config"], spec.get("gpus", []), _printer())
+    except BadConfig as error:
+        result = Result(error.problems)
+    print(json.dumps(result.to_dict()), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

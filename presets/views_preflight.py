@@ -1,0 +1,80 @@
+"""Preflights on pages: started for a draft, followed until they end, and shown."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
+from presets import preflight
+from presets.api_preflight import find
+from presets.configs import validate
+from presets.errors import BadInput, NotFound
+from presets.models import Draft, Preflight
+
+
+@require_POST
+@login_required
+@trainers_only
+def start(request: PageRequest) -> HttpResponse:
+    """Ask a worker to check one of the user's drafts; what the quick check finds is said at once."""
+    pk = request.POST.get("draft", "")
+    draft = get_object_or_404(Draft, pk=int(pk) if pk.isdecimal() else 0, user=request.user)
+    problems = validate(draft.config, draft.engine)
+    if any(problem.is_error for problem in problems):
+        return render(request, "presets/_preflight.html", {"problems": sorted(problems, key=_errors_first)})
+    try:
+        found = preflight.request(request.user, draft.config, draft.engine)
+    except BadInput as error:
+        return render(request, "presets/_preflight.html", {"refusal": str(error)})
+    if not request.htmx:
+        return redirect("preflight", found.pk)
+    return render(request, "presets/_preflight.html", _context(found))
+
+
+@require_safe
+@login_required
+def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
+    """One preflight: how far it is, or what it found; asked for again by the page until it has ended."""
+    try:
+        found = find(request.user, pk)
+    except NotFound as error:
+        raise Http404(str(error)) from error
+    return render_page(request, "presets/preflight.html", "presets/_preflight.html", _context(found))
+
+
+def _errors_first(problem: Any) -> bool:
+    return not problem.is_error
+
+
+def _context(found: Preflight) -> dict[str, Any]:
+    estimate = found.estimate
+    gpus = estimate.get("gpus") or []
+    room = int(min(gpu["memory_total_gb"] for gpu in gpus) * 1024**3) if gpus else 0
+    return {
+        "preflight": found,
+        "problems": sorted(preflight.problems_of(found), key=_errors_first),
+        "unattended": found.status == Preflight.Status.WAITING and not preflight.worker_is_alive(),
+        "memory": _bar(estimate.get("memory"), room),
+        "disk": _bar(estimate.get("disk"), 0),
+        "gpus": gpus,
+        "room": room,
+    }
+
+
+def _bar(estimate: dict[str, Any] | None, room: int) -> dict[str, Any] | None:
+    """The parts with their shares, in per cent, of the whole or of the room that there is."""
+    if not estimate:
+        return None
+    whole = max(estimate["total"], room) or 1
+    parts, start = [], 0.0
+    for name, size in estimate["parts"].items():
+        percent = 100 * size / whole
+        parts.append({"name": name, "size": size, "start": start, "percent": percent})
+        start += percent
+    return {"total": estimate["total"], "parts": parts}

@@ -1,0 +1,143 @@
+"""The worker's share of preflights: it checks configs on its own host, in a child process, also while it trains."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.utils.timezone import now
+
+from presets import preflight as preflights
+from presets.models import Preflight
+from system.resources import gpus
+
+logger = logging.getLogger(__name__)
+LEASH = Path(__file__).with_name("leash.py")
+LOOK_SECONDS = 0.5
+BEAT_SECONDS = 1.0
+NICENESS = 5  # training comes first
+END = None  # of the child's output
+
+
+class PreflightThread(threading.Thread):
+    """Looks for preflights and does one after the other, until `end()`."""
+
+    def __init__(self, worker: str, gpu: str):
+        super().__init__(name="preflights", daemon=True)
+        self.worker, self.gpu = worker, gpu
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                if not self.look():
+                    self._stopped.wait(LOOK_SECONDS)
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("The database is away, so preflights wait. %s", error)
+                connection.close()
+                self._stopped.wait(LOOK_SECONDS)
+        connection.close()
+
+    def end(self) -> None:
+        """Leave what is under way to another worker."""
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
+
+    def look(self) -> bool:
+        """Do the next preflight, if there is one."""
+        preflight = preflights.take(self.worker)
+        if preflight is None:
+            return False
+        logger.info("Checking a config, preflight %s.", preflight.pk)
+        try:
+            with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
+                self._check(preflight, Path(folder))
+        except (OSError, ValueError) as error:
+            logger.exception("Preflight %s could not be made.", preflight.pk)
+            preflights.say(preflight, **_failure(str(error)))
+        return True
+
+    def _check(self, preflight: Preflight, folder: Path) -> None:
+        spec = folder / "spec.json"
+        spec.write_text(
+            json.dumps({"config": self._config(preflight), "engine": preflight.engine, "gpus": self._gpus()})
+        )
+        with (folder / "errors").open("w+") as errors:
+            child = self._start(spec, errors)
+            try:
+                result = self._follow(preflight, child)
+            finally:
+                child.kill()
+                child.wait()
+            errors.seek(0)
+            said = errors.read()
+        if self._stopped.is_set():
+            preflights.say(preflight, status=Preflight.Status.WAITING, heartbeat_at=None)  # for another worker
+        elif result is None:
+            logger.error("Preflight %s failed: %s", preflight.pk, said)
+            preflights.say(preflight, **_failure(said))
+        else:
+            preflights.say(preflight, status=Preflight.Status.DONE, ended_at=now(), **result)
+
+    def _config(self, preflight: Preflight) -> dict[str, Any]:
+        from system.worker import config_on_host
+
+        return config_on_host(preflight.config, settings.DATA_DIR / "runs" / str(preflight.pk), bool(self.gpu))
+
+    def _gpus(self) -> list[dict[str, Any]]:
+        return [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
+
+    def _start(self, spec: Path, errors: Any) -> subprocess.Popen[str]:
+        module = [sys.executable, "-m", "engine.builtin.preflight", str(spec)]
+        command = [sys.executable, str(LEASH), str(os.getpid()), *module]
+        return subprocess.Popen(
+            ["nice", "-n", str(NICENESS), *command],
+            cwd=settings.BASE_DIR,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+    def _follow(self, preflight: Preflight, child: subprocess.Popen[str]) -> dict[str, Any] | None:
+        """Note what the child says; its result, or None where it died or is not wanted any more."""
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read, args=(child, lines), daemon=True).start()
+        while not self._stopped.is_set():
+            try:
+                line = lines.get(timeout=BEAT_SECONDS)
+            except queue.Empty:
+                if not preflights.say(preflight):
+                    return None
+                continue
+            if line is END:
+                return None
+            said = json.loads(line)
+            if "problems" in said:
+                return said
+            if not preflights.say(preflight, **said):
+                return None
+        return None
+
+
+def _read(child: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        lines.put(line)
+    lines.put(END)
+
+
+def _failure(said: str) -> dict[str, Any]:
+    last = said.strip().splitlines()[-1][:500] if said.strip() else "it was ended from outside"
+    sentence = f"The check itself failed ({last}): start it again, and look into the worker's log if it comes again."
+    return {"status": Preflight.Status.FAILED, "error": sentence, "ended_at": now()}

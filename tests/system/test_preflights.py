@@ -1,0 +1,113 @@
+"""The worker's share of preflights: a real child process that checks, dies, or is not wanted any more."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+
+import psutil
+import pytest
+from django.db import connection
+
+from presets import preflight
+from presets.models import Preflight
+from system.preflights import PreflightThread
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def config(settings, tmp_path):
+    settings.ALLOWED_ROOTS = [tmp_path]
+    shutil.copytree(settings.DEMO_DIR / "dataset", tmp_path / "pictures")
+    demo = json.loads((settings.DEMO_DIR / "config.json").read_text())
+    return demo | {
+        "base_model_name": str(settings.DEMO_DIR / "model"),
+        "concepts": [{"path": str(tmp_path / "pictures")}],
+    }
+
+
+@pytest.fixture
+def thread():
+    thread = PreflightThread("here:cpu", "")
+    yield thread
+    thread.end()
+
+
+def children():
+    """This process's children that check a config."""
+    return [
+        child for child in psutil.Process().children(recursive=True) if "engine.builtin.preflight" in child.cmdline()
+    ]
+
+
+def test_a_config_is_checked_and_the_answer_noted(config, thread):
+    asked = preflight.request(None, config)
+    assert thread.look()
+    asked.refresh_from_db()
+    assert (asked.status, asked.worker, asked.total) == (Preflight.Status.DONE, "here:cpu", 0)
+    assert asked.estimate["memory"]["total"] > 0 and asked.estimate["batches"] == 2
+    assert not any(problem["severity"] == "error" for problem in asked.problems)
+
+
+def test_with_nothing_to_check_nothing_is_done(thread):
+    assert not thread.look()
+
+
+def test_a_broken_picture_is_found(config, thread, tmp_path):
+    (tmp_path / "pictures" / "star-04.png").write_bytes(b"broken")
+    asked = preflight.request(None, config)
+    thread.look()
+    asked.refresh_from_db()
+    assert "star-04.png" in next(one["message"] for one in asked.problems if one["severity"] == "error")
+
+
+def test_a_folder_that_goes_away_meanwhile_is_a_problem_not_a_failure(config, thread, tmp_path):
+    asked = preflight.request(None, config)
+    shutil.rmtree(tmp_path / "pictures")
+    thread.look()
+    asked.refresh_from_db()
+    assert asked.status == Preflight.Status.DONE
+    assert "is not there" in asked.problems[0]["message"]
+
+
+def test_a_child_that_is_killed_fails_the_check_with_a_sentence(config, thread, tmp_path):
+    os.mkfifo(tmp_path / "pictures" / "endless.txt")  # reading this caption never ends
+    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
+    asked = preflight.request(None, config)
+    thread.start()
+    child = wait_for(lambda: next(iter(children()), None))
+    child.send_signal(signal.SIGKILL)
+    wait_for(lambda: Preflight.objects.get(pk=asked.pk).is_ended)
+    asked.refresh_from_db()
+    assert (asked.status, "start it again" in asked.error) == (Preflight.Status.FAILED, True)
+
+
+def test_a_check_that_nobody_wants_any_more_is_ended(config, thread, tmp_path):
+    os.mkfifo(tmp_path / "pictures" / "endless.txt")
+    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
+    preflight.request(None, config)
+    thread.start()
+    wait_for(children)
+    Preflight.objects.all().delete()
+    wait_for(lambda: not children())
+
+
+def test_a_worker_that_ends_leaves_its_check_to_another(config, thread, tmp_path):
+    os.mkfifo(tmp_path / "pictures" / "endless.txt")
+    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
+    asked = preflight.request(None, config)
+    thread.start()
+    wait_for(children)
+    thread.end()
+    asked.refresh_from_db()
+    assert (asked.status, children()) == (Preflight.Status.WAITING, [])
+
+
+def test_the_thread_closes_its_connection(config, thread):
+    thread.start()
+    wait_for(lambda: any(each.name == "preflights" for each in threading.enumerate()))
+    thread.end()
+    assert connection.is_usable()
