@@ -13,7 +13,8 @@ from django.test import Client
 
 assert get_resolver().url_patterns
 Client().get("/api/config/schema", headers={"host": "localhost"})
-heavy = {"torch", "diffusers", "transformers", "peft", "accelerate", "tensorboard", "google.protobuf"} & set(sys.modules)
+libraries = {"torch", "diffusers", "transformers", "peft", "accelerate", "tensorboard", "google.protobuf"}
+heavy = libraries & set(sys.modules)
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
