@@ -23,7 +23,11 @@ CONTEXT = 500_000_000  # of CUDA and its libraries
 FRAGMENTATION = 0.06  # what the allocator cannot use, as a part of the rest
 USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
 SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
-USUAL_UNET: dict[str, Any] = {"block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2, "cross_attention_dim": 768}
+USUAL_UNET: dict[str, Any] = {
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "cross_attention_dim": 768,
+}
 STATE_BYTES = {Optimizer.ADAMW: 8.0, Optimizer.PRODIGY: 8.0, Optimizer.ADAFACTOR: 0.2}
 RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, by a residual block and a transformer's
 VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest place
