@@ -323,7 +323,8 @@ def _with_own_defaults(values: dict[str, Any]) -> Any:
     chosen, own = values.get("optimizer", {}), values.get("optimizer_defaults")
     if not isinstance(chosen, dict) or not isinstance(own, dict):
         return chosen
-    defaults = own.get(chosen.get("optimizer", Optimizer.ADAMW))
+    name = chosen.get("optimizer", Optimizer.ADAMW)
+    defaults = own.get(name) if isinstance(name, str) else None
     if not isinstance(defaults, dict):
         return chosen
     return {**chosen, **{key: value for key, value in defaults.items() if chosen.get(key) is None}}

@@ -84,6 +84,7 @@ def test_whole_numbers_pass_between_int_and_float():
         ({"concepts": [{}, {"image": {"enable_random_flip": 1}}]}, "concepts.1.image.enable_random_flip"),
         ({"optimizer": {"optimizer": "ADAMM"}}, "optimizer.optimizer"),
         ({"optimizer_defaults": {"PRODIGY": {"eps": "small"}}}, "optimizer_defaults.PRODIGY.eps"),
+        ({"optimizer": {"optimizer": ["ADAMW"]}, "optimizer_defaults": {}}, "optimizer.optimizer"),
         ({"train_dtype": "FP16"}, "train_dtype"),
     ],
 )

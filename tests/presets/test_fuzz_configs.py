@@ -1,0 +1,176 @@
+"""Any JSON at all as a config: it is taken, or refused in a sentence that names the field; nothing ever breaks.
+
+Two kinds are tried: JSON that has nothing of a config, and a whole config in which a few fields hold nonsense.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.engines import get_engine
+from engine.schema import walk
+from presets import configs, drafts
+from presets.errors import DomainError, StaleDraft
+from presets.exchange import from_file, save_imported
+from presets.library import save_preset
+from presets.models import Draft
+from presets.paths_in_configs import with_value
+from tests.making import make_user
+
+pytestmark = pytest.mark.django_db
+FIELDS = [path.replace("*", "0") for path, _ in walk(get_engine("builtin").schema())]
+LISTS = {"concepts": [{}], "samples": [{}], "additional_embeddings": [{}], "scheduler_params": [{}]}
+
+texts = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ["", "cuda", "512", "1e9", "\x00", "../../etc/passwd", "~nobody/x", "inf", "NONE", "x" * 5000, "🦊"]
+    ),
+)
+numbers = st.one_of(
+    st.integers(-3, 70_000),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0, -1, 2**63, 10**40, 1e308, 5e-324]),
+)
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, texts),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
+    max_leaves=8,
+)
+names = st.one_of(st.sampled_from(sorted(configs.defaults())), texts)
+nonsense = st.dictionaries(names, anything, max_size=5)
+changes = st.lists(st.tuples(st.sampled_from(FIELDS), anything), min_size=1, max_size=4)
+MORE = os.environ.get("FUZZ_EXAMPLES", "")  # so many, other ones each time
+bounded = settings(
+    max_examples=int(MORE or 80),
+    derandomize=not MORE,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def with_changes(changed):
+    """A whole config in which these fields hold what they should not."""
+    config = {**configs.defaults(), **LISTS}
+    for field, value in changed:
+        try:
+            config = with_value(config, field, value)
+        except DomainError as refusal:  # an earlier change took away what the field lies in
+            check_sentence(str(refusal))
+    return config
+
+
+any_config = st.one_of(nonsense, changes.map(with_changes))
+
+
+def check_sentence(text):
+    """One that a person can read: begun and ended, and not as long as what was sent."""
+    assert text.strip() and len(text) < 2000
+    assert "Traceback" not in text and "Error(" not in text
+
+
+def check_problems(problems):
+    for problem in problems:
+        check_sentence(problem.message)
+        assert isinstance(problem.field, str)
+
+
+def or_refused(action, *arguments):
+    """What it gives, or None where it was refused as it should be."""
+    try:
+        return action(*arguments)
+    except DomainError as refusal:
+        check_sentence(str(refusal))
+        for field, sentences in getattr(refusal, "errors", {}).items():
+            assert isinstance(field, str) and sentences
+            for sentence in sentences:
+                check_sentence(sentence)
+        return None
+
+
+@bounded
+@given(anything)
+def test_whatever_is_no_config_is_told_so(value):
+    check_problems(configs.validate(value))
+
+
+@bounded
+@given(any_config)
+def test_checking_a_config_never_breaks(config):
+    problems = configs.validate(config)
+    check_problems(problems)
+    assert configs.validate(config) == problems
+
+
+@bounded
+@given(any_config)
+def test_a_config_without_an_error_can_be_frozen(config):
+    if not any(problem.is_error for problem in configs.validate(config)):
+        json.dumps(configs.freeze("builtin", config), allow_nan=False)
+
+
+@bounded
+@given(any_config)
+def test_a_preset_is_saved_or_refused(config):
+    saved = or_refused(save_preset, "Fuzz", config)
+    if saved is not None:
+        saved.refresh_from_db()
+        assert "secrets" not in saved.config
+
+
+@bounded
+@given(
+    st.one_of(
+        st.binary(max_size=60), any_config.map(json.dumps).map(str.encode), anything.map(json.dumps).map(str.encode)
+    )
+)
+def test_a_file_is_imported_or_refused(content):
+    for item in or_refused(from_file, "fuzz.json", content) or []:
+        or_refused(save_imported, item, None)
+
+
+@pytest.fixture
+def user():
+    return make_user("fuzz")
+
+
+@bounded
+@given(fields=st.lists(st.tuples(st.one_of(st.sampled_from(FIELDS), texts), anything), min_size=1, max_size=4))
+def test_a_draft_takes_a_change_or_refuses_it_and_undo_brings_back_what_was(user, fields):
+    draft = drafts.get_draft(user)
+    before, wished = draft.config, [{"field": field, "value": value} for field, value in fields]
+    changed = or_refused(drafts.apply, draft, draft.revision, wished)
+    stored = Draft.objects.get(user=user)
+    assert stored.config == (before if changed is None else changed.config)
+    if changed is not None:
+        check_problems(configs.validate(stored.config))
+        if stored.config != before:
+            assert drafts.undo(stored, stored.revision).config == before
+
+
+@bounded
+@given(change=anything)
+def test_a_change_that_is_none_is_refused(user, change):
+    draft = drafts.get_draft(user)
+    or_refused(drafts.apply, draft, draft.revision, [change])
+
+
+@bounded
+@given(config=any_config)
+def test_a_draft_takes_a_whole_config_or_refuses_it(user, config):
+    draft = drafts.get_draft(user)
+    or_refused(drafts.replace_config, draft, draft.revision, config)
+    assert Draft.objects.filter(user=user).exists()
+
+
+def test_a_late_change_overwrites_nothing(user):
+    draft = drafts.apply(drafts.get_draft(user), 0, [{"field": "epochs", "value": 3}])
+    with pytest.raises(StaleDraft):
+        drafts.apply(draft, 0, [{"field": "epochs", "value": 4}])
+    assert Draft.objects.get(user=user).config == {"epochs": 3}
