@@ -85,8 +85,10 @@ class History:
         except OSError as error:
             self._give_up(f"The workspace cannot be read any more ({error.strerror}): see whether it was moved.")
             return self.runs
-        for training in trainings:
-            self._of(training, trainings).update(training, follow, beat)
+        processes = [training.process() for training in trainings]
+        for place, training in enumerate(trainings):
+            is_newest = processes[place] not in processes[place + 1 :]
+            self._of(training, trainings).update(training, follow, is_newest, beat)
         return self.runs
 
     @property
@@ -155,10 +157,12 @@ class Chronicle:
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._settled = 0.0  # the newest write that the ended run knows of
 
-    def update(self, training: Training, follow: bool, beat: Callable[[], Any]) -> None:
+    def update(self, training: Training, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
         """Take in what is new. A run that was continued on this site is left as it is."""
         self.run.refresh_from_db()
-        beating = self._pulse.is_beating(training, follow)  # before the reading, so that nothing is left unread
+        beating = self._pulse.is_beating(
+            training, follow, is_newest
+        )  # before the reading, so that nothing is left unread
         newest = training.last_write()
         if not self.run.is_from_elsewhere or (not beating and self._settled and self._settled == newest):
             return

@@ -39,7 +39,7 @@ class FileKeeper:
                 news.append(self._add_artifact(training, made.kind, made.path, made))
         if training.model and str(training.model) not in self._known and self._may(training.model):
             news.append(self._add_artifact(training, Artifact.Kind.MODEL, training.model, None))
-        self._note_what_is_gone(training)
+        self._note_what_became_of_them(training)
         self._warn(training)
         return news
 
@@ -107,13 +107,15 @@ class FileKeeper:
         self._known.add(artifact.path)
         return group_of(self.run), envelope("artifact", artifact.to_dict())
 
-    def _note_what_is_gone(self, training: Training) -> None:
-        """Backups are pruned as the training goes on, and a final model is written over by the next training."""
+    def _note_what_became_of_them(self, training: Training) -> None:
+        """Backups are pruned as it goes on, a model is written over by the next training, and a large file grows."""
         for artifact in self.run.artifacts.filter(attempt=self.run.attempt, deleted_at=None):
             path = Path(artifact.path)
             taken_over = artifact.kind == Artifact.Kind.MODEL and training.model != path
             if taken_over or not path.exists():
                 Artifact.objects.filter(pk=artifact.pk).update(deleted_at=now())
+            elif artifact.kind != Artifact.Kind.BACKUP and (size := total_size(path)) != artifact.size:
+                Artifact.objects.filter(pk=artifact.pk).update(size=size)
 
     def _warn(self, training: Training) -> None:
         for sentence in training.problems:

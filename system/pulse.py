@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from pathlib import Path
@@ -11,51 +10,79 @@ import psutil
 
 from engine.onetrainer.workspace import Training
 
-logger = logging.getLogger(__name__)
 PATIENCE = 600.0  # seconds without a sign of life; TensorBoard's writer itself waits up to two minutes
+SETTLED = 60.0  # seconds after the final model was written, the last thing that a training does
 CLOCKS = 5.0  # seconds by which the log's name may be older than its process seems
+BUSY_SECONDS, BUSY_PERCENT = 5.0, 10.0  # of computing: a model is loaded and pictures are cached without a write
+GLANCE = 0.5  # seconds
 
 
 class Pulse:
-    """One training's signs of life: its process where it can be seen, and else that it writes."""
+    """One training's signs of life: what it writes, and the process whose number its log's name holds.
+
+    A process that was seen and is gone has ended its training. One that is there has not for as long as it writes or
+    computes, since OneTrainer's desktop lives on after a training. One that cannot be seen (on another host, in a
+    container) may be quiet for a while.
+    """
 
     def __init__(self, patience: float = PATIENCE):
         self.patience = patience
         self.seen = False
+        self._sign = 0.0
+        self._computed: float | None = None
 
-    def is_beating(self, training: Training, follow: bool) -> bool:
-        """A process that was seen once and is gone has ended; one that cannot be seen may be quiet for a while.
+    def is_beating(self, training: Training, follow: bool, is_newest: bool = True) -> bool:
+        """Whether it trains; `is_newest` says that its process has begun no other training in this workspace since.
 
-        Who does not follow looks only once, and believes in nothing but the process.
+        Who does not follow believes in nothing but the process.
         """
-        if _process_lives(training):
+        self._sign = max(self._sign, training.last_write())
+        process = _process_of(training)
+        if process is not None:
             self.seen = True
-            return True
-        return follow and not self.seen and time.time() - training.last_write() < self.patience
+            self._look_at(process)
+        elif self.seen or not follow:
+            return False
+        return is_newest and not _is_done(training) and time.time() - self._sign < self.patience
+
+    def _look_at(self, process: psutil.Process) -> None:
+        """A process that computes lives, though it may write nothing for hours."""
+        try:
+            times = process.cpu_times()
+            computed = times.user + times.system
+            if self._computed is None:
+                self._computed = computed
+                quiet = time.time() - self._sign >= self.patience
+                busy = quiet and process.cpu_percent(interval=GLANCE) >= BUSY_PERCENT
+            else:
+                busy = computed - self._computed >= BUSY_SECONDS
+        except psutil.NoSuchProcess:
+            return  # the next look finds it gone
+        if busy:
+            self._sign, self._computed = time.time(), computed
 
 
-def _process_lives(training: Training) -> bool:
-    """Whether the process whose number the log's name holds still has that log open."""
+def _process_of(training: Training) -> psutil.Process | None:
     found = training.process()
     if found is None or found[1] != socket.gethostname():
-        return False
+        return None
     begun, _, pid = found
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > begun + CLOCKS:
-            return False  # the number has gone to another process since
+        same = process.create_time() <= begun + CLOCKS  # else the number has gone to another process since
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
-        return False
-    return _holds_log(process, training)
+        return None
 
 
-def _holds_log(process: psutil.Process, training: Training) -> bool:
-    """Another user's files cannot be seen: that its process is there has to do then."""
-    try:
-        files = {Path(file.path) for file in process.open_files()}
-    except psutil.NoSuchProcess:
+def _is_done(training: Training) -> bool:
+    """Whether the final model was written, and nothing after it."""
+    if training.model is None:
         return False
-    except psutil.AccessDenied:
-        logger.debug("The files of process %d cannot be seen.", process.pid)
-        return True
-    return any(file.resolve() in files for file in training.event_files())
+    written = _newest_within(training.model)
+    return written >= training.last_write() and time.time() - written > SETTLED
+
+
+def _newest_within(path: Path) -> float:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)

@@ -121,15 +121,11 @@ class Log:
         self.write(*(Event(wall_time=when, step=step, summary=Summary(value=[value])) for value in content))
 
 
-def here() -> str:
-    return socket.gethostname()
-
-
-def living_workspace(folder: Path) -> tuple[Workspace, Log]:
-    """A training that began just now in this process, which lives for as long as its log is held open."""
+def living_workspace(folder: Path, pid: int) -> tuple[Workspace, Log]:
+    """A training that the process `pid` of this host began just now."""
     workspace = Workspace(folder, began=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0))
     workspace.config(output_model_destination=str(folder / "model.safetensors"))
-    return workspace, workspace.log(host=here(), pid=os.getpid(), steps=2)
+    return workspace, workspace.log(host=socket.gethostname(), pid=pid, steps=2)
 
 
 def finished_workspace(folder: Path, zone: int = 0) -> Workspace:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta, timezone
 
-import psutil
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from engine.onetrainer.workspace import read_workspace
-from system import job_work, jobs
+from system import job_work, jobs, pulse
 from system.job_work import do
 from system.jobs import MOST_FAILURES, JobKeeper, ask_for_import
 from system.models import SILENT, Job
 from system.pulse import Pulse
 from tests.making import make_run
-from tests.workspaces import Workspace, here, living_workspace
+from tests.workspaces import Workspace, living_workspace
 from training.models import Run
 
 pytestmark = pytest.mark.django_db
-HOLDER = "import sys, time; file = open(sys.argv[1]); print('open', flush=True); time.sleep(600)"
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +33,22 @@ def allowed(settings, tmp_path):
 
 
 @pytest.fixture
-def living(tmp_path):
-    """(workspace, log, the file that is held open)"""
-    workspace, log = living_workspace(tmp_path / "stars")
-    with log.path.open("rb") as held:
-        yield workspace, log, held
+def process():
+    """Stands for OneTrainer's: it sleeps until it is killed."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def living(tmp_path, process):
+    """(workspace, log, what ends the process)"""
+
+    def end():
+        process.kill()
+        process.wait()
+
+    return (*living_workspace(tmp_path / "stars", process.pid), end)
 
 
 def follow(workspace, script, send=lambda messages: None):
@@ -55,27 +65,27 @@ def shown():
 
 
 def test_a_living_training_is_followed_until_its_process_ends(living):
-    workspace, log, held = living
+    workspace, log, end = living
     seen = []
 
     def train_on():
         seen.append(shown())
         log.steps(2, 5)
 
-    def end():
+    def come_to_its_end():
         seen.append(shown())
         workspace.backup(5, 1, epoch=1, epoch_step=0)
         workspace.file(2, "model.safetensors")
-        held.close()
+        end()
 
-    job = follow(workspace, [train_on, end])
+    job = follow(workspace, [train_on, come_to_its_end])
     assert seen == [("running", 2), ("running", 5)]
     assert (*shown(), job.status, job.detail) == ("stopped", 5, "done", "1 training was taken in.")
     assert Run.objects.get().artifacts.count() == 2
 
 
 def test_its_news_are_told_as_they_come(living):
-    workspace, log, held = living
+    workspace, log, end = living
     told = []
 
     def train_on():
@@ -83,30 +93,29 @@ def test_its_news_are_told_as_they_come(living):
         log.steps(2, 4)
         workspace.sample(3, 0.1)
 
-    follow(workspace, [train_on, held.close], told.extend)
+    follow(workspace, [train_on, end], told.extend)
     kinds = {json.loads(text)["type"] for _, text in told}
     assert {"sample_default", "training_state"} <= kinds
 
 
-def test_one_whose_process_is_killed_is_interrupted(tmp_path):
-    workspace, log = living_workspace(tmp_path / "stars")
-    log.path = log.path.rename(log.path.with_name("waiting"))
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(log.path)], stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        moment = int(process_started(process.pid)) + 1
-        log.path.rename(log.path.with_name(f"events.out.tfevents.{moment}.{here()}.{process.pid}.0"))
-
-        def kill():
-            assert shown()[0] == "running"
-            process.kill()
-            process.wait()
-
-        follow(workspace, [kill])
+def test_one_whose_process_is_killed_is_interrupted(living):
+    workspace, _, end = living
+    follow(workspace, [end])
     assert shown()[0] == "interrupted"
 
 
-def process_started(pid):
-    return psutil.Process(pid).create_time()
+def test_a_next_training_of_the_same_process_is_followed_in_its_place(living, process):
+    workspace, _, end = living
+
+    def begin_the_next():
+        assert shown()[0] == "running"
+        workspace.log(0.5, host=socket.gethostname(), pid=process.pid, steps=1)
+
+    def look():
+        assert [run.status for run in Run.objects.order_by("created_at")] == ["interrupted", "running"]
+        end()
+
+    follow(workspace, [begin_the_next, look])
 
 
 def test_a_workspace_in_which_nothing_trains_is_taken_in_once(tmp_path):
@@ -124,14 +133,14 @@ def test_a_workspace_that_goes_away_ends_its_run_with_a_sentence(living, tmp_pat
 
 
 def test_a_followed_run_goes_on_with_the_next_process_where_the_last_one_was(living):
-    workspace, log, held = living
+    workspace, log, end = living
 
     job = ask_for_import(str(workspace.folder), follow=True, doer="first")
     with pytest.raises(SystemExit):
         do(job, lambda messages: None, lambda seconds: sys.exit())
     log.steps(2, 4)
     assert job.take("second")
-    do(job, lambda messages: None, lambda seconds: held.close())
+    do(job, lambda messages: None, lambda seconds: end())
     assert shown() == ("interrupted", 4)
     assert list(Run.objects.get().metrics.filter(tag="loss").values_list("step", flat=True)) == [0, 1, 2, 3]
 
@@ -151,13 +160,39 @@ def pulse_of(workspace, patience=600.0, follow=True):
     return Pulse(patience).is_beating(read_workspace(workspace.folder)[0], follow)
 
 
-def test_a_process_that_holds_its_log_lives(living):
+def test_a_process_that_is_there_lives(living):
     assert pulse_of(living[0], follow=False)
 
 
-def test_a_process_with_the_same_number_that_holds_no_such_log_is_another(tmp_path):
-    workspace, _ = living_workspace(tmp_path / "stars")
+def test_a_younger_process_with_the_same_number_is_another(tmp_path, process):
+    workspace = Workspace(tmp_path, began=datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(minutes=1))
+    workspace.log(host=socket.gethostname(), pid=process.pid)
     assert not pulse_of(workspace, follow=False)
+
+
+def test_a_desktop_that_lives_on_after_its_training_is_no_training(living, monkeypatch):
+    workspace, log, _ = living
+    os.utime(log.path, (workspace.seconds(),) * 2)
+    os.utime(workspace.file(0, "model.safetensors"))
+    assert pulse_of(workspace), "it may still write"
+    monkeypatch.setattr(pulse, "SETTLED", -1)
+    assert not pulse_of(workspace)
+
+
+def test_a_process_that_neither_writes_nor_computes_is_given_up(living):
+    workspace, log, _ = living
+    os.utime(log.path, (workspace.seconds(),) * 2)
+    assert not pulse_of(workspace, patience=0)
+
+
+def test_a_process_that_computes_lives_though_it_writes_nothing(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        workspace, log = living_workspace(tmp_path / "stars", busy.pid)
+        old = (time.time() - 10_000,) * 2
+        for file in (log.path, *workspace.folder.glob("config/*")):
+            os.utime(file, old)
+        assert pulse_of(workspace)
+        busy.kill()
 
 
 def test_a_training_of_another_host_lives_for_as_long_as_it_writes(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 
 import pytest
@@ -164,9 +165,8 @@ def test_one_without_a_step_says_so(workspace):
 
 
 def test_one_that_trains_now_is_not_shown_as_running_where_nobody_follows_it(workspace):
-    workspace, log = living_workspace(workspace.folder)
-    with log.path.open("rb"):
-        assert ending_of(workspace) == ("interrupted", history_module.STILL_TRAINS)
+    workspace, _ = living_workspace(workspace.folder, os.getpid())
+    assert ending_of(workspace) == ("interrupted", history_module.STILL_TRAINS)
 
 
 # -- what stays as it is -------------------------------------------------------------------------------------------
@@ -198,6 +198,14 @@ def test_a_pruned_backup_and_a_model_that_was_written_over_are_marked_as_gone(tm
     taken_in(workspace)
     gone = run.artifacts.exclude(deleted_at=None).values_list("kind", flat=True)
     assert sorted(gone) == ["backup", "model"]
+
+
+def test_a_model_that_was_half_written_when_it_was_seen_gets_its_size(tmp_path):
+    workspace = finished_workspace(tmp_path)
+    (run,) = taken_in(workspace)
+    workspace.file(6, "model.safetensors", content=b"x" * 5000)
+    taken_in(workspace)
+    assert run.artifacts.get(kind="model").size == 5000
 
 
 def test_a_run_that_was_continued_here_is_left_as_it_is(tmp_path):
