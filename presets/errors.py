@@ -7,7 +7,12 @@ class DomainError(Exception):
     """This cannot be done."""
 
     def __init__(self, message: str | None = None):
-        super().__init__(message or type(self).__doc__)
+        super().__init__(_ended(message or type(self).__doc__ or ""))
+
+
+def _ended(sentence: str) -> str:
+    """With a full stop: what an engine says of a field is only a part of a sentence."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 class NotFound(DomainError):

@@ -11,8 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, trainers_only
-from presets import drafts
+from presets import configs, drafts, preflight
 from presets.errors import BadInput
+from presets.models import Draft
 from presets.wizard.models import offered_models
 from presets.wizard.plan import KINDS
 from presets.wizard.recipe import Recipe, make_recipe
@@ -74,14 +75,21 @@ def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpR
         _write(Path(interview.answers().caption_file), recipe.caption)
     notes = "\n".join(["From the wizard:", *(f"- {reason}" for reason in recipe.reasons)])
     facts = {"name": recipe.name, "tags": "", "notes": notes}
-    drafts.retry(
+    made = drafts.retry(
         drafts.get_draft(request.user),
         lambda draft: drafts.load(
             *(draft, draft.revision, "wizard", "wizard's recipe", recipe.config), engine=recipe.engine, facts=facts
         ),
     )
-    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons}
+    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons, "preflight": _check(request, made)}
     return redirect("new-run")
+
+
+def _check(request: PageRequest, draft: Draft) -> str | None:
+    """Ask a worker to look into the pictures, unless the quick check, which the editor shows, finds an error."""
+    if any(problem.is_error for problem in configs.validate(draft.config, draft.engine)):
+        return None
+    return str(preflight.request(request.user, draft.config, draft.engine).pk)
 
 
 def _write(path: Path, text: str) -> None:

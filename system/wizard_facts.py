@@ -9,9 +9,9 @@ from typing import Any
 
 import psutil
 
-from presets.wizard.families import GIB, Device, Family
+from presets.wizard.families import Device, Family
 from system.models import Worker
-from system.resources import gpus
+from system.resources import GIB, gpus
 from training.models import Run
 
 RUNS_ASKED = 30

@@ -10,9 +10,6 @@ import math
 import re
 from dataclasses import dataclass
 
-GIB = 1024**3
-BYTES = {"FLOAT_32": 4.0, "BFLOAT_16": 2.0, "FLOAT_16": 2.0, "FLOAT_8": 1.0, "NFLOAT_4": 0.56}
-
 
 @dataclass(frozen=True)
 class Device:
@@ -123,25 +120,6 @@ def tiny_family(native: int, multiple: int) -> Family:
         sample_steps=20,
         tiny=True,
     )
-
-
-# -- memory ----------------------------------------------------------------------------------------------------
-
-RESERVED = 0.9  # GiB: what CUDA and its libraries take before anything is trained
-UNCHECKPOINTED = 5.0  # how much more the activations take where they are all kept
-DECODED = 1.6  # GiB to decode one sample of 512x512 in 32 bits
-
-
-def memory(family: Family, device: Device, resolution: int, batch: int, weights: str, checkpointing: bool) -> float:
-    """The peak while a LoRA is trained, in GiB."""
-    size = BYTES[weights] if device.is_gpu else 4.0
-    kept = family.parameters * size
-    if family.part == "unet" and not family.quantized:  # all parts stay on the device
-        kept += family.encoders * size
-    area = (resolution / family.native) ** 2
-    per_picture = family.activations * area * (1 if checkpointing else UNCHECKPOINTED) * (1 if device.is_gpu else 2)
-    decoding = 0.0 if family.quantized else DECODED * (resolution / 512) ** 2
-    return RESERVED + kept * 1e9 / GIB + 0.3 * (not family.tiny) + max(per_picture * batch, decoding)
 
 
 # -- speed -----------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from engine.builtin.buckets import bucket_sizes, parse_resolution
 from presets.errors import BadInput
-from presets.wizard.families import Device, Family, memory, seconds_per_picture
+from presets.wizard.families import Device, Family, seconds_per_picture
+from presets.wizard.memory import peak
 from presets.wizard.words import sample_prompts, shown_minutes
 
-USABLE = 0.92  # of the memory: the rest goes to the screen and to what fragments
+USABLE = 0.85  # of the memory: the rest goes to the screen and to what fragments
 LOAD_SECONDS = 30  # to load the model and to save the result
 CACHING = 0.5  # what it takes to encode a picture once, as a part of a step on it
 ENOUGH = 0.6  # of the pictures wished for: a smaller size is tried before fewer than that are seen
@@ -168,7 +169,8 @@ def best_at(answers: Answers, side: int) -> Plan:
 
 
 def _plan(answers: Answers, side: int, wished: int, weights: str, checkpointing: bool, batch: int) -> Plan:
-    needed = memory(answers.family, answers.device, side, batch, weights, checkpointing)
+    shape = (side, batch, weights, checkpointing)
+    needed = peak(answers.family, answers.device, *shape, answers.what.rank, answers.trains_text)
     rough = seconds_per_picture(answers.family, answers.device, side, checkpointing)
     return Plan(
         resolution=side,

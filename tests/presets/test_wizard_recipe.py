@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from engine.builtin.config import TrainConfig
+from engine.builtin.memory import GIB, estimate_memory
 from presets import configs
 from presets.errors import BadInput
 from presets.wizard.families import FAMILIES, Device, tiny_family
@@ -92,6 +94,14 @@ def test_any_answers_give_a_recipe_within_them_or_a_sentence(family, memory, min
         assert all(reason.endswith(".") for reason in made.reasons)
 
 
+@pytest.mark.parametrize("family", BUILTIN, ids=lambda family: family.key)
+def test_the_memory_is_what_the_check_before_the_start_will_show(family):
+    for device, kind in itertools.product(DEVICES, KINDS):
+        if made := recipe(family, device, 5000, kind):
+            shown = estimate_memory(TrainConfig.from_dict(made.config), None, device.is_gpu)
+            assert made.memory == pytest.approx(shown.total / GIB, rel=0.01), (device, kind)
+
+
 def test_more_pictures_are_trained_on_for_longer():
     few, many = (choose(answers(FAMILIES["sd15"], GPUS[2], 480, count=count)).views for count in (10, 40))
     assert many > few
@@ -117,7 +127,7 @@ def test_a_gpu_without_bfloat16_computes_in_float16():
 
 
 def test_little_memory_turns_checkpointing_on_and_much_turns_it_off():
-    small, large = (recipe(FAMILIES["sd15"], Device("cuda", size)).config["unet"] for size in (6.0, 24.0))
+    small, large = (recipe(FAMILIES["sd15"], Device("cuda", size)).config["unet"] for size in (5.0, 24.0))
     assert (small["gradient_checkpointing"], large["gradient_checkpointing"]) == (True, False)
 
 
@@ -158,4 +168,4 @@ def test_the_recipe_is_pure():
     assert "django" not in source
 
 
-PURE = ("families", "plan", "recipe", "reasons", "words")
+PURE = ("families", "plan", "memory", "recipe", "reasons", "words")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from PIL import Image
 
 from presets import configs, drafts
-from presets.models import Draft
+from presets.models import Draft, Preflight
 from system.models import Worker
 from tests.making import make_run, make_user, trainable_config
 from training.models import Run
@@ -245,6 +245,15 @@ def test_the_reasons_are_shown_until_they_are_dismissed(client, user):
     assert "Why the wizard chose this" in client.get(reverse("new-run")).text
     assert client.post(reverse("wizard-dismiss")).url == reverse("new-run")
     assert "Why the wizard chose this" not in client.get(reverse("new-run")).text
+
+
+def test_a_worker_is_asked_to_check_the_draft(client, user):
+    walk(client)
+    asked = Preflight.objects.get(user=user)
+    assert asked.config["epochs"] == Draft.objects.get(user=user).config["epochs"]
+    assert reverse("preflight", args=[asked.pk]) in client.get(reverse("new-run")).text
+    Preflight.objects.all().delete()
+    assert reverse("preflight", args=[asked.pk]) not in client.get(reverse("new-run")).text
 
 
 def test_a_question_that_is_not_there_is_not_found(client, user):
