@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from presets.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill
-from system.models import Worker
+from system.models import Job, Worker
 from training.models import Run
 
 
@@ -65,3 +65,14 @@ class WorkerAdmin(ReadOnlyAdmin):
         names = ", ".join(workers.values_list("name", flat=True))
         workers.update(drain=drain)
         self.message_user(request, f"{done}: {names}.", messages.SUCCESS)
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "status_pill", "detail", "user", "worker", "created_at", "ended_at")
+    list_filter = ("kind", "status")
+    list_select_related = ("user",)
+
+    @admin.display(description="status", ordering="status")
+    def status_pill(self, job: Job) -> SafeString:
+        return pill(job.status)

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from engine.onetrainer.scalars import Scalar, ScalarLog
-from engine.onetrainer.workspace import Training, is_workspace, read_workspace
+from engine.onetrainer.workspace import Training, is_text, is_workspace, read_workspace
 from presets.errors import BadInput
 from presets.paths import refusal
 from system.history_files import FileKeeper
@@ -48,6 +48,8 @@ def checked_folder(path: Any) -> Path:
     """The workspace at this path; raises BadInput where it may not be named, or where there is none."""
     if not isinstance(path, str) or not path.strip():
         raise _bad("Name the workspace's folder.")
+    if not is_text(path):
+        raise _bad("The folder's name is not valid text: rename it.")
     if sentence := refusal(path.strip()):
         raise _bad(sentence)
     folder = Path(path.strip()).expanduser().resolve()

@@ -27,7 +27,7 @@ class Scalar(NamedTuple):
 
 def metric_name(tag: str) -> str:
     """How the site names what OneTrainer calls `tag`; a name that is too long keeps its beginning."""
-    name = NAMES.get(tag, tag)
+    name = NAMES.get(tag, tag).replace("\x00", "")  # which databases refuse
     if len(name) <= LONGEST:
         return name
     return f"{name[: LONGEST - 9]} {sha256(name.encode()).hexdigest()[:8]}"

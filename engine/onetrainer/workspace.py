@@ -135,10 +135,17 @@ def is_same_prompt(prompt: str, beginning: str) -> bool:
 
 
 def without_secrets(value: Any) -> Any:
-    """The config without tokens and passwords, wherever an old version kept them."""
+    """The config without tokens and passwords, wherever an old version kept them, and without what no text holds."""
     if isinstance(value, dict):
-        return {key: without_secrets(item) for key, item in value.items() if key not in SECRET}
-    return [without_secrets(item) for item in value] if isinstance(value, list) else value
+        return {_clean(key): without_secrets(item) for key, item in value.items() if key not in SECRET}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    return _clean(value) if isinstance(value, str) else value
+
+
+def _clean(text: str) -> str:
+    """Without NUL and lone surrogates, which JSON can write and databases refuse."""
+    return text.replace("\x00", "").encode(errors="ignore").decode()
 
 
 def is_complete(backup: Path) -> bool:
@@ -242,7 +249,7 @@ def _read_list(training: Training, field_name: str, file_name: str) -> None:
         file = backup.path / "onetrainer_config" / file_name
         if file.is_file():
             try:
-                training.config[field_name] = _read_json(file, list)
+                training.config[field_name] = without_secrets(_read_json(file, list))
             except (OSError, ValueError, RecursionError) as error:
                 training.problems.append(f"{file_name} of the backup {backup.path.name} could not be read ({error}).")
             return
@@ -313,11 +320,23 @@ def _root(training: Training, home: Path | None) -> Path:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What lies in the folder, by name; nothing where there is none, as it may go away at any moment."""
+    """What lies in the folder, by name; nothing where there is none, as it may go away at any moment.
+
+    A name that is no text is none that OneTrainer gives, and no database would take it.
+    """
     try:
-        return sorted(folder.iterdir())
+        return sorted(path for path in folder.iterdir() if is_text(path.name))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name is valid UTF-8; Python keeps other bytes as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stamp(text: str) -> datetime | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
 import pytest
 
 from engine.onetrainer.scalars import ScalarLog, metric_name
@@ -191,6 +194,22 @@ def test_what_is_no_number_is_no_point(workspace):
     log = workspace.log()
     log.scalars(1, log.began, **{"loss/train_step": float("nan"), "lr/unet": float("inf"), "ema_decay": 0.5})
     assert [one.tag for one in ScalarLog().read([log.path], 100)[0]] == ["ema_decay"]
+
+
+def test_a_log_of_torchs_own_writer_is_read(workspace):
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(workspace.folder / "tensorboard" / workspace.stamp())) as writer:
+        writer.add_scalar("loss/train_step", 0.25, 3)
+        writer.add_image("sample0 - a star", np.zeros((3, 8, 8), dtype=np.uint8), 3)
+        writer.add_scalar("loss/validation_step/stars", 0.5, 4, new_style=True)
+    (training,) = read_workspace(workspace.folder)
+    scalars, _ = ScalarLog().read(training.event_files(), 100)
+    assert [(one.tag, one.step, one.value) for one in scalars] == [
+        ("loss", 3, 0.25),
+        ("loss/validation_step/stars", 4, 0.5),
+    ]
+    assert training.process()[2] == os.getpid()
 
 
 def test_long_names_stay_apart():

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from system.models import Worker
+from system.models import Job, Worker
 from tests.making import make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +74,10 @@ def test_a_worker_cannot_be_edited_or_deleted(admin):
     worker = make_worker()
     assert admin.post(reverse("admin:system_worker_change", args=[worker.pk]), {"name": "other"}).status_code == 403
     assert admin.post(reverse("admin:system_worker_delete", args=[worker.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_jobs_are_shown_with_what_became_of_them(admin):
+    job = Job.objects.create(kind=Job.Kind.IMPORT, host="host", status=Job.Status.FAILED, detail="It holds nothing.")
+    page = admin.get("/admin/system/job/").content.decode()
+    assert "It holds nothing." in page and "failed" in page
+    assert admin.get(f"/admin/system/job/{job.pk}/change/").status_code == 200

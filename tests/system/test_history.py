@@ -240,7 +240,7 @@ def test_a_workspace_outside_the_allowed_folders_is_refused(tmp_path, settings):
         checked_folder(str(workspace.folder))
 
 
-@pytest.mark.parametrize("path", ["", "  ", None, 7, "\x00", "/nowhere/at/all"])
+@pytest.mark.parametrize("path", ["", "  ", None, 7, "\x00", "\udcff", "/nowhere/at/all"])
 def test_what_is_no_workspace_is_refused_with_a_sentence(path):
     with pytest.raises(BadInput):
         checked_folder(path)
