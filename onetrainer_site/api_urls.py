@@ -11,6 +11,7 @@ from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
 from presets import api as presets
 from presets import api_drafts as drafts
 from presets import api_preflight as checks
+from presets import api_presets
 from samples import api as samples
 from system import api as system
 from system import api_jobs as jobs
@@ -28,7 +29,7 @@ def address(route: str, view: Any, name: str) -> URLPattern:
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("runs", runs.RunViewSet, "run")
-router.register("presets", presets.PresetViewSet, "preset")
+router.register("presets", api_presets.PresetViewSet, "preset")
 router.register("samples", samples.SampleViewSet, "sample")
 router.register("workers", system.WorkerViewSet, "worker")
 

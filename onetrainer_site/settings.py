@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "RunStatusEnum": "training.models.Run.Status",
         "CommandStatusEnum": "training.models.RunCommand.Status",
         "WorkerStatusEnum": "system.models.Worker.Status",
+        "PresetSourceEnum": "presets.models.Preset.Source",
         "PreflightStatusEnum": "presets.models.Preflight.Status",
         "ArtifactKindEnum": "training.models.Artifact.Kind",
     },

@@ -44,7 +44,7 @@ class ConfigField(forms.JSONField):
             raise ValidationError(f"This is not JSON: {error}.") from error
 
     def validate(self, value: Any) -> None:
-        if problems := [problem for problem in configs.validate_preset(value) if problem.is_error]:
+        if problems := [problem for problem in configs.check_form(value) if problem.is_error]:
             raise ValidationError([_sentence(problem.field, problem.message) for problem in problems])
 
 
@@ -125,7 +125,7 @@ class ImportForm(forms.Form):
 
     file = forms.FileField(help_text="An export from here, or a config of OneTrainer, which is named as its file is.")
 
-    def clean_file(self) -> list[dict[str, Any]]:
+    def clean_file(self) -> list[exchange.Found]:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
             raise ValidationError(f"{file.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB: this is no preset.")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.builtin.config import SampleConfig
-from engine.engines import UnknownEngine, get_engine
+from engine.builtin.config import SampleConfig, TrainConfig
+from engine.builtin.support import check_values
+from engine.engines import ENGINES, Engine, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
 from presets.errors import BadInput
-from presets.paths import check_paths, refusal, with_absolute_paths
+from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
 
 MAX_CONFIG_BYTES = 5_000_000
+MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
 Config = dict[str, Any]
 
@@ -80,8 +83,8 @@ def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
 
 def validate(config: Any, engine: str = "builtin") -> list[Problem]:
     """Everything that is wrong with a partial or full config, before anything is started."""
-    if not isinstance(config, dict):
-        return [Problem("", "A config is a JSON object: send {...} with OneTrainer's field names.")]
+    if problems := list(_limits(config)):
+        return problems
     whole = full_config(engine, config)
     try:
         whole = with_inline_files(whole)
@@ -132,14 +135,52 @@ def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
         yield Problem("seed", "seed and cfg_scale must not be negative, and the seed must be below 2^63.")
 
 
-def validate_preset(config: Any, engine: str = "builtin") -> list[Problem]:
-    """What is wrong with the fields that a preset names: those that it leaves open are each run's to fill in."""
+def check_form(config: Any) -> list[Problem]:
+    """What is wrong with a partial config, whichever engine will use it: names, types, choices, ranges and paths.
+
+    What it leaves open is each run's to fill in, and whether an engine can do it is told by `engines_for`.
+    """
+    if problems := list(_limits(config)):
+        return problems
+    try:
+        parsed = TrainConfig.from_dict(config)
+    except BadConfig as error:
+        return error.problems
+    outside = [(field, refusal(path, write)) for field, path, write in named_paths(config)]
+    return [*check_values(parsed), *(Problem(field, sentence) for field, sentence in outside if sentence)]
+
+
+def engines_for(config: Config) -> list[dict[str, Any]]:
+    """Each engine with its `name` and `title`, and `why_not`: the first thing of this config that it cannot do."""
     named = [field for field, _ in leaves(config)]
     return [
-        problem
-        for problem in validate(config, engine)
-        if not problem.field or any(_one_holds_the_other(problem.field, field) for field in named)
+        {"name": engine.name, "title": engine.title, "why_not": _why_not(engine, config, named)}
+        for engine in ENGINES.values()
     ]
+
+
+def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
+    problems = engine.check(merge(engine.defaults(), config))
+    about = (one for one in problems if one.is_error and any(_one_holds_the_other(one.field, name) for name in named))
+    first = next(about, None)
+    return f"{first.field}: {first.message}" if first else ""
+
+
+def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
+    """What no config needs: endless lists, texts and nesting, and numbers that JSON does not have."""
+    if depth == 0 and not isinstance(config, dict):
+        yield Problem("", "A config is a JSON object: send {...} with OneTrainer's field names.")
+    elif depth > MOST_DEPTH:
+        yield Problem(path, f"is nested more than {MOST_DEPTH} deep; no setting is")
+    elif isinstance(config, str) and len(config) > LONGEST_TEXT:
+        yield Problem(path, f"has {len(config):,} characters; write at most {LONGEST_TEXT:,}")
+    elif isinstance(config, float) and not math.isfinite(config):
+        yield Problem(path, 'must be a number that JSON has; write "inf" where infinity is meant')
+    elif isinstance(config, list | dict) and len(config) > LONGEST_LIST:
+        yield Problem(path, f"has {len(config):,} entries; keep at most {LONGEST_LIST:,}")
+    elif isinstance(config, list | dict):
+        for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+            yield from _limits(value, f"{path}.{key}"[:200] if path else str(key)[:200], depth + 1)
 
 
 def _one_holds_the_other(field: str, other: str) -> bool:

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import PurePath
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from presets import configs
+from engine.builtin.config import ConceptConfig, TrainConfig
+from engine.builtin.config_optimizer import OPTIMIZER_DEFAULTS
+from engine.builtin.settings import VERSION_KEY, to_json
+from presets import archives, configs
 from presets.errors import BadInput
+from presets.migrate import migrate, version_of
 from presets.models import Preset, PresetVersion
+
+OWN_FIELDS = ("seed",)  # of the built-in trainer, unknown to OneTrainer
+MOST_FILE_BYTES = 5_000_000
+MOST_ZIP_BYTES = 20_000_000
+
+
+@dataclass
+class Found:
+    """A preset that a file holds, checked; `notes` is what the person who imports it should know."""
+
+    name: str
+    config: dict[str, Any]
+    description: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
@@ -24,15 +43,60 @@ def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
     }
 
 
-def from_file(filename: str, content: bytes) -> list[dict[str, Any]]:
-    """The presets in a file, each with name, description and config; raises BadInput naming what is wrong."""
+def to_onetrainer(config: dict[str, Any]) -> dict[str, Any]:
+    """A partial config as a file that OneTrainer's desktop program opens.
+
+    It says its version, so that nothing is migrated. The optimizer's settings also stand under `optimizer_defaults`,
+    since the desktop takes them from there when it opens a file.
+    """
+    file = {key: value for key, value in without_secrets(config).items() if key not in OWN_FIELDS}
+    optimizer = dict(file.get("optimizer") or {})
+    if len(optimizer) > 1:
+        name = optimizer.get("optimizer", "ADAMW")
+        own = {**to_json(OPTIMIZER_DEFAULTS.get(name, {})), **optimizer, "optimizer": name}
+        file["optimizer"] = own
+        file["optimizer_defaults"] = {**(file.get("optimizer_defaults") or {}), name: own}
+    if isinstance(file.get("concepts"), list):
+        version = ConceptConfig.json_version
+        file["concepts"] = [
+            {VERSION_KEY: version, **concept} if isinstance(concept, dict) else concept for concept in file["concepts"]
+        ]
+    return {VERSION_KEY: TrainConfig.json_version, **{key: file[key] for key in file if key != VERSION_KEY}}
+
+
+def read_uploads(files: Iterable[Any]) -> list[tuple[str, bytes]]:
+    """(name, content) of files that were uploaded in a form; raises BadInput for one that is too large, or too many."""
+    uploads = list(files)
+    if len(uploads) > archives.MOST_FILES:
+        raise BadInput(f"These are {len(uploads)} files: import at most {archives.MOST_FILES} at once.")
+    for file in uploads:
+        most = MOST_ZIP_BYTES if file.name.lower().endswith(".zip") else MOST_FILE_BYTES
+        if file.size > most:
+            raise BadInput(f"{file.name} is larger than {most // 1_000_000} MB: this is no preset.")
+    return [(file.name, file.read()) for file in uploads]
+
+
+def from_upload(filename: str, content: bytes, folder: str = "") -> list[Found]:
+    """The presets in an uploaded file or zip; raises BadInput naming what is wrong."""
+    if not archives.is_zip(content):
+        return from_file(filename, content, folder)
+    if len(content) > MOST_ZIP_BYTES:
+        raise BadInput(f"{filename} is larger than {MOST_ZIP_BYTES // 1_000_000} MB: import fewer presets at once.")
+    found = [one for path, inner in archives.unpack(filename, content) for one in from_file(path, inner, folder)]
+    if not found:
+        raise BadInput(f"{filename} holds no JSON files: pack presets into it.")
+    return found
+
+
+def from_file(filename: str, content: bytes, folder: str = "") -> list[Found]:
+    """The presets in a JSON file; one of OneTrainer's is named by its file and the folder that it lies in."""
     try:
         data = parse(content)
     except ValueError as error:
         raise BadInput(f"{filename} is not JSON ({error}): export the preset again.") from error
     if not isinstance(data, dict):
         raise BadInput(f"{filename} holds no JSON object: export the preset again.")
-    found = data.get("presets", [{"name": PurePath(filename).stem, "config": data}])
+    found = data.get("presets", [{"name": _name_of(filename, folder), "config": data}])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise BadInput(f"{filename} holds no list of presets: export them again.")
     return [_checked(filename, item) for item in found]
@@ -52,10 +116,17 @@ def _refuse_constant(name: str) -> None:
 
 def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
     """The config without the tokens for hubs and clouds: a page or a file may be passed on."""
-    return {field: value for field, value in config.items() if field != "secrets"}
+    return {name: value for name, value in config.items() if name != "secrets"}
 
 
-def _checked(filename: str, item: dict[str, Any]) -> dict[str, Any]:
+def _name_of(filename: str, folder: str) -> str:
+    """`SDXL/LoRA` for a file LoRA.json in a folder SDXL."""
+    path = PurePosixPath(filename.replace("\\", "/"))
+    folder = folder or path.parent.name
+    return f"{folder}/{path.stem}" if folder else path.stem
+
+
+def _checked(filename: str, item: dict[str, Any]) -> Found:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
         raise BadInput(f"{filename}: a preset has a name, a description and a config: export it again.")
@@ -63,16 +134,58 @@ def _checked(filename: str, item: dict[str, Any]) -> dict[str, Any]:
         Preset(name=name, description=description).clean_fields(exclude=["config"])
     except ValidationError as error:
         raise BadInput(f"{filename}: {name[:100]!r} is no name for a preset: {' '.join(error.messages)}") from error
-    problems = {problem.field: [problem.message] for problem in configs.validate_preset(config) if problem.is_error}
-    if problems:
-        field, messages = next(iter(problems.items()))
-        raise BadInput(f"{filename}, {name}: {field}: {messages[0]}", problems)
-    return {"name": name, "description": description, "config": config}
+    found = _take_in(name, description, config)
+    problems = configs.check_form(found.config)
+    errors = {problem.field: [problem.message] for problem in problems if problem.is_error}
+    if errors:
+        wrong, messages = next(iter(errors.items()))
+        raise BadInput(f"{filename}, {name}: {wrong}: {messages[0]}", errors)
+    found.notes += [f"{problem.field} {problem.message}." for problem in problems]
+    return found
 
 
-def save_imported(item: dict[str, Any], by: Any) -> PresetVersion:
-    """Make it a preset, or a new version of the one that has its name already."""
-    preset, _ = Preset.objects.get_or_create(
-        name=item["name"], defaults={"description": item["description"], "owner": by}
+def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
+    """The config in the present version's form, as OneTrainer itself would load it, without secrets."""
+    notes = []
+    if config.get("secrets"):
+        notes.append("Its tokens were left out: set yours on the account page.")
+    version = version_of(config)
+    if version is not None and version > TrainConfig.json_version:
+        notes.append(f"It is of a newer version ({version}); what is not known here is kept, without effect.")
+    elif version is not None and version < TrainConfig.json_version:
+        notes.append(f"It was brought from version {version} to {TrainConfig.json_version}.")
+    config = migrate(without_secrets(config))
+    config = {key: value for key, value in config.items() if key != VERSION_KEY}
+    return Found(name, _with_own_optimizer(config), description, notes)
+
+
+def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
+    """OneTrainer fills an optimizer's settings from the file's own defaults for it, when it opens the file."""
+    optimizer, own = config.get("optimizer"), config.get("optimizer_defaults")
+    if not isinstance(optimizer, dict) or not isinstance(own, dict):
+        return config
+    saved = own.get(optimizer.get("optimizer", "ADAMW"))
+    if not isinstance(saved, dict):
+        return config
+    filled = {key: value for key, value in {**optimizer, **saved}.items() if key != VERSION_KEY}
+    return {**config, "optimizer": filled}
+
+
+def save_imported(found: Found, by: Any) -> PresetVersion:
+    """Make it a preset, or a new version of the user's that has its name already; raises BadInput for a read-only one.
+
+    What equals the engine's defaults is left out, as everywhere. A file that changes nothing makes no version.
+    """
+    config = configs.difference(found.config, configs.defaults())
+    preset, made = Preset.objects.get_or_create(
+        name=found.name, defaults={"description": found.description, "owner": by}
     )
-    return preset.save_version(item["config"], by=by, note="imported")
+    if preset.is_read_only:
+        raise BadInput(f"“{preset.name}” comes with the program and cannot be replaced: rename the file.")
+    newest = preset.versions.first()
+    if not made and newest is not None and newest.config == config and not preset.archived:
+        return newest
+    if preset.archived:
+        preset.archived = False
+        preset.save(update_fields=["archived"])
+    return preset.save_version(config, by=by, note="imported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -30,6 +31,7 @@ def save_preset(name: str, config: dict[str, Any], by: Any = None, note: str = "
     _check_name(name)
     with transaction.atomic():
         preset, _ = Preset.objects.get_or_create(name=name, defaults={"owner": by})
+        _refuse_read_only(preset)
         if preset.archived:
             preset.archived = False
             preset.save(update_fields=["archived"])
@@ -42,6 +44,8 @@ def change_preset(preset: Preset, changes: dict[str, Any], by: Any = None) -> Pr
     """Set name, description and archived; a new config becomes a new version. Raises BadInput."""
     changes = dict(changes)
     config, note = changes.pop("config", None), changes.pop("note", "")
+    if config is not None or changes.keys() - {"archived"}:
+        _refuse_read_only(preset)
     if "name" in changes:
         _check_name(changes["name"])
     for field, value in changes.items():
@@ -63,6 +67,45 @@ def create_preset(facts: dict[str, Any], by: Any = None) -> Preset:
     return change_preset(Preset(owner=by), facts, by=by)
 
 
+def revert(preset: Preset, number: int, by: Any = None) -> Preset:
+    """Make an earlier version the preset's content again, as a new version; raises NotFound."""
+    version = find_version(preset, number)
+    _refuse_read_only(preset)
+    preset.save_version(version.config, by=by, note=f"as in version {number}")
+    return preset
+
+
+def duplicate(preset: Preset, by: Any = None) -> Preset:
+    """A preset of the user's own with the same content, under the next free name."""
+    names = (f"{preset.name} (copy{f' {number}' if number > 1 else ''})" for number in itertools.count(1))
+    name = next(name for name in names if not Preset.objects.filter(name=name).exists())
+    return create_preset({"name": name, "description": preset.description, "config": preset.config}, by=by)
+
+
+def remove(preset: Preset) -> bool:
+    """Delete it, or archive it where runs refer to it, so that their history stays whole; say whether it is gone."""
+    _refuse_read_only(preset)
+    if preset.runs.exists():
+        Preset.objects.filter(pk=preset.pk).update(archived=True)
+        return False
+    preset.delete()
+    return True
+
+
+def set_favourite(preset: Preset, user: Any, favourite: bool) -> None:
+    """Put it first in this user's lists, or not any more."""
+    if favourite:
+        preset.favourite_of.add(user)
+    else:
+        preset.favourite_of.remove(user)
+
+
+def changed_since(preset: Preset, run: Any) -> list[dict[str, Any]]:
+    """The fields in which the preset differs today from the version that a run used."""
+    used = run.preset_version
+    return versions_between(preset, used.number, preset.version) if used and used.preset_id == preset.pk else []
+
+
 def versions_between(preset: Preset, before: int, after: int) -> list[dict[str, Any]]:
     """The fields that differ between two versions; version 0 is the engine's defaults. Raises NotFound."""
     return configs.flat_difference(_content(preset, before), _content(preset, after))
@@ -81,8 +124,14 @@ def find_version(preset: Preset, number: int) -> PresetVersion:
 
 def _checked(config: dict[str, Any], engine: str = "builtin") -> dict[str, Any]:
     partial = configs.difference(without_secrets(config), configs.defaults(engine))
-    configs.refuse_errors(configs.validate_preset(partial, engine))
+    configs.refuse_errors(configs.check_form(partial))
     return partial
+
+
+def _refuse_read_only(preset: Preset) -> None:
+    if preset.is_read_only:
+        sentence = f"“{preset.name}” comes with the program and stays as it is: save yours under another name."
+        raise BadInput(sentence, {"name": [sentence]})
 
 
 def _check_name(name: str) -> None:

@@ -57,6 +57,11 @@ class Preset(models.Model):
     def folder(self) -> str:
         return self.name.rpartition("/")[0]
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it comes with a program: what is changed of it is saved under another name."""
+        return self.source != self.Source.USER
+
     @transaction.atomic
     def save_version(self, config: dict[str, Any], by: Any = None, note: str = "") -> PresetVersion:
         """Make `config` the preset's content, as a new version; the row lock keeps the numbers unique."""

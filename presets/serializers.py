@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from presets import configs
 from presets.exchange import without_secrets
 from presets.models import Preflight, Preset, PresetVersion
 
@@ -68,6 +71,7 @@ class ChangeSerializer(serializers.Serializer):
 
 
 class PresetSerializer(serializers.ModelSerializer):
+    favourite = serializers.BooleanField(source="is_favourite", read_only=True)
     owner = serializers.CharField(source="owner.username", read_only=True, default=None, allow_null=True)
 
     class Meta:
@@ -79,17 +83,30 @@ class PresetSerializer(serializers.ModelSerializer):
             "description",
             "version",
             "archived",
+            "source",
+            "favourite",
             "owner",
             "created_at",
             "updated_at",
         )
 
 
+class EngineVerdictSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    why_not = serializers.CharField(help_text="Empty where the engine can train it.")
+
+
 class PresetDetailSerializer(PresetSerializer):
     config = ConfigField(help_text="What differs from the engine's defaults.")
+    engines = serializers.SerializerMethodField(help_text="Which engines can train it, and why one cannot.")
 
     class Meta(PresetSerializer.Meta):
-        fields = (*PresetSerializer.Meta.fields, "config")
+        fields = (*PresetSerializer.Meta.fields, "config", "engines")
+
+    @extend_schema_field(EngineVerdictSerializer(many=True))
+    def get_engines(self, preset: Preset) -> list[dict[str, Any]]:
+        return configs.engines_for(preset.config)
 
 
 class PresetChangeSerializer(serializers.Serializer):
@@ -133,5 +150,23 @@ class PresetFileSerializer(serializers.Serializer):
     presets = ExportedPresetSerializer(many=True)
 
 
+class ImportNotesSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    notes = serializers.ListField(child=serializers.CharField())
+
+
 class ImportedSerializer(SuccessSerializer):
     presets = PresetSerializer(many=True)
+    notes = ImportNotesSerializer(many=True, help_text="What to know of what was imported.")
+
+
+class RevertSerializer(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

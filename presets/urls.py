@@ -2,17 +2,23 @@
 
 from django.urls import path
 
-from presets import views, views_preflight
+from presets import views, views_exchange, views_preflight
 
 urlpatterns = [
     path("preflights/start/", views_preflight.start, name="preflight-start"),
     path("preflights/<uuid:pk>/", views_preflight.show, name="preflight"),
     path("presets/", views.presets, name="presets"),
     path("presets/new/", views.new_preset, name="preset-new"),
-    path("presets/import/", views.import_presets, name="presets-import"),
+    path("presets/import/", views_exchange.import_presets, name="presets-import"),
     path("presets/export/", views.export_presets, name="presets-export"),
     path("presets/<int:pk>/", views.preset, name="preset"),
     path("presets/<int:pk>/edit/", views.edit_preset, name="preset-edit"),
     path("presets/<int:pk>/archive/", views.archive_preset, name="preset-archive"),
     path("presets/<int:pk>/export/", views.export_preset, name="preset-export"),
+    path("presets/<int:pk>/onetrainer/", views_exchange.export_onetrainer, name="preset-onetrainer"),
+    path("presets/<int:pk>/revert/", views_exchange.revert, name="preset-revert"),
+    path("presets/<int:pk>/duplicate/", views_exchange.duplicate, name="preset-duplicate"),
+    path("presets/<int:pk>/favourite/", views_exchange.favourite, name="preset-favourite"),
+    path("presets/<int:pk>/delete/", views_exchange.delete, name="preset-delete"),
+    path("presets/export.zip", views_exchange.export_zip, name="presets-zip"),
 ]

@@ -7,22 +7,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
-from presets import configs
-from presets.admin_parts import changes, download
-from presets.errors import BadInput, DomainError
-from presets.exchange import from_file, parse, save_imported, to_file, without_secrets
-from presets.library import change_preset, create_preset
+from presets import configs, onetrainer_presets
+from presets.admin_parts import as_text, changes, download
+from presets.errors import BadInput
+from presets.exchange import parse, to_file, without_secrets
+from presets.library import change_preset, changed_since, create_preset, versions_between
 from presets.models import Preset
 
-MAX_FILE_BYTES = 5_000_000
 VERSIONS_SHOWN = 50
 
 
@@ -30,21 +28,30 @@ VERSIONS_SHOWN = 50
 @login_required
 def presets(request: PageRequest) -> HttpResponse:
     """All presets by folder; archived ones where they are asked for."""
+    onetrainer_presets.sync()
     archived = request.GET.get("archived") == "1"
-    rows = Preset.objects.filter(archived=archived).order_by("name")
-    if text := request.GET.get("q", "").strip():
-        rows = rows.filter(name__icontains=text)
-    rows = rows.select_related("owner").annotate(run_count=Count("runs"))
-    folders: dict[str, list[Preset]] = {}
-    for preset in rows:
-        folders.setdefault(preset.folder, []).append(preset)
+    mine = Preset.favourite_of.through.objects.filter(preset=OuterRef("pk"), user_id=request.user.pk)
+    rows = Preset.objects.filter(archived=archived).annotate(run_count=Count("runs"), is_favourite=Exists(mine))
+    for word in request.GET.get("q", "").split():
+        rows = rows.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(config__icontains=word))
+    found = list(rows.select_related("owner").order_by("name"))
     context = {
-        "folders": sorted(folders.items()),
+        "groups": _groups(found),
         "query": request.GET,
         "archived": archived,
         "archived_count": Preset.objects.filter(archived=True).count(),
     }
     return render_page(request, "presets/presets.html", "presets/_presets.html", context)
+
+
+def _groups(found: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Favourites first, then by folder: the user's own before those that come with a program."""
+    groups: dict[tuple[int, str], list[Any]] = {}
+    order = {source: number for number, source in enumerate(Preset.Source, start=1)}
+    for one in found:
+        key = (0, "Favourites") if one.is_favourite else (order[Preset.Source(one.source)], one.folder)
+        groups.setdefault(key, []).append(one)
+    return [(name, rows) for (_, name), rows in sorted(groups.items())]
 
 
 @require_safe
@@ -58,21 +65,29 @@ def preset(request: PageRequest, pk: int) -> HttpResponse:
         "rows": changes(configs.defaults(), configs.full_config("builtin", without_secrets(shown.config))),
         "versions": versions,
         "comparison": _comparison(request, shown),
-        "runs": shown.runs.newest_first().select_related("owner")[:10],
+        "runs": [
+            (run, len(changed_since(shown, run)))
+            for run in shown.runs.newest_first().select_related("owner", "preset_version")[:10]
+        ],
+        "engines": configs.engines_for(without_secrets(shown.config)),
+        "is_favourite": shown.favourite_of.filter(pk=request.user.pk).exists(),
     }
     return render(request, "presets/preset.html", context)
 
 
 def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
-    """The version in the address against the one before it."""
-    number = request.GET.get("version", "")
+    """The two versions in the address: `version` against `against`, or against the one before it; 0 is the defaults."""
+    number, against = request.GET.get("version", ""), request.GET.get("against", "")
     version = shown.versions.filter(number=int(number)).first() if number.isdecimal() else None
     if version is None:
         return None
-    before = shown.versions.filter(number__lt=version.number).first()
-    old = configs.full_config("builtin", without_secrets(before.config)) if before else configs.defaults()
-    new = configs.full_config("builtin", without_secrets(version.config))
-    return {"version": version, "before": before, "rows": changes(old, new)}
+    base = int(against) if against.isdecimal() and int(against) <= shown.version else version.number - 1
+    rows = [
+        {"field": row["field"], "before": as_text(row["before"]), "after": as_text(row["after"])}
+        for row in versions_between(shown, base, version.number)
+        if row["before"] != row["after"]
+    ]
+    return {"version": version, "against": base, "rows": rows}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -169,28 +184,3 @@ def export_preset(request: PageRequest, pk: int) -> HttpResponse:
 def export_presets(request: PageRequest) -> HttpResponse:
     """All presets that are listed, in one file."""
     return download(to_file(Preset.objects.listed()), "presets.json")
-
-
-@require_POST
-@login_required
-@trainers_only
-def import_presets(request: PageRequest) -> HttpResponse:
-    """Presets from files, ours or OneTrainer's: all of them, or none where one is wrong."""
-    files = request.FILES.getlist("files")
-    try:
-        if not files:
-            raise BadInput("Choose at least one JSON file to import.")
-        with transaction.atomic():
-            saved = [save_imported(item, request.user) for file in files for item in _read(file)]
-    except DomainError as problem:
-        messages.error(request, str(problem))
-        return redirect("presets")
-    names = ", ".join(f"“{version.preset.name}”" for version in saved)
-    messages.success(request, f"Imported: {names}.")
-    return redirect("presets")
-
-
-def _read(file: Any) -> list[dict[str, Any]]:
-    if file.size > MAX_FILE_BYTES:
-        raise BadInput(f"{file.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB: this is no preset.")
-    return from_file(file.name, file.read())

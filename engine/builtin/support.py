@@ -278,6 +278,13 @@ def check(config: dict[str, Any]) -> list[Problem]:
     return [*found, *_check_optimizer(parsed), *check_rules(parsed), *_check_unknown(parsed)]
 
 
+def check_values(config: TrainConfig) -> Iterator[Problem]:
+    """What is wrong with a config whichever engine uses it: numbers out of their range, and names that are unknown."""
+    for leaf in leaves(config):
+        yield from _check_range(leaf)
+    yield from _check_unknown(config)
+
+
 def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
     """Every value in a config, also in its lists."""
     for name in settings.hints():

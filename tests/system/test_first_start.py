@@ -7,7 +7,7 @@ import json
 import pytest
 from django.contrib.auth.models import User
 
-from presets.configs import validate_preset
+from presets.configs import check_form, engines_for
 from presets.models import Preset
 from system.default_presets import DEMO, PRESETS
 from system.first_start import DEMO_RUN, admin_account, first_start, sign_in_link
@@ -93,4 +93,6 @@ def test_presets_of_ones_own_are_kept(demo):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_preset_is_one_that_the_engine_takes(name):
-    assert [problem for problem in validate_preset(PRESETS[name][1]) if problem.is_error] == []
+    config = PRESETS[name][1]
+    assert check_form(config) == []
+    assert engines_for(config)[0] == {"name": "builtin", "title": "Built-in trainer", "why_not": ""}
