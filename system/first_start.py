@@ -42,11 +42,9 @@ def sign_in_link(user: User) -> str:
 def first_start(admin: User, with_demo: bool = True) -> list[str]:
     """Make presets and queue the demo run, the first time only; return sentences about what was done."""
     if not Milestone.reach("first start"):
+        ship_presets()
         return []
-    presets = {**PRESETS, DEMO: ("Teaches stars to the tiny model that comes with the site.", demo_config())}
-    for name, (description, config) in presets.items():
-        _make_preset(name, description, config, admin)
-    made = [f"made {len(presets)} presets"]
+    made = [f"made {ship_presets()} presets"]
     return [*made, _queue_demo(admin)] if with_demo else made
 
 
@@ -60,7 +58,22 @@ def _queue_demo(admin: User) -> str:
     return f"queued the run “{DEMO_RUN}”"
 
 
-def _make_preset(name: str, description: str, config: dict, admin: User) -> None:
-    """A preset of that name that is there already stays as it is."""
-    if not Preset.objects.filter(name=name).exists():
-        Preset(name=name, description=description, owner=admin).save_version(config, by=admin, note="first start")
+def ship_presets() -> int:
+    """Bring the presets that ship with the site up to date; return how many are new or changed.
+
+    Users' presets keep their names and contents: where one has a shipped preset's name, that one is left out.
+    """
+    presets = {**PRESETS, DEMO: ("Teaches stars to the tiny model that comes with the site.", demo_config())}
+    shipped = Preset.objects.filter(source=Preset.Source.SHIPPED)
+    shipped.exclude(name__in=presets).update(archived=True)
+    return sum(_ship(name, description, config) for name, (description, config) in presets.items())
+
+
+def _ship(name: str, description: str, config: dict) -> bool:
+    facts = {"source": Preset.Source.SHIPPED, "description": description}
+    preset, made = Preset.objects.get_or_create(name=name, defaults=facts)
+    if preset.source != Preset.Source.SHIPPED or (not made and preset.config == config):
+        return False
+    Preset.objects.filter(pk=preset.pk).update(description=description)
+    preset.save_version(config, note="ships with the site")
+    return True

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import User
 
+from engine.builtin.config import TrainConfig
+from engine.builtin.memory import GIB, estimate_memory
+from presets import configs
 from presets.configs import check_form, engines_for
 from presets.models import Preset
 from system.default_presets import DEMO, PRESETS
-from system.first_start import DEMO_RUN, admin_account, first_start, sign_in_link
+from system.first_start import DEMO_RUN, admin_account, first_start, ship_presets, sign_in_link
 from tests.making import make_user
 from training.models import Run
 
@@ -84,7 +88,7 @@ def test_a_demo_whose_model_is_missing_is_left_out_with_a_sentence(demo):
 
 
 def test_presets_of_ones_own_are_kept(demo):
-    mine = Preset(name="SD 1.5/LoRA")
+    mine = Preset(name="SD 1.5/LoRA 8 GB")
     mine.save_version({"batch_size": 9})
     first_start(admin_account())
     mine.refresh_from_db()
@@ -96,3 +100,20 @@ def test_each_preset_is_one_that_the_engine_takes(name):
     config = PRESETS[name][1]
     assert check_form(config) == []
     assert engines_for(config)[0] == {"name": "builtin", "title": "Built-in trainer", "why_not": ""}
+
+
+def test_the_memory_in_a_preset_s_name_is_enough_by_the_estimate():
+    for name, (_, config) in PRESETS.items():
+        room = int(re.search(r"(\d+) GB", name)[1])
+        need = estimate_memory(TrainConfig.from_dict(configs.full_config("builtin", config)), None, on_gpu=True).total
+        assert need / GIB < 0.95 * room, name
+
+
+def test_a_newer_version_of_the_site_brings_its_presets_up_to_date(demo, monkeypatch):
+    first_start(admin_account(), with_demo=False)
+    monkeypatch.setitem(PRESETS, "SD 1.5/LoRA 8 GB", ("Better.", {"epochs": 7}))
+    monkeypatch.delitem(PRESETS, "SD 1.5/LoRA 6 GB")
+    assert ship_presets() == 1
+    better, gone = (Preset.objects.get(name=f"SD 1.5/LoRA {size} GB") for size in (8, 6))
+    assert (better.config, better.version, better.description) == ({"epochs": 7}, 2, "Better.")
+    assert gone.archived
