@@ -79,6 +79,7 @@ class History:
         self.folder, self.by, self.name, self.patience = folder, by, name, patience
         self._send: SEND = send or async_to_sync(publisher.send_all)
         self._chronicles: dict[str, Chronicle] = {}
+        self._deleted: set[str] = set()
 
     def update(self, follow: bool = False, beat: Callable[[], Any] = lambda: None) -> list[Run]:
         """Take in what is new, and return the runs, oldest first; `beat` is called between the portions."""
@@ -90,8 +91,17 @@ class History:
         processes = [training.process() for training in trainings]
         for place, training in enumerate(trainings):
             is_newest = processes[place] not in processes[place + 1 :]
-            self._of(training, trainings).update(training, follow, is_newest, beat)
+            if training.name not in self._deleted:
+                self._update_one(training, trainings, follow, is_newest, beat)
         return self.runs
+
+    def _update_one(self, training: Training, trainings: list[Training], *how: Any) -> None:
+        """A run that a person deletes meanwhile stays deleted, and does not hold up the others."""
+        try:
+            self._of(training, trainings).update(training, *how)
+        except Run.DoesNotExist:
+            self._deleted.add(training.name)
+            del self._chronicles[training.name]
 
     @property
     def runs(self) -> list[Run]:

@@ -23,6 +23,7 @@ from system.pulse import Pulse
 from tests.making import make_run
 from tests.workspaces import Workspace, living_workspace
 from training.models import Run
+from training.service import TrainerService
 
 pytestmark = pytest.mark.django_db
 
@@ -151,6 +152,18 @@ def test_who_lost_a_job_writes_nothing_more(living, monkeypatch):
     do(job, lambda messages: None, lambda seconds: Job.objects.get().take("second"))
     job.refresh_from_db()
     assert (job.worker, job.status, shown()[0]) == ("second", "running", "running")
+
+
+def test_an_ended_run_of_the_workspace_can_be_deleted_meanwhile(living):
+    workspace, log, end = living
+    workspace.log(-60, steps=2)
+
+    def delete():
+        TrainerService().delete(Run.objects.get(status="interrupted"))
+        log.steps(2, 4)
+
+    follow(workspace, [delete, lambda: None, end])
+    assert shown() == ("interrupted", 4)
 
 
 # -- the pulse -----------------------------------------------------------------------------------------------------
