@@ -129,8 +129,21 @@ class RunSerializer(serializers.ModelSerializer):
 class RunDetailSerializer(RunSerializer):
     """A run with all that is short enough."""
 
+    is_watched = serializers.BooleanField(
+        read_only=True, help_text="Whether it trains outside of this site, which follows it and cannot steer it."
+    )
+
     class Meta(RunSerializer.Meta):
-        fields = (*RunSerializer.Meta.fields, "notes", "traceback", "resume_from", "retries_left", "status_changed_at")
+        fields = (
+            *RunSerializer.Meta.fields,
+            "source",
+            "is_watched",
+            "notes",
+            "traceback",
+            "resume_from",
+            "retries_left",
+            "status_changed_at",
+        )
         read_only_fields = fields
 
 

@@ -113,3 +113,14 @@ def test_a_viewer_may_look_but_not_import(workspace):
     job = Job.objects.create(kind="import", arguments={"path": "/x", "name": "", "follow": True}, host="here")
     assert viewer("one").post(CALL, {"path": str(workspace.folder)}).status_code == 403
     assert viewer("two").get(f"{CALL}/{job.pk}").status_code == 200
+
+
+def test_the_api_says_that_a_run_is_watched_and_why_it_cannot_be_stopped(workspace):
+    run = Run.objects.create(
+        name="by hand", engine="onetrainer", config={}, source=str(workspace.folder), status="running", attempt=1
+    )
+    api = trainer()
+    told = api.get(f"/api/runs/{run.pk}/").json()
+    assert (told["source"], told["is_watched"]) == (str(workspace.folder), True)
+    answer = api.post(f"/api/runs/{run.pk}/stop/")
+    assert answer.status_code == 409 and "was started outside of this site: steer it there" in answer.json()["detail"]
