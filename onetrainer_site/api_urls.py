@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
 from presets import api as presets
+from presets import api_browse as folders
 from presets import api_drafts as drafts
 from presets import api_preflight as checks
 from presets import api_presets
@@ -65,6 +66,8 @@ resources = [
     address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),
     address(f"runs/import/(?P<pk>{UUID})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
     address(f"runs/(?P<run_id>{UUID})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
+    address("browse", folders.FoldersView.as_view(), "browse"),
+    address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("me", MeView.as_view(), "me"),
     address("me/token", TokenView.as_view(), "me-token"),
     path("", include(router.urls)),

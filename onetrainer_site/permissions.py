@@ -23,3 +23,12 @@ class ViewersReadTrainersWrite(BasePermission):
         if request.method in SAFE_METHODS:
             return bool(request.user and request.user.is_authenticated)
         return may_train(request.user)
+
+
+class OnlyTrainers(BasePermission):
+    """Only those who may train look into the server's folders: ask an admin to put you into the group 'trainers'."""
+
+    message = __doc__
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return may_train(request.user)

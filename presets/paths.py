@@ -27,6 +27,8 @@ def refusal(path: str, write: bool = False) -> str | None:
         real = Path(path).expanduser().resolve()
     except (OSError, RuntimeError) as error:
         return f"{path[:200]} is no usable path ({error}): name another."
+    except UnicodeEncodeError:
+        return "This path has characters that no file name holds: name another."
     if real.is_relative_to(settings.DATA_DIR.resolve()):
         return _refusal_in_data(real, write)
     roots = [*settings.ALLOWED_ROOTS, *([] if write else [settings.DEMO_DIR])]

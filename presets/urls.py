@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from presets import views, views_exchange, views_preflight
+from presets import views, views_browse, views_exchange, views_preflight
 
 urlpatterns = [
+    path("browse/", views_browse.folders, name="browse"),
+    path("concepts/preview/", views_browse.concept, name="concept-preview"),
+    path("concepts/picture/", views_browse.picture, name="concept-picture"),
     path("preflights/start/", views_preflight.start, name="preflight-start"),
     path("preflights/<uuid:pk>/", views_preflight.show, name="preflight"),
     path("presets/", views.presets, name="presets"),

@@ -1,4 +1,5 @@
 // On every page: the colour switch, the connection, and the strip that says what trains now.
+import "./browse.js";
 import { connect, onConnection, socketAddress } from "./live.js";
 import { showState } from "./numbers.js";
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.timezone import now
+from PIL import Image
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
 from presets import drafts
@@ -97,6 +100,9 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "presets_import_create": ("post", "/api/presets/import/", {"presets": [{"name": "Small", "config": {}}]}),
     "config_preflight_create": ("post", "/api/config/preflight", {**CONFIG, "epochs": 2}),
     "config_preflight_retrieve": ("get", f"/api/config/preflight/{PREFLIGHT}", None),
+    "browse_retrieve": ("get", "/api/browse?path={data}/datasets/blue&kind=file", None),
+    "browse_create": ("post", "/api/browse", {"path": "{data}/models", "name": "stars"}),
+    "concepts_preview_retrieve": ("get", "/api/concepts/preview?path={data}/datasets/blue", None),
     "workers_list": ("get", "/api/workers/", None),
     "workers_retrieve": ("get", "/api/workers/{worker}/", None),
 }
@@ -124,6 +130,7 @@ def make_world(owner: Any) -> None:
     (settings.DATA_DIR / "datasets" / "workspace" / "backup").mkdir(parents=True, exist_ok=True)
     preset = make_preset("SD 1.5/Stars", {"learning_rate": 0.001}, owner=owner)
     _edit(drafts.get_draft(owner))
+    _draw(settings.DATA_DIR / "datasets" / "blue")
     worker = Worker.objects.create(name="host:gpu0", host="host", gpu="0", device_name="NVIDIA H100", status="busy")
     facts = {"owner": owner, "preset": preset, "preset_version": preset.versions.first()}
     where = {"epoch": 3, "epoch_step": 20, "epoch_sample": 160, "global_step": 320, "max_step": 100, "max_epoch": 20}
@@ -147,6 +154,15 @@ def make_world(owner: Any) -> None:
     imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
     facts = {"status": Job.Status.DONE, "detail": "1 training was taken in.", "result": {"runs": [str(FINISHED)]}}
     Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)
+
+
+def _draw(folder: Path) -> None:
+    """A data set of two pictures, one with a caption."""
+    shutil.rmtree(settings.DATA_DIR / "models" / "stars", ignore_errors=True)
+    (folder / "old").mkdir(parents=True, exist_ok=True)
+    for number, size in enumerate([(64, 48), (32, 32)], start=1):
+        Image.new("RGB", size, "blue").save(folder / f"{number}.png", compress_level=0)
+    (folder / "1.txt").write_text("a blue star")
 
 
 def _check(owner: Any) -> None:
@@ -198,6 +214,7 @@ def call(client: Any, operation: str) -> Any:
     """Make the call of this operation in the world; returns the answer."""
     method, address, body = CALLS[operation]
     names = {"preset": Preset.objects.get().pk, "worker": Worker.objects.get().pk}
+    names["data"] = settings.DATA_DIR
     return getattr(client, method)(address.format(**names), in_place(body), format="json")
 
 

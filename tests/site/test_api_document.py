@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def api():
+def api(settings):
+    settings.ALLOWED_ROOTS = []  # the answers shall name no folder of this host
+    settings.DEMO_DIR = settings.DATA_DIR / "demo"
     client = trainer()
     make_world(client.user)
     return client
