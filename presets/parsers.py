@@ -30,6 +30,8 @@ class StrictJSONParser(BaseParser):
             data = parse(content.decode())
         except ValueError as error:
             raise exceptions.ParseError(f"The body is not JSON ({error}): send one JSON object.") from error
+        if data is None:
+            raise exceptions.ParseError("The body is null: send one JSON object.")
         if not all(map(_can_be_stored, _texts(data))):
             raise exceptions.ParseError("The body holds NUL characters or half surrogates: take them out.")
         return data
