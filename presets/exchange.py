@@ -164,7 +164,8 @@ def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
     optimizer, own = config.get("optimizer"), config.get("optimizer_defaults")
     if not isinstance(optimizer, dict) or not isinstance(own, dict):
         return config
-    saved = own.get(optimizer.get("optimizer", "ADAMW"))
+    name = optimizer.get("optimizer", "ADAMW")
+    saved = own.get(name) if isinstance(name, str) else None
     if not isinstance(saved, dict):
         return config
     filled = {key: value for key, value in {**optimizer, **saved}.items() if key != VERSION_KEY}

@@ -5,8 +5,10 @@ Two kinds are tried: JSON that has nothing of a config, and a whole config in wh
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +17,8 @@ from hypothesis import strategies as st
 from engine.engines import get_engine
 from engine.schema import walk
 from presets import configs, drafts
-from presets.errors import DomainError, StaleDraft
-from presets.exchange import from_file, save_imported
+from presets.errors import BadInput, DomainError, StaleDraft
+from presets.exchange import from_upload, save_imported, to_onetrainer
 from presets.library import save_preset
 from presets.models import Draft
 from presets.paths_in_configs import with_value
@@ -24,6 +26,20 @@ from tests.making import make_user
 
 pytestmark = pytest.mark.django_db
 FIELDS = [path.replace("*", "0") for path, _ in walk(get_engine("builtin").schema())]
+READ_BY_RULES = [  # what other fields' meaning hangs on
+    *("optimizer", "optimizer.optimizer", "optimizer_defaults", "model_type", "training_method", "base_model_name"),
+    *(
+        "concepts",
+        "concepts.0",
+        "concepts.0.path",
+        "concepts.0.text",
+        "samples",
+        "samples.0",
+        "resolution",
+        "__version",
+    ),
+    *("concept_file_name", "sample_definition_file_name", "output_model_destination", "output_model_format", "unet"),
+]
 LISTS = {"concepts": [{}], "samples": [{}], "additional_embeddings": [{}], "scheduler_params": [{}]}
 
 texts = st.one_of(
@@ -45,7 +61,8 @@ anything = st.recursive(
 )
 names = st.one_of(st.sampled_from(sorted(configs.defaults())), texts)
 nonsense = st.dictionaries(names, anything, max_size=5)
-changes = st.lists(st.tuples(st.sampled_from(FIELDS), anything), min_size=1, max_size=4)
+fields = st.one_of(st.sampled_from(READ_BY_RULES), st.sampled_from(FIELDS))
+changes = st.lists(st.tuples(fields, anything), min_size=1, max_size=4)
 MORE = os.environ.get("FUZZ_EXAMPLES", "")  # so many, other ones each time
 bounded = settings(
     max_examples=int(MORE or 80),
@@ -125,14 +142,47 @@ def test_a_preset_is_saved_or_refused(config):
 
 
 @bounded
-@given(
-    st.one_of(
-        st.binary(max_size=60), any_config.map(json.dumps).map(str.encode), anything.map(json.dumps).map(str.encode)
-    )
+@given(any_config)
+def test_what_a_preset_may_hold_is_checked_and_every_engine_is_asked(config):
+    problems = configs.check_form(config)
+    check_problems(problems)
+    if not any(problem.is_error for problem in problems):
+        configs.engines_for(config)
+        json.dumps(to_onetrainer(config))
+
+
+def zipped(files):
+    """A zip file of these files."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+versions = st.one_of(st.integers(-1, 13), anything)
+a_file = st.one_of(
+    any_config,
+    st.builds(lambda config, version: {**config, "__version": version}, any_config, versions),
+    st.builds(lambda config: {"presets": [{"name": "Fuzz", "config": config}]}, any_config),
+    anything,
+).map(json.dumps)
+file_names = st.sampled_from(
+    ["a.json", "b/c.json", "../a.json", "/etc/a.json", "a\\b.json", "🦊.json", ".json", "x" * 300]
 )
+an_upload = st.one_of(
+    st.binary(max_size=60),
+    a_file.map(str.encode),
+    st.dictionaries(file_names, a_file, max_size=3).map(zipped),
+    a_file.map(lambda text: zipped({"a.json": text})[:-9]),
+)
+
+
+@bounded
+@given(an_upload)
 def test_a_file_is_imported_or_refused(content):
-    for item in or_refused(from_file, "fuzz.json", content) or []:
-        or_refused(save_imported, item, None)
+    for found in or_refused(from_upload, "fuzz.json", content) or []:
+        or_refused(save_imported, found, None)
 
 
 @pytest.fixture
@@ -141,10 +191,10 @@ def user():
 
 
 @bounded
-@given(fields=st.lists(st.tuples(st.one_of(st.sampled_from(FIELDS), texts), anything), min_size=1, max_size=4))
-def test_a_draft_takes_a_change_or_refuses_it_and_undo_brings_back_what_was(user, fields):
+@given(wishes=st.lists(st.tuples(st.one_of(fields, texts), anything), min_size=1, max_size=4))
+def test_a_draft_takes_a_change_or_refuses_it_and_undo_brings_back_what_was(user, wishes):
     draft = drafts.get_draft(user)
-    before, wished = draft.config, [{"field": field, "value": value} for field, value in fields]
+    before, wished = draft.config, [{"field": field, "value": value} for field, value in wishes]
     changed = or_refused(drafts.apply, draft, draft.revision, wished)
     stored = Draft.objects.get(user=user)
     assert stored.config == (before if changed is None else changed.config)
@@ -167,6 +217,14 @@ def test_a_draft_takes_a_whole_config_or_refuses_it(user, config):
     draft = drafts.get_draft(user)
     or_refused(drafts.replace_config, draft, draft.revision, config)
     assert Draft.objects.filter(user=user).exists()
+
+
+@pytest.mark.parametrize("name", [[], {}, None, 3])
+def test_an_optimizer_that_is_no_name_is_refused_by_its_field(name):
+    config = {"optimizer": {"optimizer": name}, "optimizer_defaults": {"ADAMW": {}}}
+    assert "optimizer.optimizer" in [problem.field for problem in configs.validate(config)]
+    with pytest.raises(BadInput, match=r"optimizer\.optimizer"):
+        from_upload("fuzz.json", json.dumps(config).encode())
 
 
 def test_a_late_change_overwrites_nothing(user):

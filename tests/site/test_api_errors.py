@@ -73,7 +73,10 @@ def test_a_wrong_method_says_the_right_one(api, method, call):
     assert answer.headers["Allow"].split(",")[0] in sentence
 
 
-@pytest.mark.parametrize("body", [b"{", b" ", b"\xff\xfe", b"{'a': 1}", b"NaN", b'{"a": Infinity}', b"[" * 100_000])
+NOT_JSON = [b"{", b" ", b"\xff\xfe", b"{'a': 1}", b"NaN", b'{"a": Infinity}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", [*NOT_JSON, b"null"])
 def test_what_is_not_json_is_refused(api, body):
     address = "/api/config/validate"
     answer = api.generic("POST", address, body, content_type="application/json")
