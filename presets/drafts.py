@@ -24,8 +24,8 @@ from presets.paths_in_configs import MISSING, with_value
 
 ONE_EDIT = timedelta(seconds=4)  # keystrokes in one field within that time are undone together
 MOST_STEPS = 500
-FACTS = ("name", "tags", "notes")
-LONGEST_FACT = {"name": 200, "tags": 1000, "notes": 20_000}
+FACTS = ("name", "tags", "notes", "description", "note")
+LONGEST_FACT = {"name": 200, "tags": 1000, "notes": 20_000, "description": 10_000, "note": 500}
 MOST_RIVALS = 20
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from presets import views, views_browse, views_exchange, views_preflight
+from presets import views, views_browse, views_editor, views_exchange, views_preflight
 
 urlpatterns = [
     path("browse/", views_browse.folders, name="browse"),
@@ -15,7 +15,7 @@ urlpatterns = [
     path("presets/import/", views_exchange.import_presets, name="presets-import"),
     path("presets/export/", views.export_presets, name="presets-export"),
     path("presets/<int:pk>/", views.preset, name="preset"),
-    path("presets/<int:pk>/edit/", views.edit_preset, name="preset-edit"),
+    path("presets/<int:pk>/edit/", views_editor.edit_preset, name="preset-edit"),
     path("presets/<int:pk>/archive/", views.archive_preset, name="preset-archive"),
     path("presets/<int:pk>/export/", views.export_preset, name="preset-export"),
     path("presets/<int:pk>/onetrainer/", views_exchange.export_onetrainer, name="preset-onetrainer"),
@@ -24,4 +24,8 @@ urlpatterns = [
     path("presets/<int:pk>/favourite/", views_exchange.favourite, name="preset-favourite"),
     path("presets/<int:pk>/delete/", views_exchange.delete, name="preset-delete"),
     path("presets/export.zip", views_exchange.export_zip, name="presets-zip"),
+    path("drafts/<int:pk>/edit/", views_editor.edit, name="draft-edit"),
+    path("drafts/<int:pk>/revision/", views_editor.revision, name="draft-revision"),
+    path("drafts/<int:pk>/find/", views_editor.find, name="draft-find"),
+    path("drafts/<int:pk>/json/", views_editor.edit_json, name="draft-json"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -95,46 +94,17 @@ def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
 @trainers_only
 def new_preset(request: PageRequest) -> HttpResponse:
     """Make a preset from what is typed."""
-    return _edit(request, None)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
-def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
-    """Change name, description or config; a changed config becomes a new version."""
-    return _edit(request, get_object_or_404(Preset, pk=pk))
-
-
-def _edit(request: PageRequest, shown: Preset | None) -> HttpResponse:
     if request.method != "POST":
-        return render(request, "presets/edit.html", {"preset": shown, "typed": _as_typed(shown), "errors": {}})
-    typed = {name: request.POST.get(name, "") for name in ("name", "description", "config", "note")}
+        return render(request, "presets/new.html", {"typed": {"config": "{\n}"}, "errors": {}})
+    typed = {name: request.POST.get(name, "") for name in ("name", "description", "config")}
     try:
-        saved = _save(shown, typed, request.user)
+        facts = {"name": typed["name"].strip(), "description": typed["description"]}
+        saved = create_preset({**facts, "config": _parsed(typed["config"])}, by=request.user)
     except BadInput as problem:
-        context = {"preset": shown, "typed": typed, "errors": _errors(problem)}
-        return render(request, "presets/edit.html", context, status=400)
+        context = {"typed": typed, "errors": _errors(problem)}
+        return render(request, "presets/new.html", context, status=400)
     messages.success(request, f"The preset “{saved.name}” was saved.")
     return redirect("preset", saved.pk)
-
-
-def _as_typed(shown: Preset | None) -> dict[str, str]:
-    if shown is None:
-        return {"name": "", "description": "", "config": "{\n}", "note": ""}
-    config = json.dumps(without_secrets(shown.config), indent=2, ensure_ascii=False)
-    return {"name": shown.name, "description": shown.description, "config": config, "note": ""}
-
-
-def _save(shown: Preset | None, typed: dict[str, str], user: Any) -> Preset:
-    """Raises BadInput with the errors of `name`, `config` and the config's own fields."""
-    config = _parsed(typed["config"])
-    facts: dict[str, Any] = {"name": typed["name"].strip(), "description": typed["description"], "note": typed["note"]}
-    if shown is None:
-        return create_preset({**facts, "config": config}, by=user)
-    if config != without_secrets(shown.config):
-        facts["config"] = config
-    return change_preset(shown, facts, by=user)
 
 
 def _parsed(text: str) -> dict[str, Any]:

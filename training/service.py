@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from engine.engines import UnknownEngine, get_engine
 from presets import configs
 from presets.errors import BadInput, NotFound, NotNow
-from presets.models import Preset
+from presets.models import Preset, PresetVersion
 from presets.preflight import whole_check
 from training import publisher
 from training.models import Artifact, Run, RunCommand
@@ -33,6 +33,7 @@ class TrainerService:
         config: dict[str, Any] | None = None,
         *,
         preset: Preset | str | None = None,
+        made_from: PresetVersion | None = None,
         overrides: dict[str, Any] | None = None,
         name: str = "",
         engine: str = "builtin",
@@ -40,16 +41,19 @@ class TrainerService:
     ) -> Run:
         """Freeze defaults, preset, config and overrides into a queued run; raises BadInput by field.
 
-        `facts` are further fields of the run: parent, priority, tags, notes.
+        `made_from` is the version of a preset that `config` already holds, to be remembered. `facts` are further
+        fields of the run: parent, priority, tags, notes.
         """
         preset = self._preset(preset)
         frozen, memory = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
+        if made_from is not None:
+            preset = made_from.preset
         run = Run(
             name=(name or self._name_for(frozen, preset))[:MAX_NAME],
             engine=engine,
             config=frozen,
             preset=preset,
-            preset_version=preset.versions.first() if preset else None,
+            preset_version=made_from or (preset.versions.first() if preset else None),
             owner=self.user,
             max_epoch=frozen.get("epochs") or 0,
             memory_estimate=memory,

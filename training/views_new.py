@@ -1,4 +1,4 @@
-"""A new run: start from a preset, a run or one's own last config, change the main fields, and queue it."""
+"""A new run: its draft in the editor, begun with a preset, a run or the defaults, checked, and queued."""
 
 from __future__ import annotations
 
@@ -6,118 +6,93 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from onetrainer_site.pages import PageRequest, render_page, trainers_only
-from presets import configs, drafts
+from onetrainer_site.pages import PageRequest, trainers_only
+from presets import drafts
+from presets.editing import Unsaved
+from presets.editor import Editor
 from presets.errors import BadInput, DomainError
-from presets.models import Draft, Preset
-from training.forms import ENGINE, ConfigForm
+from presets.models import Draft, Preset, PresetVersion
+from presets.views_editor import page_context, same_tab, take_post
 from training.models import Run
 from training.service import TrainerService
-
-FACTS = ("name", "tags", "notes")
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a form begins with; `key` is how the form names it."""
+    """What a draft can begin with; `key` is how draft and form name it."""
 
     key: str
+    title: str
     config: dict[str, Any]
-    preset: Preset | None = None
-    run: Run | None = None
+    version: int | None = None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @trainers_only
 def new_run(request: PageRequest) -> HttpResponse:
-    """Show the form, take another start, check what was typed, or queue the run."""
+    """Show the draft, load another start into it, check it, or queue the run."""
+    draft = drafts.get_draft(request.user)
     if request.method != "POST":
-        start = _start(request, _asked_for(request))
-        return _show(request, start, ConfigForm(start.config), dict.fromkeys(FACTS, ""))
-    base = _start(request, request.POST.get("base", ""))
-    form = ConfigForm(base.config, request.POST)
-    facts = {name: request.POST.get(name, "") for name in FACTS}
-    if request.POST.get("do") == "load":
-        start = _start(request, request.POST.get("start", ""))
-        return _show(request, start, form.moved_to(start.config), facts)
-    return _check(request, base, form, facts)
-
-
-def _check(request: PageRequest, base: Start, form: ConfigForm, facts: dict[str, str]) -> HttpResponse:
-    """Keep what was typed; then, unless something is wrong or only a check was wished, queue the run."""
-    changes = form.changes()
-    whole = configs.merge(form.base, changes)
-    drafts.retry(drafts.get_draft(request.user), lambda one: drafts.replace_config(one, one.revision, whole))
-    problems = configs.validate(whole, ENGINE)
-    form.warnings = [f"{one.field}: {one.message}" for one in problems if not one.is_error]
-    form.blame(_by_field(problems))
-    if form.error_count:
-        return _show(request, base, form, facts, status=400)
-    if request.POST.get("do") == "check":
-        return _show(request, base, form, facts, checked=True)
-    return _queue(request, base, form, facts, changes)
-
-
-def _by_field(problems: list[Any]) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
-    for problem in problems:
-        if problem.is_error:
-            errors.setdefault(problem.field, []).append(problem.message)
-    return errors
-
-
-def _queue(
-    request: PageRequest, base: Start, form: ConfigForm, facts: dict[str, str], changes: dict[str, Any]
-) -> HttpResponse:
-    tags = [tag.strip() for tag in facts["tags"].split(",") if tag.strip()]
+        key = _asked_for(request)
+        return _load(request, draft, key) if key else _show(request, draft)
     try:
-        run = TrainerService(request.user).start_training(
-            {} if base.preset else base.config,
-            preset=base.preset,
-            overrides=changes,
-            name=facts["name"].strip(),
-            engine=ENGINE,
-            parent=base.run,
-            notes=facts["notes"],
-            tags=tags,
-        )
+        return _do(request, draft, take_post(request, draft))
+    except Unsaved as problem:
+        return _show(request, draft, 409, unsaved=problem.typed)
     except DomainError as problem:
-        form.blame(problem.errors if isinstance(problem, BadInput) and problem.errors else {"": [str(problem)]})
-        return _show(request, base, form, facts, status=400)
-    messages.success(request, f"“{run.name}” waits in the queue.")
-    return redirect(run)
+        messages.error(request, str(problem))
+        return same_tab(request, draft)
+
+
+def _do(request: PageRequest, draft: Draft, verb: str) -> HttpResponse:
+    if verb == "load":
+        return _load(request, draft, request.POST.get("start", ""), keep_changes=request.POST.get("keep") == "1")
+    if verb == "check":
+        editor = Editor(draft, request.POST.get("tab"))
+        return _show(request, draft, 400 if editor.error_count else 200, checked=True)
+    return _queue(request, draft) if verb == "start" else same_tab(request, draft)
 
 
 def _asked_for(request: PageRequest) -> str:
-    """The address may name a preset or a run; else one's own last config is taken up again."""
-    for kind in ("preset", "run"):
-        if value := request.GET.get(kind):
-            return f"{kind}:{value}"
-    return "mine" if Draft.objects.filter(user=request.user, preset=None).exists() else ""
+    """The address may name a preset or a run to begin with."""
+    given = ((kind, request.GET.get(kind)) for kind in ("preset", "run"))
+    return next((f"{kind}:{value}" for kind, value in given if value), "")
 
 
-def _start(request: PageRequest, key: str) -> Start:
+def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = False) -> HttpResponse:
+    """Begin again with it; the page says so, and has an undo."""
+    start = _start(key)
+    if request.method != "HEAD":
+        drafts.load(
+            draft,
+            draft.revision,
+            start.key,
+            start.title,
+            start.config,
+            version=start.version,
+            keep_changes=keep_changes,
+        )
+        kept = " with your changes over it" if keep_changes and drafts.changes_since_start(draft) else ""
+        messages.success(request, f"Loaded {start.title}{kept}; undo brings back what was here.")
+    return redirect("new-run")
+
+
+def _start(key: str) -> Start:
     kind, _, value = key.partition(":")
     if kind == "preset":
-        if not value.isdecimal():
-            raise Http404("There is no such preset.")
-        preset = get_object_or_404(Preset, pk=int(value))
-        return Start(key, preset.config, preset=preset)
+        preset = get_object_or_404(Preset, pk=int(value) if value.isdecimal() and len(value) < 18 else 0)
+        return Start(key, f"preset {preset.name}", preset.config, preset.version)
     if kind == "run":
         run = get_object_or_404(Run, pk=_uuid(value))
-        return Start(key, run.config, run=run)
-    if kind == "mine":
-        mine = Draft.objects.filter(user=request.user, preset=None).first()
-        return Start(key, mine.config if mine else {})
-    return Start("", {})
+        return Start(key, f"run {run.name}", run.config)
+    return Start("", "the defaults", {})
 
 
 def _uuid(text: str) -> uuid.UUID:
@@ -127,27 +102,40 @@ def _uuid(text: str) -> uuid.UUID:
         raise Http404("There is no such run.") from None
 
 
-def _show(
-    request: PageRequest,
-    start: Start,
-    form: ConfigForm,
-    facts: dict[str, str],
-    status: int = 200,
-    checked: bool = False,
-) -> HttpResponse:
-    context = {
-        "start": start,
-        "form": form,
-        "facts": facts,
-        "checked": checked,
-        "presets": Preset.objects.listed(),
-        "has_mine": Draft.objects.filter(user=request.user, preset=None).exists(),
-        "datasets": _datasets(),
-        "datasets_folder": settings.DATA_DIR / "datasets",
+def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
+    facts = draft.facts
+    kind, _, value = draft.start.partition(":")
+    try:
+        run = TrainerService(request.user).start_training(
+            draft.config,
+            made_from=_version_of(draft) if kind == "preset" else None,
+            name=facts.get("name", "").strip(),
+            engine=draft.engine,
+            parent=Run.objects.filter(pk=value).first() if kind == "run" else None,
+            notes=facts.get("notes", ""),
+            tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
+        )
+    except BadInput as problem:
+        if not Editor(draft).error_count:
+            messages.error(request, str(problem))
+        return _show(request, draft, 400, checked=True, started=True)
+    drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
+    messages.success(request, f"“{run.name}” waits in the queue.")
+    return redirect(run)
+
+
+def _version_of(draft: Draft) -> PresetVersion | None:
+    """The version of the preset that the draft began with."""
+    number = draft.facts.get("base", {}).get("version")
+    return PresetVersion.objects.filter(preset_id=int(draft.start.partition(":")[2]), number=number).first()
+
+
+def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
+    kind, _, value = draft.start.partition(":")
+    context = page_context(request, Editor(draft, request.POST.get("tab") or request.GET.get("tab")))
+    context |= {
+        "presets": Preset.objects.listed().only("pk", "name"),
+        "start_preset": int(value) if kind == "preset" else None,
+        "start_run": kind == "run",
     }
-    return render_page(request, "training/new_run.html", "training/_new_run.html", context, status)
-
-
-def _datasets() -> list[str]:
-    """The folders that lie where data sets belong."""
-    return sorted(str(path) for path in (settings.DATA_DIR / "datasets").iterdir() if path.is_dir())
+    return render(request, "training/new_run.html", context | more, status=status)

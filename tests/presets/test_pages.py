@@ -68,21 +68,6 @@ def test_a_new_preset_is_made(client, user):
     assert (preset.config, preset.version, preset.owner) == ({"batch_size": 3}, 1, user)
 
 
-def test_an_edited_config_is_a_new_version_with_its_note(client):
-    preset = make_preset(config={"batch_size": 2})
-    data = {"name": preset.name, "config": '{"batch_size": 5}', "note": "More at once"}
-    client.post(reverse("preset-edit", args=[preset.pk]), data)
-    newest = preset.versions.first()
-    assert (newest.number, newest.config, newest.note) == (2, {"batch_size": 5}, "More at once")
-
-
-def test_a_new_name_alone_makes_no_version(client):
-    preset = make_preset(config={"batch_size": 2})
-    client.post(reverse("preset-edit", args=[preset.pk]), {"name": "Else", "config": '{"batch_size": 2}'})
-    preset.refresh_from_db()
-    assert (preset.name, preset.version) == ("Else", 1)
-
-
 @pytest.mark.parametrize(
     ("name", "config", "error"),
     [

@@ -1,4 +1,4 @@
-"""The form of a new run."""
+"""A new run in the editor, without JavaScript."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 import pytest
 from django.urls import reverse
 
+from presets.drafts import get_draft
+from presets.editor_form import form_of
 from presets.models import Draft
 from tests.making import make_preset, make_run, make_user, trainable_config
-from training.forms import ConfigForm
+from tests.presets.editor_client import inputs, send
 from training.models import Run
 
 pytestmark = pytest.mark.django_db
+ADDRESS = "/runs/new/"
 
 
 @pytest.fixture
@@ -27,128 +30,175 @@ def preset():
     return make_preset("SD 1.5/LoRA", {"training_method": "LORA", "batch_size": 1, "lora_rank": 8})
 
 
-def typed(base, **changes):
-    """What a browser sends of the form as it was shown."""
-    form = ConfigForm(base)
-    texts = {name: item.text for name, item in form.fields.items() if item.kind != "switch" or item.text}
-    return texts | changes
+def tab_of(path):
+    return form_of("builtin").nearest(path).tab
 
 
-def pictures():
-    return trainable_config()["concepts"][0]["path"]
+def put(client, path, text, do="save"):
+    """Type into one field, on the tab where it stands."""
+    return send(client, ADDRESS, tab_of(path), do, **{f"field__{path.replace('.', '__')}": text})
 
 
-def send(client, base_key, base, do="start", **changes):
-    data = typed(base, **{name.replace("__", "."): value for name, value in changes.items()})
-    return client.post(reverse("new-run"), data | {"base": base_key, "do": do})
+def shown(client, path):
+    return inputs(client.get(ADDRESS, {"tab": tab_of(path)}).text)[f"field:{path}"]
 
 
-def test_the_form_shows_the_presets_values(client, user, preset):
-    page = client.get(reverse("new-run"), {"preset": preset.pk}).text
-    assert 'name="lora_rank" value="8"' in page
-    assert f'value="preset:{preset.pk}" selected' in page
+def concepts(path=None):
+    return json.dumps([{"name": "stars", "path": path or trainable_config()["concepts"][0]["path"]}])
 
 
-def test_a_run_is_queued_with_only_what_was_changed_over_its_preset(client, user, preset):
-    response = send(
-        client, f"preset:{preset.pk}", preset.config, name="Mine", tags="a, b", concepts=pictures(), epochs="7"
-    )
+def test_a_preset_in_the_address_is_loaded_into_the_draft(client, user, preset):
+    page = client.get(ADDRESS, {"preset": preset.pk}, follow=True)
+    assert page.redirect_chain == [(ADDRESS, 302)]
+    assert "Loaded preset SD 1.5/LoRA; undo brings back what was here." in page.text
+    assert f'value="preset:{preset.pk}" selected' in page.text
+    assert shown(client, "lora_rank") == "8"
+
+
+def test_a_run_is_queued_with_what_was_changed_over_its_preset(client, user, preset):
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts())
+    put(client, "epochs", "7")
+    response = send(client, ADDRESS, do="start", fact__name="Mine", fact__tags="a, b", fact__notes="remember this")
     run = Run.objects.get()
     assert response.url == run.get_absolute_url()
-    assert (run.name, run.preset, run.owner, run.tags) == ("Mine", preset, user, ["a", "b"])
-    assert (run.config["epochs"], run.config["lora_rank"]) == (7, 8)
-    assert run.config["concepts"][0]["path"] == pictures()
-    assert run.config["concepts"][0]["name"] == "stars"
+    assert (run.name, run.preset, run.preset_version.number) == ("Mine", preset, 1)
+    assert (run.owner, run.tags, run.notes) == (user, ["a", "b"], "remember this")
+    assert (run.config["epochs"], run.config["lora_rank"], run.config["training_method"]) == (7, 8, "LORA")
+    assert json.loads(concepts()) == [{key: run.config["concepts"][0][key] for key in ("name", "path")}]
+
+
+def test_what_the_preset_sets_and_the_draft_put_back_is_the_default_in_the_run(client, user, preset):
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts())
+    client.post(ADDRESS, {"revision": get_draft(user).revision, "tab": tab_of("lora_rank"), "reset": "lora_rank"})
+    send(client, ADDRESS, do="start")
+    assert Run.objects.get().config["lora_rank"] == 16
+
+
+def test_the_next_run_begins_with_the_last_config_and_a_name_of_its_own(client, user, preset):
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts())
+    send(client, ADDRESS, do="start", fact__name="Mine", fact__tags="a")
+    again = inputs(client.get(ADDRESS).text)
+    assert (again["fact:name"], again["fact:tags"]) == ("", "a")
+    assert shown(client, "lora_rank") == "8"
 
 
 def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(client, user, preset):
-    response = send(
-        client,
-        f"preset:{preset.pk}",
-        preset.config,
-        name="Mine",
-        epochs="many",
-        concepts="/nowhere/at/all",
-        notes="remember this",
-    )
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts("/nowhere/at/all"))
+    response = send(client, ADDRESS, tab_of("epochs"), "start", field__epochs="many", fact__name="Mine")
     page = response.text
     assert response.status_code == 400
     assert not Run.objects.exists()
-    assert 'id="field-epochs-error">Enter a whole number.' in page
-    assert 'id="field-concepts-error"' in page
-    assert 'value="many"' in page and "/nowhere/at/all" in page
-    assert 'value="Mine"' in page and "remember this" in page
+    assert "The run was not started:" in page
+    assert 'id="field-epochs-messages" aria-live="polite"><span class="field-error">Must be a whole number' in page
+    assert 'href="?tab=' in page and "#field-concepts" in page
+    typed = inputs(page)
+    assert (typed["field:epochs"], typed["fact:name"]) == ("many", "Mine")
+    assert "/nowhere/at/all" in shown(client, "concepts")
 
 
-def test_an_error_of_a_field_that_is_not_on_the_form_is_named_at_the_last_one(client, user, preset):
-    more = json.dumps({"clip_grad_norm": "loud"})
-    response = send(client, f"preset:{preset.pk}", preset.config, concepts=pictures(), more=more)
-    assert response.status_code == 400
-    assert 'id="field-more-error">clip_grad_norm:' in response.text
+@pytest.mark.parametrize("text", ["{", "[1", "NaN"])
+def test_what_is_no_json_stays_as_typed_and_is_told(client, user, text):
+    assert put(client, "optimizer_defaults", text, "check").status_code == 400
+    assert shown(client, "optimizer_defaults") == text
 
 
-@pytest.mark.parametrize("more", ["{", "[1]", '{"a": NaN}'])
-def test_what_is_no_json_object_is_told(client, user, more):
-    response = send(client, "", {}, concepts=pictures(), more=more)
-    assert response.status_code == 400
-    assert 'id="field-more-error"' in response.text
+def test_a_field_of_any_tab_reaches_the_run(client, user, preset):
+    client.get(ADDRESS, {"preset": preset.pk})
+    for path, text in (("concepts", concepts()), ("clip_grad_norm", "0.5"), ("optimizer.weight_decay", "1e-3")):
+        put(client, path, text)
+    send(client, ADDRESS, do="start")
+    config = Run.objects.get().config
+    assert (config["clip_grad_norm"], config["optimizer"]["weight_decay"]) == (0.5, 0.001)
 
 
-def test_further_fields_reach_the_run(client, user, preset):
-    send(client, f"preset:{preset.pk}", preset.config, concepts=pictures(), more='{"clip_grad_norm": 0.5}')
-    assert Run.objects.get().config["clip_grad_norm"] == 0.5
+def test_a_switch_can_be_turned_off_and_on(client, user, preset):
+    put(client, "text_encoder.train", "false")
+    assert Draft.objects.get(user=user).config == {"text_encoder": {"train": False}}
+    put(client, "text_encoder.train", "true")
+    assert Draft.objects.get(user=user).config == {}
 
 
-def test_a_switch_can_be_turned_off(client, user, preset):
-    data = typed(preset.config, concepts=pictures()) | {"base": f"preset:{preset.pk}", "do": "start"}
-    del data["text_encoder.train"]
-    client.post(reverse("new-run"), data)
-    assert Run.objects.get().config["text_encoder"]["train"] is False
+def test_an_empty_field_is_unset_where_it_may_be_and_wrong_where_not(client, user):
+    put(client, "clip_grad_norm", "")
+    put(client, "epochs", "")
+    assert Draft.objects.get(user=user).config == {"clip_grad_norm": None, "epochs": ""}
+    assert "Must be a whole number" in client.get(ADDRESS, {"tab": tab_of("epochs")}).text
 
 
-def test_prompts_become_samples(client, user, preset):
-    send(client, f"preset:{preset.pk}", preset.config, concepts=pictures(), samples="a star\r\n\r\na moon\r\n")
-    assert [sample["prompt"] for sample in Run.objects.get().config["samples"]] == ["a star", "a moon"]
-
-
-def test_another_start_keeps_what_was_typed(client, user, preset):
+def test_another_start_keeps_what_was_changed(client, user, preset):
     other = make_preset("Other", {"lora_rank": 64, "batch_size": 4})
-    data = typed(preset.config, batch_size="3", learning_rate="fast")
-    data |= {"base": f"preset:{preset.pk}", "start": f"preset:{other.pk}", "do": "load", "name": "Mine"}
-    page = client.post(reverse("new-run"), data, headers={"HX-Request": "true"}).text
-    assert "<html" not in page
-    assert 'name="batch_size" value="3"' in page
-    assert 'name="learning_rate" value="fast"' in page
-    assert 'name="lora_rank" value="64"' in page
-    assert 'value="Mine"' in page
-    assert f'name="base" value="preset:{other.pk}"' in page
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "batch_size", "3")
+    page = send(
+        client, ADDRESS, tab_of("learning_rate"), "load", start=f"preset:{other.pk}", field__learning_rate="fast"
+    )
+    assert page.url == ADDRESS
+    assert "with your changes over it" in client.get(ADDRESS).text
+    assert [shown(client, field) for field in ("batch_size", "learning_rate", "lora_rank")] == ["3", "fast", "64"]
+
+
+def test_another_start_without_the_changes_is_undone_in_one_step(client, user, preset):
+    put(client, "batch_size", "3")
+    data = inputs(client.get(ADDRESS).text) | {"start": f"preset:{preset.pk}", "do": "load"}
+    del data["keep"]
+    client.post(ADDRESS, data)
+    assert shown(client, "lora_rank") == "8" and shown(client, "batch_size") == "1"
+    send(client, ADDRESS, do="undo")
+    assert shown(client, "lora_rank") == "16" and shown(client, "batch_size") == "3"
 
 
 def test_a_check_starts_nothing(client, user, preset):
-    response = send(client, f"preset:{preset.pk}", preset.config, do="check", concepts=pictures())
-    assert "Everything checks out" in response.text
+    put(client, "concepts", concepts())
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts())
+    assert "Everything checks out" in send(client, ADDRESS, do="check").text
     assert not Run.objects.exists()
 
 
-def test_the_form_takes_up_what_was_typed_last(client, user):
-    send(client, "", {}, epochs="9", concepts="/nowhere")
-    assert Draft.objects.get(user=user, preset=None).config["epochs"] == 9
-    page = client.get(reverse("new-run")).text
-    assert 'name="epochs" value="9"' in page and "/nowhere" in page
+def test_the_page_takes_up_what_was_typed_last(client, user):
+    put(client, "epochs", "9")
+    assert shown(client, "epochs") == "9"
+    client.force_login(make_user("grace", is_staff=True))
+    assert shown(client, "epochs") == "100"
 
 
 def test_a_runs_config_can_be_changed_and_trained_again(client, user):
-    run = make_run("Stars", Run.Status.FINISHED)
-    assert "The run Stars" in client.get(reverse("new-run"), {"run": run.pk}).text
-    changed = {"training_method": "LORA", "batch_size": "1", "epochs": "3", "name": "Again"}
-    send(client, f"run:{run.pk}", run.config, **changed)
+    run = make_run("Stars", Run.Status.FINISHED, config=trainable_config(training_method="LORA"))
+    assert "Loaded run Stars" in client.get(ADDRESS, {"run": run.pk}, follow=True).text
+    put(client, "epochs", "3")
+    send(client, ADDRESS, do="start", fact__name="Again")
     again = run.children.get()
-    assert (again.name, again.config["epochs"]) == ("Again", 3)
+    assert (again.name, again.config["epochs"], again.preset) == ("Again", 3, None)
 
 
 @pytest.mark.parametrize("query", ["preset=99", "preset=x", "run=x"])
 def test_a_start_that_is_not_there_is_not_found(client, user, query):
-    assert client.get(f"{reverse('new-run')}?{query}").status_code == 404
+    assert client.get(f"{ADDRESS}?{query}").status_code == 404
+
+
+def test_a_page_from_before_another_windows_change_overwrites_nothing_and_says_what_was_typed(client, user):
+    old = client.get(ADDRESS, {"tab": tab_of("epochs")}).text
+    put(client, "epochs", "9")
+    response = send(client, ADDRESS, page=old, field__epochs="7", fact__name="Mine")
+    assert response.status_code == 409
+    assert "changed in another window" in response.text
+    assert "Epochs: <code>7</code>" in response.text and "name: <code>Mine</code>" in response.text
+    assert inputs(response.text)["field:epochs"] == "9"
+    assert Draft.objects.get(user=user).config == {"epochs": 9}
+
+
+def test_with_the_queue_off_a_second_start_is_refused_in_a_sentence(client, user, preset, settings):
+    settings.QUEUE = False
+    make_run("First", Run.Status.RUNNING)
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "concepts", concepts())
+    response = send(client, ADDRESS, do="start")
+    assert "the queue is off" in client.get(response.url).text
+    assert Run.objects.count() == 1
 
 
 def test_a_viewer_cannot_start_a_run(client):

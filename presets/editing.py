@@ -1,0 +1,140 @@
+"""What the editor's page sends, done to a draft: typed fields, facts, resets, undo and redo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.http import QueryDict
+
+from presets import drafts
+from presets.editor import Editor
+from presets.editor_form import Spec
+from presets.editor_values import value_of
+from presets.errors import BadInput, StaleDraft
+from presets.models import Draft
+from presets.paths_in_configs import MISSING, value_at
+
+FIELD, FACT = "field:", "fact:"
+HARMLESS = ("save", "check")  # buttons that change nothing by themselves
+VERBS: dict[str, Callable[[Draft, int], Draft]] = {"undo": drafts.undo, "redo": drafts.redo}
+
+
+class Unsaved(StaleDraft):
+    """The draft was changed elsewhere; `typed` is what was not taken, by label."""
+
+    def __init__(self, typed: dict[str, str]):
+        super().__init__()
+        self.typed = typed
+
+
+def take_form(draft: Draft, data: QueryDict) -> None:
+    """Store what differs in a whole form.
+
+    Where the draft has moved on meanwhile, nothing is stored and no button obeyed, since what the person saw is not
+    what there is: raises Unsaved with what was typed.
+    """
+    revision = whole(data.get("revision"))
+    editor = Editor(draft)
+    typed = list(_typed(editor, data))
+    facts = {name: text for name, text in _facts(data) if text != draft.facts.get(name, "")}
+    if revision != draft.revision and (typed or facts or data.get("do", "save") not in HARMLESS):
+        raise Unsaved({**facts, **{spec.title: text for _, spec, text in typed}})
+    if facts:
+        drafts.change_facts(draft, draft.revision, facts)
+    if typed:
+        changes = [{"field": path, "value": value_of(text, spec)} for path, spec, text in typed]
+        drafts.apply(draft, draft.revision, changes, _label("Change", [spec for _, spec, _ in typed]))
+
+
+def _typed(editor: Editor, data: QueryDict) -> Iterator[tuple[str, Spec, str]]:
+    """(path, field, text) of each input whose text is not what the draft has."""
+    for name in data:
+        path = name.removeprefix(FIELD)
+        spec = editor.form.spec_of(path) if name.startswith(FIELD) else None
+        text = str(data[name]).replace("\r\n", "\n")
+        if spec is not None and text != editor.field(spec, path).text:
+            yield path, spec, text
+
+
+def _facts(data: QueryDict) -> Iterator[tuple[str, str]]:
+    for name in data:
+        if name.startswith(FACT):
+            yield name.removeprefix(FACT), str(data[name]).replace("\r\n", "\n")
+
+
+def take_changes(draft: Draft, asked: dict[str, Any]) -> None:
+    """Do what a script of the page asks: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`."""
+    revision = _known(draft, asked)
+    if facts := asked.get("facts"):
+        drafts.change_facts(draft, revision, _object(facts, "facts"))
+        revision = draft.revision
+    if changes := asked.get("changes"):
+        read = [_read(Editor(draft), change) for change in _list(changes)]
+        label = str(asked.get("label") or "") or _label_of(Editor(draft), read)
+        drafts.apply(draft, revision, read, label)
+    if path := asked.get("reset"):
+        reset(draft, revision, str(path), bool(asked.get("to_start")))
+    if verb := VERBS.get(str(asked.get("do", ""))):
+        verb(draft, revision)
+
+
+def _known(draft: Draft, asked: dict[str, Any]) -> int:
+    """The revision that the page knows.
+
+    A page that goes away sends its last words while a change of its own may still be on the way: `own` says by how
+    much that moves the draft on, so that it is not taken for a change of somebody else's.
+    """
+    revision, own = whole(asked.get("revision")), asked.get("own")
+    return draft.revision if own in (1, 2) and revision <= draft.revision <= revision + own else revision
+
+
+def _read(editor: Editor, change: Any) -> dict[str, Any]:
+    change = _object(change, "changes")
+    field = str(change.get("field", ""))
+    if "text" not in change:
+        return change
+    spec = editor.form.spec_of(field)
+    if spec is None:
+        raise BadInput(f"There is no field {field[:100]}: load the page again.")
+    return {"field": field, "value": value_of(str(change["text"]), spec)}
+
+
+def reset(draft: Draft, revision: int, path: str, to_start: bool = False) -> Draft:
+    """Give a field the default back, or what the preset or run has that the draft began with."""
+    value = value_at((draft.facts.get("base") or {}).get("config", {}), path) if to_start else MISSING
+    change = {"field": path, "unset": True} if value is MISSING else {"field": path, "value": value}
+    return drafts.apply(draft, revision, [change], _label_of(Editor(draft), [change], "Reset"))
+
+
+def _label_of(editor: Editor, changes: list[dict[str, Any]], verb: str = "") -> str:
+    verb = verb or ("Reset" if all("unset" in change for change in changes) else "Change")
+    specs = [editor.form.spec_of(str(change.get("field", ""))) for change in changes]
+    return _label(verb, [spec for spec in specs if spec])
+
+
+def _label(verb: str, specs: list[Spec]) -> str:
+    if not specs:
+        return ""
+    return f"{verb} {specs[0].title}" if len(specs) == 1 else f"{verb} {len(specs)} fields"
+
+
+def whole(text: Any) -> int:
+    """A revision as it was sent; raises BadInput."""
+    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text < 2**31:
+        return text
+    if isinstance(text, str) and text.isdecimal() and len(text) < 10:
+        return int(text)
+    raise BadInput("The revision is missing or no number: load the page again.")
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput(f"{name} holds no object: load the page again.")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadInput("changes is a list: load the page again.")
+    return value

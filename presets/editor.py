@@ -1,0 +1,283 @@
+"""A draft as the editor shows it: tabs, sections and fields with their values, what is changed, and what is wrong."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.interface.errors import Problem
+from presets import configs, drafts
+from presets.editor_form import Choice, Form, Spec, Tab, applies, form_of, why_not
+from presets.editor_values import shown, text_of
+from presets.models import Draft
+from presets.paths_in_configs import MISSING, value_at
+
+
+def anchor(path: str) -> str:
+    """The id of a field's element in the page."""
+    return f"field-{path.replace('.', '-')}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input as it is shown now; `text` is its value, or what was typed where that is not stored."""
+
+    spec: Spec
+    path: str
+    text: str
+    choices: tuple[Choice, ...] = ()
+    why_not: str = ""
+    changed: bool = False
+    default: str = ""
+    start: str = ""  # what the preset or run has that the draft began with, where that is neither
+    start_title: str = ""
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def html_id(self) -> str:
+        return anchor(self.path)
+
+    @property
+    def on(self) -> bool:
+        return self.text == "true"
+
+    @property
+    def is_wide(self) -> bool:
+        return self.spec.kind in ("json", "list", "multiline") or bool(self.spec.browse)
+
+    @functools.cached_property
+    def state(self) -> str:
+        """Differs where the field has to be drawn again."""
+        seen = (self.text, self.choices, self.why_not, self.changed, self.default, self.start, self.errors)
+        return f"{zlib.crc32(repr((seen, self.warnings)).encode()):x}"
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    fields: list[Field]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A problem in the list, with where it leads."""
+
+    field: str
+    label: str
+    message: str
+    is_error: bool
+    tab: str
+    target: str
+
+    @property
+    def anchor(self) -> str:
+        return anchor(self.target)
+
+
+@dataclass(frozen=True)
+class TabLink:
+    id: str
+    title: str
+    active: bool
+    errors: int
+    changed: int
+
+
+class Editor:
+    """Everything that the templates need of one draft; computed once, when it is first asked for."""
+
+    def __init__(self, draft: Draft, tab: str | None = None, typed: dict[str, str] | None = None):
+        self.draft = draft
+        self.typed = typed or {}
+        self.form: Form = form_of(draft.engine)
+        self.tab: Tab = self.form.tab(tab)
+        self.config = configs.full_config(draft.engine, draft.config)
+
+    # -- problems ----------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def problems(self) -> list[Problem]:
+        """What the check finds, errors first; a preset is checked only in what it names."""
+        check = configs.validate_preset if self.draft.preset_id else configs.validate
+        return sorted(check(self.draft.config, self.draft.engine), key=lambda problem: not problem.is_error)
+
+    @functools.cached_property
+    def problem_list(self) -> list[Shown]:
+        return [self._shown(problem) for problem in self.problems]
+
+    def _shown(self, problem: Problem) -> Shown:
+        spec = self.form.nearest(problem.field)
+        label = spec.title if spec else problem.field or "The config"
+        numbers = [str(int(part) + 1) for part in problem.field.split(".") if part.isdecimal()]
+        if spec and numbers:
+            label = f"{problem.field.partition('.')[0].replace('_', ' ').capitalize()} {numbers[0]}, {label}"
+        target = spec.path.partition(".*")[0] if spec else ""
+        tab = spec.tab if spec else ""
+        return Shown(problem.field, label, problem.message, problem.is_error, tab, target)
+
+    @property
+    def error_count(self) -> int:
+        return sum(problem.is_error for problem in self.problems)
+
+    @property
+    def warning_count(self) -> int:
+        return len(self.problems) - self.error_count
+
+    def _messages(self, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found: tuple[list[str], list[str]] = ([], [])
+        for problem in self._problems_by_field.get(path, []):
+            found[not problem.is_error].append(problem.message)
+        return tuple(found[0]), tuple(found[1])
+
+    @functools.cached_property
+    def _problems_by_field(self) -> dict[str, list[Problem]]:
+        """A problem that is of no single field stands at the first field below it."""
+        found: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            path = problem.field
+            if self.form.spec_of(path) is None and (nearest := self.form.nearest(path)):
+                path = nearest.path
+            found.setdefault(path, []).append(problem)
+        return found
+
+    # -- fields ------------------------------------------------------------------------------------------------
+
+    @property
+    def sections(self) -> list[Section]:
+        return [Section(title, [self.field(spec) for spec in specs]) for title, specs in self.tab.sections]
+
+    @property
+    def fields(self) -> Iterator[Field]:
+        for spec in self.tab.specs:
+            yield self.field(spec)
+
+    def items(self, list_path: str) -> list[list[Field]]:
+        """The fields of each item of a list such as `concepts`, for pages that show them one by one."""
+        found = value_at(self.config, list_path)
+        specs = self.form.items_of(list_path)
+        count = len(found) if isinstance(found, list) else 0
+        return [[self.field(spec, spec.path.replace("*", str(index), 1)) for spec in specs] for index in range(count)]
+
+    def field(self, spec: Spec, path: str = "") -> Field:
+        """The field as it stands; `path` has the item's number where the field belongs to a list."""
+        path = path or spec.path
+        item = self._item(path)
+        missing = "" if applies(spec, self.config, item) else why_not(spec, self.form, self.config) or "-"
+        default = self.form.default_of(spec, self.config)
+        value = value_at(self.config, path)
+        value = default if value is MISSING else value
+        errors, warnings = self._messages(path)
+        made = Field(
+            spec=spec,
+            path=path,
+            text=self.typed.get(path, text_of(value, spec)),
+            choices=self._choices(spec, value),
+            why_not=missing,
+            changed=text_of(value, spec) != text_of(default, spec),
+            default=shown(default, spec),
+            errors=errors,
+            warnings=warnings,
+        )
+        return self._with_start(made, value, default)
+
+    def _item(self, path: str) -> dict[str, Any] | None:
+        parts = path.split(".")
+        numbered = [index for index, part in enumerate(parts) if part.isdecimal()]
+        found = value_at(self.config, ".".join(parts[: numbered[0] + 1])) if numbered else None
+        return found if isinstance(found, dict) else None
+
+    def _choices(self, spec: Spec, value: Any) -> tuple[Choice, ...]:
+        """The choices, without those that the model type does not have, and with what is set if it is none of them."""
+        possible = self._possible(spec.path)
+        choices = tuple(
+            replace(choice, supported=choice.supported and (possible is None or choice.value in possible))
+            for choice in spec.choices
+        )
+        if spec.kind == "choice" and value is not None and all(choice.value != value for choice in choices):
+            return (Choice(text_of(value, spec), f"{text_of(value, spec)} (no choice of this field)"), *choices)
+        return choices
+
+    def _possible(self, path: str) -> list[str] | None:
+        if path != "training_method":
+            return None
+        model_type = self.config.get("model_type")
+        methods = self.form.schema.get("x-training-methods", {})
+        return methods.get(model_type) if isinstance(model_type, str) else None
+
+    @functools.cached_property
+    def _base(self) -> dict[str, Any]:
+        return self.draft.facts.get("base") or {}
+
+    def _with_start(self, made: Field, value: Any, default: Any) -> Field:
+        if not self._base or "*" in made.spec.path:
+            return made
+        start = value_at(self._base.get("config", {}), made.path)
+        start = default if start is MISSING else start
+        texts = [text_of(one, made.spec) for one in (start, value, default)]
+        if texts[0] in texts[1:]:
+            return made
+        return replace(made, start=shown(start, made.spec), start_title=self._base.get("title", ""))
+
+    # -- around the fields -------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def changed_paths(self) -> list[str]:
+        """The fields that differ from their defaults; a list counts as one."""
+        paths = (self.form.nearest(path) for path, _ in configs.leaves(self.draft.config))
+        return list(dict.fromkeys(spec.path.partition(".*")[0] for spec in paths if spec))
+
+    @property
+    def unknown(self) -> list[str]:
+        """What the config holds that this engine's schema does not know; it is kept."""
+        return [path for path, _ in configs.leaves(self.draft.config) if path and self.form.nearest(path) is None]
+
+    @property
+    def tabs(self) -> list[TabLink]:
+        """Those in which something applies, and the one that is open."""
+        errors = _count(problem.tab for problem in self.problem_list if problem.is_error)
+        changed = _count(self.form.specs[path].tab for path in self.changed_paths if path in self.form.specs)
+        return [
+            TabLink(tab.id, tab.title, tab is self.tab, errors.get(tab.id, 0), changed.get(tab.id, 0))
+            for tab in self.form.tabs
+            if tab is self.tab or errors.get(tab.id) or any(applies(spec, self.config) for spec in tab.specs)
+        ]
+
+    @property
+    def is_empty_tab(self) -> bool:
+        return not any(applies(spec, self.config) for spec in self.tab.specs)
+
+    @property
+    def left_out(self) -> list[str]:
+        """Sentences on what is not here; shown with the first tab."""
+        return list(self.form.left_out.values()) if self.tab is self.form.tabs[0] else []
+
+    @functools.cached_property
+    def steps(self) -> tuple[str, str]:
+        return drafts.next_labels(self.draft)
+
+    @property
+    def undo(self) -> str:
+        return self.steps[0]
+
+    @property
+    def redo(self) -> str:
+        return self.steps[1]
+
+    @property
+    def start_title(self) -> str:
+        return self._base.get("title", "")
+
+    @property
+    def start_version(self) -> int | None:
+        return self._base.get("version")
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in names:
+        found[name] = found.get(name, 0) + 1
+    return found

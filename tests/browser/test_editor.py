@@ -1,0 +1,312 @@
+"""The config editor in a browser: every change is kept, checked, undone, and never overwritten."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PHONE, WIDE
+from tests.browser.test_every_page import check
+
+ADDRESS = "/runs/new/"
+SEARCH = "Find a field by name, label or help"
+
+
+@pytest.fixture
+def editor(open_page, site):
+    """The editor of a new run with nothing changed, on the tab of a field."""
+    site.api("PUT", "config/current", {"config": {}})
+
+    def open_it(field="epochs", size=WIDE, **options):
+        page = open_page(ADDRESS, size, **options)
+        find(page, field)
+        return page
+
+    return open_it
+
+
+def field(page, path):
+    return page.locator(f'[data-input="{path}"]')
+
+
+def cell(page, path):
+    return page.locator(f'[data-field="{path}"]')
+
+
+def saved(page):
+    expect(page.locator("#editor-saving")).to_have_text("Saved")
+
+
+def find(page, text):
+    """Jump to the first field found."""
+    search = page.get_by_label(SEARCH)
+    search.fill(text)
+    option = page.locator(f'[role=option][data-target="{text}"]')
+    option.wait_for()
+    option.click()
+    expect(cell(page, text)).to_be_visible()
+
+
+def stored(site):
+    return site.api("GET", "config/current")["changed"]
+
+
+def test_a_letter_in_a_number_is_told_beside_it_and_in_the_list_as_one_types(editor, site):
+    page = editor()
+    field(page, "epochs").press_sequentially("x")
+    expect(cell(page, "epochs").locator(".field-error")).to_contain_text("must be a whole number", ignore_case=True)
+    expect(page.locator("#editor-status")).to_contain_text("1 error")
+    expect(page.locator("#editor-problems")).to_contain_text("Epochs")
+    expect(field(page, "epochs")).to_be_focused()
+    assert field(page, "epochs").get_attribute("aria-invalid") == "true"
+    field(page, "epochs").fill("12")
+    expect(cell(page, "epochs").locator(".field-error")).to_have_count(0)
+    expect(page.locator("#editor-problems")).not_to_contain_text("Epochs")
+    assert stored(site) == {"epochs": 12}
+
+
+def test_a_change_is_marked_and_put_back_with_one_click(editor, site):
+    page = editor()
+    field(page, "epochs").fill("7")
+    expect(cell(page, "epochs")).to_have_class(re.compile("is-changed"))
+    cell(page, "epochs").get_by_role("button", name="back to the default").click()
+    expect(field(page, "epochs")).to_have_value("100")
+    expect(cell(page, "epochs")).not_to_have_class(re.compile("is-changed"))
+    expect(field(page, "epochs")).to_be_focused()
+    assert stored(site) == {}
+
+
+def test_undo_and_redo_go_over_all_tabs(editor, site):
+    page = editor()
+    field(page, "epochs").fill("7")
+    find(page, "lora_rank")
+    field(page, "lora_rank").fill("8")
+    saved(page)
+    page.locator("#editor-undo").click()
+    expect(field(page, "lora_rank")).to_have_value("16")
+    page.locator("#editor-undo").click()
+    expect(page.locator("#editor-redo")).to_have_attribute("aria-label", "Redo: Change Epochs")
+    find(page, "epochs")
+    expect(field(page, "epochs")).to_have_value("100")
+    page.locator("#editor-tab-title").evaluate("element => element.focus()")
+    page.keyboard.press("Control+Shift+z")
+    expect(field(page, "epochs")).to_have_value("7")
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator("#editor-redo")).to_be_disabled()
+    assert stored(site) == {"epochs": 7, "lora_rank": 8}
+    page.keyboard.press("Control+z")
+    expect(page.locator("#editor-redo")).to_be_enabled()
+    assert stored(site) == {"epochs": 7}
+
+
+def test_control_z_in_a_text_that_is_typed_is_the_browsers(editor, site):
+    page = editor()
+    field(page, "epochs").fill("7")
+    saved(page)
+    field(page, "epochs").press("End")
+    field(page, "epochs").press_sequentially("5")
+    field(page, "epochs").press("Control+z")
+    expect(field(page, "epochs")).not_to_have_value("75")
+    expect(page.locator("#editor-redo")).to_be_disabled()
+
+
+def test_a_reload_loses_nothing_not_even_what_was_typed_this_moment(editor, site):
+    page = editor()
+    page.get_by_label("Name", exact=True).fill("Mine")
+    field(page, "epochs").fill("7")
+    page.reload()
+    expect(field(page, "epochs")).to_have_value("7")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Mine")
+
+
+def test_what_is_chosen_shows_and_hides_fields_and_keeps_their_values(editor, site):
+    page = editor("optimizer.optimizer")
+    field(page, "optimizer.optimizer").select_option("PRODIGY")
+    saved(page)
+    field(page, "optimizer.optimizer").select_option("ADAMW")
+    saved(page)
+    expect(field(page, "optimizer.optimizer")).to_be_focused()
+    assert stored(site) == {}
+
+
+def test_another_window_is_followed_while_nothing_is_typed(editor, open_page, site):
+    page = editor()
+    other = page.context.new_page()
+    other.goto(page.url)
+    field(page, "epochs").fill("7")
+    expect(field(other, "epochs")).to_have_value("7")
+    expect(other.locator("#editor-banner")).to_contain_text("Changed in another window")
+
+
+def test_two_windows_overwrite_nothing_and_what_was_typed_can_be_applied_again(editor, open_page, site):
+    page = editor()
+    site.api("PATCH", "config/current", {"changes": [{"field": "batch_size", "value": 4}]})
+    field(page, "epochs").fill("7")
+    banner = page.locator("#editor-banner")
+    expect(banner).to_contain_text("changed in another window")
+    assert stored(site) == {"batch_size": 4}
+    expect(field(page, "epochs")).to_have_value("7")
+    banner.get_by_role("button", name="apply mine again").click()
+    expect(field(page, "batch_size")).to_have_value("4")
+    saved(page)
+    assert stored(site) == {"batch_size": 4, "epochs": 7}
+    open_page.complaints.clear()  # browsers note the status 409
+
+
+def test_the_newest_state_can_be_taken_instead(editor, open_page, site):
+    page = editor()
+    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 4}]})
+    field(page, "epochs").fill("7")
+    page.get_by_role("button", name="Show the newest").click()
+    expect(field(page, "epochs")).to_have_value("4")
+    assert stored(site) == {"epochs": 4}
+    open_page.complaints.clear()  # browsers note the status 409
+
+
+def test_the_search_opens_tab_and_section_and_highlights_the_field(editor):
+    page = editor()
+    page.keyboard.press("Escape")
+    page.locator("#editor-tab-title").evaluate("element => element.focus()")
+    page.keyboard.press("/")
+    expect(page.get_by_label(SEARCH)).to_be_focused()
+    page.keyboard.type("lora rank")
+    page.locator("#editor-found [role=option]").first.wait_for()
+    page.keyboard.type(" of a flux capacitor")
+    expect(page.locator("#editor-found")).to_contain_text("No field has")
+    page.get_by_label(SEARCH).fill("lora_rank")
+    page.locator('[role=option][data-target="lora_rank"]').wait_for()
+    page.keyboard.press("Enter")
+    expect(cell(page, "lora_rank")).to_have_class(re.compile("is-found"))
+    expect(field(page, "lora_rank")).to_be_focused()
+    expect(cell(page, "lora_rank")).to_be_in_viewport()
+
+
+def test_only_changed_fields_are_shown_on_demand(editor):
+    page = editor()
+    field(page, "epochs").fill("7")
+    saved(page)
+    page.get_by_role("button", name="Changed").click()
+    expect(cell(page, "epochs")).to_be_visible()
+    expect(cell(page, "batch_size")).to_be_hidden()
+    page.get_by_role("button", name="Changed").click()
+    expect(cell(page, "batch_size")).to_be_visible()
+
+
+def test_the_list_of_errors_leads_across_tabs(editor):
+    page = editor()
+    field(page, "epochs").fill("many")
+    find(page, "lora_rank")
+    field(page, "lora_rank").fill("few")
+    problems = page.locator("#editor-problems")
+    expect(problems).to_contain_text("2 errors")
+    problems.get_by_role("link", name="Epochs").click()
+    expect(field(page, "epochs")).to_be_focused()
+    expect(field(page, "epochs")).to_have_value("many")
+
+
+def test_form_and_json_follow_each_other(editor, site):
+    page = editor(size=(1600, 900))
+    page.locator("#json-toggle").click()
+    text = page.get_by_label("The config as JSON", exact=True).and_(page.locator("textarea"))
+    find(page, "epochs")
+    field(page, "epochs").fill("7")
+    expect(text).to_have_value(re.compile('"epochs": 7'))
+    text.fill('{\n  "epochs": 9,\n  "batch_size": "two"\n}')
+    problem = page.locator("#json-problems .is-error")
+    expect(problem).to_contain_text("Line 3")
+    expect(problem).to_contain_text("batch_size")
+    text.fill('{"epochs": 9, "unheard_of": 1}')
+    expect(page.locator("#json-problems")).to_contain_text("not known")
+    page.get_by_role("button", name="Apply").click()
+    expect(field(page, "epochs")).to_have_value("9")
+    assert stored(site) == {"epochs": 9, "unheard_of": 1}
+    page.locator("#editor-undo").click()
+    expect(field(page, "epochs")).to_have_value("7")
+    expect(text).to_have_value(re.compile('"epochs": 7'))
+
+
+def test_a_preset_is_loaded_over_what_was_changed(editor, site):
+    site.api("POST", "config/save/Editor%2FLarge", {"lora_rank": 64})
+    page = editor()
+    field(page, "epochs").fill("7")
+    page.get_by_label("Start from").select_option(label="Editor/Large")
+    expect(page.locator("#messages")).to_contain_text("Loaded preset Editor/Large with your changes over it")
+    assert stored(site) == {"epochs": 7, "lora_rank": 64}
+
+
+def test_it_is_used_with_the_keyboard_alone(editor, site):
+    page = editor()
+    page.keyboard.press("Escape")
+    field(page, "epochs").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("7")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["label"], focused
+        assert focused["outlined"], focused
+        if focused["input"] == "batch_size":
+            break
+    page.keyboard.press("Control+a")
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    saved(page)
+    assert stored(site) == {"epochs": 7, "batch_size": 3}
+
+
+FOCUSED = """() => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  const label = element.getAttribute("aria-label") || element.labels?.[0]?.textContent || element.textContent;
+  const outlined = (style.outlineStyle !== "none" && style.outlineWidth !== "0px") || style.boxShadow !== "none";
+  return {tag: element.outerHTML.slice(0, 200), label: label.trim(), outlined, input: element.dataset.input ?? ""};
+}"""
+
+
+def test_a_question_mark_opens_the_sheet_of_shortcuts(editor):
+    page = editor()
+    page.locator("#editor-tab-title").evaluate("element => element.focus()")
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Shortcuts")
+    expect(sheet).to_be_visible()
+    expect(sheet).to_contain_text("Undo the last step")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    tab = page.locator("#editor-tab").get_attribute("data-tab")
+    page.keyboard.press("]")
+    expect(page.locator(f'#editor-tab:not([data-tab="{tab}"])')).to_be_visible()
+
+
+def test_a_server_that_is_away_is_told_and_what_was_typed_is_sent_when_it_is_back(editor, site, open_page):
+    page = editor()
+    page.route("**/drafts/*/edit/", lambda route: route.abort())
+    field(page, "epochs").fill("7")
+    expect(page.locator("#editor-saving")).to_contain_text("cannot be reached")
+    page.unroute("**/drafts/*/edit/")
+    saved(page)
+    assert stored(site) == {"epochs": 7}
+    open_page.complaints.clear()  # browsers note the failed request
+
+
+@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark"), ((1024, 800), "dark")])
+def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor, size, colours):
+    page = editor(size=size, color_scheme=colours)
+    field(page, "epochs").fill("many")
+    expect(page.locator("#editor-status")).to_contain_text("1 error")
+    page.locator("#show-advanced").evaluate("button => button.ariaPressed === 'true' || button.click()")
+    for tab in page.locator(".editor-tabs a").evaluate_all("links => links.map((link) => link.dataset.tab)"):
+        page.locator(f'.editor-tabs a[data-tab="{tab}"]').click()
+        expect(page.locator("#editor-tab")).to_have_attribute("data-tab", tab)
+        check(page)
+
+
+def test_the_page_is_small_and_quick(editor, open_page):
+    page = editor()
+    size = page.evaluate("fetch(location.href).then((answer) => answer.text()).then((text) => text.length)")
+    assert size < 300_000
+    page.reload()
+    timing = json.loads(page.evaluate("JSON.stringify(performance.getEntriesByType('navigation')[0])"))
+    assert timing["domInteractive"] < 5000  # far above what it takes, for slow machines
