@@ -150,6 +150,11 @@ def check_form(config: Any) -> list[Problem]:
     return [*check_values(parsed), *(Problem(field, sentence) for field, sentence in outside if sentence)]
 
 
+def check_edited(config: Any, engine: str, of_preset: bool) -> list[Problem]:
+    """What an editor says of a config: of a preset its form alone, of a new run all that would keep it from starting."""
+    return check_form(config) if of_preset else validate(config, engine)
+
+
 def engines_for(config: Config) -> list[dict[str, Any]]:
     """Each engine with its `name` and `title`, and `why_not`: the first thing of this config that it cannot do."""
     named = [field for field, _ in leaves(config)]

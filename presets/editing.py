@@ -53,8 +53,13 @@ def _typed(editor: Editor, data: QueryDict) -> Iterator[tuple[str, Spec, str]]:
         path = name.removeprefix(FIELD)
         spec = editor.form.spec_of(path) if name.startswith(FIELD) else None
         text = str(data[name]).replace("\r\n", "\n")
-        if spec is not None and text != editor.field(spec, path).text:
+        if spec is not None and text != _sent_untouched(spec, editor.field(spec, path).text):
             yield path, spec, text
+
+
+def _sent_untouched(spec: Spec, text: str) -> str:
+    """What the field's input sends where nobody touched it: a switch that is neither on nor off looks off."""
+    return "false" if spec.kind == "switch" and text != "true" else text
 
 
 def _facts(data: QueryDict) -> Iterator[tuple[str, str]]:

@@ -102,8 +102,8 @@ class Editor:
     @functools.cached_property
     def problems(self) -> list[Problem]:
         """What the check finds, errors first; a preset is checked only in what it names."""
-        check = configs.validate_preset if self.draft.preset_id else configs.validate
-        return sorted(check(self.draft.config, self.draft.engine), key=lambda problem: not problem.is_error)
+        found = configs.check_edited(self.draft.config, self.draft.engine, bool(self.draft.preset_id))
+        return sorted(found, key=lambda problem: not problem.is_error)
 
     @functools.cached_property
     def problem_list(self) -> list[Shown]:

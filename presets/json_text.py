@@ -54,10 +54,9 @@ def problems_of(text: str, editor: Editor) -> list[TextProblem]:
         line = cause.lineno if isinstance(cause, json.JSONDecodeError) else 1
         return [TextProblem(line, "", str(error), "error")]
     lines = lines_by_path(text)
-    check = configs.validate_preset if editor.draft.preset_id else configs.validate
     found = [
         TextProblem(_line(lines, problem.field), problem.field, problem.message, problem.severity)
-        for problem in check(config, editor.draft.engine)
+        for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
     ]
     found += [
         TextProblem(lines[path], path, "This field is not known: it is kept, and the trainer ignores it.", "note")
