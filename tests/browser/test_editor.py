@@ -82,11 +82,11 @@ def test_a_change_is_marked_and_put_back_with_one_click(editor, site):
 def test_undo_and_redo_go_over_all_tabs(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
-    find(page, "lora_rank")
-    field(page, "lora_rank").fill("8")
+    find(page, "sample_after")
+    field(page, "sample_after").fill("8")
     saved(page)
     page.locator("#editor-undo").click()
-    expect(field(page, "lora_rank")).to_have_value("16")
+    expect(field(page, "sample_after")).to_have_value("10")
     page.locator("#editor-undo").click()
     expect(page.locator("#editor-redo")).to_have_attribute("aria-label", "Redo: Change Epochs")
     find(page, "epochs")
@@ -96,7 +96,7 @@ def test_undo_and_redo_go_over_all_tabs(editor, site):
     expect(field(page, "epochs")).to_have_value("7")
     page.keyboard.press("Control+Shift+z")
     expect(page.locator("#editor-redo")).to_be_disabled()
-    assert stored(site) == {"epochs": 7, "lora_rank": 8}
+    assert stored(site) == {"epochs": 7, "sample_after": 8}
     page.keyboard.press("Control+z")
     expect(page.locator("#editor-redo")).to_be_enabled()
     assert stored(site) == {"epochs": 7}
@@ -172,16 +172,16 @@ def test_the_search_opens_tab_and_section_and_highlights_the_field(editor):
     page.locator("#editor-tab-title").evaluate("element => element.focus()")
     page.keyboard.press("/")
     expect(page.get_by_label(SEARCH)).to_be_focused()
-    page.keyboard.type("lora rank")
+    page.keyboard.type("sample every")
     page.locator("#editor-found [role=option]").first.wait_for()
     page.keyboard.type(" of a flux capacitor")
     expect(page.locator("#editor-found")).to_contain_text("No field has")
-    page.get_by_label(SEARCH).fill("lora_rank")
-    page.locator('[role=option][data-target="lora_rank"]').wait_for()
+    page.get_by_label(SEARCH).fill("sample_after")
+    page.locator('[role=option][data-target="sample_after"]').wait_for()
     page.keyboard.press("Enter")
-    expect(cell(page, "lora_rank")).to_have_class(re.compile("is-found"))
-    expect(field(page, "lora_rank")).to_be_focused()
-    expect(cell(page, "lora_rank")).to_be_in_viewport()
+    expect(cell(page, "sample_after")).to_have_class(re.compile("is-found"))
+    expect(field(page, "sample_after")).to_be_focused()
+    expect(cell(page, "sample_after")).to_be_in_viewport()
 
 
 def test_only_changed_fields_are_shown_on_demand(editor):
@@ -198,8 +198,8 @@ def test_only_changed_fields_are_shown_on_demand(editor):
 def test_the_list_of_errors_leads_across_tabs(editor):
     page = editor()
     field(page, "epochs").fill("many")
-    find(page, "lora_rank")
-    field(page, "lora_rank").fill("few")
+    find(page, "sample_after")
+    field(page, "sample_after").fill("few")
     problems = page.locator("#editor-problems")
     expect(problems).to_contain_text("2 errors")
     problems.get_by_role("link", name="Epochs").click()
