@@ -151,7 +151,7 @@ def check_form(config: Any) -> list[Problem]:
 
 
 def check_edited(config: Any, engine: str, of_preset: bool) -> list[Problem]:
-    """What an editor says of a config: of a preset its form alone, of a new run all that would keep it from starting."""
+    """What an editor says of a config: of a preset its form, of a new run all that would keep it from starting."""
     return check_form(config) if of_preset else validate(config, engine)
 
 
