@@ -12,6 +12,7 @@ from random import Random
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -22,6 +23,7 @@ from engine.demo.shapes import BASE_SHAPES, random_figure
 logger = logging.getLogger(__name__)
 
 MODEL = Path(__file__).parent / "model"
+TEXT_MODEL = "text_model."
 SEED = 1
 PICTURES = 12_000
 STEPS = 3_500
@@ -178,6 +180,13 @@ class BaseTraining:
             requires_safety_checker=False,
         )
         pipeline.to(torch.float16).save_pretrained(folder)
+        name_weights_as_of_old(folder / "text_encoder" / "model.safetensors")
+
+
+def name_weights_as_of_old(file: Path) -> None:
+    """Name a text encoder's weights as every transformers reads them: newer ones leave `text_model.` out."""
+    weights = {f"{TEXT_MODEL}{name.removeprefix(TEXT_MODEL)}": weight for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
 
 
 def main() -> None:
