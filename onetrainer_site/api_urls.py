@@ -8,6 +8,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.routers import SimpleRouter
 
 from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
+from onetrainer_site.api_secrets import SecretsView
 from presets import api as presets
 from presets import api_browse as folders
 from presets import api_drafts as drafts
@@ -70,6 +71,7 @@ resources = [
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("me", MeView.as_view(), "me"),
     address("me/token", TokenView.as_view(), "me-token"),
+    address("me/secrets", SecretsView.as_view(), "me-secrets"),
     path("", include(router.urls)),
 ]
 documentation = [

@@ -13,3 +13,17 @@ class MeSerializer(serializers.Serializer):
 
 class TokenSerializer(serializers.Serializer):
     token = serializers.CharField()
+
+
+class SecretSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    is_set = serializers.BooleanField()
+    updated_at = serializers.DateTimeField(allow_null=True)
+
+
+class SecretsSerializer(serializers.Serializer):
+    secrets = SecretSerializer(many=True)
+
+
+class NewSecretsSerializer(serializers.Serializer):
+    huggingface_token = serializers.CharField(required=False, allow_null=True, max_length=1_000)

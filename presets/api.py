@@ -63,8 +63,11 @@ class SaveConfigView(APIView):
     @extend_schema(request=A_CONFIG, responses=SavedPresetSerializer, parameters=[NAME, ENGINE])
     def post(self, request: Request, name: str) -> Response:
         """Save a config as a preset, or as a new version of the one that has the name already."""
-        preset = library.save_preset(name, config_in(request), by=request.user, engine=engine_of(request))
+        config = config_in(request)
+        preset = library.save_preset(name, config, by=request.user, engine=engine_of(request))
         message = f"Saved as version {preset.version} of “{name}”."
+        if configs.secret_fields(config):
+            message += " Its tokens were left out: set yours on the account page."
         return Response({"success": True, "message": message, "name": name, "version": preset.version})
 
 

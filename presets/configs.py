@@ -18,6 +18,8 @@ from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
+SECRET = {"secrets", "huggingface_token", "hf_token", "api_key", "password"}  # the first is OneTrainer's place
+TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
 Config = dict[str, Any]
 
 
@@ -71,6 +73,26 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
+def without_secrets(config: Any, depth: int = 0) -> Any:
+    """A copy without tokens for hubs and clouds, wherever they lie: it may be kept, shown and passed on."""
+    if depth > MOST_DEPTH:
+        return config  # the check of its form refuses it
+    if isinstance(config, dict):
+        return {key: without_secrets(value, depth + 1) for key, value in config.items() if key not in SECRET}
+    return [without_secrets(item, depth + 1) for item in config] if isinstance(config, list) else config
+
+
+def secret_fields(config: Any) -> list[str]:
+    """The paths of the tokens in a config that are more than empty."""
+    return sorted({_secret_part(field) for field, value in leaves(config) if value and _secret_part(field)})
+
+
+def _secret_part(field: str) -> str:
+    parts = field.split(".")
+    at = next((number for number, part in enumerate(parts) if part in SECRET), None)
+    return "" if at is None else ".".join(parts[: at + 1])
+
+
 def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
     """The fields that differ, in the order of their paths; a side that lacks a field has None there."""
     old, new = dict(leaves(before)), dict(leaves(after))
@@ -85,19 +107,18 @@ def validate(config: Any, engine: str = "builtin") -> list[Problem]:
     """Everything that is wrong with a partial or full config, before anything is started."""
     if problems := list(_limits(config)):
         return problems
-    whole = full_config(engine, config)
+    found = [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
+    whole = full_config(engine, without_secrets(config))
     try:
         whole = with_inline_files(whole)
     except BadInput as error:
         return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
-    return [*get_engine(engine).check(whole), *check_paths(whole)]
+    return [*found, *get_engine(engine).check(whole), *check_paths(whole)]
 
 
 def freeze(engine: str, partial: Config) -> Config:
     """The whole config of a run: defaults filled in, lists read from their files, paths absolute, no secrets."""
-    whole = with_absolute_paths(with_inline_files(full_config(engine, partial)))
-    whole.pop("secrets", None)
-    return whole
+    return without_secrets(with_absolute_paths(with_inline_files(full_config(engine, partial))))
 
 
 def sample_settings(given: Any, config: Config) -> Config:

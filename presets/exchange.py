@@ -14,6 +14,7 @@ from engine.builtin.config import ConceptConfig, TrainConfig
 from engine.builtin.config_optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.settings import VERSION_KEY, to_json
 from presets import archives, configs
+from presets.configs import without_secrets
 from presets.errors import BadInput
 from presets.migrate import migrate, version_of
 from presets.models import Preset, PresetVersion
@@ -114,11 +115,6 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f'{name} is no number in JSON; OneTrainer writes infinity as "inf"')
 
 
-def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
-    """The config without the tokens for hubs and clouds: a page or a file may be passed on."""
-    return {name: value for name, value in config.items() if name != "secrets"}
-
-
 def _name_of(filename: str, folder: str) -> str:
     """`SDXL/LoRA` for a file LoRA.json in a folder SDXL."""
     path = PurePosixPath(filename.replace("\\", "/"))
@@ -147,7 +143,7 @@ def _checked(filename: str, item: dict[str, Any]) -> Found:
 def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
     """The config in the present version's form, as OneTrainer itself would load it, without secrets."""
     notes = []
-    if config.get("secrets"):
+    if configs.secret_fields(config):
         notes.append("Its tokens were left out: set yours on the account page.")
     version = version_of(config)
     if version is not None and version > TrainConfig.json_version:

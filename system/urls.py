@@ -17,6 +17,7 @@ urlpatterns = [
     path("runs/wizard/<slug:slug>/", views_wizard.wizard_step, name="wizard-step"),
     path("account/", views_account.account, name="account"),
     path("account/token/", views_account.make_token, name="make-token"),
+    path("account/secrets/", views_account.change_secret, name="change-secret"),
     path("account/token/revoke/", views_account.revoke_token, name="revoke-token"),
     path(
         "sign-in/",

@@ -17,6 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
 from onetrainer_site.pages import PageRequest
+from presets import secrets
+from presets.errors import BadInput
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
@@ -60,6 +62,7 @@ def account(request: PageRequest) -> HttpResponse:
         "form": form,
         "new_token": request.session.pop(NEW_TOKEN, None),
         "token": Token.objects.filter(user=request.user).first(),
+        "secrets": [(name, secrets.TITLES[name], at) for name, at in secrets.set_since(request.user).items()],
         "groups": request.user.groups.values_list("name", flat=True),
     }
     return render(request, "system/account.html", context, status=400 if form.errors else 200)
@@ -78,6 +81,24 @@ def make_token(request: PageRequest) -> HttpResponse:
     """A new API token in place of the old one."""
     Token.objects.filter(user=request.user).delete()
     request.session[NEW_TOKEN] = Token.objects.create(user=request.user).key
+    return redirect("account")
+
+
+@require_POST
+@login_required
+def change_secret(request: PageRequest) -> HttpResponse:
+    """Set one of the user's tokens for hubs, or remove it; its value is never shown."""
+    name = request.POST.get("name", "")
+    title = secrets.TITLES.get(name, "token")
+    if "remove" in request.POST:
+        secrets.remove_secret(request.user, name)
+        messages.success(request, f"The {title} was removed.")
+        return redirect("account")
+    try:
+        secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
+        messages.success(request, f"The {title} was set: your next runs train with it.")
+    except BadInput as problem:
+        messages.error(request, str(problem))
     return redirect("account")
 
 

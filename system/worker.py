@@ -25,6 +25,7 @@ from engine.engines import UnknownEngine, get_engine
 from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME as JOURNAL
 from engine.launcher import EngineProcess
+from presets import secrets
 from system.ingest import JournalReader, StaleAttempt
 from system.jobs import JobKeeper
 from system.models import LATE, Worker
@@ -159,17 +160,20 @@ class GpuWorker:
         }
         try:
             command = get_engine(run.engine).command(run.attempt_folder)
-            process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, self._environment())
-        except (OSError, UnknownEngine) as error:
+            environment = self._environment(run)
+            process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, environment)
+        except (OSError, UnknownEngine, secrets.Unreadable) as error:
             logger.exception("Run %s could not be started.", run)
             Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
             return None
         self.publisher.publish(state_messages(run))
         return Following(run, process, self.publisher)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, run: Run) -> dict[str, str]:
+        """The worker's own, with the tokens of the run's owner; these go no other way to the engine."""
         kept = {name: value for name, value in os.environ.items() if name not in PRIVATE}
-        return {**kept, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
+        tokens = secrets.environment(run.owner)
+        return {**kept, **tokens, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
 
     # -- saying that it lives ----------------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "system_processes_retrieve": ("get", "/api/system/processes", None),
     "me_retrieve": ("get", "/api/me", None),
     "me_token_create": ("post", "/api/me/token", None),
+    "me_secrets_retrieve": ("get", "/api/me/secrets", None),
+    "me_secrets_update": ("put", "/api/me/secrets", {"huggingface_token": "hf_example"}),
     "runs_list": ("get", "/api/runs/?page_size=1&status=running", None),
     "runs_create": ("post", "/api/runs/", {"config_dict": CONFIG, "name": "Red stars", "tags": ["red"]}),
     "runs_retrieve": ("get", f"/api/runs/{FINISHED}/", None),

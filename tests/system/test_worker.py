@@ -12,11 +12,12 @@ from django.utils.timezone import now
 from engine.builtin.checkpoint import write_backup
 from engine.engines import ENGINES
 from engine.interface.progress import TrainProgress
+from presets import secrets
 from system import worker as worker_module
 from system.models import Worker
 from system.worker import Following, GpuWorker, engine_config
 from system.worker_name import NameLock
-from tests.making import make_run
+from tests.making import make_run, make_user
 from tests.waiting import wait_for
 from training.models import Artifact, Run, RunCommand
 from training.service import TrainerService
@@ -100,6 +101,41 @@ def test_a_run_that_starts_again_forgets_why_it_was_interrupted(worker, engine):
     make_run(error="It was killed.", error_reason="interrupted")
     worker.following = worker._claim_next()
     assert (worker.following.run.error, worker.following.run.error_reason) == ("", "")
+
+
+TELLING = """
+import os, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+(folder / "told.part").write_text(os.environ.get("HF_TOKEN", "none"))
+(folder / "told.part").rename(folder / "told")
+"""
+
+
+@pytest.mark.parametrize(("with_token", "expected"), [(True, "hf_adas"), (False, "hf_worker")])
+def test_the_engine_gets_its_owner_s_token_by_its_environment_alone(worker, engine, monkeypatch, with_token, expected):
+    monkeypatch.setenv("HF_TOKEN", "hf_worker")
+    engine(TELLING)
+    owner = make_user()
+    if with_token:
+        secrets.set_secret(owner, "huggingface_token", "hf_adas")
+    run = make_run(owner=owner)
+    worker.following = worker._claim_next()
+    run.refresh_from_db()
+    told = run.attempt_folder / "told"
+    wait_for(told.exists)
+    assert told.read_text() == expected
+    others = [file for file in run.attempt_folder.iterdir() if file.is_file() and file != told]
+    assert others and not any(b"hf_" in file.read_bytes() for file in others)
+
+
+def test_a_run_whose_owner_s_token_cannot_be_read_fails_with_the_cure(worker, engine, settings):
+    owner = make_user()
+    secrets.set_secret(owner, "huggingface_token", "hf_adas")
+    settings.SECRET_KEY = "another"
+    run = make_run(owner=owner)
+    assert worker._claim_next() is None
+    run.refresh_from_db()
+    assert run.status == Run.Status.FAILED and "account page" in run.error
 
 
 def test_a_shutdown_is_asked_for_again_where_the_database_was_away(worker, engine, monkeypatch):
