@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, trainers_only
-from presets import configs, drafts, preflight
-from presets.errors import BadInput
+from presets import concept_preview, configs, drafts, preflight
+from presets.errors import BadInput, DomainError
 from presets.models import Draft
 from presets.wizard.models import offered_models
 from presets.wizard.plan import KINDS
@@ -132,8 +132,12 @@ def _pictures(interview: Interview) -> dict[str, Any]:
 
 def _subject(interview: Interview) -> dict[str, Any]:
     kinds = [(key, kind, KIND_ICONS[key], KIND_HELP[key]) for key, kind in KINDS.items()]
-    guess = interview.guessed_word()
-    return {"kinds": kinds, "guessed_word": guess, "pictures": interview.pictures}
+    pictures = interview.pictures
+    context = {"kinds": kinds, "guessed_word": interview.guessed_word(), "pictures": pictures}
+    try:
+        return {**context, "shown": concept_preview.preview(pictures.folder, pictures.subfolders)}
+    except DomainError as problem:  # the folder was taken away since it was looked at
+        return {**context, "sentence": str(problem)}
 
 
 def _model(interview: Interview) -> dict[str, Any]:

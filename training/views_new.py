@@ -22,6 +22,8 @@ from presets.views_editor import page_context, same_tab, take_post
 from training.models import Run
 from training.service import TrainerService
 
+WIZARD = "wizard"  # a start that only the draft itself holds
+
 
 @dataclass(frozen=True)
 class Start:
@@ -68,7 +70,7 @@ def _asked_for(request: PageRequest) -> str:
 
 def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = False) -> HttpResponse:
     """Begin again with it; the page says so, and has an undo."""
-    start = _start(key)
+    start = _start(key, draft)
     if request.method != "HEAD":
         drafts.load(
             draft,
@@ -84,8 +86,11 @@ def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = Fal
     return redirect("new-run")
 
 
-def _start(key: str) -> Start:
+def _start(key: str, draft: Draft) -> Start:
     kind, _, value = key.partition(":")
+    if kind == draft.start == WIZARD:
+        base = draft.facts.get("base", {})
+        return Start(key, base.get("title", ""), base.get("config", {}))
     if kind == "preset":
         preset = get_object_or_404(Preset, pk=int(value) if value.isdecimal() and len(value) < 18 else 0)
         return Start(key, f"preset {preset.name}", preset.config, preset.version)
@@ -136,6 +141,6 @@ def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) ->
     context |= {
         "presets": Preset.objects.listed().only("pk", "name"),
         "start_preset": int(value) if kind == "preset" else None,
-        "start_run": kind == "run",
+        "start_beside": kind in ("run", WIZARD),
     }
     return render(request, "training/new_run.html", context | more, status=status)

@@ -85,6 +85,16 @@ def test_loading_the_recipe_is_one_step_that_undo_takes_back(client, user):
     assert (back.config, back.facts.get("name")) == ({"epochs": 7}, None)
 
 
+def test_the_editor_can_begin_again_with_the_recipe(client, user):
+    walk(client)
+    draft = Draft.objects.get(user=user)
+    assert '<option value="wizard" selected>' in client.get(reverse("new-run")).text
+    changed = drafts.apply(draft, draft.revision, [{"field": "epochs", "value": 7}])
+    client.post(reverse("new-run"), {"do": "load", "start": "wizard", "revision": changed.revision})
+    again = Draft.objects.get(user=user)
+    assert (again.config["epochs"], again.start) == (300, "wizard")
+
+
 def test_the_wizard_begins_with_the_first_question(client, user):
     assert client.get(reverse("wizard")).url == reverse("wizard-step", args=["pictures"])
 
@@ -134,6 +144,13 @@ def test_a_folder_that_will_not_do_is_refused(client, user, folder, sentence):
 
 def test_an_empty_folder_is_refused(client, user, tmp_path):
     check_refused(client, "pictures", "There are no pictures in", folder=folder_of(tmp_path, 0))
+
+
+def test_the_pictures_are_shown_with_their_captions(client, user):
+    send(client, "pictures")
+    shown = page(client, "subject").text
+    assert "<strong>16</strong> pictures" in shown and "a red star on white background" in shown
+    assert reverse("concept-picture") in shown
 
 
 def test_too_few_pictures_are_refused(client, user, tmp_path):
