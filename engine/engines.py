@@ -5,6 +5,7 @@ Imported by the web process: nothing here may import torch.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from engine.builtin import schema as builtin_schema
 from engine.builtin import support as builtin_support
 from engine.builtin.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
+from engine.onetrainer import schema as onetrainer_schema
+from engine.onetrainer.facts import Unavailable
+from engine.onetrainer.workspace import is_complete
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,28 +36,57 @@ class Engine:
     is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
 
+    def why_unavailable(self) -> str:
+        """Why nothing can be asked of it now, in a sentence; empty where it can be used."""
+        try:
+            self.schema()
+        except Unavailable as error:
+            return str(error)
+        return ""
+
+
+@dataclass(frozen=True)
+class Availability:
+    """An engine as a list of engines shows it; `why_not` says why it cannot be used now."""
+
+    name: str
+    title: str
+    capabilities: list[str]
+    why_not: str
+
 
 def _builtin_command(attempt_folder: Path) -> list[str]:
     return [sys.executable, "-m", "engine.builtin", str(attempt_folder)]
 
 
-ENGINES = {
-    engine.name: engine
-    for engine in (
-        Engine(
-            name="builtin",
-            title="Built-in trainer",
-            schema=builtin_schema.schema,
-            defaults=builtin_schema.defaults,
-            check=builtin_support.check,
-            command=_builtin_command,
-            is_whole=is_whole_backup,
-            capabilities=frozenset(
-                {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
-            ),
-        ),
-    )
-}
+def _onetrainer_command(attempt_folder: Path) -> list[str]:
+    return [str(onetrainer_schema.checkout().python), str(ROOT / "engine/onetrainer/driver.py"), str(attempt_folder)]
+
+
+BUILTIN = Engine(
+    name="builtin",
+    title="Built-in trainer",
+    schema=builtin_schema.schema,
+    defaults=builtin_schema.defaults,
+    check=builtin_support.check,
+    command=_builtin_command,
+    is_whole=is_whole_backup,
+    capabilities=frozenset(
+        {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
+    ),
+)
+ONETRAINER = Engine(
+    name="onetrainer",
+    title="OneTrainer",
+    schema=onetrainer_schema.schema,
+    defaults=onetrainer_schema.defaults,
+    check=onetrainer_schema.check,
+    command=_onetrainer_command,
+    is_whole=is_complete,
+    capabilities=frozenset({"stop", "sample_default", "sample_custom", "backup", "save", "resume"}),
+)
+CONFIGURED = (BUILTIN, ONETRAINER) if os.environ.get("ONETRAINER_HOME") else (BUILTIN,)
+ENGINES = {engine.name: engine for engine in CONFIGURED}
 
 
 class UnknownEngine(ValueError):
@@ -61,7 +94,16 @@ class UnknownEngine(ValueError):
 
 
 def get_engine(name: str) -> Engine:
+    """The engine, whether or not it can be used now."""
     try:
         return ENGINES[name]
     except (KeyError, TypeError):
         raise UnknownEngine(f"There is no engine {name!r}: choose one of {', '.join(ENGINES)}.") from None
+
+
+def available() -> list[Availability]:
+    """All engines, those that cannot be used now with the reason."""
+    return [
+        Availability(engine.name, engine.title, sorted(engine.capabilities), engine.why_unavailable())
+        for engine in ENGINES.values()
+    ]

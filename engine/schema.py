@@ -2,7 +2,8 @@
 
 The facts have the form in which they are exported from a OneTrainer checkout: {"root": "TrainConfig", "classes":
 {name: {"version", "fields": {name: {"type", "default", "nullable", "minimum"?, "maximum"?, "infinite"?}}}}, "enums":
-{name: [values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}.
+{name: [values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}. An engine may
+add "defaults", a whole config, and "model_parts" {model type: [fields]}.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
         "x-tabs": fields.tabs(),
         "x-version": facts["classes"][facts["root"]].get("version", 0),
         "x-training-methods": facts["training_methods_by_model_type"],
-        "x-output-formats": facts["model_formats"],
+        "x-output-formats": list(facts["model_formats"]),
         "x-optimizer-parameters": facts["optimizer_parameters"],
     }
 
@@ -46,7 +47,9 @@ class _Builder:
     def __init__(self, facts: Facts):
         self.facts = facts
         self.classes: dict[str, Any] = facts["classes"]
-        self.users = _users_of_parameters(facts["optimizer_parameters"])
+        self.users = _users(facts["optimizer_parameters"])
+        self.models = _users(facts.get("model_parts", {}))
+        self.defaults = facts.get("defaults", {})
 
     def properties(self, owner: str, path: str, above: fields.Field) -> dict[str, Schema]:
         """The fields of an object; `above` is the field that holds the object."""
@@ -61,13 +64,21 @@ class _Builder:
         described |= {"title": said.title, "description": said.help}
         described |= {bound: fact[bound] for bound in ("minimum", "maximum") if fact.get(bound) is not None}
         if not _holds_object(fact, self.classes):
-            described["default"] = fact["default"]
+            described["default"] = self._default(path, fact)
         return described | _extras(said)
+
+    def _default(self, path: str, fact: dict[str, Any]) -> Any:
+        """What a whole config has there: the parts of a model are of one class, and differ in some defaults."""
+        *above, name = path.split(".")
+        owner = value_at(self.defaults, ".".join(above)) if above else self.defaults
+        return owner.get(name, fact["default"]) if isinstance(owner, dict) else fact["default"]
 
     def _said(self, owner: str, name: str, path: str, above: fields.Field) -> fields.Field:
         """What is said of the field, with what it has from the field that holds its object."""
         own = fields.describe(owner, name)
         applies = _both(_both(above.applies, own.applies), fields.own_conditions(path))
+        if path in self.models:
+            applies = {**applies, "model_type": self.models[path]}  # a newer engine has newer types of models
         if owner == OPTIMIZER and name in self.users and path == f"optimizer.{name}":
             applies = _both(applies, {"optimizer.optimizer": self.users[name]})
         return fields.Field(
@@ -84,6 +95,8 @@ class _Builder:
 
     def _type(self, fact: dict[str, Any], path: str, said: fields.Field) -> Schema:
         described = self._named_type(fact["type"], path, said)
+        if described["type"] == "string" and isinstance(fact["default"], int):
+            described["type"] = ["string", "integer"]  # OneTrainer's own default for a port is no text
         if fact.get("nullable") and "type" in described:
             described["type"] = [described["type"], "null"]
             if "enum" in described:
@@ -121,8 +134,8 @@ def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions
     return both
 
 
-def _users_of_parameters(parameters: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """The optimizers that have each parameter."""
+def _users(parameters: dict[str, Any]) -> dict[str, list[str]]:
+    """By each name in the lists, who has it: the optimizers of a parameter, the types of models of a part."""
     users: dict[str, list[str]] = {}
     for optimizer, own in parameters.items():
         for name in own:

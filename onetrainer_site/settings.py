@@ -1,6 +1,7 @@
 """All settings, read from the environment; README.md has the table."""
 
 import logging
+import os
 import secrets
 import zoneinfo
 from pathlib import Path
@@ -81,6 +82,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
 ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
+# The engines know no Django: they and the processes that they start find these here.
+os.environ["DATA_DIR"] = str(DATA_DIR)
+if ONETRAINER_HOME:
+    os.environ |= {"ONETRAINER_HOME": str(ONETRAINER_HOME), "ONETRAINER_PYTHON": str(ONETRAINER_PYTHON)}
 # Whether a start may wait for others; without, it is refused while a run waits or trains.
 QUEUE = env.bool("QUEUE", True)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)

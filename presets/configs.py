@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.support import check_values
-from engine.engines import ENGINES, Engine, UnknownEngine, get_engine
+from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
 from presets.errors import BadInput
 from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
@@ -35,10 +35,10 @@ def merge(*layers: Config) -> Config:
 
 
 def defaults(engine: str = "builtin") -> Config:
-    """A full config of the engine; raises BadInput for an engine that is not there."""
+    """A full config of the engine; raises BadInput for an engine that is not there, or cannot be asked now."""
     try:
         return get_engine(engine).defaults()
-    except UnknownEngine as error:
+    except (UnknownEngine, Unavailable) as error:
         raise BadInput(str(error), {"engine": [str(error)]}) from error
 
 
@@ -186,6 +186,8 @@ def engines_for(config: Config) -> list[dict[str, Any]]:
 
 
 def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
+    if why := engine.why_unavailable():
+        return why
     problems = engine.check(merge(engine.defaults(), config))
     about = (one for one in problems if one.is_error and any(_one_holds_the_other(one.field, name) for name in named))
     first = next(about, None)

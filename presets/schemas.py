@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.http import quote_etag
 
-from engine.engines import UnknownEngine, get_engine
+from engine.engines import Unavailable, UnknownEngine, get_engine
 from presets.errors import BadInput
 
 
@@ -26,10 +26,10 @@ _served: dict[str, Served] = {}
 
 
 def schema_of(engine: str) -> dict[str, Any]:
-    """The engine's JSON Schema; do not change it. Raises BadInput for an engine that is not there."""
+    """The engine's JSON Schema; do not change it. Raises BadInput for an engine that is not there or not ready."""
     try:
         return get_engine(engine).schema()
-    except UnknownEngine as error:
+    except (UnknownEngine, Unavailable) as error:
         raise BadInput(str(error), {"engine": [str(error)]}) from error
 
 

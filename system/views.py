@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from engine.engines import ENGINES
+from engine.engines import available
 from onetrainer_site.pages import PageRequest, render_page
 from system.models import Worker
 from system.resources import host_info
@@ -72,7 +72,7 @@ def system(request: PageRequest) -> HttpResponse:
         "workers": Worker.objects.prefetch_related(active),
         "host": host_info(),
         "versions": [("Python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)],
-        "engines": ENGINES.values(),
+        "engines": available(),
         **newest_check(),
         "facts": [
             ("Host", platform.node()),

@@ -106,6 +106,8 @@ def _with_engine(name: str, title: str, family: Family) -> BaseModel:
 def engine_for(model_type: str) -> str | None:
     """The first engine that trains this type of model."""
     for name, engine in ENGINES.items():
+        if engine.why_unavailable():
+            continue
         types = engine.schema()["properties"]["model_type"]
         if model_type in (types.get("x-supported") or types.get("enum") or ()):
             return name

@@ -1,0 +1,126 @@
+"""Says what a OneTrainer checkout's configs have: `python export.py CHECKOUT`, run by OneTrainer's own Python.
+
+Prints one line of JSON behind MARK, since what it imports may print too: the classes of the config with the types,
+defaults and version of their fields, the choices of their enums, the training methods and parts of each model type, the
+formats that a model is saved in, and the parameters of each optimizer. Standard library only, beside OneTrainer itself.
+"""
+
+import enum
+import inspect
+import json
+import math
+import os
+import sys
+import types
+import typing
+import uuid
+
+MARK = "onetrainer-facts: "
+NO_UUID = str(uuid.UUID(int=0))
+RANDOM = {("TrainEmbeddingConfig", "uuid"): NO_UUID, ("ConceptConfig", "seed"): 0}  # new ones each time, in OneTrainer
+
+
+def export():
+    """All facts of the checkout that is on sys.path."""
+    from modules.util.config.TrainConfig import TrainConfig
+    from modules.util.enum.ModelFormat import ModelFormat
+    from modules.util.enum.ModelType import ModelType
+
+    collected = Collected(TrainConfig.default_values().model_type)
+    collected.add(TrainConfig)
+    return {
+        "root": TrainConfig.__name__,
+        "classes": collected.classes,
+        "enums": collected.enums,
+        "defaults": default_config(TrainConfig),
+        "training_methods_by_model_type": {
+            str(model): [str(method) for method in model.supported_training_methods()] for model in ModelType
+        },
+        "model_parts": {str(model): list(model.model_parts()) for model in ModelType if hasattr(model, "model_parts")},
+        "model_formats": [str(choice) for choice in ModelFormat],
+        "optimizer_parameters": optimizer_parameters(),
+    }
+
+
+class Collected:
+    """Config classes and enums, each once, found from one class inward."""
+
+    def __init__(self, model_type):
+        self.model_type = model_type
+        self.classes = {}
+        self.enums = {}
+
+    def add(self, kind):
+        if kind.__name__ in self.classes:
+            return
+        instance = self.instance(kind)
+        self.classes[kind.__name__] = {"version": instance.config_version, "fields": {}}
+        fields = self.classes[kind.__name__]["fields"]
+        for name, hint in instance.types.items():
+            self.look_into(hint)
+            fields[name] = {
+                "type": type_name(hint),
+                "default": RANDOM.get((kind.__name__, name), plain_default(instance.default_values[name])),
+                "nullable": bool(instance.nullables[name]),
+            }
+
+    def instance(self, kind):
+        """One with the defaults; those of a sample follow the type of model."""
+        takes_model = "model_type" in inspect.signature(kind.default_values).parameters
+        return kind.default_values(self.model_type) if takes_model else kind.default_values()
+
+    def look_into(self, hint):
+        for inner in typing.get_args(hint):
+            self.look_into(inner)
+        if inspect.isclass(hint) and not typing.get_args(hint):
+            if issubclass(hint, enum.Enum):
+                self.enums[hint.__name__] = [str(choice) for choice in hint]
+            elif hasattr(hint, "default_values"):
+                self.add(hint)
+
+
+def type_name(hint):
+    """`int`, `TimeUnit`, `list[SampleConfig]`, `dict[str, str]`; None beside a type is told by `nullable`."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (list, dict):
+        return f"{origin.__name__}[{', '.join(type_name(one) for one in arguments)}]"
+    if origin in (typing.Union, getattr(types, "UnionType", None)):
+        return type_name(next(one for one in arguments if one is not type(None)))
+    return getattr(hint, "__name__", str(hint))
+
+
+def plain_default(value):
+    """An object has no default of its own: its fields do."""
+    return None if hasattr(value, "to_dict") else as_json(value)
+
+
+def default_config(kind):
+    """A whole config as OneTrainer writes it, with what is random in it made the same each time."""
+    config = as_json(kind.default_values().to_dict())
+    if "uuid" in config.get("embedding", {}):
+        config["embedding"]["uuid"] = NO_UUID
+    return config
+
+
+def optimizer_parameters():
+    from modules.util.optimizer_util import OPTIMIZER_DEFAULT_PARAMETERS
+
+    return {str(optimizer): as_json(own) for optimizer, own in OPTIMIZER_DEFAULT_PARAMETERS.items()}
+
+
+def as_json(value):
+    if isinstance(value, enum.Enum):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return as_json(value.to_dict()) if hasattr(value, "to_dict") else value
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])  # relative paths in OneTrainer count from its checkout
+    sys.path.insert(0, sys.argv[1])
+    sys.stdout.write(MARK + json.dumps(export(), allow_nan=False) + "\n")

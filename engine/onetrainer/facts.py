@@ -1,0 +1,178 @@
+"""What a OneTrainer checkout's configs have, asked of its own Python once per version and kept in the data folder.
+
+The first look takes seconds, as OneTrainer loads torch, so it is made by a thread: who asks meanwhile gets a sentence
+and comes again, and no page waits. Whichever process asks first looks, for all that share the data folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.onetrainer.export import MARK
+
+SCRIPT = Path(__file__).with_name("export.py")
+EXPORT_SECONDS = 300  # the first import on a slow disk takes minutes
+RETRY_SECONDS = 60.0  # how long a failure stands before it is tried again
+LOOK_SECONDS = 2.0  # how often at most the checkout's files are looked at
+PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")
+WATCHED = ("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py")
+Facts = dict[str, Any]
+
+
+class Unavailable(Exception):
+    """OneTrainer cannot be asked now; the message says why, and what to do."""
+
+
+class Checkout:
+    """One checkout with its Python, and the folder that keeps what was learnt of it."""
+
+    def __init__(self, home: Path, python: Path, folder: Path):
+        self.home, self.python, self.folder = home, python, folder
+        self._lock = threading.Lock()
+        self._known: tuple[str, Facts] | None = None
+        self._failed: dict[str, tuple[float, str]] = {}  # by fingerprint: when, and why
+        self._thread: threading.Thread | None = None
+        self._looked: tuple[float, str] = (-LOOK_SECONDS, "")
+
+    def facts(self, wait: float = 0) -> Facts:
+        """The facts of the version that lies there now; raises Unavailable where they are not known within `wait`."""
+        fingerprint = self.fingerprint()
+        with self._lock:
+            if found := self._kept(fingerprint):
+                return found
+            self._refuse_again(fingerprint)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._learn, args=(fingerprint,), daemon=True)
+                self._thread.start()
+            thread = self._thread
+        thread.join(wait)
+        if thread.is_alive():
+            raise Unavailable(
+                "OneTrainer's settings are being read, as after each update of it: try again in a moment."
+            )
+        with self._lock:
+            if found := self._kept(fingerprint):
+                return found
+            self._refuse_again(fingerprint)
+        raise Unavailable("OneTrainer was changed while its settings were read: try again.")
+
+    def fingerprint(self) -> str:
+        """What changes with the checkout: its commit, and the files that define its configs. Raises Unavailable."""
+        looked, known = self._looked
+        if known and time.monotonic() - looked < LOOK_SECONDS:
+            return known
+        if not (self.home / "modules").is_dir():
+            raise Unavailable(f"ONETRAINER_HOME is {self.home}, which holds no OneTrainer: name its folder.")
+        if not (self.python.is_file() and os.access(self.python, os.X_OK)):
+            raise Unavailable(f"{self.python} cannot be run: set ONETRAINER_PYTHON to the Python that OneTrainer uses.")
+        seen = hashlib.sha256(f"{self.python}\n{commit_of(self.home)}\n".encode() + SCRIPT.read_bytes())
+        for line in _states(self.home):
+            seen.update(line.encode())
+        self._looked = (time.monotonic(), seen.hexdigest()[:16])
+        return self._looked[1]
+
+    def _kept(self, fingerprint: str) -> Facts | None:
+        if self._known and self._known[0] == fingerprint:
+            return self._known[1]
+        try:
+            found = json.loads(self._file(fingerprint).read_bytes())
+        except (FileNotFoundError, ValueError):  # not learnt yet, or the file was damaged: it is learnt anew
+            return None
+        self._known = (fingerprint, found)
+        return found
+
+    def _file(self, fingerprint: str) -> Path:
+        return self.folder / f"schema-{fingerprint}.json"
+
+    def _refuse_again(self, fingerprint: str) -> None:
+        when, why = self._failed.get(fingerprint, (0.0, ""))
+        if why and time.monotonic() - when < RETRY_SECONDS:
+            raise Unavailable(why)
+
+    def _learn(self, fingerprint: str) -> None:
+        try:
+            self._export(fingerprint)
+        except (Unavailable, OSError) as error:
+            self._failed = {fingerprint: (time.monotonic(), str(error))}
+
+    def _export(self, fingerprint: str) -> None:
+        """Ask OneTrainer's Python and keep the answer; of several processes the first one asks for all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "export.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept = self._file(fingerprint)
+            if kept.exists() and _is_json(kept):
+                return
+            content = _ask(self.home, self.python)
+            beside = kept.with_suffix(".part")
+            beside.write_text(content, encoding="utf-8")
+            beside.replace(kept)
+            for old in set(self.folder.glob("schema-*.json")) - {kept}:
+                old.unlink(missing_ok=True)
+
+
+def _ask(home: Path, python: Path) -> str:
+    """The JSON that the child prints; raises Unavailable with the last thing that it said otherwise."""
+    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    try:
+        done = subprocess.run(
+            [str(python), str(SCRIPT), str(home)],
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=EXPORT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        sentence = f"{python} took more than {EXPORT_SECONDS} s to load OneTrainer: see whether its disk is well."
+        raise Unavailable(sentence) from None
+    except OSError as error:
+        raise Unavailable(f"{python} cannot be run ({error.strerror}): set ONETRAINER_PYTHON anew.") from error
+    said = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if done.returncode or not said:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+        raise Unavailable(f"OneTrainer's settings cannot be read ({last}): run its install.sh anew, or update it.")
+    return said[-1].removeprefix(MARK)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
+
+
+def commit_of(home: Path) -> str:
+    """The checked-out commit, read from git's own files; empty where git does not manage the folder itself."""
+    git = home / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        name = head.removeprefix("ref: ")
+        if name == head:
+            return head
+        if (git / name).is_file():
+            return (git / name).read_text().strip()
+        packed = (git / "packed-refs").read_text().splitlines()
+    except OSError:  # no repository, or a worktree of one; the files' times still tell a change
+        return ""
+    return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")
+
+
+def _states(home: Path) -> Iterator[str]:
+    """Name, time and size of each file that has a say in what a config looks like."""
+    for watched in WATCHED:
+        path = home / watched
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path] if path.is_file() else []:
+            stat = file.stat()
+            yield f"{file.name} {stat.st_mtime_ns} {stat.st_size}\n"

@@ -1,0 +1,90 @@
+"""The OneTrainer engine's config as JSON Schema, its defaults and its check. No torch, nothing of OneTrainer itself."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+from engine import schema as json_schema
+from engine.builtin import schema as builtin
+from engine.onetrainer.facts import Checkout, Facts
+from engine.schema_check import check_against
+
+OPTIMIZER = "TrainOptimizerConfig"
+RANGES = ("minimum", "maximum", "infinite")
+Config = dict[str, Any]
+
+
+@functools.lru_cache(maxsize=4)
+def _checkout(home: str, python: str, data: str) -> Checkout:
+    return Checkout(Path(home), Path(python), Path(data) / "onetrainer")
+
+
+def checkout() -> Checkout:
+    """The configured checkout; `ONETRAINER_HOME` has to be set."""
+    home = os.environ["ONETRAINER_HOME"]
+    python = os.environ.get("ONETRAINER_PYTHON") or str(Path(home) / "venv/bin/python")
+    return _checkout(home, python, os.environ.get("DATA_DIR") or "data")
+
+
+def facts(wait: float = 0) -> Facts:
+    """What OneTrainer itself says of its config; raises Unavailable."""
+    return checkout().facts(wait)
+
+
+def schema() -> json_schema.Schema:
+    """JSON Schema (draft 2020-12), made once for each version of the checkout; do not change it. Raises Unavailable."""
+    return _built(checkout()).schema
+
+
+def defaults() -> Config:
+    """OneTrainer's own defaults, without what follows the optimizer that is chosen in the end. Raises Unavailable."""
+    return copy.deepcopy(_built(checkout()).defaults)
+
+
+def check(config: Config) -> list[Any]:
+    """Types, choices, ranges and unknown keys. Raises Unavailable."""
+    return check_against(schema(), config)
+
+
+class _Built:
+    def __init__(self, facts: Facts):
+        self.facts = facts
+        self.schema = json_schema.build(with_ranges(facts))
+        self.defaults = _defaults(facts)
+
+
+_last: dict[Checkout, _Built] = {}
+
+
+def _built(of: Checkout) -> _Built:
+    facts = of.facts()
+    known = _last.get(of)
+    if known is None or known.facts is not facts:
+        known = _last[of] = _Built(facts)
+    return known
+
+
+def with_ranges(facts: Facts) -> Facts:
+    """The facts with the ranges that the built-in trainer knows for the same fields: OneTrainer itself has none."""
+    known = builtin.facts()["classes"]
+    classes = {
+        owner: {**kind, "fields": {name: fact | _range(known, owner, name) for name, fact in kind["fields"].items()}}
+        for owner, kind in facts["classes"].items()
+    }
+    return {**facts, "classes": classes}
+
+
+def _range(known: dict[str, Any], owner: str, name: str) -> dict[str, Any]:
+    fact = known.get(owner, {}).get("fields", {}).get(name, {})
+    return {key: fact[key] for key in RANGES if fact.get(key) is not None}
+
+
+def _defaults(facts: Facts) -> Config:
+    config = copy.deepcopy(facts["defaults"])
+    dependent = {name for own in facts["optimizer_parameters"].values() for name in own}
+    config["optimizer"] = {name: value for name, value in config["optimizer"].items() if name not in dependent}
+    return config

@@ -1,0 +1,9 @@
+from enum import Enum
+
+
+class ModelFormat(Enum):
+    DIFFUSERS = "DIFFUSERS"
+    SAFETENSORS = "SAFETENSORS"
+
+    def __str__(self):
+        return self.value
