@@ -3,7 +3,7 @@
 import pytest
 from django.core.cache import cache
 
-from tests.needs import pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
+from tests.needs import pytest_collection_modifyitems, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
 
 
 @pytest.fixture(autouse=True)

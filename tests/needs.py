@@ -29,6 +29,16 @@ needs_redis = needs("redis", shutil.which("redis-server"))
 needs_postgres = needs("postgres", postgres_programs())
 
 
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """Tests against a real OneTrainer belong to a run only where there is one."""
+    if os.environ.get("ONETRAINER_HOME"):
+        return
+    real = [item for item in items if item.get_closest_marker("real_onetrainer")]
+    if real:
+        config.hook.pytest_deselected(items=real)
+        items[:] = [item for item in items if item not in real]
+
+
 def left_out(reports: list[Any]) -> str:
     """One line on the skipped tests, by reason; empty where there are none."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ").removeprefix(WANT) for report in reports)
