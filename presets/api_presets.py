@@ -46,7 +46,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         "source": ("source", "user, shipped or onetrainer."),
         "favourite": ("is_favourite", "true or false."),
     }
-    search_fields = ["name", "description"]
+    search_fields = ["name", "description", "config"]
     ordering_fields = ["name", "created_at", "updated_at"]
     ordering = ["name"]
 
@@ -199,6 +199,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         """
         folder = request.query_params.get("folder", "")
         found = [one for name, content in _uploaded(request) for one in exchange.from_upload(name, content, folder)]
+        exchange.refuse_twins(found)
         with transaction.atomic():
             saved = [exchange.save_imported(item, by=request.user).preset for item in found]
         notes = [{"name": item.name, "notes": item.notes} for item in found if item.notes]

@@ -116,10 +116,19 @@ def _refuse_constant(name: str) -> None:
 
 
 def _name_of(filename: str, folder: str) -> str:
-    """`SDXL/LoRA` for a file LoRA.json in a folder SDXL."""
+    """`SDXL/LoRA` for a file #LoRA.json in a folder SDXL; the # is only OneTrainer's mark of its own files."""
     path = PurePosixPath(filename.replace("\\", "/"))
     folder = folder or path.parent.name
-    return f"{folder}/{path.stem}" if folder else path.stem
+    name = path.stem.removeprefix("#").strip() or path.stem
+    return f"{folder}/{name}" if folder else name
+
+
+def refuse_twins(found: list[Found]) -> None:
+    """Raise BadInput where two files of one import would become the same preset."""
+    names = [one.name for one in found]
+    twin = next((name for name in names if names.count(name) > 1), None)
+    if twin:
+        raise BadInput(f"Two of these presets would be named “{twin}”: rename one of them.")
 
 
 def _checked(filename: str, item: dict[str, Any]) -> Found:

@@ -32,6 +32,7 @@ def import_presets(request: PageRequest) -> HttpResponse:
         if not uploads:
             raise BadInput("Choose at least one file to import: JSON, or a zip of them.")
         found = [one for name, content in uploads for one in exchange.from_upload(name, content, folder)]
+        exchange.refuse_twins(found)
         with transaction.atomic():
             saved = [exchange.save_imported(item, request.user) for item in found]
     except DomainError as problem:

@@ -28,6 +28,8 @@ def test_presets_are_listed_filtered_and_searched(api):
     assert names(api.get("/api/presets/")) == ["Old", "SDXL/LoRA", "Small"]
     assert names(api.get("/api/presets/?archived=false&ordering=-name")) == ["Small", "SDXL/LoRA"]
     assert names(api.get("/api/presets/?search=tests")) == ["Small"]
+    make_preset("Careful", {"optimizer": {"optimizer": "PRODIGY"}})
+    assert names(api.get("/api/presets/?search=prodigy")) == ["Careful"]
     assert api.get("/api/presets/?archived=perhaps").status_code == 400
 
 
@@ -108,7 +110,7 @@ def test_a_file_of_onetrainer_s_is_imported_by_its_name(api, as_form):
     else:
         answer = api.post("/api/presets/import/?name=%23sdxl%20LoRA", config)
     assert answer.status_code == 200, answer.json()
-    preset = Preset.objects.get(name="#sdxl LoRA")
+    preset = Preset.objects.get(name="sdxl LoRA")
     assert (preset.config, preset.owner) == (config, api.user)
 
 
@@ -116,6 +118,13 @@ def test_of_a_file_with_a_mistake_nothing_is_imported(api):
     file = {"presets": [{"name": "Good", "config": {}}, {"name": "Bad", "config": {"batch_size": "two"}}]}
     answer = api.post("/api/presets/import/", file)
     assert answer.status_code == 400 and "Bad" in answer.json()["detail"]
+    assert not Preset.objects.exists()
+
+
+def test_two_files_of_one_name_are_refused_and_nothing_is_imported(api):
+    files = [SimpleUploadedFile(name, b'{"batch_size": 8}') for name in ("#LoRA.json", "LoRA.json")]
+    answer = api.post("/api/presets/import/", {"file": files}, format="multipart")
+    assert answer.status_code == 400 and "named “LoRA”" in answer.json()["detail"], answer.json()
     assert not Preset.objects.exists()
 
 

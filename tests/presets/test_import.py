@@ -181,7 +181,7 @@ def test_all_presets_go_out_in_onetrainer_s_folders(client):
 def test_a_zip_brings_all_presets_into_their_folders():
     answer = send(zipped({"training_presets/SDXL/#a.json": {"epochs": 3}, "SD3/b.json": {}, "readme.txt": b"x"}))
     assert answer.status_code == 200, answer.json()
-    assert sorted(Preset.objects.values_list("name", flat=True)) == ["SD3/b", "SDXL/#a"]
+    assert sorted(Preset.objects.values_list("name", flat=True)) == ["SD3/b", "SDXL/a"]
 
 
 def test_several_files_are_taken_at_once_into_one_folder():
@@ -310,7 +310,7 @@ def test_the_command_takes_a_folder_with_its_folders(tmp_path, capsys):
     (tmp_path / "SDXL" / "#a.json").write_text(json.dumps({"epochs": 3}))
     (tmp_path / "#.json").write_text("{}")
     call_command("import_presets", str(tmp_path))
-    assert list(Preset.objects.values_list("name", flat=True)) == ["SDXL/#a"]
+    assert list(Preset.objects.values_list("name", flat=True)) == ["SDXL/a"]
     assert "Imported 1 presets." in capsys.readouterr().out
 
 

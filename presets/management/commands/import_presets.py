@@ -27,6 +27,7 @@ class Command(BaseCommand):
         by = self._owner(owner)
         try:
             found = [one for path in paths for one in _read(path, folder)]
+            exchange.refuse_twins(found)
             with transaction.atomic():
                 for item in found:
                     version = exchange.save_imported(item, by)
