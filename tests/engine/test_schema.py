@@ -44,6 +44,13 @@ def test_every_field_has_a_title_a_sentence_and_a_place():
         assert field["x-order"] < fields.LAST, f"{path} is not in fields.toml"
 
 
+def test_every_help_can_be_understood_alone():
+    for path, field in walk(schema()):
+        assert not field["description"].startswith(("That ", "Its ", "Those ", "How much.", "How often.", "In what")), (
+            path
+        )
+
+
 def test_no_two_fields_that_stand_together_have_one_title():
     for owner in (schema(), schema()["properties"]["optimizer"], schema()["properties"]["concepts"]["items"]):
         places = [
