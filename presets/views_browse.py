@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import urlencode
@@ -36,9 +36,16 @@ def folders(request: PageRequest) -> HttpResponse:
         nearest = asked.get("nearest") == "1"
         context["listing"] = browse.list_folder(path, kind, suffixes.split(","), words, nearest)
     except DomainError as problem:
-        status = 404 if isinstance(problem, NotFound) else 400
+        status = _status(request, problem)
         context["sentence"] = str(problem)
     return render_page(request, "presets/browse.html", "presets/_browse.html", context, status)
+
+
+def _status(request: PageRequest, problem: DomainError) -> int:
+    """A part of a page that says what is wrong was made all right: else the browser's console complains."""
+    if request.htmx:
+        return 200
+    return 404 if isinstance(problem, NotFound) else 400
 
 
 def _make(request: PageRequest, path: str, query: dict[str, str]) -> HttpResponse:
@@ -60,9 +67,14 @@ def concept(request: PageRequest) -> HttpResponse:
     try:
         shown = concept_preview.preview(**asked_preview(request.GET))
     except DomainError as problem:
-        status = 404 if isinstance(problem, NotFound) else 400
-        return render(request, "presets/_concept.html", {"sentence": str(problem)}, status=status)
-    return render(request, "presets/_concept.html", {"shown": shown})
+        return _concept_page(request, {"sentence": str(problem)}, _status(request, problem))
+    return _concept_page(request, {"shown": shown})
+
+
+def _concept_page(request: PageRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """With `brief`, one picture and how many there are, as it stands in a list."""
+    part = "presets/_concept_brief.html" if request.GET.get("brief") == "1" else "presets/_concept.html"
+    return render_page(request, "presets/concept.html", part, context, status)
 
 
 def asked_preview(asked: Any) -> dict[str, Any]:

@@ -84,7 +84,7 @@ async function load(request) {
     const isPart = text.includes('class="browse"') && !text.includes("<html");
     if (isPart) part(".browse-body").innerHTML = text;
     else say(answer.status === 400 ? text : answer.status === 403 ? "Only those who may train look into the server's folders: ask an admin." : LOST);
-    return isPart && answer.ok;
+    return isPart && Boolean(listing().dataset.path);
   } catch {
     if (number === asked) say(LOST);
     return false;
@@ -116,7 +116,7 @@ function show(from, keep, first) {
   take.textContent = { folder: "Choose this folder", save: "Choose", model: "Choose this folder", file: "Choose" }[kind];
   take.disabled = kind === "file" || (kind === "model" && model === undefined);
   if (keep) {
-    const input = part(".browse-filter input");
+    const input = part("input[type=search]");
     input.focus();
     input.setSelectionRange(input.value.length, input.value.length);
     return;
@@ -177,7 +177,7 @@ function press(event) {
     event.preventDefault();
     stand(all[next], all);
   } else if (row && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    part(".browse-filter input").focus();
+    part("input[type=search]").focus();
   }
 }
 
