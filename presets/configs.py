@@ -113,7 +113,11 @@ def validate(config: Any, engine: str = "builtin") -> list[Problem]:
         whole = with_inline_files(whole)
     except BadInput as error:
         return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
-    return [*found, *get_engine(engine).check(whole), *check_paths(whole)]
+    try:
+        found += get_engine(engine).check(whole)
+    except Unavailable as error:  # its checkout was changed at this very moment
+        return [Problem("engine", str(error))]
+    return [*found, *check_paths(whole)]
 
 
 def freeze(engine: str, partial: Config) -> Config:
