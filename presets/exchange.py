@@ -159,7 +159,11 @@ def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
         notes.append(f"It is of a newer version ({version}); what is not known here is kept, without effect.")
     elif version is not None and version < TrainConfig.json_version:
         notes.append(f"It was brought from version {version} to {TrainConfig.json_version}.")
-    config = migrate(without_secrets(config))
+    try:
+        config = migrate(without_secrets(config))
+    except (TypeError, ValueError, AttributeError) as error:
+        sentence = f"{name}: it says that it is of version {version}, but has not that version's form ({error})."
+        raise BadInput(f"{sentence[:300]} Export it again.") from error
     config = {key: value for key, value in config.items() if key != VERSION_KEY}
     return Found(name, _with_own_optimizer(config), description, notes)
 

@@ -121,6 +121,20 @@ def test_of_a_file_with_a_mistake_nothing_is_imported(api):
     assert not Preset.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"__version": 3, "noising_weight": 1, "noising_bias": "x"},
+        {"__version": 0, "unet": 7, "train_unet": True},
+        {"__version": 1, "token_count": 2, "embedding": [1]},
+    ],
+)
+def test_an_old_file_that_has_not_its_version_s_form_is_refused(api, config):
+    answer = api.post("/api/presets/import/?name=Old", config)
+    assert answer.status_code == 400 and "Old" in answer.json()["detail"], answer.content
+    assert not Preset.objects.exists()
+
+
 def test_two_files_of_one_name_are_refused_and_nothing_is_imported(api):
     files = [SimpleUploadedFile(name, b'{"batch_size": 8}') for name in ("#LoRA.json", "LoRA.json")]
     answer = api.post("/api/presets/import/", {"file": files}, format="multipart")
