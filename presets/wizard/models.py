@@ -104,8 +104,10 @@ def _with_engine(name: str, title: str, family: Family) -> BaseModel:
 
 
 def engine_for(model_type: str) -> str | None:
-    """The first engine that trains this type of model."""
+    """The first engine that can be used here and trains this type of model."""
     for name, engine in ENGINES.items():
+        if engine.why_unavailable():
+            continue
         if engine.why_unavailable():
             continue
         types = engine.schema()["properties"]["model_type"]

@@ -27,7 +27,7 @@ from tests.api import trainer
 from tests.site.api_world import make_world
 
 pytestmark = pytest.mark.django_db
-CALLS = re.compile(r"/api/(config|presets|preflight|browse|drafts|secrets|training/start)")
+CALLS = re.compile(r"/api/(config|presets|browse|concepts|me/secrets|training/start)")
 MORE = os.environ.get("FUZZ_EXAMPLES", "")  # so many, other ones each time
 bounded = settings(
     max_examples=int(MORE or 25),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 from PIL import Image
 
+from engine.engines import ENGINES
 from presets import configs, drafts
 from presets.models import Draft, Preflight
 from system.models import Worker
@@ -187,6 +189,18 @@ def test_a_subject_that_will_not_do_is_refused(client, user, given, sentence):
 def test_a_model_that_will_not_do_is_refused(client, user, given, sentence):
     walk(client, until="model")
     check_refused(client, "model", sentence, **given)
+
+
+def test_what_only_another_engine_trains_is_offered_where_that_can_be_used(client, user, monkeypatch):
+    walk(client, until="model")
+    types = {"properties": {"model_type": {"enum": ["STABLE_DIFFUSION_15", "FLUX_DEV_1"]}}}
+    other = replace(ENGINES["builtin"], name="onetrainer", schema=lambda: types)
+    monkeypatch.setitem(ENGINES, "onetrainer", other)
+    assert "FLUX.1 dev" in page(client, "model").text
+    flux = "black-forest-labs/FLUX.1-dev"
+    walk(client, model={"model": flux}, memory={"device": "other", "gigabytes": "24"}, time={"time": "night"})
+    draft = Draft.objects.get(user=user)
+    assert (draft.engine, draft.config["model_type"]) == ("onetrainer", "FLUX_DEV_1")
 
 
 @pytest.mark.parametrize(
