@@ -78,6 +78,18 @@ class Shown:
         return anchor(self.target)
 
 
+def placed(form: Form, problem: Problem) -> Shown:
+    """A problem with the field's label, and the tab and field that it leads to."""
+    spec = form.nearest(problem.field)
+    label = spec.title if spec else problem.field or "The config"
+    numbers = [str(int(part) + 1) for part in problem.field.split(".") if part.isdecimal()]
+    if spec and numbers:
+        label = f"{problem.field.partition('.')[0].replace('_', ' ').capitalize()} {numbers[0]}, {label}"
+    target = spec.path.partition(".*")[0] if spec else ""
+    tab = spec.tab if spec else ""
+    return Shown(problem.field, label, problem.message, problem.is_error, tab, target)
+
+
 @dataclass(frozen=True)
 class TabLink:
     id: str
@@ -107,17 +119,7 @@ class Editor:
 
     @functools.cached_property
     def problem_list(self) -> list[Shown]:
-        return [self._shown(problem) for problem in self.problems]
-
-    def _shown(self, problem: Problem) -> Shown:
-        spec = self.form.nearest(problem.field)
-        label = spec.title if spec else problem.field or "The config"
-        numbers = [str(int(part) + 1) for part in problem.field.split(".") if part.isdecimal()]
-        if spec and numbers:
-            label = f"{problem.field.partition('.')[0].replace('_', ' ').capitalize()} {numbers[0]}, {label}"
-        target = spec.path.partition(".*")[0] if spec else ""
-        tab = spec.tab if spec else ""
-        return Shown(problem.field, label, problem.message, problem.is_error, tab, target)
+        return [placed(self.form, problem) for problem in self.problems]
 
     @property
     def error_count(self) -> int:

@@ -10,10 +10,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from engine.interface.errors import Problem
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import preflight
 from presets.api_preflight import find
 from presets.configs import validate
+from presets.editor import Shown, placed
+from presets.editor_form import form_of
 from presets.errors import BadInput, NotFound
 from presets.models import Draft, Preflight
 
@@ -27,14 +30,14 @@ def start(request: PageRequest) -> HttpResponse:
     draft = get_object_or_404(Draft, pk=int(pk) if pk.isdecimal() else 0, user=request.user)
     problems = validate(draft.config, draft.engine)
     if any(problem.is_error for problem in problems):
-        return render(request, "presets/_preflight.html", {"problems": sorted(problems, key=_errors_first)})
+        return render(request, "presets/_preflight.html", {"problems": _placed(draft.engine, problems)})
     try:
         found = preflight.request(request.user, draft.config, draft.engine)
     except BadInput as error:
         return render(request, "presets/_preflight.html", {"refusal": str(error)})
     if not request.htmx:
         return redirect("preflight", found.pk)
-    return render(request, "presets/_preflight.html", _context(found))
+    return render(request, "presets/_preflight.html", preflight_context(found))
 
 
 @require_safe
@@ -45,20 +48,23 @@ def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
         found = find(request.user, pk)
     except NotFound as error:
         raise Http404(str(error)) from error
-    return render_page(request, "presets/preflight.html", "presets/_preflight.html", _context(found))
+    return render_page(request, "presets/preflight.html", "presets/_preflight.html", preflight_context(found))
 
 
-def _errors_first(problem: Any) -> bool:
-    return not problem.is_error
+def _placed(engine: str, problems: list[Problem]) -> list[Shown]:
+    """The problems with where they lead in the editor, errors first."""
+    form = form_of(engine)
+    return [placed(form, problem) for problem in sorted(problems, key=lambda one: not one.is_error)]
 
 
-def _context(found: Preflight) -> dict[str, Any]:
+def preflight_context(found: Preflight) -> dict[str, Any]:
+    """What `_preflight.html` shows."""
     estimate = found.estimate
     gpus = estimate.get("gpus") or []
     room = int(min(gpu["memory_total_gb"] for gpu in gpus) * 1024**3) if gpus else 0
     return {
         "preflight": found,
-        "problems": sorted(preflight.problems_of(found), key=_errors_first),
+        "problems": _placed(found.engine, preflight.problems_of(found)),
         "unattended": found.status == Preflight.Status.WAITING and not preflight.worker_is_alive(),
         "memory": _bar(estimate.get("memory"), room),
         "disk": _bar(estimate.get("disk"), 0),

@@ -13,12 +13,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from onetrainer_site.pages import PageRequest, trainers_only
-from presets import drafts
+from presets import drafts, preflight
 from presets.editing import Unsaved
 from presets.editor import Editor
 from presets.errors import BadInput, DomainError
-from presets.models import Draft, Preset, PresetVersion
+from presets.models import Draft, Preflight, Preset, PresetVersion
 from presets.views_editor import page_context, same_tab, take_post
+from presets.views_preflight import preflight_context
 from training.models import Run
 from training.service import TrainerService
 
@@ -57,9 +58,18 @@ def _do(request: PageRequest, draft: Draft, verb: str) -> HttpResponse:
     if verb == "load":
         return _load(request, draft, request.POST.get("start", ""), keep_changes=request.POST.get("keep") == "1")
     if verb == "check":
-        editor = Editor(draft, request.POST.get("tab"))
-        return _show(request, draft, 400 if editor.error_count else 200, checked=True)
+        return _check(request, draft)
     return _queue(request, draft) if verb == "start" else same_tab(request, draft)
+
+
+def _check(request: PageRequest, draft: Draft) -> HttpResponse:
+    """Say what the quick check finds; where that is nothing, and a worker lives, show its check as it goes on."""
+    if Editor(draft).error_count:
+        return _show(request, draft, 400, checked=True)
+    if not preflight.worker_is_alive():
+        return _show(request, draft, checked=True)
+    found = preflight.request(request.user, draft.config, draft.engine)
+    return _show(request, draft, checked=True, **preflight_context(found))
 
 
 def _asked_for(request: PageRequest) -> str:
@@ -121,9 +131,11 @@ def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
             tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
         )
     except BadInput as problem:
-        if not Editor(draft).error_count:
+        found = Preflight.objects.filter(user=request.user).last()
+        more = {} if Editor(draft).error_count or found is None else preflight_context(found)
+        if not more and not Editor(draft).error_count:
             messages.error(request, str(problem))
-        return _show(request, draft, 400, checked=True, started=True)
+        return _show(request, draft, 400, checked=True, started=True, **more)
     drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
     messages.success(request, f"“{run.name}” waits in the queue.")
     return redirect(run)

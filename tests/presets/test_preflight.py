@@ -169,7 +169,7 @@ def test_what_is_wrong_with_a_draft_is_said_at_once(client, draft):
     draft.config["epochs"] = 0
     draft.save()
     answer = client.post("/preflights/start/", {"draft": draft.pk}, headers={"HX-Request": "true"})
-    assert "#field-epochs" in answer.content.decode() and not Preflight.objects.exists()
+    assert 'data-jump="epochs"' in answer.content.decode() and not Preflight.objects.exists()
 
 
 def test_the_page_shows_what_was_found(client, draft, config):
