@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.builtin.buckets import parse_resolution
 from engine.builtin.config import SampleConfig, TrainConfig
-from engine.builtin.enums import DataType, EMAMode, ModelFormat, TrainingMethod
+from engine.builtin.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
 from engine.interface.errors import Problem
 
 FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
@@ -16,6 +16,7 @@ FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.FINE_TUNE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
 }
 SAMPLE_SIZE_MULTIPLE = 8
+HIGH_LEARNING_RATE = 0.1
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -78,6 +79,31 @@ def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
 def _averages(config: TrainConfig) -> Iterator[Problem]:
     if config.ema != EMAMode.OFF and config.non_ema_sampling:
         yield Problem("non_ema_sampling", "has no effect: samples are drawn with the averaged weights", "warning")
+
+
+def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
+    """The rate of each part that is trained: its own, or the common one."""
+    rates = {}
+    for name in ("unet", "text_encoder"):
+        part = getattr(config, name)
+        if part.train:
+            own = part.learning_rate is not None
+            rates[f"{name}.learning_rate" if own else "learning_rate"] = (
+                part.learning_rate if own else config.learning_rate
+            )
+    for field, rate in rates.items():
+        if message := _doubt(config.optimizer.optimizer, rate):
+            yield Problem(field, message, "warning")
+
+
+def _doubt(optimizer: Optimizer, rate: float) -> str | None:
+    if rate == 0:
+        return "is 0, so nothing is learnt; raise it, or turn off the part's training"
+    if optimizer == Optimizer.PRODIGY:
+        return None if rate == 1 else f"is {rate:g}, but PRODIGY finds the rate itself and multiplies it by this; set 1"
+    if rate >= HIGH_LEARNING_RATE:
+        return f"is {rate:g}, far too high for {optimizer}; try 0.0001 for a LoRA or 0.00001 for FINE_TUNE"
+    return None
 
 
 def _losses(config: TrainConfig) -> Iterator[Problem]:
@@ -158,6 +184,7 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _trained_parts,
     _whole_parts,
     _averages,
+    _learning_rates,
     _losses,
     _noise,
     _concepts,

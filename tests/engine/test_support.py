@@ -123,7 +123,8 @@ def test_a_lora_as_onetrainers_presets_set_it_up_is_accepted():
 @pytest.mark.parametrize("optimizer", CHOICES["optimizer.optimizer"])
 @pytest.mark.parametrize("scheduler", CHOICES["learning_rate_scheduler"])
 def test_every_optimizer_goes_with_every_scheduler(optimizer, scheduler):
-    values = {"optimizer": {"optimizer": optimizer}, "learning_rate_scheduler": scheduler}
+    rate = 1.0 if optimizer == "PRODIGY" else 1e-5
+    values = {"optimizer": {"optimizer": optimizer}, "learning_rate_scheduler": scheduler, "learning_rate": rate}
     assert check(DATA | values) == []
 
 

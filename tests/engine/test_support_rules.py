@@ -92,3 +92,20 @@ def test_averaged_weights_make_the_plain_samples_a_warning():
 @pytest.mark.parametrize("name", ["model.ckpt", "old.PT"])
 def test_a_base_model_that_can_hold_programs_is_refused(name):
     assert errors({"base_model_name": f"/m/{name}"}) == {"base_model_name"}
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"learning_rate": 1.0}, ["learning_rate"]),
+        ({"learning_rate": 0}, ["learning_rate"]),
+        ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1e-4}, ["learning_rate"]),
+        ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1.0}, []),
+        ({"learning_rate": 1e-4, "unet": {"learning_rate": 2.0}}, ["unet.learning_rate"]),
+        ({"learning_rate": 1e-4, "text_encoder": {"train": False, "learning_rate": 0}}, []),
+    ],
+)
+def test_a_learning_rate_that_cannot_suit_the_optimizer_is_a_warning(values, fields):
+    problems = [problem for problem in check(DATA | values) if problem.field.endswith("learning_rate")]
+    assert [problem.field for problem in problems] == fields
+    assert not any(problem.is_error for problem in problems)
