@@ -1,0 +1,85 @@
+"""Trains with a OneTrainer checkout: `ONETRAINER_PYTHON engine/onetrainer/driver.py ATTEMPT_FOLDER`.
+
+Run by OneTrainer's own Python, with ONETRAINER_HOME in the environment. Standard library only,
+beside OneTrainer itself.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RESUME = "ONETRAINER_DRIVER_RESUME"  # how the processes of further GPUs learn of the backup
+
+
+def find_modules(home: Path) -> None:
+    """OneTrainer's modules first, and this project's last, so that neither hides the other's."""
+    beside = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() not in (beside, ROOT, home)]
+    sys.path.insert(0, str(home))
+    sys.path.append(str(ROOT))
+    os.chdir(home)  # OneTrainer finds its own loaders from there
+
+
+def main(folder: Path) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from engine.interface.reporting import Reporter
+
+    reporter = Reporter(folder)
+    reporter.start()
+    return reporter.run(lambda: train(folder, reporter))
+
+
+def train(folder: Path, reporter) -> str:
+    """Train as the attempt's spec says; return `finished` or `stopped`."""
+    from engine.onetrainer.driver_config import make_config
+    from engine.onetrainer.driver_failures import explained
+    from engine.onetrainer.driver_training import Training
+
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    with explained():
+        config = make_config(spec)
+        if config.multi_gpu:
+            os.environ["MASTER_PORT"] = str(free_port())
+        resume_from(spec.get("resume_from"))
+        return Training(config, reporter).run()
+
+
+def resume_from(backup) -> None:
+    """Have OneTrainer go on from exactly this backup, where it would look for the newest."""
+    from modules.util.config.TrainConfig import TrainConfig
+
+    os.environ[RESUME] = backup or ""
+    if backup:
+        TrainConfig.get_last_backup_path = lambda self: backup
+
+
+def free_port() -> int:
+    """A port for the processes of one training to meet at: two trainings on one machine need two."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def prepare_further_process() -> None:
+    """In a process of a further GPU, which torch started: stops are for the first one, which tells the others.
+
+    It ends with the first one by SIGINT, which torch has the kernel send, and which that one ignores for itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if os.environ.get(RESUME):
+        resume_from(os.environ[RESUME])
+
+
+if __name__ in ("__main__", "__mp_main__"):
+    folder_given = Path(sys.argv[1]).absolute() if __name__ == "__main__" else None
+    find_modules(Path(os.environ["ONETRAINER_HOME"]).resolve())
+    if folder_given is None:
+        prepare_further_process()
+    else:
+        sys.exit(main(folder_given))

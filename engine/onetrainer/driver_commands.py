@@ -1,0 +1,119 @@
+"""From the control channel to OneTrainer's commands, which are flags without an answer."""
+
+CLOSED = "The training ended before it could be done."
+PAUSED = "The run is paused: continue it first."
+
+
+class Bridge:
+    """Hands commands over between two steps, in the training's own thread, and says what became of each."""
+
+    def __init__(self, training, received, onetrainers):
+        self._training = training
+        self._received = received
+        self._commands = onetrainers
+        self._waiting = {}  # kind: commands that OneTrainer has and has not done yet
+        self._sampled = False
+        self._paused = None
+        received.set_on_command(self._look_for_stop)
+        self._look_for_stop(received)
+
+    def _look_for_stop(self, received):
+        """A stop is passed on at once, in whichever thread it comes: OneTrainer looks for it between two steps."""
+        if received.stop_requested:
+            self._commands.stop()
+            if not self.final_model_wanted():
+                self._training.config.backup_before_save = True
+
+    def final_model_wanted(self):
+        stop = self._received.stop_requested
+        return stop is None or stop.arguments.get("final_model", True)
+
+    def between_steps(self):
+        self._take()
+        while self._paused and not self._received.stop_requested:
+            self._received.wait()
+            self._take()
+
+    def heard(self, status):
+        """A default sample has no callback for its end: OneTrainer trains on when all are drawn."""
+        if status == "Sampling ...":
+            self._sampled = True
+        elif self._sampled:
+            self._sampled = False
+            while self._waiting.get("sample_default"):
+                self.done("sample_default", f"Drawn at step {self._training.progress.global_step}.")
+
+    def asked_for_sample(self):
+        waiting = self._waiting.get("sample_custom")
+        return waiting[0].id if waiting else None
+
+    def done(self, kind, detail):
+        for command in self._pop(kind):
+            self._training.callbacks.on_command_done(command, detail)
+
+    def failed(self, kind, error):
+        commands = self._pop(kind)
+        for command in commands:
+            self._training.callbacks.on_command_refused(command, f"It failed: {error}")
+        if not commands and kind != "sample_custom":
+            self._training.callbacks.on_warning(f"The {kind} could not be written: {error}")
+
+    def close(self):
+        """Answer everybody who still waits."""
+        for command in self._received.take():
+            self._waiting.setdefault(command.kind, []).append(command)
+        self.heard("ended")
+        self.done("stop", f"Stopped after step {self._training.progress.global_step}.")
+        for kind in list(self._waiting):
+            while self._waiting.get(kind):
+                for command in self._pop(kind):
+                    self._training.callbacks.on_command_refused(command, CLOSED)
+
+    def _pop(self, kind):
+        """Custom samples are drawn one by one; the other kinds are flags, so one deed answers all."""
+        waiting = self._waiting.get(kind, [])
+        popped = waiting[:1] if kind == "sample_custom" else list(waiting)
+        self._waiting[kind] = waiting[len(popped) :]
+        return popped
+
+    def _take(self):
+        for command in self._received.take():
+            if command.kind in ("pause", "continue"):
+                getattr(self, f"_{command.kind}")(command)
+            elif self._paused and command.kind != "stop":
+                self._training.callbacks.on_command_refused(command, PAUSED)
+            else:
+                self._hand_over(command)
+
+    def _hand_over(self, command):
+        if command.kind == "sample_custom":
+            try:
+                self._commands.sample_custom(self._sample(command.arguments))
+            except Exception as error:
+                self._training.callbacks.on_command_refused(command, f"It cannot be drawn: {error}")
+                return
+        elif command.kind != "stop":
+            getattr(self._commands, command.kind)()
+        self._waiting.setdefault(command.kind, []).append(command)
+
+    def _sample(self, settings):
+        from modules.util.config.SampleConfig import SampleConfig
+
+        return SampleConfig.default_values(self._training.config.model_type).from_dict(settings, migrate=False)
+
+    def _pause(self, command):
+        """Sound as nothing of OneTrainer runs meanwhile; with several GPUs the others would wait in vain."""
+        if self._training.config.multi_gpu:
+            reason = "A training on several GPUs cannot be paused: stop it, and continue from its backup."
+            self._training.callbacks.on_command_refused(command, reason)
+            return
+        self._paused = command
+        self._training.say("Paused", "paused")
+        step = self._training.progress.global_step
+        self._training.callbacks.on_command_done(command, f"Paused after step {step}.")
+
+    def _continue(self, command):
+        told = "It goes on." if self._paused else "It was not paused."
+        self._paused = None
+        self._training.say("Training ...")
+        self._training.callbacks.on_command_done(command, told)

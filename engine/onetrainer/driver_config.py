@@ -1,0 +1,126 @@
+"""The config of a run as OneTrainer's own TrainConfig, with what it would swallow turned into an error."""
+
+import io
+import json
+import os
+import re
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from engine.interface.errors import BadConfig, Problem
+
+COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
+CLOUD = "This site trains on its own machines: turn it off, or use OneTrainer itself."
+
+
+def make_config(spec):
+    """A TrainConfig, checked as far as can be before a model is loaded. Raises BadConfig."""
+    from modules.util.config.TrainConfig import TrainConfig
+
+    given = spec["config"]
+    config = TrainConfig.default_values()
+    problems = list(wrong_types(config, given))
+    told = io.StringIO()
+    with redirect_stdout(told):
+        config.from_dict(given, migrate="__version" in given)
+    problems += could_not_set(told.getvalue(), given)
+    if problems:
+        raise BadConfig(problems)
+    fill_optimizer(config, given.get("optimizer") or {})
+    adapt(config, spec)
+    problems = list(wrong_output(config))
+    if config.cloud.enabled:
+        problems.append(Problem("cloud.enabled", CLOUD))
+    if problems:
+        raise BadConfig(problems)
+    keep_lists_beside(config)
+    return config
+
+
+def wrong_types(config, given, prefix=""):
+    """What OneTrainer would take without a word: text as a switch, and a broken number cut to a whole one."""
+    for name, value in given.items():
+        kind = config.types.get(name)
+        if kind is bool and not isinstance(value, bool):
+            yield Problem(prefix + name, f"{value!r} is neither true nor false.")
+        elif kind is int and isinstance(value, float) and value != int(value):
+            yield Problem(prefix + name, f"{value!r} is not a whole number.")
+        elif isinstance(value, dict) and hasattr(getattr(config, name, None), "types"):
+            yield from wrong_types(getattr(config, name), value, f"{prefix}{name}.")
+
+
+def could_not_set(told, given):
+    """A problem for each complaint; what else was printed goes on to the log."""
+    for line in told.splitlines():
+        match = COULD_NOT.fullmatch(line)
+        if match:
+            paths = list(places(given, match["name"], match["value"])) or [match["name"]]
+            yield from (Problem(path, f"{match['value']!r} is not possible here.") for path in paths)
+        else:
+            sys.stdout.write(line + "\n")
+
+
+def places(value, name, text, prefix=""):
+    """The paths at which a field of this name has this value: OneTrainer tells only the name."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if key == name and str(item) == text:
+            yield f"{prefix}{key}"
+        yield from places(item, name, text, f"{prefix}{key}.")
+
+
+def fill_optimizer(config, given):
+    """What the run does not say of its optimizer is that optimizer's own default."""
+    from modules.util.optimizer_util import OPTIMIZER_DEFAULT_PARAMETERS
+
+    for name, value in OPTIMIZER_DEFAULT_PARAMETERS.get(config.optimizer.optimizer, {}).items():
+        if name not in given:
+            setattr(config.optimizer, name, value)
+
+
+def adapt(config, spec):
+    """What must be so for a training within the site, whatever the config says."""
+    config.tensorboard = False  # its server would outlive a killed training
+    config.cache_dir = str(Path(config.workspace_dir) / "cache")  # OneTrainer empties it: no other run may share it
+    config.continue_last_backup = bool(spec.get("resume_from"))
+    if config.continue_last_backup:
+        config.clear_cache_before_training = False
+    token = os.environ.get("HF_TOKEN")
+    if token:
+        config.secrets.huggingface_token = token
+
+
+def wrong_output(config):
+    """What OneTrainer would find out only when all is trained."""
+    possible = getattr(config.model_type, "supported_output_formats", None)
+    if possible and config.output_model_format not in possible(config.training_method):
+        choices = ", ".join(str(one) for one in possible(config.training_method))
+        yield Problem(
+            "output_model_format",
+            f"{config.output_model_format} does not fit {config.training_method} of {config.model_type}: choose one of "
+            f"{choices}.",
+        )
+    target = Path(config.output_model_destination)
+    folder = target if target.is_dir() else target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        yield Problem("output_model_destination", f"{folder} cannot be written: choose another folder.")
+
+
+def keep_lists_beside(config):
+    """Inline concepts and samples as files too: OneTrainer copies those into each backup, which can then be resumed."""
+    folder = Path(config.workspace_dir) / "lists"
+    for items, field, name in (
+        (config.concepts, "concept_file_name", "concepts.json"),
+        (config.samples, "sample_definition_file_name", "samples.json"),
+    ):
+        if items is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps([item.to_dict() for item in items], indent=4)
+            (folder / name).write_text(text, encoding="utf-8")
+            setattr(config, field, str(folder / name))

@@ -1,0 +1,58 @@
+"""Metrics from what OneTrainer writes to TensorBoard, and callbacks whose failures are not swallowed."""
+
+import time
+import traceback
+from typing import Any
+
+from engine.onetrainer.scalars import NAMES
+
+
+def guarded(callbacks, function):
+    """OneTrainer drops what a callback raises: this says it, and training goes on."""
+
+    def call(*args):
+        try:
+            function(*args)
+        except Exception as error:
+            callbacks.on_warning(f"Something about the training could not be told: {error}", traceback.format_exc())
+
+    return call
+
+
+class Metrics:
+    """Collects the scalars of one step, and tells them together when the step is done."""
+
+    def __init__(self, callbacks):
+        self._callbacks = callbacks
+        self._values = {}
+        self._step = 0
+        self._timed = None
+
+    def writer(self, kind: Any) -> Any:
+        """A SummaryWriter for OneTrainer that tells each scalar here too."""
+        metrics = self
+
+        class ToldSummaryWriter(kind):
+            def add_scalar(self, tag, scalar_value, global_step=None, *args, **kwargs):
+                super().add_scalar(tag, scalar_value, global_step, *args, **kwargs)
+                metrics.add(tag, float(scalar_value), global_step or 0)
+
+        return ToldSummaryWriter
+
+    def add(self, tag, value, step):
+        if step != self._step:
+            self.flush()
+            self._step = step
+        self._values[NAMES.get(tag, tag)] = value
+
+    def step_done(self):
+        now = time.monotonic()
+        if self._timed is not None and "loss" in self._values:
+            self._values["steps_per_second"] = 1 / max(1e-6, now - self._timed)
+        self._timed = now
+        self.flush()
+
+    def flush(self):
+        if self._values:
+            values, self._values = self._values, {}
+            self._callbacks.on_metrics(self._step, values)

@@ -1,0 +1,153 @@
+"""One training: OneTrainer's trainer, with ears on all that it does and a guard before all that it writes."""
+
+from pathlib import Path
+from typing import Any
+
+from engine.interface.errors import BadData, NotFinite
+from engine.interface.progress import TrainProgress
+from engine.onetrainer.driver_commands import Bridge
+from engine.onetrainer.driver_failures import NOT_FINITE
+from engine.onetrainer.driver_files import Artifacts, Samples
+from engine.onetrainer.driver_reports import Metrics, guarded
+
+PHASES = {
+    "Training ...": "training",
+    "Sampling ...": "sampling",
+    "Saving": "saving",
+    "Saving the final model": "saving",
+    "Creating backup": "backup",
+    "Caching": "caching",
+    "Starting epoch/caching": "caching",
+    "creating the data loader/caching": "caching",
+    "Calculating validation loss": "training",
+}
+
+
+class Training:
+    """Puts itself between OneTrainer's classes and the attempt's journal, then trains."""
+
+    def __init__(self, config, reporter):
+        from modules.util.commands.TrainCommands import TrainCommands
+
+        self.config = config
+        self.reporter = reporter
+        self.callbacks = reporter.callbacks()
+        self.progress = TrainProgress()
+        self.max_step = None
+        self.inner: Any = None  # the trainer that trains; with several GPUs another one is around it
+        self.phase = ""
+        self.commands = TrainCommands()
+        self.metrics = Metrics(self.callbacks)
+        self.bridge = Bridge(self, reporter.commands, self.commands)
+        self.artifacts = Artifacts(self)
+        self.samples = Samples(self)
+
+    def run(self):
+        """Train to an end; return how it ended."""
+        from modules.util import create
+
+        self.say("loading the model")
+        self._put_in_place()
+        trainer = create.create_trainer(self.config, self._onetrainers_callbacks(), self.commands)
+        trainer.start()
+        trainer.train()
+        self._must_have_trained()
+        trainer.end()
+        self.artifacts.report()
+        self.bridge.close()
+        return "stopped" if self.reporter.commands.stop_requested else "finished"
+
+    def say(self, status, phase=None):
+        self.callbacks.on_update_status(status)
+        phase = phase or PHASES.get(status, "loading")
+        if phase != self.phase:
+            self.phase = phase
+            self.callbacks.on_phase(phase)
+
+    # -- what OneTrainer calls ---------------------------------------------------------------------------------
+
+    def _onetrainers_callbacks(self):
+        from modules.util.callbacks.TrainCallbacks import TrainCallbacks
+
+        return TrainCallbacks(
+            on_update_train_progress=guarded(self.callbacks, self._on_progress),
+            on_update_status=guarded(self.callbacks, self._on_status),
+            on_sample_default=guarded(self.callbacks, self.samples.drawn),
+            on_sample_custom=guarded(self.callbacks, self.samples.drawn),
+            on_update_sample_default_progress=self.callbacks.on_update_sample_default_progress,
+            on_update_sample_custom_progress=self.callbacks.on_update_sample_custom_progress,
+        )
+
+    def _on_progress(self, progress, max_step, max_epoch):
+        self._copy(progress)
+        self.max_step = max_step
+        self.metrics.step_done()
+        self.callbacks.on_update_train_progress(self.progress, max_step, max_epoch)
+        self.artifacts.report()
+        self.bridge.between_steps()
+
+    def _on_status(self, status):
+        self.artifacts.report()
+        self.bridge.heard(status)
+        self.say(status)
+
+    def _copy(self, progress):
+        self.progress = TrainProgress(progress.epoch, progress.epoch_step, progress.epoch_sample, progress.global_step)
+
+    # -- guards ------------------------------------------------------------------------------------------------
+
+    def _put_in_place(self):
+        from modules.modelSampler.BaseModelSampler import BaseModelSampler
+        from modules.trainer import GenericTrainer as module
+        from modules.trainer.BaseTrainer import BaseTrainer
+
+        module.SummaryWriter = self.metrics.writer(module.SummaryWriter)
+        self._guard(module.GenericTrainer)
+        make_saver, make_sampler = BaseTrainer.create_model_saver, BaseTrainer.create_model_sampler
+        BaseTrainer.create_model_saver = lambda trainer: self.artifacts.watch(make_saver(trainer))
+        BaseTrainer.create_model_sampler = lambda trainer, model: self.samples.watch(make_sampler(trainer, model))
+        BaseModelSampler.save_sampler_output = staticmethod(self.samples.keep(BaseModelSampler.save_sampler_output))
+
+    def _guard(self, kind):
+        """After a failure, end() closes what is open and writes nothing; MultiTrainer calls it by itself."""
+        train, end = kind.train, kind.end
+
+        def guarded_train(trainer):
+            self.inner = trainer
+            self._copy(trainer.model.train_progress)
+            try:
+                train(trainer)
+            except BaseException:
+                trainer.one_step_trained = False
+                self.metrics.flush()
+                end(trainer)
+                raise
+            finally:
+                self.metrics.flush()
+
+        def guarded_end(trainer):
+            if trainer.one_step_trained:
+                self.refuse_bad_weights()
+            end(trainer)
+
+        kind.train, kind.end = guarded_train, guarded_end
+
+    def refuse_bad_weights(self):
+        """The last step can break the weights though its own loss was finite. Raises NotFinite."""
+        for parameter in self.inner.parameters:
+            if not bool(parameter.isfinite().all()):
+                raise NotFinite(NOT_FINITE.format(error="the weights are not finite"))
+
+    def _must_have_trained(self):
+        """OneTrainer calls it a success when there was nothing to do."""
+        if self.config.only_cache or self.reporter.commands.stop_requested or self.inner.one_step_trained:
+            return
+        if self.max_step == 0:
+            raise BadData("There is no whole batch to train on: add pictures to the concepts, or lower batch_size.")
+        if self.max_step is None:
+            raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
+        raise BadData("No step of the optimizer was made: lower gradient_accumulation_steps, or raise epochs.")
+
+    @property
+    def workspace(self):
+        return Path(self.config.workspace_dir)

@@ -1,0 +1,28 @@
+"""Draws a sample: a file first, the callback then."""
+
+import os
+
+from modules.util.enum.kinds import FileType
+
+
+class ModelSamplerOutput:
+    def __init__(self, file_type, data):
+        self.file_type, self.data = file_type, data
+
+
+class BaseModelSampler:
+    @staticmethod
+    def save_sampler_output(sampler_output, destination, image_format, video_format, audio_format, fps=24):
+        os.makedirs(os.path.dirname(destination), exist_ok=True)
+        with open(destination + image_format.extension(), "wb") as file:
+            file.write(sampler_output.data)
+
+    def sample(
+        self, sample_config, destination, image_format, video_format, audio_format, on_sample, on_update_progress
+    ):
+        if sample_config.prompt == "fail":
+            raise RuntimeError("this prompt cannot be drawn")
+        on_update_progress(1, 1)
+        output = ModelSamplerOutput(FileType.IMAGE, f"{sample_config.prompt} {sample_config.seed}".encode())
+        self.save_sampler_output(output, destination, image_format, None, None)
+        on_sample(output)

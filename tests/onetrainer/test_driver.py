@@ -1,0 +1,164 @@
+"""The driver on the stand-in checkout, and the same on a real one where ONETRAINER_HOME is set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from pathlib import Path
+
+FOREVER = 100_000
+
+
+def test_a_training_ends_with_a_model_a_backup_and_a_loss_of_each_step(start):
+    attempt = start(ema="CPU").wait()
+    assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
+    metrics = attempt.data("metrics")
+    assert [data["step"] for data in metrics] == [0, 1, 2, 3]
+    assert {"loss", "smooth_loss", "ema_decay"} <= set(metrics[0]["values"])
+    assert any(name.startswith("lr/") for name in metrics[0]["values"])
+    model = next(data for data in attempt.data("artifact") if data["kind"] == "model")
+    assert model["sha256"] == hashlib.sha256(Path(model["path"]).read_bytes()).hexdigest()
+    assert (model["global_step"], model["size"]) == (4, Path(model["path"]).stat().st_size)
+    assert len(attempt.artifacts("backup")) == 1
+
+
+def test_progress_is_told_as_it_was_at_each_step_and_a_status_once(start):
+    attempt = start().wait()
+    assert [data["global_step"] for data in attempt.data("progress")] == [1, 2, 2, 3, 4, 4]
+    statuses = [data["text"] for data in attempt.data("status")]
+    assert all(one != next_one for one, next_one in zip(statuses, statuses[1:], strict=False))
+    assert {"loading the model", "Training ...", "Saving the final model"} <= set(statuses)
+
+
+def test_a_backup_can_be_resumed_with_its_concepts_and_samples_and_keeps_the_cache(start, tmp_path):
+    first = start().wait()
+    backup = first.artifacts("backup")[0]
+    for name in ("concepts.json", "samples.json"):
+        assert len(json.loads((backup / "onetrainer_config" / name).read_text())) == 1
+    kept = tmp_path / "workspace/cache/image/kept"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch()
+    (tmp_path / "workspace/backup/9999-12-31_23-59-59-backup-9-9-9").mkdir()
+    second = start(resume_from=backup, epochs=3).wait()
+    assert second.data("ended") == [{"reason": "finished"}], second.log
+    assert [data["step"] for data in second.data("metrics")] == [4, 5]
+    assert kept.exists()
+
+
+def test_a_model_that_is_there_is_kept_aside(start, tmp_path):
+    (tmp_path / "model.safetensors").write_text("precious")
+    start().wait()
+    assert [path.read_text() for path in tmp_path.glob("model-before-*.safetensors")] == ["precious"]
+
+
+def test_nan_ends_the_training_with_a_reason_and_writes_nothing(start, tmp_path):
+    (tmp_path / "model.safetensors").write_text("precious")
+    attempt = start(learning_rate=1e30).wait()
+    assert attempt.data("failed")[0]["reason"] == "nan", attempt.log
+    assert (tmp_path / "model.safetensors").read_text() == "precious"
+    assert attempt.data("artifact") == [] and not (tmp_path / "workspace/backup").exists()
+
+
+def test_a_missing_model_is_a_reason(start, tmp_path):
+    assert start(base_model_name=str(tmp_path / "none")).wait().data("failed")[0]["reason"] == "missing_model"
+
+
+def test_fewer_pictures_than_a_batch_is_a_failure(start, tmp_path):
+    failed = start(batch_size=8).wait().data("failed")[0]
+    assert failed["reason"] == "bad_data" and "batch_size" in failed["message"]
+
+
+def test_an_empty_data_set_is_a_failure(start, pictures):
+    for path in pictures.iterdir():
+        path.unlink()
+    assert start().wait().data("failed")[0]["reason"] == "bad_data"
+
+
+def test_a_missing_folder_of_pictures_is_a_reason(start, tmp_path):
+    assert start(concepts=[{"path": str(tmp_path / "none")}]).wait().data("failed")[0]["reason"] == "bad_data"
+
+
+def test_what_cannot_be_set_is_named_by_its_path(start):
+    failed = start(samples=[{"prompt": "a", "seed": "many"}], epochs="few").wait().data("failed")[0]
+    assert failed["reason"] == "bad_config"
+    assert "epochs:" in failed["message"] and "samples.0.seed:" in failed["message"]
+
+
+def test_text_is_no_switch_and_a_broken_number_no_count(start):
+    message = start(only_cache="false", epochs=2.7).wait().data("failed")[0]["message"]
+    assert "only_cache:" in message and "epochs:" in message
+
+
+def test_a_wrong_output_format_is_found_before_training(start):
+    attempt = start(output_model_format="SAFETENSORS").wait()
+    assert attempt.data("failed")[0]["message"].startswith("output_model_format:")
+    assert attempt.data("progress") == []
+
+
+def test_a_destination_that_cannot_be_made_is_found_before_training(start, tmp_path):
+    (tmp_path / "file").touch()
+    attempt = start(output_model_destination=str(tmp_path / "file/model.safetensors")).wait()
+    assert attempt.data("failed")[0]["message"].startswith("output_model_destination:")
+
+
+def test_samples_are_told_with_path_prompt_seed_and_average(start):
+    attempt = start(ema="CPU", sample_after=1, sample_after_unit="STEP", epochs=1).wait()
+    samples = attempt.data("sample")
+    assert {sample["is_ema"] for sample in samples} == {True, False}
+    assert all(Path(sample["path"]).is_file() for sample in samples)
+    assert len({sample["path"] for sample in samples}) == len(samples)
+    assert {(s["prompt"], s["settings"]["seed"], s["index"]) for s in samples} == {("a red star", 7, 0)}
+
+
+def test_custom_samples_of_one_moment_are_files_of_their_own_and_answer_each_command(start):
+    attempt = start(epochs=FOREVER).wait_for_steps(1)
+    attempt.send("pause")
+    attempt.wait_for("command_done", id="pause")
+    attempt.send("backup", "early")
+    assert "paused" in attempt.wait_for("command_refused", id="early")["detail"]
+    attempt.send("continue")
+    for number in range(3):
+        attempt.send(
+            "sample_custom", f"custom{number}", prompt=f"star {number}", width=64, height=64, diffusion_steps=1
+        )
+    for number in range(3):
+        attempt.wait_for("command_done", id=f"custom{number}")
+    samples = attempt.data("sample")
+    assert [(one["prompt"], one["command_id"]) for one in samples] == [(f"star {n}", f"custom{n}") for n in range(3)]
+    assert len({sample["path"] for sample in samples}) == 3
+
+
+def test_each_command_is_done_and_a_stop_keeps_what_was_trained(start):
+    attempt = start(epochs=FOREVER).wait_for_steps(1)
+    for kind in ("sample_default", "backup", "save"):
+        attempt.send(kind)
+        attempt.wait_for("command_done", id=kind)
+    attempt.send("stop")
+    attempt.wait()
+    assert attempt.data("ended") == [{"reason": "stopped"}], attempt.log
+    assert (len(attempt.artifacts("save")), len(attempt.artifacts("model"))) == (1, 1)
+    assert "stop" in [data["id"] for data in attempt.data("command_done")]
+
+
+def test_sigterm_stops_after_the_step_and_saves(start):
+    attempt = start(epochs=FOREVER).wait_for_steps(1)
+    os.kill(attempt.process.identity.pid, signal.SIGTERM)
+    attempt.wait()
+    assert attempt.data("ended") == [{"reason": "stopped"}], attempt.log
+    assert attempt.artifacts("model") and attempt.artifacts("backup")
+
+
+def test_a_stop_without_a_model_leaves_a_backup_alone(start):
+    attempt = start(epochs=FOREVER, backup_before_save=False).wait_for_steps(1)
+    attempt.send("stop", final_model=False)
+    attempt.wait()
+    assert (len(attempt.artifacts("backup")), attempt.artifacts("model")) == (1, []), attempt.log
+
+
+def test_a_token_is_never_written(start, tmp_path, checkout):
+    checkout.environment["HF_TOKEN"] = "hf_private_token"
+    start(offline_mode=True).wait()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files and not any(b"hf_private_token" in path.read_bytes() for path in files)
