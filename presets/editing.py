@@ -7,9 +7,10 @@ from typing import Any
 
 from django.http import QueryDict
 
-from presets import drafts
+from presets import drafts, lists
 from presets.editor import Editor
 from presets.editor_form import Spec
+from presets.editor_lists import opened_after, paths_of_items
 from presets.editor_values import value_of
 from presets.errors import BadInput, StaleDraft
 from presets.models import Draft
@@ -68,8 +69,12 @@ def _facts(data: QueryDict) -> Iterator[tuple[str, str]]:
             yield name.removeprefix(FACT), str(data[name]).replace("\r\n", "\n")
 
 
-def take_changes(draft: Draft, asked: dict[str, Any]) -> None:
-    """Do what a script of the page asks: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`."""
+def take_changes(draft: Draft, asked: dict[str, Any]) -> set[str]:
+    """Do what a script of the page asks: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`.
+
+    `list` is a step on a list, with its `text`. Returns the items of lists that are open then, of those in `open`.
+    """
+    opened = paths_of_items(asked.get("open"))
     revision = _known(draft, asked)
     if facts := asked.get("facts"):
         drafts.change_facts(draft, revision, _object(facts, "facts"))
@@ -80,8 +85,18 @@ def take_changes(draft: Draft, asked: dict[str, Any]) -> None:
         drafts.apply(draft, revision, read, label)
     if path := asked.get("reset"):
         reset(draft, revision, str(path), bool(asked.get("to_start")))
+    if command := asked.get("list"):
+        opened = _step(draft, revision, str(command), str(asked.get("text", "")), opened)
     if verb := VERBS.get(str(asked.get("do", ""))):
         verb(draft, revision)
+    return opened
+
+
+def _step(draft: Draft, revision: int, command: str, text: str, opened: set[str]) -> set[str]:
+    field = command.partition(":")[0]
+    count = len(lists.items_of(draft, field)) if field in lists.KINDS else 0
+    lists.do(draft, revision, command, text)
+    return opened_after(opened, command, count)
 
 
 def _known(draft: Draft, asked: dict[str, Any]) -> int:

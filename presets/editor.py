@@ -11,7 +11,9 @@ from typing import Any
 from engine.interface.errors import Problem
 from presets import configs, drafts
 from presets.editor_form import Choice, Form, Spec, Tab, applies, form_of, why_not
+from presets.editor_lists import ListField, Part
 from presets.editor_values import shown, text_of
+from presets.lists import KINDS
 from presets.models import Draft
 from presets.paths_in_configs import MISSING, value_at
 
@@ -59,7 +61,7 @@ class Field:
 @dataclass(frozen=True)
 class Section:
     title: str
-    fields: list[Field]
+    fields: list[Field | ListField]
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,11 @@ class TabLink:
 class Editor:
     """Everything that the templates need of one draft; computed once, when it is first asked for."""
 
-    def __init__(self, draft: Draft, tab: str | None = None, typed: dict[str, str] | None = None):
+    def __init__(
+        self, draft: Draft, tab: str | None = None, typed: dict[str, str] | None = None, opened: Iterable[str] = ()
+    ):
         self.draft = draft
+        self.opened = frozenset(opened)  # items of lists whose fields are shown, such as concepts.0
         self.typed = typed or {}
         self.form: Form = form_of(draft.engine)
         self.tab: Tab = self.form.tab(tab)
@@ -150,19 +155,32 @@ class Editor:
 
     @property
     def sections(self) -> list[Section]:
-        return [Section(title, [self.field(spec) for spec in specs]) for title, specs in self.tab.sections]
+        return [
+            Section(title, [self.list_of(field) or field for field in map(self.field, specs)])
+            for title, specs in self.tab.sections
+        ]
 
     @property
     def fields(self) -> Iterator[Field]:
         for spec in self.tab.specs:
             yield self.field(spec)
 
-    def items(self, list_path: str) -> list[list[Field]]:
-        """The fields of each item of a list such as `concepts`, for pages that show them one by one."""
-        found = value_at(self.config, list_path)
-        specs = self.form.items_of(list_path)
-        count = len(found) if isinstance(found, list) else 0
-        return [[self.field(spec, spec.path.replace("*", str(index), 1)) for spec in specs] for index in range(count)]
+    def list_of(self, field: Field) -> ListField | None:
+        """The list with its items, where the field is one that is shown so."""
+        is_shown = field.spec.kind == "list" and field.path in KINDS and not field.why_not
+        return ListField(self, field) if is_shown else None
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """All of the open tab that is drawn again by itself."""
+        for field in self.fields:
+            shown = self.list_of(field)
+            if shown is None:
+                yield Part(field.path, field.state, "field", {"field": field})
+                continue
+            yield from shown.parts
+            for one in shown.item_fields:
+                yield Part(one.path, one.state, "field", {"field": one})
 
     def field(self, spec: Spec, path: str = "") -> Field:
         """The field as it stands; `path` has the item's number where the field belongs to a list."""

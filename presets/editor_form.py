@@ -13,7 +13,7 @@ from engine.schema import value_at, walk
 Schema = dict[str, Any]
 LEFT_OUT = ("cloud",)  # its tab's help says why; what a config holds of it is kept
 NOT_FIELDS = ("secrets",)  # tokens are kept apart
-BROWSE = {"folder": "folder", "file": "file", "save_path": "save", "model": "file"}
+BROWSE = {"folder": "folder", "file": "file", "save_path": "save", "model": "model"}
 MOST_NAMED = 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -10,14 +11,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import APIException
 
 from engine.engines import ENGINES
 from onetrainer_site.pages import PageRequest, trainers_only
-from presets import configs, drafts, json_text
+from presets import configs, drafts, json_text, lists
 from presets.editing import VERBS, Unsaved, reset, take_changes, take_form
 from presets.editor import Editor
+from presets.editor_lists import Part, paths_of_items
 from presets.editor_search import search
 from presets.errors import BadInput, DomainError, NotNow, StaleDraft
 from presets.library import change_preset
@@ -55,12 +58,12 @@ def edit(request: PageRequest, pk: int) -> HttpResponse:
     draft = _draft(request, pk)
     try:
         asked = _asked(request)
-        take_changes(draft, asked)
+        opened = take_changes(draft, asked)
     except DomainError as problem:
         status = 409 if isinstance(problem, StaleDraft) else 400
         newest = Draft.objects.filter(pk=pk).values_list("revision", flat=True).first()
         return JsonResponse({"detail": str(problem), "revision": newest}, status=status)
-    return JsonResponse(_difference(request, Editor(draft, str(asked.get("tab", ""))), asked))
+    return JsonResponse(_difference(request, Editor(draft, str(asked.get("tab", "")), opened=opened), asked))
 
 
 def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +76,21 @@ def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> 
     if not isinstance(seen, dict):
         parts["editor-tab"] = _render(request, "tab", context)
     else:
-        changed = (field for field in editor.fields if seen.get(field.path) != field.state)
-        answer["fields"] = {field.path: _render(request, "field", {"field": field}) for field in changed}
+        changed = [part for part in editor.parts if seen.get(part.path) != part.state]
+        answer["fields"] = {part.path: _render(request, part.template, part.context) for part in _outermost(changed)}
     if asked.get("json"):
         answer["json"] = json_text.as_text(editor.draft.config)
     return answer
+
+
+def _outermost(parts: list[Part]) -> Iterator[Part]:
+    """Without those that are drawn within another one anyway."""
+    drawn: list[str] = []
+    for part in parts:
+        if not part.path.startswith(tuple(f"{one.removesuffix(':body')}." for one in drawn)):
+            yield part
+        if part.template in ("list", "list_body"):
+            drawn.append(part.path)
 
 
 def _facts(draft: Draft) -> dict[str, str]:
@@ -172,6 +185,9 @@ def take_post(request: PageRequest, draft: Draft) -> str:
         if path := request.POST.get(name):
             reset(draft, draft.revision, path, to_start)
             return ""
+    if command := request.POST.get("list"):
+        lists.do(draft, draft.revision, command, request.POST.get(f"list:{command.partition(':')[0]}", ""))
+        return ""
     verb = request.POST.get("do", "")
     if step := VERBS.get(verb):
         step(draft, draft.revision)
@@ -184,7 +200,15 @@ def take_post(request: PageRequest, draft: Draft) -> str:
 
 def same_tab(request: PageRequest, draft: Draft) -> HttpResponse:
     tab = request.POST.get("to") or request.POST.get("tab", "")
-    return redirect(f"{_address_of(draft)}?tab={tab}" if tab.replace("_", "").isalnum() else _address_of(draft))
+    if not tab.replace("_", "").isalnum():
+        return redirect(_address_of(draft))
+    items = [("item", item) for item in sorted(opened_in(request))]
+    return redirect(f"{_address_of(draft)}?{urlencode([('tab', tab), *items])}")
+
+
+def opened_in(request: HttpRequest) -> set[str]:
+    """The items of lists that the address, or the form, says are open."""
+    return paths_of_items((request.POST if request.method == "POST" else request.GET).getlist("item"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -222,7 +246,7 @@ def _renewed(draft: Draft, preset: Preset) -> Draft:
 
 def show_preset(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
     tab = request.POST.get("tab") or request.GET.get("tab")
-    editor = Editor(draft, tab)
+    editor = Editor(draft, tab, opened=opened_in(request))
     newer = draft.preset is not None and (editor.start_version or 0) < draft.preset.version
     context = page_context(request, editor) | {"newer": newer} | more
     return render(request, "presets/editor/preset.html", context, status=status)

@@ -18,7 +18,7 @@ from presets.editing import Unsaved
 from presets.editor import Editor
 from presets.errors import BadInput, DomainError
 from presets.models import Draft, Preflight, Preset, PresetVersion
-from presets.views_editor import page_context, same_tab, take_post
+from presets.views_editor import opened_in, page_context, same_tab, take_post
 from presets.views_preflight import preflight_context
 from training.models import Run
 from training.service import TrainerService
@@ -149,7 +149,8 @@ def _version_of(draft: Draft) -> PresetVersion | None:
 
 def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
     kind, _, value = draft.start.partition(":")
-    context = page_context(request, Editor(draft, request.POST.get("tab") or request.GET.get("tab")))
+    editor = Editor(draft, request.POST.get("tab") or request.GET.get("tab"), opened=opened_in(request))
+    context = page_context(request, editor)
     context |= {
         "presets": Preset.objects.listed().only("pk", "name"),
         "start_preset": int(value) if kind == "preset" else None,

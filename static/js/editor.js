@@ -3,6 +3,7 @@
 import { Draft } from "./editor_draft.js";
 import { busyInput, jump, showAnswer } from "./editor_fields.js";
 import { startJson } from "./editor_json.js";
+import { follow, listStep, openFor, startLists } from "./lists.js";
 import { startSearch } from "./editor_search.js";
 
 const TYPING = 400; // ms of rest after a keystroke until it is sent
@@ -127,6 +128,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   if (button?.name === "reset") draft.reset(button.value, false);
   else if (button?.name === "reset-start") draft.reset(button.value, true);
+  else if (button?.name === "list") draft.ask(listStep(button)).then(() => follow(button.value));
   else if (button?.dataset.do) step(button.dataset.do);
   else sendNow();
 });
@@ -145,6 +147,7 @@ async function openTab(name, remember = true) {
 
 async function jumpTo(path, tab, target, why = "") {
   if (tab && tab !== draft.tab) await openTab(tab);
+  if (path) await openFor(path, draft);
   jump(path, target, why);
 }
 
@@ -244,6 +247,7 @@ addEventListener("beforeunload", (event) => {
 document.addEventListener("visibilitychange", () => (document.hidden ? draft.leave() : draft.look()));
 
 draft.comeBack();
+startLists(draft, form);
 startSearch(document.getElementById("editor-search"), jumpTo);
 const json = startJson(draft, root);
 if (location.hash.startsWith("#field-")) {

@@ -1,6 +1,8 @@
 // One draft on the server: changes go one after another, each with the revision that it was made on.
 // What is typed while a request is on its way waits, and goes with the next one.
 
+import { openItems } from "./lists.js";
+
 const RETRY = [1000, 2000, 5000, 10_000]; // ms between tries while the server cannot be reached
 const LEFT_FOR = 10_000; // ms; a page that comes back within that time looks whether its last words arrived
 const REQUEST = { "Content-Type": "application/json" };
@@ -72,7 +74,7 @@ export class Draft {
     this.onState("sending");
     this.sending = true;
     const body = { revision: this.revision, tab: this.tab, ...what };
-    if (body.tab === this.tab) body.seen = seenFields();
+    if (body.tab === this.tab) [body.seen, body.open] = [seenFields(), openItems()];
     if (document.getElementById("editor-json")) body.json = true;
     let response;
     try {

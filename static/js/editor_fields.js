@@ -57,7 +57,7 @@ function showField(path, html, draft) {
   const made = parse(html);
   const input = old.querySelector("[data-input]");
   const next = made.querySelector("[data-input]");
-  const kept = input && next && input.tagName === next.tagName && (input === document.activeElement || draft.isTyped(path));
+  const kept = old.matches(".field") && input && next && input.tagName === next.tagName && (input === document.activeElement || draft.isTyped(path));
   if (kept) showAround(old, made, input, next, draft.isTyped(path));
   else replace(old, made);
 }

@@ -99,7 +99,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(client, user
     assert 'href="?tab=' in page and "#field-concepts" in page
     typed = inputs(page)
     assert (typed["field:epochs"], typed["fact:name"]) == ("many", "Mine")
-    assert "/nowhere/at/all" in shown(client, "concepts")
+    assert "/nowhere/at/all" in client.get(ADDRESS, {"tab": "concepts"}).text
 
 
 @pytest.mark.parametrize("text", ["{", "[1", "NaN"])
