@@ -83,7 +83,9 @@ ONETRAINER = Engine(
     check=onetrainer_schema.check,
     command=_onetrainer_command,
     is_whole=is_complete,
-    capabilities=frozenset({"stop", "sample_default", "sample_custom", "backup", "save", "resume"}),
+    capabilities=frozenset(
+        {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
+    ),
 )
 CONFIGURED = (BUILTIN, ONETRAINER) if os.environ.get("ONETRAINER_HOME") else (BUILTIN,)
 ENGINES = {engine.name: engine for engine in CONFIGURED}
