@@ -110,9 +110,9 @@ class Editor:
         self.draft = draft
         self.opened = frozenset(opened)  # items of lists whose fields are shown, such as concepts.0
         self.typed = typed or {}
+        self.config = configs.full_config(draft.engine, draft.config)  # raises BadInput where there is no such engine
         self.form: Form = form_of(draft.engine)
         self.tab: Tab = self.form.tab(tab)
-        self.config = configs.full_config(draft.engine, draft.config)
 
     # -- problems ----------------------------------------------------------------------------------------------
 

@@ -50,6 +50,12 @@ class Spec:
         return self.path.rpartition(".")[2]
 
     @functools.cached_property
+    def suffix(self) -> str:
+        """The unit, where the title does not name it already, as “Warm-up steps” does."""
+        words = {word.removesuffix("s") for word in self.title.lower().split()}
+        return "" if self.unit.lower().removesuffix("s") in words else self.unit
+
+    @functools.cached_property
     def haystack(self) -> str:
         return f"{self.path} {self.path.replace('_', ' ')} {self.title} {self.help} {self.section}".lower()
 

@@ -93,18 +93,18 @@ def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
 @login_required
 @trainers_only
 def new_preset(request: PageRequest) -> HttpResponse:
-    """Make a preset from what is typed."""
+    """Make a preset of the name that is typed, and open it in the editor; or make it of a config at once."""
     if request.method != "POST":
-        return render(request, "presets/new.html", {"typed": {"config": "{\n}"}, "errors": {}})
+        return render(request, "presets/new.html", {"typed": {}, "errors": {}})
     typed = {name: request.POST.get(name, "") for name in ("name", "description", "config")}
     try:
         facts = {"name": typed["name"].strip(), "description": typed["description"]}
-        saved = create_preset({**facts, "config": _parsed(typed["config"])}, by=request.user)
+        saved = create_preset({**facts, "config": _parsed(typed["config"].strip() or "{}")}, by=request.user)
     except BadInput as problem:
         context = {"typed": typed, "errors": _errors(problem)}
         return render(request, "presets/new.html", context, status=400)
     messages.success(request, f"The preset “{saved.name}” was saved.")
-    return redirect("preset", saved.pk)
+    return redirect("preset" if saved.config else "preset-edit", saved.pk)
 
 
 def _parsed(text: str) -> dict[str, Any]:

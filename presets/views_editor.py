@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import APIException
 
-from engine.engines import ENGINES
+from engine import engines
 from onetrainer_site.pages import PageRequest, trainers_only
 from presets import configs, drafts, json_text, lists
 from presets.editing import VERBS, Unsaved, reset, take_changes, take_form
@@ -59,11 +59,12 @@ def edit(request: PageRequest, pk: int) -> HttpResponse:
     try:
         asked = _asked(request)
         opened = take_changes(draft, asked)
+        editor = Editor(draft, str(asked.get("tab", "")), opened=opened)
     except DomainError as problem:
         status = 409 if isinstance(problem, StaleDraft) else 400
         newest = Draft.objects.filter(pk=pk).values_list("revision", flat=True).first()
         return JsonResponse({"detail": str(problem), "revision": newest}, status=status)
-    return JsonResponse(_difference(request, Editor(draft, str(asked.get("tab", "")), opened=opened), asked))
+    return JsonResponse(_difference(request, editor, asked))
 
 
 def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +115,10 @@ def revision(request: PageRequest, pk: int) -> HttpResponse:
 @login_required
 def find(request: PageRequest, pk: int) -> HttpResponse:
     """The fields in which the words stand."""
-    editor = Editor(_draft(request, pk))
+    try:
+        editor = Editor(_draft(request, pk))
+    except BadInput as problem:
+        return JsonResponse({"detail": str(problem)}, status=400)
     text = request.GET.get("q", "")[:200]
     context = {"found": search(editor, text), "text": text, "page_address": _address_of(editor.draft)}
     return render(request, "presets/editor/_found.html", context)
@@ -126,6 +130,8 @@ def find(request: PageRequest, pk: int) -> HttpResponse:
 def edit_json(request: PageRequest, pk: int) -> HttpResponse:
     """Check the config's text, and with `apply` make it the config, as one step that can be undone."""
     draft = _draft(request, pk)
+    if refusal := without_engine(request, draft):
+        return refusal
     text = request.POST.get("text", "")
     if request.POST.get("do") != "apply":
         problems = json_text.problems_of(text, Editor(draft))
@@ -158,6 +164,25 @@ def _address_of(draft: Draft) -> str:
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
+def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
+    """What to show where the draft's trainer cannot be asked now: why, and a choice of another; else None."""
+    known = {one.name: one for one in engines.available()}
+    mine = known.get(draft.engine)
+    if mine is not None and not mine.why_not:
+        return None
+    others = [one for one in known.values() if not one.why_not]
+    if request.method == "POST" and request.POST.get("engine") in {one.name for one in others}:
+        drafts.retry(draft, lambda one: drafts.choose_engine(one, one.revision, request.POST["engine"]))
+        return redirect(_address_of(draft))
+    context = {
+        "title": mine.title if mine else draft.engine,
+        "why": mine.why_not if mine else "It is not set up on this site.",
+        "others": others,
+        "page_address": _address_of(draft),
+    }
+    return render(request, "presets/editor/no_engine.html", context, status=503)
+
+
 def page_context(request: PageRequest, editor: Editor) -> dict[str, Any]:
     """What every page with the editor shows around the fields."""
     json_open = request.GET.get("json") == "1"
@@ -166,7 +191,7 @@ def page_context(request: PageRequest, editor: Editor) -> dict[str, Any]:
         "editor": editor,
         "draft": editor.draft,
         "preset": editor.draft.preset,
-        "engines": ENGINES.values(),
+        "engines": engines.available(),
         "page_address": _address_of(editor.draft),
         "facts": _facts(editor.draft),
         "json": {"text": json_text.as_text(editor.draft.config)} if json_open else None,
@@ -217,7 +242,12 @@ def opened_in(request: HttpRequest) -> set[str]:
 def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Edit a draft of the preset; saving makes it the preset's next version."""
     preset = get_object_or_404(Preset, pk=pk)
+    if preset.is_read_only:
+        messages.error(request, f"“{preset.name}” stays as it is: make a copy to change it.")
+        return redirect("preset", preset.pk)
     draft = _renewed(drafts.get_draft(request.user, preset), preset)
+    if refusal := without_engine(request, draft):
+        return refusal
     if request.method != "POST":
         return show_preset(request, draft)
     try:

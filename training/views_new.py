@@ -18,7 +18,7 @@ from presets.editing import Unsaved
 from presets.editor import Editor
 from presets.errors import BadInput, DomainError
 from presets.models import Draft, Preflight, Preset, PresetVersion
-from presets.views_editor import opened_in, page_context, same_tab, take_post
+from presets.views_editor import opened_in, page_context, same_tab, take_post, without_engine
 from presets.views_preflight import preflight_context
 from training.models import Run
 from training.service import TrainerService
@@ -42,6 +42,8 @@ class Start:
 def new_run(request: PageRequest) -> HttpResponse:
     """Show the draft, load another start into it, check it, or queue the run."""
     draft = drafts.get_draft(request.user)
+    if refusal := without_engine(request, draft):
+        return refusal
     if request.method != "POST":
         key = _asked_for(request)
         return _load(request, draft, key) if key else _show(request, draft)

@@ -237,6 +237,30 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// -- on a phone --------------------------------------------------------------------------------------------------------
+
+const isNarrow = matchMedia("(max-width: 640px)");
+const folded = document.querySelector(".fact-more");
+
+function fold() {
+  const filled = [...folded.querySelectorAll("[data-fact]")].some((input) => input.value);
+  folded.open = !isNarrow.matches || filled;
+}
+
+function showOpenTab() {
+  const tabs = document.getElementById("editor-tabs");
+  const link = tabs.querySelector(".active");
+  const [from, to] = [link.offsetLeft, link.offsetLeft + link.offsetWidth];
+  if (from < tabs.scrollLeft || to > tabs.scrollLeft + tabs.clientWidth) tabs.scrollLeft = from - 16;
+}
+
+if (folded) {
+  fold();
+  isNarrow.addEventListener("change", fold);
+}
+showOpenTab();
+document.addEventListener("editor-drawn", (event) => event.target.id === "editor-tabs" && showOpenTab());
+
 // -- leaving and coming back -------------------------------------------------------------------------------------------
 
 addEventListener("pagehide", () => draft.leave());

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from engine import engines
 from presets import drafts
 from presets.editor_form import form_of
 from presets.models import Draft, Preset
@@ -302,3 +303,46 @@ def test_nobody_reads_or_changes_the_draft_of_another(client, draft, name):
         assert call(reverse(name, args=[draft.pk])).status_code in (404, 405)
     client.force_login(make_user("vera"))
     assert client.post(reverse("draft-edit", args=[draft.pk])).status_code == 403
+
+
+# -- trainers and presets that cannot be edited here -------------------------------------------------------------------
+
+
+@pytest.fixture
+def engine_away(monkeypatch, draft):
+    """The draft's trainer is OneTrainer, whose checkout has gone since."""
+    monkeypatch.setitem(engines.ENGINES, "onetrainer", engines.ONETRAINER)
+    monkeypatch.setenv("ONETRAINER_HOME", "/nowhere/onetrainer")
+    Draft.objects.update(engine="onetrainer")
+
+
+@pytest.mark.usefixtures("engine_away")
+def test_a_trainer_that_cannot_be_asked_is_named_with_the_reason_and_another_offered(client, draft):
+    page = client.get(RUN)
+    assert page.status_code == 503
+    assert "OneTrainer cannot be asked now." in page.text and "Go on with Built-in trainer" in page.text
+    assert edit(client, draft).status_code == 400
+    assert client.get(reverse("draft-find", args=[draft.pk]), {"q": "epochs"}).status_code == 400
+    assert client.post(RUN, {"engine": "builtin"}).url == RUN
+    page = client.get(RUN).text
+    assert '<option value="onetrainer" disabled>OneTrainer – not now</option>' in page
+    assert 'id="engine-why">OneTrainer: ' in page
+
+
+def test_a_preset_that_ships_with_the_site_is_not_edited_but_copied(client, preset):
+    Preset.objects.update(source=Preset.Source.SHIPPED)
+    page = client.get(address(preset), follow=True)
+    assert page.redirect_chain == [(reverse("preset", args=[preset.pk]), 302)]
+    assert "make a copy to change it" in page.text
+    assert not Draft.objects.filter(preset=preset).exists()
+
+
+def test_a_new_preset_is_named_and_then_edited(client):
+    response = client.post(reverse("preset-new"), {"name": "SD 1.5/New"})
+    made = Preset.objects.get(name="SD 1.5/New")
+    assert response.url == address(made) and made.config == {}
+
+
+def test_a_unit_stands_only_where_the_title_does_not_name_it():
+    shown = {path: form_of("builtin").specs[path].suffix for path in ("epochs", "batch_size", "resolution")}
+    assert shown == {"epochs": "", "batch_size": "pictures", "resolution": "px"}
