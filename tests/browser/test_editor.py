@@ -10,9 +10,16 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.test_every_page import check
+from tests.waiting import wait_for
 
 ADDRESS = "/runs/new/"
 SEARCH = "Find a field by name, label or help"
+
+
+@pytest.fixture(scope="module")
+def site(make_site):
+    """A site on which nothing trains, so that its pages are quick."""
+    return make_site("editor").start("--no-demo")
 
 
 @pytest.fixture
@@ -301,6 +308,36 @@ def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor, size, colours
         page.locator(f'.editor-tabs a[data-tab="{tab}"]').click()
         expect(page.locator("#editor-tab")).to_have_attribute("data-tab", tab)
         check(page)
+
+
+def test_on_a_phone_the_bar_takes_two_rows_and_the_open_tab_is_in_sight(editor):
+    page = editor("sample_after", size=PHONE)
+    tops = page.locator(".editor-bar > *").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
+    assert len({round(top / 10) for top in tops}) == 2
+    expect(page.locator(".editor-tabs .active")).to_be_in_viewport(ratio=1)
+    notes = page.get_by_label("Notes")
+    expect(notes).to_be_hidden()
+    page.get_by_text("Tags and notes").click()
+    expect(notes).to_be_visible()
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    expect(notes).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_problem_that_a_worker_found_leads_to_its_field_on_another_tab(editor, open_page, site, config, scripts):
+    empty = site.folder.parent / "empty"
+    empty.mkdir(exist_ok=True)
+    broken = config | {"concepts": [config["concepts"][0] | {"path": str(empty)}]}
+    site.api("PUT", "config/current", {"config": broken})
+    page = open_page(f"{ADDRESS}?tab=general", java_script_enabled=scripts)
+    page.get_by_role("button", name="Check").click()
+    if not scripts:
+        page.get_by_role("link", name="Look again").click()
+        wait_for(lambda: page.reload() and page.locator(".preflight-error").count(), 60, "the check")
+    link = page.locator(".preflight-error a").first
+    link.click(timeout=60_000)
+    expect(page.locator("#editor-tab")).to_have_attribute("data-tab", "concepts")
+    expect(cell(page, "concepts")).to_be_in_viewport()
 
 
 def test_the_page_is_small_and_quick(editor, open_page):
