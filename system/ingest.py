@@ -134,6 +134,9 @@ class Transcript:
     def _take_metrics(self, event: Event) -> None:
         values, _ = event.data["values"], int(event.data["step"])
         self.changes |= {name: values[name] for name in LIVE_METRICS if values.get(name) is not None}
+        if values.get("peak_memory_gb") is not None:
+            peak = max(int(values["peak_memory_gb"] * 1024**3), self.changes.get("memory_peak", 0))
+            self.changes["memory_peak"] = max(peak, self.run.memory_peak or 0)
         self.metrics.append(event)
 
     def _take_sample_progress(self, event: Event) -> None:

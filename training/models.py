@@ -180,6 +180,19 @@ class Run(models.Model):
             return None
         return max(0, self.total_steps - self.global_step) / self.steps_per_second
 
+    @property
+    def memory_expected(self) -> int:
+        """The estimate in bytes as far as it can be measured: without what CUDA takes for itself; 0 without one."""
+        parts = self.memory_estimate.get("parts", {})
+        return sum(size for name, size in parts.items() if name != "CUDA context")
+
+    @property
+    def memory_error(self) -> float | None:
+        """By how much the estimate was too high (above 0) or too low, as a part of the measured peak."""
+        if not (self.memory_peak and self.memory_expected):
+            return None
+        return self.memory_expected / self.memory_peak - 1
+
     def progress(self) -> dict[str, int]:
         """OneTrainer's TrainProgress."""
         return {name: getattr(self, name) for name in ("epoch", "epoch_step", "epoch_sample", "global_step")}

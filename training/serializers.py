@@ -143,6 +143,8 @@ class RunDetailSerializer(RunSerializer):
             "resume_from",
             "retries_left",
             "status_changed_at",
+            "memory_estimate",
+            "memory_peak",
         )
         read_only_fields = fields
 

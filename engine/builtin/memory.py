@@ -20,6 +20,8 @@ from engine.builtin.model_files import SD2, ModelFiles, kind_of
 GIB = 1024**3
 FULL, HALF = 4, 2  # bytes
 CONTEXT = 500_000_000  # of CUDA and its libraries
+CPU_LIBRARIES = 160_000_000  # code and buffers that the model's libraries load, as the demo's training showed
+CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so that a measured peak has it not
 FRAGMENTATION = 0.06  # what the allocator cannot use, as a part of the rest
 USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
 SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
@@ -66,8 +68,13 @@ def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool)
         "activations": max(training, encoding),
         "half copies": trained * HALF if half else 0,
     }
-    rest = int(sum(parts.values()) * FRAGMENTATION) + (CONTEXT if on_gpu else 0)
-    return MemoryEstimate({name: size for name, size in {**parts, "overhead": rest}.items() if size})
+    parts |= {"fragmentation": int(sum(parts.values()) * FRAGMENTATION), **_base(on_gpu)}
+    return MemoryEstimate({name: size for name, size in parts.items() if size})
+
+
+def _base(on_gpu: bool) -> dict[str, int]:
+    """What is taken before anything of the model is."""
+    return {CUDA_CONTEXT: CONTEXT} if on_gpu else {"libraries": CPU_LIBRARIES}
 
 
 def trained_parameters(config: TrainConfig, model: ModelFiles | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -46,3 +47,13 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Compute in `dtype` where that is safe; nothing to do for float32."""
     return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype)
+
+
+def peak_memory(device: torch.device, before: int = 0) -> int:
+    """The most bytes that this process has taken of the device, without CUDA's own context.
+
+    Of a CPU it is the process's greatest resident size beyond `before`, what it had before the model was loaded.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)

@@ -28,7 +28,7 @@ from engine.builtin.loader import Batch, BatchLoader
 from engine.builtin.lora import add_lora, lora_parameters
 from engine.builtin.losses import batch_loss
 from engine.builtin.optimizers import make_optimizer, make_schedule, rates
-from engine.builtin.precision import autocast, choose_device, computing_dtype
+from engine.builtin.precision import autocast, choose_device, computing_dtype, peak_memory
 from engine.builtin.sampling import Sampler
 from engine.builtin.saving import save_model, total_size
 from engine.builtin.support import check
@@ -99,6 +99,7 @@ class GenericTrainer:
     def _choose_device(self) -> None:
         self.device, device_warnings = choose_device(self.config)
         self.dtype, dtype_warnings = computing_dtype(self.config, self.device)
+        self.memory_before = peak_memory(self.device)
         for warning in [*device_warnings, *dtype_warnings]:
             self.callbacks.on_warning(warning)
 
@@ -231,6 +232,7 @@ class GenericTrainer:
         steps, learning_rates = range(self._first_logged, self._first_logged + len(losses)), self._rates
         self._losses, self._rates = [], []
         self._first_logged, self._logged_at = steps.stop, time.monotonic()
+        self.peak_memory = peak_memory(self.device, self.memory_before)
         for step, loss, part_rates in zip(steps, losses, learning_rates, strict=True):
             if not math.isfinite(loss):
                 raise NotFinite(
@@ -248,6 +250,7 @@ class GenericTrainer:
             values["ema_decay"] = self.ema.current_decay
         if self.device.type == "cuda":
             values["gpu_memory_gb"] = torch.cuda.max_memory_allocated(self.device) / 1024**3
+        values["peak_memory_gb"] = self.peak_memory / 1024**3
         self.callbacks.on_metrics(step, values)
 
     # -- between steps -----------------------------------------------------------------------------------------

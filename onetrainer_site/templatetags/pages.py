@@ -57,6 +57,12 @@ def percent(fraction: float) -> int:
 
 
 @register.filter
+def signed_percent(fraction: float) -> str:
+    """A deviation as +12 % or -3 %."""
+    return f"{fraction:+.0%}".replace("%", " %")
+
+
+@register.filter
 def epoch_shown(run: Run) -> int:
     """The epoch that is trained, counted from 1."""
     return min(run.epoch + 1, run.max_epoch or run.epoch + 1)

@@ -43,6 +43,12 @@ def test_it_trains_each_step_once_and_writes_the_model(training):
     assert run.artifacts("model")[0].is_file()
 
 
+def test_the_peak_of_memory_is_told_with_each_loss(training):
+    metrics = training().run().recorder.of("on_metrics")
+    peaks = [values["peak_memory_gb"] for _, values in metrics]
+    assert peaks == sorted(peaks) and 0 <= peaks[0] < 64
+
+
 def test_progress_counts_as_onetrainer_counts(training):
     run = training().run()
     last, max_step, max_epoch = run.recorder.of("on_update_train_progress")[-1]

@@ -63,3 +63,12 @@ def test_what_was_not_done_when_the_run_ended_has_expired_and_a_stop_is_done(run
         "backup": RunCommand.Status.EXPIRED,
         "stop": RunCommand.Status.DONE,
     }
+
+
+def test_the_greatest_memory_peak_of_all_attempts_is_kept_beside_the_estimate(run, journal):
+    Run.objects.update(memory_estimate={"total": 0, "parts": {"weights": 2**30, "CUDA context": 2**29}})
+    for step, peak in enumerate((0.5, 2.0, 1.0)):
+        journal.append("metrics", {"step": step, "values": {"peak_memory_gb": peak}})
+    run.refresh_from_db()
+    JournalReader(run).read()
+    assert (run.memory_peak, run.memory_expected, run.memory_error) == (2 * 2**30, 2**30, -0.5)
