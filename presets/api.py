@@ -36,8 +36,11 @@ def engine_of(request: Request) -> str:
 def config_in(request: Request) -> dict[str, Any]:
     """The config that is the request's body, or that lies in it under `config`."""
     body = request.data
-    if isinstance(body, dict) and isinstance(body.get("config"), dict):
+    if isinstance(body, dict) and "config" in body:
         body = body["config"]
+        if not isinstance(body, dict):
+            sentence = "It is a JSON object with OneTrainer's field names."
+            raise BadInput(f"config: {sentence}", {"config": [sentence]})
     if not isinstance(body, dict):
         raise BadInput("Send a config: a JSON object with OneTrainer's field names.")
     return body

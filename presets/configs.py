@@ -17,6 +17,8 @@ from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
 
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
+LONGEST_NAME = 200
+LARGEST_NUMBER = 2**64  # beyond it no program that reads a config takes a whole number
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
 SECRET = {"secrets", "huggingface_token", "hf_token", "api_key", "password"}  # the first is OneTrainer's place
 TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
@@ -198,6 +200,11 @@ def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
     return f"{first.field}: {first.message}" if first else ""
 
 
+def refuse_endless(config: Any) -> None:
+    """Raise BadInput for what not even a draft has to hold, though a draft may be half done or wrong."""
+    refuse_errors(list(_limits(config)))
+
+
 def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
     """What no config needs: endless lists, texts and nesting, and numbers that JSON does not have."""
     if depth == 0 and not isinstance(config, dict):
@@ -208,10 +215,14 @@ def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
         yield Problem(path, f"has {len(config):,} characters; write at most {LONGEST_TEXT:,}")
     elif isinstance(config, float) and not math.isfinite(config):
         yield Problem(path, 'must be a number that JSON has; write "inf" where infinity is meant')
+    elif isinstance(config, int) and abs(config) > LARGEST_NUMBER:
+        yield Problem(path, "is a number too large for any setting; write a smaller one")
     elif isinstance(config, list | dict) and len(config) > LONGEST_LIST:
         yield Problem(path, f"has {len(config):,} entries; keep at most {LONGEST_LIST:,}")
     elif isinstance(config, list | dict):
         for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+            if len(str(key)) > LONGEST_NAME:
+                yield Problem(str(key)[:50], f"is a name of {len(str(key)):,} characters; no setting has one")
             yield from _limits(value, f"{path}.{key}"[:200] if path else str(key)[:200], depth + 1)
 
 

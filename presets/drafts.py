@@ -241,6 +241,7 @@ def _as_kept(content: Content) -> dict[str, Any]:
     kept = configs.difference(without_secrets(content.config), configs.defaults(content.engine))
     if len(json.dumps(kept)) > configs.MAX_CONFIG_BYTES:
         raise BadInput(f"The config is larger than {configs.MAX_CONFIG_BYTES // 1_000_000} MB: take something out.")
+    configs.refuse_endless(kept)
     return kept
 
 

@@ -97,7 +97,8 @@ def from_file(filename: str, content: bytes, folder: str = "") -> list[Found]:
         raise BadInput(f"{filename} is not JSON ({error}): export the preset again.") from error
     if not isinstance(data, dict):
         raise BadInput(f"{filename} holds no JSON object: export the preset again.")
-    found = data.get("presets", [{"name": _name_of(filename, folder), "config": data}])
+    alone = data if {"name", "config"} <= data.keys() else {"name": _name_of(filename, folder), "config": data}
+    found = data.get("presets", [alone])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise BadInput(f"{filename} holds no list of presets: export them again.")
     return [_checked(filename, item) for item in found]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from engine.onetrainer.check import OK, WRONG, Finding, look
 from presets import configs
 from presets.errors import DomainError
 from presets.paths import with_absolute_paths
-from system.worker import PRIVATE
+from system.child_environment import child_environment
 
 PROOF_SECONDS = 600
 LOOK_SECONDS = 0.2
@@ -76,7 +75,7 @@ def _count_pictures(folder: str) -> int:
 
 def _train(folder: Path, spec: dict[str, Any], on_gpu: bool, beat: Callable[[], Any]) -> list[Event]:
     """Let the driver train, and return what it said; it never outlives this."""
-    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    environment = child_environment()
     environment |= {"PYTHONUNBUFFERED": "1"} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
     command = get_engine("onetrainer").command(folder)
     process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment)

@@ -19,6 +19,7 @@ from django.utils.timezone import now
 
 from presets import preflight as preflights
 from presets.models import Preflight
+from system.child_environment import child_environment
 from system.resources import gpus
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class PreflightThread(threading.Thread):
         return subprocess.Popen(
             ["nice", "-n", str(NICENESS), *command],
             cwd=settings.BASE_DIR,
+            env=child_environment(),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -26,6 +26,7 @@ from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME as JOURNAL
 from engine.launcher import EngineProcess
 from presets import secrets
+from system.child_environment import child_environment
 from system.ingest import JournalReader, StaleAttempt
 from system.jobs import JobKeeper
 from system.models import LATE, Worker
@@ -45,7 +46,6 @@ LINGER_SECONDS = 30  # how long an engine process may live on after its last wor
 SAME_SIGNAL = (
     0.3  # seconds; a service manager tells all processes of a service, and the supervisor tells this one again
 )
-PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # of no use to a trainer, so it does not get them
 
 
 class GpuWorker:
@@ -171,9 +171,8 @@ class GpuWorker:
 
     def _environment(self, run: Run) -> dict[str, str]:
         """The worker's own, with the tokens of the run's owner; these go no other way to the engine."""
-        kept = {name: value for name, value in os.environ.items() if name not in PRIVATE}
         tokens = secrets.environment(run.owner)
-        return {**kept, **tokens, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
+        return {**child_environment(), **tokens, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
 
     # -- saying that it lives ----------------------------------------------------------------------------------
 

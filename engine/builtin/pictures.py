@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 import numpy
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.builtin.buckets import Size
 
@@ -69,6 +69,8 @@ def decode(data: bytes) -> Image.Image:
                 return _to_rgb(ImageOps.exif_transpose(picture))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadablePicture("it has too many pixels") from error
+    except UnidentifiedImageError as error:  # its own words show an address in memory
+        raise UnreadablePicture("it holds no picture of a known format") from error
     # Pillow's decoders raise what they like on broken files: SyntaxError, EOFError, struct.error and more.
     except Exception as error:
         raise UnreadablePicture(str(error) or type(error).__name__) from error

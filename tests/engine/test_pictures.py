@@ -72,6 +72,11 @@ def test_a_broken_file_is_unreadable(data):
         decode(data)
 
 
+def test_a_file_of_another_kind_is_told_of_without_the_program_s_insides():
+    with pytest.raises(UnreadablePicture, match="^it holds no picture of a known format$"):
+        decode(b"no picture")
+
+
 def test_a_picture_with_too_many_pixels_is_unreadable(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(UnreadablePicture, match="too many pixels"):

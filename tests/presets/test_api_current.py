@@ -100,3 +100,36 @@ def test_viewers_read_their_own_and_change_nothing():
     assert api.get(ADDRESS).status_code == 200
     assert patch(api, {"field": "epochs", "value": 7}).status_code == 403
     assert api.post(f"{ADDRESS}/undo").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("base_model_name", "x" * 1_000_000, "1,000,000 characters"),
+        ("concepts", [{"path": "/x"}] * 10_000, "10,000 entries"),
+        ("epochs", 10**400, "too large"),
+    ],
+)
+def test_what_no_config_needs_is_refused_and_nothing_changed(api, field, value, told):
+    for answer in (api.put(ADDRESS, {field: value}), patch(api, {"field": field, "value": value})):
+        assert answer.status_code == 400 and told in answer.json()["errors"][field][0]
+    assert api.get(ADDRESS).json()["revision"] == 0
+
+
+def test_a_config_that_is_no_object_is_refused_by_its_name(api):
+    answer = api.put(ADDRESS, {"config": [1]})
+    assert answer.status_code == 400 and list(answer.json()["errors"]) == ["config"]
+    assert api.post("/api/config/save/mine", {"name": "mine", "config": [1]}).status_code == 400
+    assert api.get("/api/config/list").json()["configs"] == []
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+@pytest.mark.parametrize("field", ["epochs", "learning_rate", "no_such_field"])
+def test_a_number_beyond_all_others_is_told_of_by_its_field(api, field, value):
+    answer = api.post("/api/config/validate?preflight=false", {field: value})
+    assert answer.status_code == 200 and answer.json()["errors"][0]["field"] == field
+
+
+def test_a_name_without_end_is_refused_without_being_repeated(api):
+    answer = api.post("/api/config/validate?preflight=false", {"x" * 1_000_000: 1})
+    assert not answer.json()["valid"] and len(answer.content) < 1000

@@ -333,3 +333,11 @@ def test_a_file_that_grows_while_it_is_unpacked_is_refused(monkeypatch):
     monkeypatch.setattr(archives, "_refuse_what_does_harm", lambda *_: None)
     with pytest.raises(BadInput, match="larger than its table says"):
         list(archives.unpack("x.zip", zipped({"a.json": b"1234"})))
+
+
+def test_a_preset_alone_is_read_under_its_own_name_and_refused_where_its_config_is_none():
+    api = trainer()
+    assert api.post("/api/presets/import/", {"name": "Family/mine", "config": {"epochs": 3}}).status_code == 200
+    assert Preset.objects.get().name == "Family/mine" and Preset.objects.get().config == {"epochs": 3}
+    assert api.post("/api/presets/import/", {"name": "other", "config": [1]}).status_code == 400
+    assert Preset.objects.count() == 1

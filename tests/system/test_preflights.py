@@ -52,6 +52,18 @@ def test_a_config_is_checked_and_the_answer_noted(config, thread):
     assert not any(problem["severity"] == "error" for problem in asked.problems)
 
 
+def test_the_child_that_checks_gets_none_of_the_site_s_keys(config, thread, monkeypatch, tmp_path):
+    monkeypatch.setenv("SECRET_KEY", "of the site")
+    monkeypatch.setenv("DATABASE_URL", "postgres://of.the.site/")
+    (tmp_path / "spec.json").write_text(json.dumps({"config": config, "engine": "builtin", "gpus": []}))
+    with (tmp_path / "errors").open("w") as errors:
+        child = thread._start(tmp_path / "spec.json", errors)
+    inherited = psutil.Process(child.pid).environ()
+    child.kill()
+    child.communicate()
+    assert "PATH" in inherited and not {"SECRET_KEY", "DATABASE_URL"} & inherited.keys()
+
+
 def test_with_nothing_to_check_nothing_is_done(thread):
     assert not thread.look()
 
