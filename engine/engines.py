@@ -16,9 +16,10 @@ from engine.builtin import schema as builtin_schema
 from engine.builtin import support as builtin_support
 from engine.builtin.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
+from engine.onetrainer import limits as onetrainer_limits
 from engine.onetrainer import schema as onetrainer_schema
 from engine.onetrainer.facts import Unavailable
-from engine.onetrainer.workspace import is_complete
+from engine.onetrainer.workspace import is_whole as is_whole_workspace_backup
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,13 @@ class Engine:
     command: Callable[[Path], list[str]]
     is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
+    limits: Callable[[str, dict[str, Any], bool], str] = lambda kind, config, is_paused: ""
+
+    def why_not(self, kind: str, config: dict[str, Any], is_paused: bool) -> str:
+        """Why a run with this config would refuse a command as it stands, in a sentence; empty where it would not."""
+        if kind not in self.capabilities:
+            return f"The engine {self.title} cannot do this."
+        return self.limits(kind, config, is_paused)
 
     def why_unavailable(self) -> str:
         """Why nothing can be asked of it now, in a sentence; empty where it can be used."""
@@ -82,10 +90,11 @@ ONETRAINER = Engine(
     defaults=onetrainer_schema.defaults,
     check=onetrainer_schema.check,
     command=_onetrainer_command,
-    is_whole=is_complete,
+    is_whole=is_whole_workspace_backup,
     capabilities=frozenset(
         {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
     ),
+    limits=onetrainer_limits.why_not,
 )
 CONFIGURED = (BUILTIN, ONETRAINER) if os.environ.get("ONETRAINER_HOME") else (BUILTIN,)
 ENGINES = {engine.name: engine for engine in CONFIGURED}

@@ -15,6 +15,7 @@ from engine.engines import UnknownEngine, get_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
 from engine.launcher import LOG_FILE, EngineProcess
 from engine.onetrainer.check import OK, WRONG, Finding, look
+from engine.onetrainer.facts import StillReading, Unavailable
 from presets import configs
 from presets.errors import DomainError
 from presets.paths import with_absolute_paths
@@ -42,12 +43,25 @@ def prove(on_gpu: bool, beat: Callable[[], Any]) -> Finding:
     with tempfile.TemporaryDirectory(prefix="onetrainer-check-") as name:
         folder, began = Path(name), time.monotonic()
         try:
+            _learn_settings(beat)
             spec = {"run_id": "check", "attempt": 1, "engine": "onetrainer", "resume_from": None}
             spec["config"] = _demo_config(folder, on_gpu)
             events = _train(folder / "attempt", spec, on_gpu, beat)
-        except (UnknownEngine, DomainError, OSError, ValueError) as error:
+        except (UnknownEngine, Unavailable, DomainError, OSError, ValueError) as error:
             return Finding("Training", WRONG, f"It could not be started ({error}): see the other lines.")
         return _judge(events, folder / "attempt" / LOG_FILE, time.monotonic() - began)
+
+
+def _learn_settings(beat: Callable[[], Any]) -> None:
+    """A run's config is checked against what OneTrainer says of its own, asked once per version. Raises Unavailable."""
+    engine = get_engine("onetrainer")
+    while True:
+        try:
+            engine.schema()
+            return
+        except StillReading:  # which ends by itself, with settings or a reason
+            time.sleep(LOOK_SECONDS)
+            beat()
 
 
 def _demo_config(folder: Path, on_gpu: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,7 @@ class Action:
     do: Callable[[TrainerService, Run, Data], Any]
     style: str = ""
     leads_away: bool = False
+    why_not: str = ""  # shown in place of what it would do
 
 
 def _continue_from(service: TrainerService, run: Run, data: Data) -> None:
@@ -102,11 +103,11 @@ NEEDS_NO_ENGINE = {"cancel", "resume", "restart", "duplicate"}
 
 
 def offered(run: Run) -> list[Action]:
-    """What can be asked of the run as it stands now."""
+    """What can be asked of the run as it stands now; what its engine cannot do is there with the reason."""
     if run.is_watched:
         return []
     verbs = OFFERED.get(run.status) if not run.is_ended else _after_the_end(run)
-    return [ACTIONS[verb] for verb in verbs or () if verb in NEEDS_NO_ENGINE or _engine_can(run, verb)]
+    return [replace(ACTIONS[verb], why_not=why_not(run, verb)) for verb in verbs or ()]
 
 
 def _after_the_end(run: Run) -> tuple[str, ...]:
@@ -118,11 +119,15 @@ def _after_the_end(run: Run) -> tuple[str, ...]:
 def can_draw(run: Run) -> bool:
     """Whether a sample of one's own can be asked for now."""
     trains = run.status in (Run.Status.RUNNING, Run.Status.PAUSED) and not run.is_watched
-    return trains and _engine_can(run, "sample-custom")
+    return trains and not why_not(run, "sample-custom")
 
 
-def _engine_can(run: Run, verb: str) -> bool:
+def why_not(run: Run, verb: str) -> str:
+    """Why the run's engine would refuse this now; empty where it would not."""
+    if verb in NEEDS_NO_ENGINE:
+        return ""
     try:
-        return KIND_OF.get(verb, verb) in get_engine(run.engine).capabilities
-    except UnknownEngine:
-        return False
+        engine = get_engine(run.engine)
+    except UnknownEngine as error:
+        return str(error)
+    return engine.why_not(KIND_OF.get(verb, verb), run.config, run.status == Run.Status.PAUSED)

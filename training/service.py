@@ -167,8 +167,8 @@ class TrainerService:
             )
         if run.is_watched:
             raise NotNow(_("“%(name)s” was started outside of this site: steer it there.") % {"name": run.name})
-        if kind not in get_engine(run.engine).capabilities:
-            raise NotNow(_("This engine cannot do that: %(kind)s.") % {"kind": kind})
+        if reason := get_engine(run.engine).why_not(kind, run.config, run.status == Run.Status.PAUSED):
+            raise NotNow(reason)
         command = run.commands.create(attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user)
         if kind == "stop" and run.status != Run.Status.STOPPING:
             run.move_to(Run.Status.STOPPING, by=self.user)

@@ -1,7 +1,8 @@
 """From the control channel to OneTrainer's commands, which are flags without an answer."""
 
+from engine.onetrainer.limits import why_not
+
 CLOSED = "The training ended before it could be done."
-PAUSED = "The run is paused: continue it first."
 
 
 class Bridge:
@@ -77,11 +78,13 @@ class Bridge:
         return popped
 
     def _take(self):
+        config = {"multi_gpu": self._training.config.multi_gpu}
         for command in self._received.take():
-            if command.kind in ("pause", "continue"):
+            reason = why_not(command.kind, config, bool(self._paused))
+            if reason:
+                self._training.callbacks.on_command_refused(command, reason)
+            elif command.kind in ("pause", "continue"):
                 getattr(self, f"_{command.kind}")(command)
-            elif self._paused and command.kind != "stop":
-                self._training.callbacks.on_command_refused(command, PAUSED)
             else:
                 self._hand_over(command)
 
@@ -102,11 +105,7 @@ class Bridge:
         return SampleConfig.default_values(self._training.config.model_type).from_dict(settings, migrate=False)
 
     def _pause(self, command):
-        """Sound as nothing of OneTrainer runs meanwhile; with several GPUs the others would wait in vain."""
-        if self._training.config.multi_gpu:
-            reason = "A training on several GPUs cannot be paused: stop it, and continue from its backup."
-            self._training.callbacks.on_command_refused(command, reason)
-            return
+        """Sound as nothing of OneTrainer runs meanwhile."""
         self._paused = command
         self._training.say("Paused", "paused")
         step = self._training.progress.global_step

@@ -32,6 +32,10 @@ class Unavailable(Exception):
     """OneTrainer cannot be asked now; the message says why, and what to do."""
 
 
+class StillReading(Unavailable):
+    """It is being asked at this moment."""
+
+
 class Checkout:
     """One checkout with its Python, and the folder that keeps what was learnt of it."""
 
@@ -56,7 +60,7 @@ class Checkout:
             thread = self._thread
         thread.join(wait)
         if thread.is_alive():
-            raise Unavailable(
+            raise StillReading(
                 "OneTrainer's settings are being read, as after each update of it: try again in a moment."
             )
         with self._lock:

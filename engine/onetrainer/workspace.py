@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
+
+from engine.builtin.model_files import NotAModel, read_header
 
 FOLDERS = ("config", "tensorboard", "samples", "backup", "save")
 STAMP, STAMP_FORMAT = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", "%Y-%m-%d_%H-%M-%S"
@@ -151,6 +154,20 @@ def _clean(text: str) -> str:
 def is_complete(backup: Path) -> bool:
     """Whether OneTrainer came to the end of writing it: the config is what it writes last."""
     return _is_json(backup / "meta.json") and _is_json(backup / "onetrainer_config" / "args.json")
+
+
+def is_whole(backup: Path) -> bool:
+    """Whether it came to its end and none of its weights is cut off, as its header or its last bytes tell; quick."""
+    weights = list(backup.rglob("*.safetensors"))
+    try:
+        return (
+            bool(weights)
+            and is_complete(backup)
+            and all(read_header(file) is not None for file in weights)
+            and all(is_zipfile(file) for file in backup.rglob("*.pt"))
+        )
+    except (OSError, NotAModel, KeyError, TypeError, AttributeError):  # the last three: a header of another form
+        return False
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -211,3 +211,20 @@ def test_it_is_run_by_its_own_python(engine):
 
 def test_it_is_there_only_where_a_checkout_is_configured():
     assert ("onetrainer" in engines.ENGINES) is bool(os.environ.get("ONETRAINER_HOME"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "is_paused", "reason"),
+    [
+        ("pause", {}, False, ""),
+        ("pause", {"multi_gpu": True}, False, "several GPUs"),
+        ("backup", {}, False, ""),
+        ("backup", {}, True, "continue it first"),
+        ("continue", {}, True, ""),
+        ("stop", {}, True, ""),
+        ("fly", {}, False, "The engine OneTrainer cannot do this."),
+    ],
+)
+def test_it_says_why_a_command_would_be_refused(engine, kind, config, is_paused, reason):
+    assert reason in engine.why_not(kind, config, is_paused)
+    assert bool(reason) == bool(engine.why_not(kind, config, is_paused))

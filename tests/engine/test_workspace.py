@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from engine.onetrainer.scalars import ScalarLog, metric_name
-from engine.onetrainer.workspace import is_same_prompt, is_workspace, read_workspace, sample_place, without_secrets
+from engine.onetrainer.workspace import (
+    is_same_prompt,
+    is_whole,
+    is_workspace,
+    read_workspace,
+    sample_place,
+    without_secrets,
+)
 from tests.workspaces import PROMPT, Workspace, finished_workspace
 
 
@@ -215,3 +222,19 @@ def test_a_log_of_torchs_own_writer_is_read(workspace):
 def test_long_names_stay_apart():
     names = {metric_name("loss/validation_step/" + "x" * 200 + letter) for letter in "ab"}
     assert len(names) == 2 and all(len(name) <= 100 for name in names)
+
+
+def test_a_backup_is_whole_until_one_of_its_weights_is_cut_off(workspace):
+    backup = workspace.backup(5, 3)
+    header = b'{"weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
+    weights = backup / "lora/lora.safetensors"
+    assert not is_whole(backup), "there are no weights"
+    weights.parent.mkdir()
+    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    assert is_whole(backup)
+    (backup / "optimizer").mkdir()
+    (backup / "optimizer/optimizer.pt").write_bytes(b"PK\x03\x04 and no end")
+    assert not is_whole(backup)
+    (backup / "optimizer/optimizer.pt").unlink()
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert not is_whole(backup)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from engine import engines
+from presets.errors import NotNow
 from samples.models import Sample
 from tests.making import make_preset, make_run, make_user
 from training.models import Artifact, Metric, Run
+from training.service import TrainerService
 
 pytestmark = pytest.mark.django_db
 TABS = ("run", "run-samples", "run-metrics", "run-log", "run-config", "run-timeline")
@@ -243,3 +246,16 @@ def test_only_a_run_that_was_cut_short_offers_to_go_on(client, trainer, settings
         Artifact.objects.create(run=run, attempt=1, sequence=1, kind="backup", path=str(folder))
         page = client.get(run.get_absolute_url()).text
         assert ("Continue from backup" in page) is offered
+
+
+def test_what_an_engine_cannot_do_is_a_disabled_button_with_the_reason(client, trainer, monkeypatch):
+    monkeypatch.setitem(engines.ENGINES, "onetrainer", engines.ONETRAINER)
+    run = make_run(status=Run.Status.PAUSED, engine="onetrainer")
+    page = client.get(run.get_absolute_url()).text
+    for verb in ("sample", "backup", "save"):
+        assert f'disabled aria-describedby="why-not-{verb}"' in page
+        assert reverse("run-action", args=[run.pk, verb]) not in page
+    assert "The run is paused: continue it first." in page
+    assert reverse("run-action", args=[run.pk, "continue"]) in page
+    with pytest.raises(NotNow, match="continue it first"):
+        TrainerService(trainer).backup(run)
