@@ -1,14 +1,16 @@
 """Fields with types, set from a dict; what does not fit is only printed."""
 
 from enum import Enum
+from typing import get_args
 
 
 class BaseConfig:
     def __init__(self, fields):
-        self.types, self.nullables = {}, {}
+        self.config_version = 1
+        self.types, self.nullables, self.default_values = {}, {}, {}
         for name, value, kind, nullable in fields:
             setattr(self, name, value)
-            self.types[name], self.nullables[name] = kind, nullable
+            self.types[name], self.nullables[name], self.default_values[name] = kind, nullable, value
 
     def from_dict(self, data, migrate=True):
         if migrate and "__version" not in data:
@@ -25,8 +27,8 @@ class BaseConfig:
         kind = self.types[name]
         if value is None and self.nullables[name]:
             return None
-        if isinstance(kind, list):
-            return [kind[0].default_values().from_dict(item, migrate=False) for item in value]
+        if get_args(kind):
+            return [get_args(kind)[0].default_values().from_dict(item, migrate=False) for item in value]
         if issubclass(kind, BaseConfig):
             return getattr(self, name).from_dict(value, migrate=False)
         if issubclass(kind, Enum):
@@ -34,7 +36,7 @@ class BaseConfig:
         return value if kind is bool else kind(value)
 
     def to_dict(self):
-        return {"__version": 1, **{name: plain(getattr(self, name)) for name in self.types}}
+        return {"__version": self.config_version, **{name: plain(getattr(self, name)) for name in self.types}}
 
 
 def plain(value):

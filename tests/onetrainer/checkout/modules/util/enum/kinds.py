@@ -21,6 +21,9 @@ class TrainingMethod(Named):
 class ModelType(Named):
     STABLE_DIFFUSION_15 = "STABLE_DIFFUSION_15"
 
+    def supported_training_methods(self):
+        return [TrainingMethod.LORA]
+
     def supported_output_formats(self, method):
         return [ModelFormat.KOHYA_LORA]
 

@@ -1,0 +1,1 @@
+from modules.util.enum.kinds import ModelFormat as ModelFormat
