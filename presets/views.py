@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -47,10 +48,16 @@ def _groups(found: list[Any]) -> list[tuple[str, list[Any]]]:
     """Favourites first, then by folder: the user's own before those that come with a program."""
     groups: dict[tuple[int, str], list[Any]] = {}
     order = {source: number for number, source in enumerate(Preset.Source, start=1)}
-    for one in found:
+    for one in sorted(found, key=lambda one: _natural(one.name)):
         key = (0, "Favourites") if one.is_favourite else (order[Preset.Source(one.source)], one.folder)
         groups.setdefault(key, []).append(one)
     return [(name, rows) for (_, name), rows in sorted(groups.items())]
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key that puts 4 GB before 12 GB."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 @require_safe

@@ -113,7 +113,7 @@ def test_all_presets_are_exported_in_one_file(client):
 
 def test_a_onetrainer_file_is_named_by_its_file(client):
     upload(client, ("#sd 1.5 LoRA.json", {"batch_size": 4}))
-    assert Preset.objects.get().name == "#sd 1.5 LoRA"
+    assert Preset.objects.get().name == "sd 1.5 LoRA"  # the mark is OneTrainer's own
 
 
 def test_of_several_files_none_is_imported_where_one_is_wrong(client):

@@ -105,6 +105,13 @@ def test_presets_are_found_by_what_they_set(page):
     assert ">A</a>" in text and ">B</a>" not in text
 
 
+def test_presets_stand_in_the_order_of_their_numbers(page):
+    for size in (12, 4, 8):
+        make_preset(f"X/LoRA {size} GB")
+    text = page.get("/presets/").text
+    assert text.index("LoRA 4 GB") < text.index("LoRA 8 GB") < text.index("LoRA 12 GB")
+
+
 # -- OneTrainer's own ----------------------------------------------------------------------------------------------
 
 
