@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.builtin.config import ConceptConfig, TrainConfig
 from engine.builtin.settings import VERSION_KEY
+from engine.onetrainer.migration import migrated_by_onetrainer
 
 Config = dict[str, Any]
 PARTS = (
@@ -29,10 +30,15 @@ WUERSTCHEN = ("WUERSTCHEN_2", "STABLE_CASCADE_1")
 
 
 def migrate(config: Config) -> Config:
-    """The config in the present version's form; a config that has it already comes back as it is."""
+    """The config in the present version's form, by OneTrainer's own steps where it is installed, else by ours.
+
+    A config that has the form already comes back as it is.
+    """
     version = version_of(config)
     if version is None:
         return config
+    if version < TrainConfig.json_version and (theirs := migrated_by_onetrainer({VERSION_KEY: version, **config})):
+        return theirs
     config = copy.deepcopy(config)
     for step in STEPS[max(0, version) :]:
         config = step(config)

@@ -91,7 +91,7 @@ def test_the_chosen_colours_stay(open_page):
 
 
 def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
-    page = open_page("/runs/new/", "/runs/import/", PHONE)
+    page = open_page("/runs/new/", PHONE)
     search = page.get_by_label("Find a field by name, label or help")
     search.fill("epochs")
     page.locator("#editor-found [role=option]").first.wait_for()

@@ -161,7 +161,7 @@ def test_an_export_can_be_imported_again(admin):
 
 def test_a_config_of_onetrainer_becomes_a_preset_named_after_its_file(admin):
     admin.post(IMPORT, {"file": SimpleUploadedFile("#sd 1.5 LoRA.json", b'{"batch_size": 3}')})
-    assert Preset.objects.get().name == "#sd 1.5 LoRA"
+    assert Preset.objects.get().name == "sd 1.5 LoRA"
 
 
 def test_importing_a_preset_that_is_there_makes_a_new_version(admin):

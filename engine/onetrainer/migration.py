@@ -1,0 +1,46 @@
+"""Older configs, brought to the present version by OneTrainer's own code where it is installed. No torch here."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from engine.onetrainer.facts import PRIVATE
+from engine.onetrainer.migrate_child import MARK
+
+logger = logging.getLogger(__name__)
+SCRIPT = Path(__file__).with_name("migrate_child.py")
+SECONDS = 60
+
+
+def migrated_by_onetrainer(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The config in the form of the installed version; None where none is configured, or where it cannot do it."""
+    home, python = os.environ.get("ONETRAINER_HOME"), os.environ.get("ONETRAINER_PYTHON")
+    if not home or not python:
+        return None
+    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    command = [python, str(SCRIPT), home]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=home,
+            env=environment,
+            input=json.dumps(config),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.warning("OneTrainer could not be asked to bring a config on, so our own steps do it: %s", error)
+        return None
+    said = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if done.returncode or not said:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+        logger.warning("OneTrainer could not bring a config on, so our own steps do it: %s", last)
+        return None
+    found = json.loads(said[-1].removeprefix(MARK))
+    return found if isinstance(found, dict) else None
