@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.builtin import memory
 from engine.builtin.config import TrainConfig
 from engine.builtin.enums import DataType, EMAMode, TimeUnit, TrainingMethod
+from engine.builtin.memory import Estimate
 from engine.builtin.model_files import ModelFiles
 
 BACKUPS_BY_TIME = 5  # assumed, where how many there will be depends on the machine's speed
@@ -16,21 +15,7 @@ SAMPLE_BYTES = 1.5  # a pixel of a PNG file
 MARGIN = 500_000_000  # for logs, journal and what else grows
 
 
-@dataclass(frozen=True)
-class DiskEstimate:
-    """Bytes that the run will take at most, by part."""
-
-    parts: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.parts.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "parts": self.parts}
-
-
-def estimate_disk(config: TrainConfig, model: ModelFiles | None, batches: int) -> DiskEstimate:
+def estimate_disk(config: TrainConfig, model: ModelFiles | None, batches: int) -> Estimate:
     """What backups, saves, samples, encoded pictures and the final model take; `batches` are those of an epoch."""
     trained = memory.trained_parameters(config, model)
     saved = _saved_size(config, model, trained)
@@ -46,7 +31,7 @@ def estimate_disk(config: TrainConfig, model: ModelFiles | None, batches: int) -
         "encoded pictures": _cache_size(config, batches),
         "margin": MARGIN,
     }
-    return DiskEstimate({name: size for name, size in parts.items() if size})
+    return Estimate({name: size for name, size in parts.items() if size})
 
 
 def existing_parent(path: Path) -> Path:

@@ -39,8 +39,8 @@ TRAINED_LAYERS = re.compile(
 
 
 @dataclass(frozen=True)
-class MemoryEstimate:
-    """Bytes on the training device at the peak, by part; `parts` are in the order in which they are shown."""
+class Estimate:
+    """Bytes that are needed, by part; `parts` are in the order in which they are shown."""
 
     parts: dict[str, int]
 
@@ -52,7 +52,7 @@ class MemoryEstimate:
         return {"total": self.total, "parts": self.parts}
 
 
-def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool) -> MemoryEstimate:
+def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool) -> Estimate:
     """The peak of a training; `model` is None where its files are not on this machine yet."""
     counts = {part: parameters_of(part, config, model) for part in USUAL_PARAMETERS}
     trained = trained_parameters(config, model)
@@ -69,7 +69,7 @@ def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool)
         "half copies": trained * HALF if half else 0,
     }
     parts |= {"fragmentation": int(sum(parts.values()) * FRAGMENTATION), **_base(on_gpu)}
-    return MemoryEstimate({name: size for name, size in parts.items() if size})
+    return Estimate({name: size for name, size in parts.items() if size})
 
 
 def _base(on_gpu: bool) -> dict[str, int]:

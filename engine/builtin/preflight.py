@@ -167,7 +167,7 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
         )
 
 
-def _compare_memory(config: TrainConfig, need: memory.MemoryEstimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
+def _compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
     if not gpus:
         return
     room = min(gpu["memory_total_gb"] for gpu in gpus) * GIB
@@ -193,7 +193,7 @@ def _how_to_save(config: TrainConfig) -> str:
     return ", or ".join(ways or ["lower the resolution", "train a LoRA"])
 
 
-def _compare_disk(config: TrainConfig, need: disk.DiskEstimate) -> Iterator[Problem]:
+def _compare_disk(config: TrainConfig, need: memory.Estimate) -> Iterator[Problem]:
     existing = disk.existing_parent(Path(config.workspace_dir))
     free = shutil.disk_usage(existing).free
     if need.total > free:
