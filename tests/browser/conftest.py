@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.integration.conftest import (  # noqa: F401  fixtures
     collected_static_files,
@@ -17,6 +17,7 @@ from tests.integration.conftest import (  # noqa: F401  fixtures
 from tests.needs import needs_chromium
 
 WIDE, PHONE = (1400, 900), (390, 844)
+expect.set_options(timeout=30_000)  # a condition is waited for; on a machine that trains beside, that takes a while
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
