@@ -90,6 +90,7 @@ def test_undo_and_redo_go_over_all_tabs(editor, site):
     field(page, "epochs").fill("7")
     find(page, "sample_after")
     field(page, "sample_after").fill("8")
+    wait_for(lambda: stored(site).get("sample_after") == 8)
     saved(page)
     page.locator("#editor-undo").click()
     expect(field(page, "sample_after")).to_have_value("10")
