@@ -21,7 +21,13 @@ from engine.interface.control import ControlClient
 PROCESS_FILE = "process.json"
 SPEC_FILE = "spec.json"
 LOG_FILE = "engine.log"
+PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's, and of no use to who trains or checks
 SAME_START = 0.05  # seconds; the kernel counts a process's start in hundredths
+
+
+def child_environment() -> dict[str, str]:
+    """What a process that is started here inherits: this one's environment without the site's keys and addresses."""
+    return {name: value for name, value in os.environ.items() if name not in PRIVATE}
 
 
 @dataclass(frozen=True)

@@ -120,11 +120,6 @@ def make_folder(parent: str, name: str) -> Path:
     return made
 
 
-def _is_name(name: str) -> bool:
-    fits = 0 < len(name.encode(errors="ignore")) <= LONGEST_NAME
-    return fits and "/" not in name and not name.startswith(".") and not UNUSABLE.search(name)
-
-
 def places_for(kind: str) -> list[Place]:
     """Where to begin: the allowed folders, the data folder's own, and the demo."""
     data = settings.DATA_DIR

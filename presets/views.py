@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import configs, onetrainer_presets
 from presets.admin_parts import as_text, changes, download
+from presets.browse import natural
 from presets.errors import BadInput
 from presets.exchange import parse, to_file, without_secrets
 from presets.library import change_preset, changed_since, create_preset, versions_between
@@ -48,16 +48,10 @@ def _groups(found: list[Any]) -> list[tuple[str, list[Any]]]:
     """Favourites first, then by folder: the user's own before those that come with a program."""
     groups: dict[tuple[int, str], list[Any]] = {}
     order = {source: number for number, source in enumerate(Preset.Source, start=1)}
-    for one in sorted(found, key=lambda one: _natural(one.name)):
+    for one in sorted(found, key=lambda one: natural(one.name)):
         key = (0, "Favourites") if one.is_favourite else (order[Preset.Source(one.source)], one.folder)
         groups.setdefault(key, []).append(one)
     return [(name, rows) for (_, name), rows in sorted(groups.items())]
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """A key that puts 4 GB before 12 GB."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 @require_safe

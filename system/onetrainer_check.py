@@ -13,13 +13,12 @@ from django.conf import settings
 
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
-from engine.launcher import LOG_FILE, EngineProcess
+from engine.launcher import LOG_FILE, EngineProcess, child_environment
 from engine.onetrainer.check import OK, WRONG, Finding, look
 from engine.onetrainer.facts import StillReading, Unavailable
 from presets import configs
 from presets.errors import DomainError
 from presets.paths import with_absolute_paths
-from system.child_environment import child_environment
 
 PROOF_SECONDS = 600
 LOOK_SECONDS = 0.2

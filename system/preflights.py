@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
+from engine.launcher import child_environment
 from presets import preflight as preflights
 from presets.models import Preflight
-from system.child_environment import child_environment
 from system.resources import gpus
 
 logger = logging.getLogger(__name__)

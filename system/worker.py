@@ -24,9 +24,8 @@ from django.utils.timezone import now
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME as JOURNAL
-from engine.launcher import EngineProcess
+from engine.launcher import EngineProcess, child_environment
 from presets import secrets
-from system.child_environment import child_environment
 from system.ingest import JournalReader, StaleAttempt
 from system.jobs import JobKeeper
 from system.models import LATE, Worker

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.launcher import child_environment
 from engine.onetrainer.export import MARK
 
 SCRIPT = Path(__file__).with_name("export.py")
 EXPORT_SECONDS = 300  # the first import on a slow disk takes minutes
 RETRY_SECONDS = 60.0  # how long a failure stands before it is tried again
 LOOK_SECONDS = 2.0  # how often at most the checkout's files are looked at
-PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 WATCHED = ("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py")
 Facts = dict[str, Any]
 
@@ -126,12 +126,11 @@ class Checkout:
 
 def _ask(home: Path, python: Path) -> str:
     """The JSON that the child prints; raises Unavailable with the last thing that it said otherwise."""
-    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     try:
         done = subprocess.run(
             [str(python), str(SCRIPT), str(home)],
             cwd=home,
-            env=environment,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from engine.onetrainer.facts import PRIVATE
+from engine.launcher import child_environment
 from engine.onetrainer.migrate_child import MARK
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,12 @@ def migrated_by_onetrainer(config: dict[str, Any]) -> dict[str, Any] | None:
     home, python = os.environ.get("ONETRAINER_HOME"), os.environ.get("ONETRAINER_PYTHON")
     if not home or not python:
         return None
-    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     command = [python, str(SCRIPT), home]
     try:
         done = subprocess.run(
             command,
             cwd=home,
-            env=environment,
+            env=child_environment(),
             input=json.dumps(config),
             capture_output=True,
             text=True,

@@ -21,7 +21,16 @@ document.addEventListener("focusout", (event) => {
   delete input.dataset.fresh;
 });
 
+// A button that is replaced between the press and the release of the pointer gets no click: answers wait until then.
+let released = null;
+let release = null;
+const hold = () => (released ??= new Promise((resolve) => (release = resolve)));
+const letGo = () => setTimeout(() => (release?.(), (released = release = null))); // after the click
+addEventListener("pointerdown", hold, true);
+for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, letGo, true);
+
 export function showAnswer(answer, draft) {
+  if (released) return void released.then(() => showAnswer(answer, draft));
   for (const [id, html] of Object.entries(answer.parts)) showPart(id, html);
   for (const [path, html] of Object.entries(answer.fields)) showField(path, html, draft);
   for (const [name, text] of Object.entries(answer.facts)) showFact(name, text, draft);

@@ -109,6 +109,17 @@ def test_undo_and_redo_go_over_all_tabs(editor, site):
     assert stored(site) == {"epochs": 7}
 
 
+def test_a_slow_click_counts_though_its_button_is_drawn_anew_meanwhile(editor, site):
+    page = editor()
+    field(page, "epochs").fill("7")
+    page.locator("#editor-undo").wait_for()
+    wait_for(lambda: stored(site) == {"epochs": 7})
+    field(page, "epochs").fill("8")
+    page.locator("#editor-undo").click(delay=1000)
+    expect(field(page, "epochs")).not_to_have_value("8")
+    expect(page.locator("#editor-redo")).to_be_enabled()
+
+
 def test_control_z_in_a_text_that_is_typed_is_the_browsers(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
