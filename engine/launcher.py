@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ SPEC_FILE = "spec.json"
 LOG_FILE = "engine.log"
 PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's, and of no use to who trains or checks
 SAME_START = 0.05  # seconds; the kernel counts a process's start in hundredths
+MARK = "ENGINE_ATTEMPT"  # in the environment of an engine process and of all that it starts: the attempt's folder
+KILL_SECONDS = 10.0  # how long a killed process may take to be gone; one that waits for a broken driver takes longer
 
 
 def child_environment() -> dict[str, str]:
@@ -52,6 +55,36 @@ class Identity:
             return None
 
 
+@dataclass(frozen=True)
+class Start:
+    """What was noted of an attempt's process as it began."""
+
+    identity: Identity
+    oom_kills: int = 0
+    host: str = field(default_factory=lambda: _host())
+
+    @classmethod
+    def read(cls, folder: Path) -> Start | None:
+        """None where nothing was noted, or nothing that can be read."""
+        try:
+            noted = json.loads((folder / PROCESS_FILE).read_text())
+            identity = Identity(noted["pid"], noted["started"], noted["boot"])
+            return cls(identity, noted.get("oom_kills", 0), noted.get("host", _host()))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / PROCESS_FILE, {**asdict(self.identity), "oom_kills": self.oom_kills, "host": self.host})
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        return self.identity.boot == _boot()
+
+    @property
+    def is_of_this_host(self) -> bool:
+        return self.host == _host()
+
+
 class EngineProcess:
     """One attempt's engine process, in a session of its own, so that nobody's end ends it."""
 
@@ -60,6 +93,8 @@ class EngineProcess:
         self.identity = identity
         self._child = child
         self._control: ControlClient | None = None
+        self.killed: set[int] = set()
+        self.connections = 0  # how often it was connected to: what was sent before may not have been read
 
     @classmethod
     def start(
@@ -68,28 +103,28 @@ class EngineProcess:
         """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SPEC_FILE, dict(spec))
+        killed_before = oom_kills()
         with (folder / LOG_FILE).open("ab") as log:
             child = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env=dict(environment),
+                env={**environment, MARK: str(folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         identity = Identity.of(child.pid)
-        write_json(folder / PROCESS_FILE, asdict(identity))
+        Start(identity, killed_before).write(folder)
         return cls(folder, identity, child)
 
     @classmethod
     def find(cls, folder: Path) -> EngineProcess | None:
         """The attempt's process if it still lives, whoever started it."""
-        try:
-            identity = Identity(**json.loads((folder / PROCESS_FILE).read_text()))
-        except (OSError, ValueError, TypeError):
+        start = Start.read(folder)
+        if start is None:
             return cls._find_unwritten(folder)
-        found = cls(folder, identity)
+        found = cls(folder, start.identity)
         return found if found.alive else None
 
     @classmethod
@@ -101,7 +136,7 @@ class EngineProcess:
             if str(folder) in (process.info["cmdline"] or [])[1:]:
                 with suppress(psutil.NoSuchProcess):
                     identity = Identity.of(process.pid)
-                    write_json(folder / PROCESS_FILE, asdict(identity))
+                    Start(identity, oom_kills()).write(folder)
                     return cls(folder, identity)
         return None
 
@@ -117,6 +152,15 @@ class EngineProcess:
         if self._child is not None:
             return self._child.poll() is None  # also reaps it
         return self.identity.process() is not None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it lives, but was stopped by a signal."""
+        process = self.identity.process()
+        try:
+            return process is not None and process.status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
 
     @property
     def exit_code(self) -> int | None:
@@ -150,22 +194,34 @@ class EngineProcess:
         self.kill()
         return asked_was_enough
 
-    def kill(self) -> None:
-        """Kill the whole process group: data loaders and other children of the engine too."""
+    def kill(self, seconds: float = KILL_SECONDS) -> bool:
+        """Kill the process and all that it started, also what left its group; say whether it is gone.
+
+        One that waits within the kernel, for a driver or a file server, is gone only when that lets go of it.
+        """
+        deadline = time.monotonic() + seconds
         self._signal_group(signal.SIGKILL)
-        while self.alive:
+        left = kill_all_of(self.folder)
+        while (self.alive or left) and time.monotonic() < deadline:
+            self.killed.update(left)
             time.sleep(0.01)
+            left = kill_all_of(self.folder)
         self._disconnect()
+        return not self.alive
 
     def _signal_group(self, number: int) -> None:
+        """Only while its leader lives: later the number may be another group's."""
+        if not self.alive:
+            return
         try:
             os.killpg(self.identity.pid, number)
         except ProcessLookupError:
-            return  # everybody in the group has ended already
+            return  # everybody in the group has ended meanwhile
 
     def _connected(self) -> ControlClient:
         if self._control is None:
             self._control = ControlClient(self.folder)
+            self.connections += 1
         return self._control
 
     def _disconnect(self) -> None:
@@ -174,9 +230,54 @@ class EngineProcess:
             self._control = None
 
 
+def kill_all_of(folder: Path) -> list[int]:
+    """Kill each process of the attempt in this folder, and return the numbers of those that there were.
+
+    Data loaders and the processes of further GPUs have inherited the mark, whatever group they are in.
+    """
+    killed = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                process.kill()
+                killed.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # gone meanwhile, or another user's, which is none of ours
+    return killed
+
+
+def oom_kills() -> int:
+    """How many processes of this control group the kernel has killed for want of memory; 0 where it does not tell."""
+    for file in _memory_events():
+        try:
+            lines = dict(line.split() for line in file.read_text().splitlines())
+            return int(lines["oom_kill"])
+        except (OSError, ValueError, KeyError):
+            continue  # another version of control groups, or none
+    return 0
+
+
+def _memory_events() -> list[Path]:
+    """Of the group that this process is in, of either version; a container sees its own as the root."""
+    root, old = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")
+    try:
+        text = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        text = ""
+    groups = dict(line.split(":", 2)[1:] for line in text.splitlines())
+    group, old_group = (groups.get(name, "/").lstrip("/") for name in ("", "memory"))
+    new = [root / group / "memory.events", root / "memory.events"]
+    return [*new, old / old_group / "memory.oom_control", old / "memory.oom_control"]
+
+
 def _started(process: psutil.Process) -> float:
     """Seconds between the boot and the process's start."""
     return process.create_time() - psutil.boot_time()
+
+
+def _host() -> str:
+    """By which name this machine is known; a container's own name changes with each start."""
+    return os.environ.get("HOST_NAME") or socket.gethostname()
 
 
 def _boot() -> str:

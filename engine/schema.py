@@ -176,13 +176,17 @@ def applies(described: Schema, config: dict[str, Any], item: dict[str, Any] | No
     )
 
 
-def value_at(config: Any, path: str) -> Any:
-    """The value at a dotted path, or None."""
+def value_at(config: Any, path: str, missing: Any = None) -> Any:
+    """What stands at a dotted path, or `missing`."""
     for part in path.split("."):
-        if isinstance(config, list) and part.isdecimal() and int(part) < len(config):
-            config = config[int(part)]
-        elif isinstance(config, dict):
-            config = config.get(part)
-        else:
-            return None
+        config = value_in(config, part, missing)
     return config
+
+
+def value_in(owner: Any, part: str, missing: Any = None) -> Any:
+    """What an object or a list holds under one part of a path."""
+    if isinstance(owner, dict):
+        return owner.get(part, missing)
+    if isinstance(owner, list) and part.isdecimal() and len(part) < 9 and int(part) < len(owner):
+        return owner[int(part)]
+    return missing

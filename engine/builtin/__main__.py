@@ -23,7 +23,14 @@ def train(folder: Path, reporter: Reporter) -> str:
 
     spec = json.loads((folder / "spec.json").read_text())
     config = TrainConfig.from_dict(spec["config"])
-    trainer = GenericTrainer(config, reporter.callbacks(), reporter.commands, resume_from=spec.get("resume_from"))
+    trainer = GenericTrainer(
+        config,
+        reporter.callbacks(),
+        reporter.commands,
+        spec.get("resume_from"),
+        spec.get("keep_backups"),
+        weights_from=spec.get("weights_from"),
+    )
     trainer.start()
     trainer.train()
     trainer.end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.interface.errors import DiskFull
+from engine.interface.files import FULL, PARTIAL
 
 logger = logging.getLogger("engine")
 
@@ -70,13 +70,13 @@ class TensorCache:
         """Keep an entry: written beside and renamed, so that no reader sees half of it. Raises DiskFull."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
         try:
             save_file(tensors, beside, metadata={"crc32": checksum(tensors)})
             beside.replace(path)
         except (OSError, SafetensorError) as error:
             beside.unlink(missing_ok=True)
-            if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+            if getattr(error, "errno", None) in FULL or "No space left" in str(error):
                 raise DiskFull(f"The disk of the cache {self.folder} is full; make room, or choose another.") from error
             raise
 

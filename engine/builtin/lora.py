@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engine.builtin.config import TrainConfig
@@ -84,3 +87,56 @@ def _layers(config: TrainConfig, part: nn.Module, default: str) -> list[str]:
     if config.layer_filter_regex:
         return [name for name in wanted if any(re.search(pattern, name) for pattern in patterns)]
     return [name for name in wanted if any(pattern in name for pattern in patterns)]
+
+
+@torch.no_grad()
+def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[str, str], path: Path) -> int:
+    """Go on with the LoRA in a file, in either layout; return how many of its weights no trained layer has.
+
+    What it does to the model stays the same where its strength (alpha / rank) was another. Raises BadConfig.
+    """
+    given = _read_lora(path)
+    wanted = config.lora_alpha / config.lora_rank
+    taken = 0
+    for name, part in parts.items():
+        targets = dict(part.named_parameters())
+        for key in lora_state(part):
+            found = _weight_of(given, name, prefixes[name], key)
+            if found is None:
+                continue
+            weight, strength = found
+            target = targets[key.replace(".weight", f".{ADAPTER}.weight")]
+            if target.shape != weight.shape:
+                raise _refused(
+                    f"{path} has rank {min(weight.shape[:2])}, and lora_rank is {config.lora_rank}: use that."
+                )
+            target.copy_(weight * (strength / wanted if ".lora_B." in key else 1.0))
+            taken += 1
+    if not taken:
+        raise _refused(f"{path} holds no LoRA for the layers that are trained here: choose another file.")
+    return sum(1 for key in given if not key.endswith("alpha")) - taken
+
+
+def _read_lora(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _refused(f"{path} cannot be read as a LoRA ({error}): choose another file.") from error
+
+
+def _weight_of(given: dict[str, Tensor], name: str, prefix: str, key: str) -> tuple[Tensor, float] | None:
+    """(weight, strength by which it counts) of one of the model's LoRA weights, from either layout."""
+    if (weight := given.get(f"{name}.{key}")) is not None:
+        return weight, 1.0  # the strength is in the weights there
+    layer, _, matrix = key.removesuffix(".weight").rpartition(".")
+    base = prefix + layer.replace(".", "_")
+    weight = given.get(f"{base}.{'lora_down' if matrix == 'lora_A' else 'lora_up'}.weight")
+    if weight is None:
+        return None
+    rank = weight.shape[0 if matrix == "lora_A" else 1]
+    alpha = given.get(f"{base}.alpha")
+    return weight, (float(alpha) if alpha is not None else rank) / rank
+
+
+def _refused(sentence: str) -> BadConfig:
+    return BadConfig([Problem("lora_model_name", sentence)])

@@ -59,6 +59,7 @@ class ModelFiles:
 
     kind: str = ""
     inpainting: bool = False
+    prediction: str = ""  # as its scheduler says it: epsilon or v_prediction; a single file does not tell
     shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
     unet_config: dict[str, Any] = field(default_factory=dict)
 
@@ -136,6 +137,8 @@ def _read_folder(folder: Path) -> ModelFiles:
         found.unet_config = _read_json(folder / "unet" / "config.json")
         found.kind = _kind_by_width(found.unet_config.get("cross_attention_dim")) or found.kind
         found.inpainting = found.unet_config.get("in_channels") == 9
+    if (folder / "scheduler" / "scheduler_config.json").is_file():
+        found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
     if not found.shapes:
         raise NotAModel(f"{folder} holds none of a model's parts; download it again.")
     return found

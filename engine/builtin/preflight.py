@@ -52,18 +52,18 @@ def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Repo
     config = TrainConfig.from_dict(settings)
     config.concepts, config.samples = load_concepts(config), load_samples(config)
     report("the base model", 0, 0)
-    model, found = _look_at_model(config)
-    problems += [*found, *_look_at_destination(config)]
-    batches, found = _look_at_pictures(config, report)
+    model, found = look_at_model(config)
+    problems += [*found, *look_at_destination(config)]
+    batches, found = look_at_pictures(config, report)
     problems += [*found, *_look_at_length(config, batches)]
     report("memory and disk", 0, 0)
     need = memory.estimate_memory(config, model, bool(gpus))
     room = disk.estimate_disk(config, model, batches)
-    problems += [*_compare_memory(config, need, gpus), *_compare_disk(config, room)]
+    problems += [*compare_memory(config, need, gpus), *compare_disk(config, room)]
     return Result(problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches})
 
 
-def _look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:
+def look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:
     name = config.base_model_name
     path = find_model(name, config.huggingface_cache_dir)
     if path is None:
@@ -74,7 +74,7 @@ def _look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem
         return None, [Problem("base_model_name", str(error))]
     except OSError as error:
         return None, [Problem("base_model_name", f"{path} cannot be read ({error.strerror}); check its permissions")]
-    return model, list(_wrong_type(config, model))
+    return model, [*_wrong_type(config, model), *_other_prediction(config, model)]
 
 
 def _missing_model(config: TrainConfig) -> Problem:
@@ -97,7 +97,17 @@ def _wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
         yield Problem("model_type", f"the base model is {what}; choose the type that it has")
 
 
-def _look_at_destination(config: TrainConfig) -> Iterator[Problem]:
+def _other_prediction(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
+    """A model that learns another target than it was made for forgets most of what it knows."""
+    if config.force_epsilon_prediction and model.prediction == "v_prediction":
+        text = "the base model predicts velocity (v_prediction), and this has it predict noise; turn it off"
+        yield Problem("force_epsilon_prediction", text, "warning")
+    if config.force_v_prediction and model.prediction == "epsilon":
+        text = "the base model predicts noise (epsilon), and this has it predict velocity; turn it off"
+        yield Problem("force_v_prediction", text, "warning")
+
+
+def look_at_destination(config: TrainConfig) -> Iterator[Problem]:
     """Whether the final model can be written: really tried, since only a try tells."""
     destination = Path(config.output_model_destination).expanduser()
     folder = destination.parent
@@ -120,7 +130,7 @@ def _look_at_destination(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("output_model_destination", f"{destination} is there already and will be replaced", "warning")
 
 
-def _look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
+def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
     """How many batches an epoch has, and what is wrong with pictures and captions."""
     index = PictureIndex(Path(config.cache_dir))
     report("pictures and captions", 0, 0)
@@ -167,7 +177,7 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
         )
 
 
-def _compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
+def compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
     if not gpus:
         return
     room = min(gpu["memory_total_gb"] for gpu in gpus) * GIB
@@ -193,7 +203,7 @@ def _how_to_save(config: TrainConfig) -> str:
     return ", or ".join(ways or ["lower the resolution", "train a LoRA"])
 
 
-def _compare_disk(config: TrainConfig, need: memory.Estimate) -> Iterator[Problem]:
+def compare_disk(config: TrainConfig, need: memory.Estimate) -> Iterator[Problem]:
     existing = disk.existing_parent(Path(config.workspace_dir))
     free = shutil.disk_usage(existing).free
     if need.total > free:
@@ -217,10 +227,18 @@ def _printer() -> Report:
     return report
 
 
+def _preflight_of(engine: str | None) -> Callable[[dict[str, Any], list[dict[str, Any]], Report], Result]:
+    if engine == "onetrainer":
+        from engine.onetrainer.preflight import preflight as of_onetrainer
+
+        return of_onetrainer  # type: ignore[return-value]  # where this module is run, it is there twice
+    return preflight
+
+
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
     try:
-        result = preflight(spec["config"], spec.get("gpus", []), _printer())
+        result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
     except BadConfig as error:
         result = Result(error.problems)
     print(json.dumps(result.to_dict()), flush=True)  # noqa: T201

@@ -15,13 +15,15 @@ import torch
 from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.builtin.checkpoint import unused, written_beside
+from engine.builtin.checkpoint import unused
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ImageFormat
-from engine.builtin.families.base import ModelFamily
+from engine.builtin.families.base import ModelFamily, OnStep
 from engine.builtin.lists import load_samples
+from engine.builtin.previews import Preview
 from engine.interface.callbacks import SampleOutput, TrainCallbacks
 from engine.interface.commands import TrainCommands
+from engine.interface.files import written_beside
 from engine.interface.progress import TrainProgress
 
 MAX_SEED = 2**32
@@ -78,16 +80,18 @@ class Sampler:
         (self.callbacks.on_sample_default if kind == "default" else self.callbacks.on_sample_custom)(output)
         return []
 
-    def _on_step(self, kind: str) -> Callable[[int, int], None]:
+    def _on_step(self, kind: str) -> OnStep:
         names = {
             "default": self.callbacks.on_update_sample_default_progress,
             "custom": self.callbacks.on_update_sample_custom_progress,
         }
 
-        def on_step(step: int, steps: int) -> None:
+        preview = Preview(Path(self.config.workspace_dir))
+
+        def on_step(step: int, steps: int, draw: Callable[[], Image]) -> None:
             if self.commands.stop_requested:
                 raise SamplingStopped
-            names[kind](step, steps)
+            names[kind](step, steps, preview.offer(draw))
 
         return on_step
 

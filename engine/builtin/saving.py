@@ -10,28 +10,39 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from engine.builtin.checkpoint import unused, written_beside
 from engine.builtin.config import TrainConfig
 from engine.builtin.enums import ModelFormat, TrainingMethod
 from engine.builtin.families.base import ModelFamily
-from engine.builtin.lora import diffusers_layout, kohya_layout
+from engine.builtin.lora import diffusers_layout, kohya_layout, lora_parameters
 from engine.builtin.precision import torch_dtype
+from engine.interface.files import write_manifest, written_beside
 from engine.interface.progress import TrainProgress
 
 VERSION = "0.1.0"
 
 
-def save_model(config: TrainConfig, family: ModelFamily, progress: TrainProgress, destination: Path) -> Path:
-    """Write the model beside and rename it to `destination`; what lies there already is kept aside."""
-    with written_beside(destination) as beside:
+def save_model(
+    config: TrainConfig, family: ModelFamily, progress: TrainProgress, destination: Path, old: Path | None = None
+) -> Path:
+    """Write the model beside and rename it to `destination`; what lies there already is kept as `old`."""
+    with written_beside(destination, old) as beside:
         if config.training_method is TrainingMethod.LORA:
             _save_lora(config, family, progress, beside)
         else:
             as_folder = config.output_model_format is ModelFormat.DIFFUSERS
             family.save_model(beside, as_folder, torch_dtype(config.output_dtype), metadata(config, family, progress))
-        if destination.exists():
-            destination.rename(unused(destination.with_name(f"{destination.stem}-before{destination.suffix}")))
+        if beside.is_dir():
+            write_manifest(beside)
     return destination
+
+
+def expected_size(config: TrainConfig, family: ModelFamily) -> int:
+    """Bytes of the weights in the file that `save_model` writes."""
+    if config.training_method is TrainingMethod.LORA:
+        trained = [weight for part in family.parts.values() for weight in lora_parameters(part)]
+    else:
+        trained = [weight for part in family.modules().values() for weight in part.parameters()]
+    return sum(weight.numel() for weight in trained) * torch_dtype(config.output_dtype).itemsize
 
 
 def _save_lora(config: TrainConfig, family: ModelFamily, progress: TrainProgress, path: Path) -> None:
@@ -83,10 +94,3 @@ def metadata(config: TrainConfig, family: ModelFamily, progress: TrainProgress) 
 def config_hash(config: TrainConfig) -> str:
     """sha256 of the config as sorted JSON; says which settings made a file."""
     return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()
-
-
-def total_size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    return (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )

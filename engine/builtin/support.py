@@ -69,7 +69,6 @@ NOT_DONE: dict[str, str] = {
     "only_cache": "end after caching",
     "continue_last_backup": "look for backups itself; resume the run instead",
     "include_train_config": "put the config into the model",
-    "lora_model_name": "start from another LoRA",
     "validation": "measure a validation loss",
     "debug_mode": "write debugging pictures",
     "multi_gpu": "train one run on several GPUs",
@@ -282,7 +281,14 @@ def check_values(config: TrainConfig) -> Iterator[Problem]:
     """What is wrong with a config whichever engine uses it: numbers out of their range, and names that are unknown."""
     for leaf in leaves(config):
         yield from _check_range(leaf)
+    yield from _check_scheduler(config)
     yield from _check_unknown(config)
+
+
+def _check_scheduler(config: TrainConfig) -> Iterator[Problem]:
+    for index, pair in enumerate(config.scheduler_params or []):
+        if not {"key", "value"} <= pair.keys():
+            yield Problem(f"scheduler_params.{index}", 'has to be like {"key": "step_size", "value": "100"}')
 
 
 def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:

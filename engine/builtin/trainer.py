@@ -1,47 +1,45 @@
-"""The training itself: load, cache, step, sample, back up, save."""
+"""The training itself: load, cache, step, sample. What is kept of it is in keeping.py, its losses in loss_log.py."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors import SafetensorError
 from torch.nn import Parameter
 
-from engine.builtin import checkpoint
 from engine.builtin.concepts import check_data
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.ema import MovingAverage
 from engine.builtin.enums import EMAMode, TrainingMethod
+from engine.builtin.failures import explain
 from engine.builtin.families import load_family
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.intervals import Interval
+from engine.builtin.keeping import Keeper
 from engine.builtin.lists import load_samples
 from engine.builtin.loader import Batch, BatchLoader
-from engine.builtin.lora import add_lora, lora_parameters
+from engine.builtin.lora import add_lora, load_lora, lora_parameters
+from engine.builtin.loss_log import LossLog
 from engine.builtin.losses import batch_loss
-from engine.builtin.optimizers import make_optimizer, make_schedule, rates
+from engine.builtin.optimizers import make_optimizer, make_schedule
 from engine.builtin.precision import autocast, choose_device, computing_dtype, peak_memory
 from engine.builtin.sampling import Sampler
-from engine.builtin.saving import save_model, total_size
+from engine.builtin.state import restore, take_weights
 from engine.builtin.support import check
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
-from engine.interface.errors import BadConfig, BadData, NotFinite, OutOfMemory
+from engine.interface.errors import BadConfig, BadData, DiskFull, NotFinite, NotWritten
+from engine.interface.files import PARTIAL, remove, remove_leftovers
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
-SMOOTHING = 0.99  # of smooth_loss, which forgets half of a step after 70 steps
-LOG_SECONDS = 1.0  # how long losses stay on the device; reading one waits for the GPU
-WEIGHTS, GRADIENTS, EMA = "weights.safetensors", "gradients.safetensors", "ema.safetensors"
-OPTIMIZER = "optimizer.pt"
+NOT_WRITTEN = (DiskFull, NotWritten, OSError, SafetensorError)
 
 
 class GenericTrainer:
@@ -56,15 +54,19 @@ class GenericTrainer:
         callbacks: TrainCallbacks,
         commands: TrainCommands,
         resume_from: str | Path | None = None,
+        keep_backups: int | None = None,
+        weights_from: str | Path | None = None,
     ):
         self.config = config
         self.callbacks = callbacks
         self.commands = commands
         self.resume_from = Path(resume_from) if resume_from else None
+        self.weights_from = Path(weights_from) if weights_from else None
         self.progress = TrainProgress()
         self.optimizer_steps = 0
-        self.smooth_loss: float | None = None
         self.failed = False
+        self.log = LossLog(self)
+        self.keeper = Keeper(self, keep_backups)
 
     # -- start -------------------------------------------------------------------------------------------------
 
@@ -72,16 +74,17 @@ class GenericTrainer:
         """Check config and data, load the model, and restore the backup if there is one to continue from."""
         with self._failures_explained():
             self._refuse_bad_input()
-            self._say("loading the model", "loading")
+            self._tidy_up()
+            self.say("loading the model", "loading")
             self._choose_device()
             self.family: ModelFamily = load_family(self.config, self.device)
             self.callbacks.on_update_status("running model setup")
             self._set_up_training()
-            self._say("creating the data loader/caching", "caching")
+            self.say("creating the data loader/caching", "caching")
             self._set_up_data()
             self._set_up_schedule()
             if self.resume_from:
-                self._restore(self.resume_from)
+                restore(self, self.resume_from)
 
     def _refuse_bad_input(self) -> None:
         settings = self.config.to_dict()
@@ -96,6 +99,12 @@ class GenericTrainer:
         if broken := [problem for problem in check_data(self.config) if problem.is_error]:
             raise BadData(broken)
 
+    def _tidy_up(self) -> None:
+        """Remove what an attempt that was killed left half-written."""
+        final = Path(self.config.output_model_destination)
+        remove(final.with_name(final.name + PARTIAL))
+        remove_leftovers(Path(self.config.workspace_dir))
+
     def _choose_device(self) -> None:
         self.device, device_warnings = choose_device(self.config)
         self.dtype, dtype_warnings = computing_dtype(self.config, self.device)
@@ -107,6 +116,8 @@ class GenericTrainer:
         torch.manual_seed(self.config.seed)
         self.trained = self._trained_parameters()
         self.parameters = [weight for weights in self.trained.values() for weight in weights]
+        if self.weights_from and not self.resume_from:
+            take_weights(self, self.weights_from)
         for name, part in self.family.parts.items():
             part.train(name in self.trained)
             if name in self.trained and getattr(self.config, name).gradient_checkpointing:
@@ -118,9 +129,20 @@ class GenericTrainer:
 
     def _trained_parameters(self) -> dict[str, list[Parameter]]:
         if self.config.training_method is TrainingMethod.LORA:
-            return {name: lora_parameters(part) for name, part in add_lora(self.config, self.family).items()}
+            parts = add_lora(self.config, self.family)
+            self._begin_with_lora(parts)
+            return {name: lora_parameters(part) for name, part in parts.items()}
         trained = {name: part for name, part in self.family.parts.items() if getattr(self.config, name).train}
         return {name: list(part.requires_grad_(True).parameters()) for name, part in trained.items()}
+
+    def _begin_with_lora(self, parts: dict[str, torch.nn.Module]) -> None:
+        """Go on with the LoRA that the config names; a backup holds newer weights, and is read later."""
+        if not self.config.lora_model_name or self.resume_from:
+            return
+        path = Path(self.config.lora_model_name).expanduser()
+        left = load_lora(self.config, parts, self.family.lora_prefixes, path)
+        if left:
+            self.callbacks.on_warning(f"{left} weights of {path} belong to layers that are not trained here.")
 
     def _make_ema(self) -> MovingAverage | None:
         if self.config.ema is EMAMode.OFF:
@@ -149,9 +171,9 @@ class GenericTrainer:
         self.schedule = make_schedule(self.config, self.optimizer, self.total_steps)
         config = self.config
         self.regular: list[tuple[Interval, Callable[[], Any]]] = [
-            (Interval(config.backup_after, config.backup_after_unit), self._back_up),
+            (Interval(config.backup_after, config.backup_after_unit), self.keeper.back_up),
             (Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first), self._sample_default),
-            (Interval(config.save_every, config.save_every_unit, config.save_skip_first), self._save),
+            (Interval(config.save_every, config.save_every_unit, config.save_skip_first), self.keeper.save),
         ]
         self._due: set[Interval] = set()
 
@@ -160,18 +182,18 @@ class GenericTrainer:
     def train(self) -> None:
         """Go through the epochs that are left; ends early after a step in which a stop was asked for."""
         with self._failures_explained():
-            self._begin_log()
+            self.log.begin()
             for epoch in range(self.progress.epoch, self.config.epochs):
                 if self.commands.stop_requested:
                     break
                 self.callbacks.on_update_status("Starting epoch/caching")
                 self._train_epoch(epoch)
-            self._flush_log()
+            self.log.flush()
 
     def _train_epoch(self, epoch: int) -> None:
         self.max_step = len(self.loader)
         for batch in self.loader.epoch(epoch, self.progress.epoch_step):
-            self._say("Training ...", "training")
+            self.say("Training ...", "training")
             self._step(batch)
             self.progress.next_step(len(batch))
             if self.progress.epoch_step == self.max_step:
@@ -190,7 +212,7 @@ class GenericTrainer:
             prediction = self.family.predict(batch.latents, text)
         loss = batch_loss(self.config, prediction, batch.loss_weight)
         self.scaler.scale(loss / self.config.gradient_accumulation_steps).backward()
-        self._log(loss.detach())
+        self.log.take(loss.detach())
         if self._holds_no_gradient_after_this_step():
             self._update_weights()
 
@@ -209,72 +231,36 @@ class GenericTrainer:
         if self.ema:
             self.ema.update(self.optimizer_steps)
 
-    # -- the log of losses -------------------------------------------------------------------------------------
-
-    def _begin_log(self) -> None:
-        self._losses: list[Tensor] = []
-        self._rates: list[list[tuple[str, float]]] = []
-        self._first_logged = self.progress.global_step
-        self._logged_at = time.monotonic()
-
-    def _log(self, loss: Tensor) -> None:
-        self._losses.append(loss)  # stays on the device
-        self._rates.append(list(rates(self.optimizer)))
-        if time.monotonic() - self._logged_at >= LOG_SECONDS:
-            self._flush_log()
-
-    def _flush_log(self) -> None:
-        """Read the losses of the last interval in one wait for the device; raises NotFinite."""
-        if not self._losses:
-            return
-        losses = torch.stack(self._losses).tolist()
-        speed = len(losses) / max(1e-6, time.monotonic() - self._logged_at)
-        steps, learning_rates = range(self._first_logged, self._first_logged + len(losses)), self._rates
-        self._losses, self._rates = [], []
-        self._first_logged, self._logged_at = steps.stop, time.monotonic()
-        self.peak_memory = peak_memory(self.device, self.memory_before)
-        for step, loss, part_rates in zip(steps, losses, learning_rates, strict=True):
-            if not math.isfinite(loss):
-                raise NotFinite(
-                    f"The loss became {loss} at step {step}: lower the learning rate, or train in FLOAT_32 or "
-                    "BFLOAT_16, and continue from the last backup."
-                )
-            self._publish_metrics(step, loss, part_rates, speed)
-
-    def _publish_metrics(self, step: int, loss: float, part_rates: list[tuple[str, float]], speed: float) -> None:
-        before = loss if self.smooth_loss is None else self.smooth_loss
-        self.smooth_loss = SMOOTHING * before + (1 - SMOOTHING) * loss
-        values = {"loss": loss, "smooth_loss": self.smooth_loss, "steps_per_second": speed}
-        values |= {f"lr/{name}": rate for name, rate in part_rates}
-        if self.ema:
-            values["ema_decay"] = self.ema.current_decay
-        if self.device.type == "cuda":
-            values["gpu_memory_gb"] = torch.cuda.max_memory_allocated(self.device) / 1024**3
-        values["peak_memory_gb"] = self.peak_memory / 1024**3
-        self.callbacks.on_metrics(step, values)
-
     # -- between steps -----------------------------------------------------------------------------------------
 
     def _do_what_is_due(self) -> None:
         self._due |= {interval for interval, _ in self.regular if interval.is_due(self.progress)}
-        if self._holds_gradient():
+        if self.holds_gradient():
             return  # as in OneTrainer: what falls within an accumulation is done after it
         for interval, action in self.regular:
             if interval in self._due:
                 self._due.discard(interval)
-                action()
+                self.attempt(action)
         for command in self.commands.take():
             self._obey(command)
 
-    def _holds_gradient(self) -> bool:
+    def attempt(self, action: Callable[[], Any]) -> None:
+        """What cannot be written, on a full disk for example, must not end the training: it is tried again in turn."""
+        try:
+            action()
+        except NOT_WRITTEN as error:
+            logger.exception("Something could not be written; training goes on.")
+            self.callbacks.on_warning(f"{error} Training goes on, and it is tried again when it is due.")
+
+    def holds_gradient(self) -> bool:
         return self.progress.global_step % self.config.gradient_accumulation_steps != 0
 
     def _obey(self, command: Command) -> None:
         actions: dict[str, Callable[[Command], str | None]] = {
             "sample_default": self._sample_on_command,
             "sample_custom": self._sample_on_command,
-            "backup": lambda _: self._back_up(),
-            "save": lambda _: self._save(),
+            "backup": lambda _: self.keeper.back_up(),
+            "save": lambda _: self.keeper.save(),
             "pause": self._pause,
             "continue": lambda _: "It was not paused.",
             "stop": lambda _: f"Stopped after step {self.progress.global_step}.",
@@ -292,22 +278,22 @@ class GenericTrainer:
 
     def _pause(self, command: Command) -> None:
         """Hold between two steps, the model loaded; every other command works meanwhile."""
-        self._flush_log()
-        self._say("Paused", "paused")
+        self.log.flush()
+        self.say("Paused", "paused")
         self.callbacks.on_command_done(command, f"Paused after step {self.progress.global_step}.")
         while not self.commands.stop_requested:
             self.commands.wait()
             for other in self.commands.take():
                 if other.kind == "continue":
                     self.callbacks.on_command_done(other, "Training goes on.")
-                    self._logged_at = time.monotonic()
+                    self.log.go_on()
                     return
                 if other.kind == "pause":
                     self.callbacks.on_command_done(other, "It was paused already.")
                     continue
                 self._obey(other)
                 if not self.commands.stop_requested:
-                    self._say("Paused", "paused")
+                    self.say("Paused", "paused")
 
     def _sample_on_command(self, command: Command) -> str:
         if command.kind == "sample_custom":
@@ -333,95 +319,15 @@ class GenericTrainer:
 
     @contextmanager
     def _sampling(self) -> Iterator[None]:
-        self._flush_log()
-        self._say("Sampling ...", "sampling")
-        with self._averaged():
+        self.log.flush()
+        self.say("Sampling ...", "sampling")
+        with self.averaged():
             yield
-        self._logged_at = time.monotonic()
+        self.log.go_on()
 
-    def _averaged(self) -> Any:
+    def averaged(self) -> Any:
+        """A block in which the weights are their averages, where such are kept."""
         return self.ema.in_place() if self.ema else nullcontext()
-
-    # -- backups and saves -------------------------------------------------------------------------------------
-
-    def _back_up(self) -> str:
-        """Write a backup; losses and weights are looked at first, so that no backup holds weights that went bad."""
-        self._flush_log()
-        self._refuse_broken_weights()
-        self._say("Creating backup", "backup")
-        folder = Path(self.config.workspace_dir) / "backup"
-        path = checkpoint.write_backup(folder, self.progress, self._meta(), self._write_state)
-        self.callbacks.on_artifact("backup", path, self.progress.copy(), size=total_size(path))
-        if self.config.rolling_backup:
-            checkpoint.keep_newest(folder, self.config.rolling_backup_count)
-        self._logged_at = time.monotonic()
-        return f"Backup of step {self.progress.global_step}."
-
-    def _refuse_broken_weights(self) -> None:
-        """A step can break the weights though its own loss was finite. Raises NotFinite."""
-        if not torch.stack([weight.detach().isfinite().all() for weight in self.parameters]).all():
-            raise NotFinite(
-                f"The weights are no longer finite after step {self.progress.global_step}: lower the learning rate, or "
-                "train in FLOAT_32 or BFLOAT_16, and continue from the last backup."
-            )
-
-    def _meta(self) -> dict[str, Any]:
-        return {
-            "progress": self.progress.to_dict(),
-            "optimizer_steps": self.optimizer_steps,
-            "smooth_loss": self.smooth_loss,
-            "base_model": self.config.base_model_name,
-            "config": self.config.to_dict(),
-        }
-
-    def _write_state(self, folder: Path) -> None:
-        save_file(_numbered(self.parameters), folder / WEIGHTS)
-        if self._holds_gradient():  # stopped within an accumulation: what is held counts in the next update
-            save_file(_numbered([weight.grad for weight in self.parameters]), folder / GRADIENTS)
-        state = {
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": self.scaler.state_dict(),
-        }
-        state["schedule"].pop("lr_lambdas", None)
-        torch.save(state, folder / OPTIMIZER)
-        if self.ema:
-            save_file({name: value.cpu().contiguous() for name, value in self.ema.state_dict().items()}, folder / EMA)
-
-    @torch.no_grad()
-    def _restore(self, backup: Path) -> None:
-        """Go on exactly where the backup was made. Raises BadBackup."""
-        checkpoint.verify(backup)
-        meta = checkpoint.read_meta(backup)
-        for weight, saved in zip(self.parameters, load_file(backup / WEIGHTS).values(), strict=True):
-            weight.copy_(saved)
-        held = load_file(backup / GRADIENTS, str(self.device)) if (backup / GRADIENTS).exists() else {}
-        for name, gradient in held.items():
-            self.parameters[int(name)].grad = gradient
-        state = torch.load(backup / OPTIMIZER, map_location=self.device, weights_only=True)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict({**state["schedule"], "lr_lambdas": self.schedule.state_dict()["lr_lambdas"]})
-        self.scaler.load_state_dict(state["scaler"])
-        if self.ema:
-            self.ema.load_state_dict(load_file(backup / EMA))
-        self.progress = TrainProgress(**meta["progress"])
-        self.optimizer_steps = meta["optimizer_steps"]
-        self.smooth_loss = meta["smooth_loss"]
-
-    def _save(self) -> str:
-        self._flush_log()
-        self._say("Saving", "saving")
-        final = Path(self.config.output_model_destination)
-        name = f"{self.config.save_filename_prefix}{final.stem}-{self.progress.filename_string()}{final.suffix}"
-        path = self._write_model(checkpoint.unused(Path(self.config.workspace_dir) / "save" / name))
-        self.callbacks.on_artifact("save", path, self.progress.copy(), size=total_size(path))
-        self._logged_at = time.monotonic()
-        return f"Saved as {path.name}."
-
-    def _write_model(self, destination: Path) -> Path:
-        self._refuse_broken_weights()
-        with self._averaged():
-            return save_model(self.config, self.family, self.progress, destination)
 
     # -- end ---------------------------------------------------------------------------------------------------
 
@@ -432,28 +338,16 @@ class GenericTrainer:
         with self._failures_explained():
             stop = self.commands.stop_requested
             if self.optimizer_steps:
-                self._keep_what_was_trained(stop)
+                self.keeper.keep_what_was_trained(stop)
             elif stop is None:
                 raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
             for command in self.commands.take():
                 if command.kind == "stop":
                     self._obey(command)
 
-    def _keep_what_was_trained(self, stop: Command | None) -> None:
-        keep_model = stop is None or stop.arguments.get("final_model", True)
-        if self.config.backup_before_save or not keep_model:
-            self._back_up()
-        if keep_model:
-            self._write_final_model()
-
-    def _write_final_model(self) -> None:
-        self._say("Saving the final model", "saving")
-        path = self._write_model(Path(self.config.output_model_destination))
-        self.callbacks.on_artifact("model", path, self.progress.copy(), size=total_size(path))
-
     # -- helpers -----------------------------------------------------------------------------------------------
 
-    def _say(self, status: str, phase: str) -> None:
+    def say(self, status: str, phase: str) -> None:
         self.callbacks.on_update_status(status)
         if phase != getattr(self, "_phase", ""):
             self._phase = phase
@@ -463,18 +357,8 @@ class GenericTrainer:
     def _failures_explained(self) -> Iterator[None]:
         try:
             yield
-        except torch.cuda.OutOfMemoryError as error:
+        except BaseException as error:
             self.failed = True
-            peak = torch.cuda.max_memory_allocated(self.device) / 1024**3
-            raise OutOfMemory(
-                f"The GPU's memory did not suffice (peak {peak:.1f} GB): lower batch_size or resolution, or turn on "
-                "gradient_checkpointing."
-            ) from error
-        except BaseException:
-            self.failed = True
+            if known := explain(error, self.config, getattr(self, "device", None)):
+                raise known from error
             raise
-
-
-def _numbered(tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:
-    """Tensors by their place, which is the same in every attempt; what is None is left out."""
-    return {f"{i:05}": tensor.detach().cpu().contiguous() for i, tensor in enumerate(tensors) if tensor is not None}

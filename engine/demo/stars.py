@@ -153,8 +153,7 @@ def corners(outline: Array) -> tuple[Array, Array]:
     """Return the corners of the simplified outline, (n, 2) those that point outwards and (m, 2) those inwards."""
     size = np.linalg.norm(outline, axis=1).max()
     points = simplify(outline, TOLERANCE * size)
-    to_here, from_here = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-    outwards = _cross(to_here, from_here) > 0
+    outwards = _point_outwards(points)
     return _merge(points[outwards], SAME_CORNER * size), _merge(points[~outwards], SAME_CORNER * size)
 
 
@@ -194,19 +193,19 @@ def _simplify_open(line: Array, tolerance: float) -> Array:
     return np.concatenate([before[:-1], after])
 
 
-def convex_hull(points: Array) -> Array:
-    """Return the corners of the convex hull in order (Andrew's monotone chain, 1979)."""
-    ordered = points[np.lexsort((points[:, 1], points[:, 0]))]
-    return np.concatenate([_half_hull(ordered), _half_hull(ordered[::-1])])
+def convex_hull(outline: Array) -> Array:
+    """Return the corners of the convex hull, in order; the outline's points are in order around its middle.
+
+    A corner that points inwards is none of the hull's, so they are left out together, until no other comes up.
+    """
+    while not (outwards := _point_outwards(outline)).all():
+        outline = outline[outwards]
+    return outline
 
 
-def _half_hull(ordered: Array) -> Array:
-    hull: list[Array] = []
-    for point in ordered:
-        while len(hull) > 1 and _cross(hull[-1] - hull[-2], point - hull[-2]) <= 0:
-            hull.pop()
-        hull.append(point)
-    return np.array(hull[:-1])
+def _point_outwards(points: Array) -> Array:
+    to_here, from_here = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+    return _cross(to_here, from_here) > 0
 
 
 def polygon_area(points: Array) -> float:

@@ -24,6 +24,7 @@ NAMES = (
     "on_phase",
     "on_metrics",
     "on_artifact",
+    "on_removed",
     "on_warning",
     "on_command_done",
     "on_command_refused",
@@ -87,16 +88,16 @@ class TrainCallbacks:
     def on_sample_default(self, output: SampleOutput) -> None:
         self._call("on_sample_default", output)
 
-    def on_update_sample_default_progress(self, step: int, max_step: int) -> None:
-        """After each denoising step of a default sample."""
-        self._call("on_update_sample_default_progress", step, max_step)
+    def on_update_sample_default_progress(self, step: int, max_step: int, preview: str = "") -> None:
+        """After each denoising step of a default sample; `preview` is a file with what it looks like by then."""
+        self._call("on_update_sample_default_progress", step, max_step, *filter(None, [preview]))
 
     def on_sample_custom(self, output: SampleOutput) -> None:
         self._call("on_sample_custom", output)
 
-    def on_update_sample_custom_progress(self, step: int, max_step: int) -> None:
-        """After each denoising step of a custom sample."""
-        self._call("on_update_sample_custom_progress", step, max_step)
+    def on_update_sample_custom_progress(self, step: int, max_step: int, preview: str = "") -> None:
+        """The same for a custom sample."""
+        self._call("on_update_sample_custom_progress", step, max_step, *filter(None, [preview]))
 
     def on_phase(self, phase: str) -> None:
         """One of loading, caching, training, paused, sampling, saving, backup, stopping."""
@@ -107,8 +108,15 @@ class TrainCallbacks:
         self._call("on_metrics", step, values)
 
     def on_artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
-        """A whole backup, save or final model (`kind` is backup, save or model) lies at `path`."""
+        """A whole backup, save or final model (`kind` is backup, save or model) lies at `path`.
+
+        Of the facts, `earlier` is where that lies now which had this path until then.
+        """
         self._call("on_artifact", kind, path, progress, **facts)
+
+    def on_removed(self, path: str | Path, why: str) -> None:
+        """A backup that was told of is no more."""
+        self._call("on_removed", path, why)
 
     def on_warning(self, message: str, detail: str = "") -> None:
         """Something went wrong that does not end the training; `detail` may hold a traceback."""

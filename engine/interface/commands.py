@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+LOOK_SECONDS = 1.0
 KINDS = ("stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save")
 
 
@@ -84,5 +86,10 @@ class TrainCommands:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until a command is there, `timeout` seconds at most; say whether one is."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._arrived:
-            return self._arrived.wait_for(lambda: bool(self._pending), timeout)
+            while not self._pending and (deadline is None or time.monotonic() < deadline):
+                # A signal's handler runs in this very thread, perhaps just before it waits, and then wakes nobody.
+                left = LOOK_SECONDS if deadline is None else min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
+                self._arrived.wait(left)
+            return bool(self._pending)

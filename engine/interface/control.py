@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
+import socket
+import struct
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 
 from engine.interface.commands import Command, TrainCommands
@@ -20,21 +25,30 @@ from engine.interface.commands import Command, TrainCommands
 logger = logging.getLogger("engine")
 FILE_NAME = "control.json"
 MAX_MESSAGE = 10_000_000
+ANSWER_SECONDS = 5  # how long either side may take to answer: one that hangs, or whose children live on, never does
+WAITING = 16  # connections that the kernel keeps while none is accepted
 
 
 class ControlServer:
-    """The engine's end: puts what it receives into `commands`, each command's id once."""
+    """The engine's end: puts what it receives into `commands`, each command's id once.
 
-    def __init__(self, folder: Path, commands: TrainCommands):
+    `on_refused` hears of a command that this engine does not know: its id, and the reason.
+    """
+
+    def __init__(
+        self, folder: Path, commands: TrainCommands, on_refused: Callable[[str, str], None] = lambda key, reason: None
+    ):
         self._commands = commands
+        self._on_refused = on_refused
         self._seen: set[str] = set()
         self._readers: set[Connection] = set()
         self._news = threading.Event()
         self._lock = threading.Lock()
-        key = secrets.token_bytes(32)
+        self._key = secrets.token_bytes(32)
         name = f"onetrainer-{secrets.token_hex(16)}"
-        self._listener = Listener("\0" + name, "AF_UNIX", authkey=key)
-        self._publish_address(folder / FILE_NAME, name, key)
+        # without the key: the listener would wait for the one that it accepts, and nobody else could connect meanwhile
+        self._listener = Listener("\0" + name, "AF_UNIX", backlog=WAITING)
+        self._publish_address(folder / FILE_NAME, name, self._key)
 
     def start(self) -> None:
         for work in (self._accept, self._wake_readers):
@@ -54,24 +68,50 @@ class ControlServer:
         while True:
             try:
                 connection = self._listener.accept()
-            except (AuthenticationError, OSError, EOFError) as error:
+            except OSError as error:
                 logger.warning("A control connection was refused: %s", error)
                 continue
-            with self._lock:
-                self._readers.add(connection)
-            threading.Thread(target=self._receive, args=(connection,), daemon=True, name="control_receive").start()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True, name="control_serve").start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            limit_waiting(connection, ANSWER_SECONDS)
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+            limit_waiting(connection, 0)
+        except (AuthenticationError, OSError, EOFError) as error:
+            logger.warning("A control connection was refused: %s", error)
+            connection.close()
+            return
+        with self._lock:
+            self._readers.add(connection)
+        self._receive(connection)
 
     def _receive(self, connection: Connection) -> None:
         try:
             while True:
-                self._obey(json.loads(connection.recv_bytes(MAX_MESSAGE)))
-        except (OSError, EOFError, ValueError):
+                self._take(connection.recv_bytes(MAX_MESSAGE))
+        except (OSError, EOFError):
             logger.debug("A control connection ended.")
         finally:
             self._forget(connection)
 
-    def _obey(self, message: dict) -> None:
-        command = Command(message["kind"], message.get("arguments") or {}, message.get("id"))
+    def _take(self, text: bytes) -> None:
+        """One message; one that makes no sense must not take those behind it with it."""
+        try:
+            message = json.loads(text)
+            command = Command(message["kind"], message.get("arguments") or {}, message.get("id"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("A command was not understood: %s", error)
+            self._refuse(text, str(error))
+        else:
+            self._obey(command)
+
+    def _refuse(self, text: bytes, reason: str) -> None:
+        with suppress(ValueError, KeyError, TypeError):  # without an id, there is nobody who waits
+            self._on_refused(str(json.loads(text)["id"]), reason)
+
+    def _obey(self, command: Command) -> None:
         with self._lock:
             if command.id in self._seen:
                 return
@@ -102,7 +142,7 @@ class ControlClient:
     def __init__(self, folder: Path):
         address = json.loads((folder / FILE_NAME).read_text())
         try:
-            self._connection = Client("\0" + address["name"], "AF_UNIX", authkey=bytes.fromhex(address["key"]))
+            self._connection = connect(address["name"], bytes.fromhex(address["key"]))
         except AuthenticationError as error:
             raise ConnectionError("The engine process refused the key.") from error
 
@@ -120,3 +160,30 @@ class ControlClient:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def connect(name: str, key: bytes) -> Connection:
+    """As multiprocessing's Client, which waits for ever where nobody answers. Raises OSError, EOFError."""
+    with socket.socket(socket.AF_UNIX) as opened:
+        limit_socket(opened, ANSWER_SECONDS)
+        opened.connect("\0" + name)
+        connection = Connection(opened.detach())
+    try:
+        answer_challenge(connection, key)
+        deliver_challenge(connection, key)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def limit_waiting(connection: Connection, seconds: int) -> None:
+    """Let reads of a connection fail that take longer, and writes for good; 0 lets them wait for ever."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        limit_socket(same, seconds)
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", ANSWER_SECONDS, 0))
+
+
+def limit_socket(opened: socket.socket, seconds: int) -> None:
+    for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        opened.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", seconds, 0))

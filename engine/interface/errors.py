@@ -25,7 +25,7 @@ class Problem:
 class TrainingError(Exception):
     """An expected failure: its message is the sentence that the user reads, with the cure.
 
-    `reason` sorts failures for programs; a run that failed for one in `WOULD_COME_AGAIN` is never retried by itself.
+    `reason` sorts failures for programs: `training.endings` has them all, with what comes of each.
     """
 
     reason = "failed"
@@ -75,10 +75,19 @@ class OutOfMemory(TrainingError):
     reason = "out_of_memory"
 
 
+class OutOfMainMemory(TrainingError):
+    """The machine's main memory did not suffice."""
+
+    reason = "out_of_main_memory"
+
+
 class DiskFull(TrainingError):
     """A write failed because the disk is full."""
 
     reason = "disk_full"
 
 
-WOULD_COME_AGAIN = {error.reason for error in (BadConfig, BadData, MissingModel, BadBackup, NotFinite, OutOfMemory)}
+class NotWritten(TrainingError):
+    """What was written is not what should have been."""
+
+    reason = "not_written"

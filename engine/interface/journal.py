@@ -1,8 +1,8 @@
 """The journal: what an engine process says, one JSON line an event, in a file that outlives everybody.
 
 Each line is `{"sequence": 1, "time": 1700000000.0, "kind": "progress", "data": {...}}`; sequence numbers start at 1
-and have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, warning,
-command_done, command_refused, failed, ended.
+and have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, removed,
+warning, command_done, command_refused, failed, ended.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 logger = logging.getLogger("engine")
 FILE_NAME = "journal.jsonl"
-LASTING = frozenset({"artifact", "command_done", "command_refused", "failed", "ended"})
-READ_BYTES = 1 << 20
+LASTING = frozenset({"artifact", "removed", "command_done", "command_refused", "failed", "ended"})
+READ_BYTES = WRITE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,14 @@ class JournalWriter:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
         self._sequence = 0
-        self._unwritten = b""
+        self._unwritten = bytearray()
         self._on_append = on_append
 
     def append(self, kind: str, data: dict[str, Any]) -> None:
         """Write one event. What must survive a power cut is on the disk when this returns.
 
-        What a full disk does not take is kept, and goes out before the next event: no line is torn or lost.
+        What a full disk does not take is kept in memory, some 300 bytes a step, and goes out before the next event:
+        no line is torn or lost.
         """
         with self._lock:
             self._sequence += 1
@@ -78,8 +79,8 @@ class JournalWriter:
 
     def _write(self) -> None:
         while self._unwritten:
-            written = self._file.write(self._unwritten)
-            self._unwritten = self._unwritten[written:]
+            written = self._file.write(self._unwritten[:WRITE_BYTES])
+            del self._unwritten[:written]
 
     def close(self) -> None:
         self._file.close()
@@ -116,6 +117,27 @@ def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
 def _parse(line: bytes) -> Event:
     try:
         event = json.loads(line)
-        return Event(event["sequence"], event["time"], event["kind"], event["data"])
-    except (ValueError, KeyError, TypeError):
-        return Event(0, time.time(), "damaged", {"line": line[:200].decode(errors="replace")})
+        if b"\\u0000" in line or b"\\ud" in line:
+            event = _storable(event)
+        return _checked(Event(event["sequence"], event["time"], event["kind"], event["data"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Event(0, time.time(), "damaged", {"line": line[:200].decode(errors="replace").replace("\0", "\ufffd")})
+
+
+def _checked(event: Event) -> Event:
+    if not (isinstance(event.kind, str) and isinstance(event.data, dict)):
+        raise TypeError(event.kind)
+    if not (0 < int(event.sequence) < 2**63 and 0 <= float(event.time) < 2**33):
+        raise ValueError(event.sequence)
+    return event
+
+
+def _storable(value: Any) -> Any:
+    """No database takes the character 0, nor half a surrogate, which stands in a file's name for what is no UTF-8."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value

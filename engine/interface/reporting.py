@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import io
 import logging
 import os
 import platform
@@ -14,15 +16,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.interface import fence
 from engine.interface.callbacks import SampleOutput, TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
 from engine.interface.control import ControlServer
-from engine.interface.errors import TrainingError
+from engine.interface.errors import DiskFull, OutOfMainMemory, TrainingError
+from engine.interface.files import FULL
+from engine.interface.gpu_readings import GpuReadings
 from engine.interface.journal import FILE_NAME, JournalWriter
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
 LOSS_SECONDS = 10.0  # how often the log, which a person reads, tells the loss; the journal holds every step's
+FATAL_FILE = "fatal.txt"  # where Python writes what it did as a signal such as SIGSEGV ended it
 LAST_WORD_SECONDS = 60.0  # how long the last word waits for room on a full disk
 
 
@@ -31,13 +37,19 @@ class Reporter:
 
     def __init__(self, folder: Path):
         self.commands = TrainCommands()
-        self._control = ControlServer(folder, self.commands)
+        self._control = ControlServer(folder, self.commands, self._refused_unread)
         self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
+        self._lock = fence.hold(folder)
+        self._fatal = (folder / FATAL_FILE).open("w")  # stays open: nothing can be opened any more when it is needed
+        self.readings = GpuReadings()
         self._last_status = ""
         self._loss_logged_at = -LOSS_SECONDS
 
     def start(self) -> None:
+        print_without_room_too()
         self._control.start()
+        faulthandler.enable(self._fatal)
+        self.readings.start()
         signal.signal(signal.SIGTERM, lambda number, frame: self.commands.stop())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site, which then asks for a stop
         self._journal.append("started", {"pid": os.getpid(), "python": platform.python_version()})
@@ -53,6 +65,7 @@ class Reporter:
             on_update_sample_default_progress=self._sample_progress("default"),
             on_update_sample_custom_progress=self._sample_progress("custom"),
             on_artifact=self._artifact,
+            on_removed=self._removed,
             on_warning=self._warning,
             on_command_done=self._command_done,
             on_command_refused=self._command_refused,
@@ -61,8 +74,15 @@ class Reporter:
     def run(self, train: Callable[[], str]) -> int:
         """Do the whole training and say how it ended; `train` returns `finished` or `stopped`. Returns the status."""
         status = self._run(train)
+        self.readings.stop()
         self._journal.drain(LAST_WORD_SECONDS)
         return status
+
+    def give_up(self, error: TrainingError) -> None:
+        """End this process with that reason, from another thread than the one that trains, which hangs."""
+        self._fail(str(error), error.reason)
+        self._journal.drain(LAST_WORD_SECONDS)
+        os._exit(1)
 
     def _run(self, train: Callable[[], str]) -> int:
         try:
@@ -71,9 +91,8 @@ class Reporter:
             self._fail(str(error), error.reason)
             return 1
         except BaseException as error:
-            self._fail(
-                f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash", traceback.format_exc()
-            )
+            sentence, reason = surprise(error)
+            self._fail(sentence, reason, traceback.format_exc())
             return 2
         self._journal.append("ended", {"reason": ending})
         return 0
@@ -81,7 +100,7 @@ class Reporter:
     def _fail(self, sentence: str, reason: str, trace: str = "") -> None:
         self._journal.append("failed", {"message": sentence, "reason": reason, "traceback": trace})
         with suppress(OSError):  # the disk may be full: the journal is what counts
-            print(trace or sentence, file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
+            print(trace or f"ERROR: {sentence}", file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
 
     def _progress(self, progress: TrainProgress, max_step: int, max_epoch: int) -> None:
         self._journal.append("progress", {**progress.to_dict(), "max_step": max_step, "max_epoch": max_epoch})
@@ -93,7 +112,7 @@ class Reporter:
             logger.info("%s", status)
 
     def _metrics(self, step: int, values: dict[str, float]) -> None:
-        self._journal.append("metrics", {"step": step, "values": values})
+        self._journal.append("metrics", {"step": step, "values": {**values, **self.readings.take()}})
         if "loss" in values and time.monotonic() - self._loss_logged_at >= LOSS_SECONDS:
             self._loss_logged_at = time.monotonic()
             logger.info("step %d: loss %.4g", step, values["loss"])
@@ -105,19 +124,78 @@ class Reporter:
     def _sample(self, output: SampleOutput) -> None:
         self._journal.append("sample", output.to_dict())
 
-    def _sample_progress(self, kind: str) -> Callable[[int, int], None]:
-        return lambda step, total: self._journal.append(
-            "sample_progress", {"kind": kind, "current": step, "total": total}
-        )
+    def _sample_progress(self, kind: str) -> Callable[..., None]:
+        def report(step: int, total: int, preview: str = "") -> None:
+            facts = {"path": preview} if preview else {}
+            self._journal.append("sample_progress", {"kind": kind, "current": step, "total": total, **facts})
+
+        return report
 
     def _artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
         self._journal.append("artifact", {"kind": kind, "path": str(path), **progress.to_dict(), **facts})
         logger.info("wrote the %s %s", kind, path)
 
+    def _removed(self, path: str | Path, why: str) -> None:
+        self._journal.append("removed", {"path": str(path), "why": why})
+        logger.info("removed %s: %s", path, why)
+
     def _command_done(self, command: Command, detail: str = "") -> None:
         if command.id:
             self._journal.append("command_done", {"id": command.id, "detail": detail})
 
+    def _refused_unread(self, key: str, reason: str) -> None:
+        self._journal.append("command_refused", {"id": key, "detail": reason})
+
     def _command_refused(self, command: Command, reason: str) -> None:
         if command.id:
             self._journal.append("command_refused", {"id": command.id, "detail": reason})
+
+
+class Forgiving(io.RawIOBase):
+    """A descriptor that a print may always go to: what a full disk does not take of a log is dropped."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+        return size
+
+
+def print_without_room_too() -> None:
+    """A library's progress bar must not end a training because the log's disk is full."""
+    sys.stdout = _forgiving(sys.stdout.fileno())
+    sys.stderr = _forgiving(sys.stderr.fileno())
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+
+
+def _forgiving(descriptor: int) -> io.TextIOWrapper:
+    raw: Any = Forgiving(descriptor)  # as Python itself does without a buffer
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+def surprise(error: BaseException) -> tuple[str, str]:
+    """(sentence, reason) of what the trainer did not foresee; a full disk or memory can be met in any line."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"The disk is full ({error.filename or 'while writing'}): free some room and go on.", DiskFull.reason
+    if isinstance(error, MemoryError):
+        return "The machine's main memory did not suffice.", OutOfMainMemory.reason
+    return f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash"

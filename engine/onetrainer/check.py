@@ -26,6 +26,7 @@ NOT_SET = (
     "if that is not venv/bin/python in there."
 )
 INSTALL = "run install.sh (or install.bat) in the checkout"
+OTHER_PYTHON = "or set ONETRAINER_PYTHON to the Python that it uses"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def look(home: Path | None, python: Path | None, beat: Callable[[], Any]) -> tup
         sentence = f"ONETRAINER_HOME is {home}, which holds no OneTrainer: name the folder that has modules in it."
         return [Finding("Checkout", WRONG, sentence)], {}
     if not (python.is_file() and os.access(python, os.X_OK)):
-        sentence = f"{python} cannot be run: {INSTALL}, or set ONETRAINER_PYTHON to the Python that it uses."
+        sentence = f"{python} cannot be run: {INSTALL}, {OTHER_PYTHON}."
         return [Finding("Checkout", OK, _version(home)), Finding("Python", WRONG, sentence)], {}
     facts, why = probe(home, python, beat)
     if why:
@@ -102,7 +103,14 @@ def _findings(home: Path, facts: dict[str, Any]) -> Iterator[Finding]:
     if loads:
         yield Finding("Trainer", OK, f"loads in {facts['trainer']['seconds']:.1f} s")
     else:
-        yield Finding("Trainer", WRONG, f"It cannot be loaded ({facts['trainer']['error']}): {INSTALL}.")
+        error = facts["trainer"]["error"]
+        yield Finding("Trainer", WRONG, f"It cannot be loaded ({error}): {_cure_of(error)}.")
+
+
+def _cure_of(error: str) -> str:
+    """Packages come by the installer; OneTrainer's own modules come with the checkout alone."""
+    is_its_own = "'modules" in error
+    return "the checkout lacks a part of OneTrainer, so fetch it anew" if is_its_own else INSTALL
 
 
 def _version(home: Path) -> str:
@@ -135,7 +143,7 @@ def _python(version: str) -> Finding:
 
 def _torch(facts: dict[str, Any]) -> Finding:
     if "error" in facts:
-        return Finding("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}.")
+        return Finding("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}, {OTHER_PYTHON}.")
     if facts["devices"]:
         return Finding("PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}")
     if shutil.which("nvidia-smi"):

@@ -7,8 +7,6 @@ beside OneTrainer itself.
 import json
 import logging
 import os
-import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -28,13 +26,18 @@ def find_modules(home: Path) -> None:
 def main(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from engine.interface.reporting import Reporter
+    from engine.onetrainer.driver_gpus import FurtherProcesses
 
     reporter = Reporter(folder)
     reporter.start()
-    return reporter.run(lambda: train(folder, reporter))
+    others = FurtherProcesses(reporter)
+    try:
+        return reporter.run(lambda: train(folder, reporter, others))
+    finally:
+        others.end()
 
 
-def train(folder: Path, reporter) -> str:
+def train(folder: Path, reporter, others) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
     from engine.onetrainer.driver_config import make_config
     from engine.onetrainer.driver_failures import explained
@@ -43,10 +46,10 @@ def train(folder: Path, reporter) -> str:
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     with explained():
         config = make_config(spec)
-        if config.multi_gpu:
-            os.environ["MASTER_PORT"] = str(free_port())
-        resume_from(spec.get("resume_from"))
-        return Training(config, reporter).run()
+    if config.multi_gpu:
+        others.expect()
+    resume_from(spec.get("resume_from"))
+    return Training(config, reporter, spec.get("keep_backups")).run()
 
 
 def resume_from(backup) -> None:
@@ -58,20 +61,11 @@ def resume_from(backup) -> None:
         TrainConfig.get_last_backup_path = lambda self: backup
 
 
-def free_port() -> int:
-    """A port for the processes of one training to meet at: two trainings on one machine need two."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
-
-
 def prepare_further_process() -> None:
-    """In a process of a further GPU, which torch started: stops are for the first one, which tells the others.
+    """In a process of a further GPU, which torch started."""
+    from engine.onetrainer.driver_gpus import become_further_process
 
-    It ends with the first one by SIGINT, which torch has the kernel send, and which that one ignores for itself.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    become_further_process()
     if os.environ.get(RESUME):
         resume_from(os.environ[RESUME])
 

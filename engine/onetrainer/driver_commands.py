@@ -1,5 +1,6 @@
 """From the control channel to OneTrainer's commands, which are flags without an answer."""
 
+from engine.onetrainer.driver_failures import explain
 from engine.onetrainer.limits import why_not
 
 CLOSED = "The training ended before it could be done."
@@ -53,6 +54,7 @@ class Bridge:
             self._training.callbacks.on_command_done(command, detail)
 
     def failed(self, kind, error):
+        error = explain(error) or error
         commands = self._pop(kind)
         for command in commands:
             self._training.callbacks.on_command_refused(command, f"It failed: {error}")
@@ -60,15 +62,22 @@ class Bridge:
             self._training.callbacks.on_warning(f"The {kind} could not be written: {error}")
 
     def close(self):
-        """Answer everybody who still waits."""
-        for command in self._received.take():
-            self._waiting.setdefault(command.kind, []).append(command)
+        """Answer everybody who still waits, as the training has come to its end."""
+        self._take_to_wait()
         self.heard("ended")
         self.done("stop", f"Stopped after step {self._training.progress.global_step}.")
+        self.refuse_all(CLOSED)
+
+    def refuse_all(self, reason):
+        self._take_to_wait()
         for kind in list(self._waiting):
             while self._waiting.get(kind):
                 for command in self._pop(kind):
-                    self._training.callbacks.on_command_refused(command, CLOSED)
+                    self._training.callbacks.on_command_refused(command, reason)
+
+    def _take_to_wait(self):
+        for command in self._received.take():
+            self._waiting.setdefault(command.kind, []).append(command)
 
     def _pop(self, kind):
         """Custom samples are drawn one by one; the other kinds are flags, so one deed answers all."""

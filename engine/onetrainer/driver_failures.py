@@ -1,10 +1,14 @@
 """From what OneTrainer raises to the sentence that a user reads, with the cure."""
 
 import errno
+import sys
 from contextlib import contextmanager
 
 from engine.interface.errors import BadData, DiskFull, MissingModel, NotFinite, OutOfMemory, TrainingError
 
+GIB = 1024**3
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+NO_ROOM = ("no space left", "pytorchstreamwriter failed writing")
 NOT_FINITE = (
     "The training broke down ({error}), and nothing was written with the bad weights: lower the learning rate, or "
     "train in FLOAT_32 or BFLOAT_16."
@@ -28,17 +32,41 @@ def explained():
 def explain(error):
     """The TrainingError that says the same, or None."""
     text = f"{type(error).__name__}: {error}"
-    if "NaN" in str(error):
+    if isinstance(error, RuntimeError) and "NaN" in str(error):
         return NotFinite(NOT_FINITE.format(error=error))
-    if "OutOfMemory" in type(error).__name__ or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return OutOfMemory(
-            "The memory did not suffice: lower batch_size or resolution, or turn on gradient_checkpointing or "
-            f"layer offloading ({str(error)[:200]})."
+            f"The memory did not suffice{peak()}: lower batch_size or resolution, or turn on gradient_checkpointing "
+            f"or layer offloading ({str(error)[:200]})."
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC or "No space left" in str(error):
+    if is_disk_full(error):
         return DiskFull("The disk is full: remove old backups or caches, then continue from the newest backup.")
     if "could not load model" in str(error):
         return MissingModel(f"{error}: name a model that is there and of the chosen type (the log says more).")
     if isinstance(error, FileNotFoundError) or type(error).__name__ == "UnidentifiedImageError":
         return BadData(f"A picture or folder cannot be read ({text}): mend or remove it.")
     return None
+
+
+def is_out_of_memory(error):
+    """Of a GPU or of the machine."""
+    named = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+    return named or any(words in str(error).lower() for words in NO_MEMORY)
+
+
+def peak():
+    """How much of the GPU's memory this process took at most, for the sentence; empty where torch cannot tell."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ""
+    try:
+        taken, total = torch.cuda.max_memory_allocated() / GIB, torch.cuda.mem_get_info()[1] / GIB
+    except RuntimeError:  # CUDA may be past answering
+        return ""
+    return f" (this run took up to {taken:.1f} GB of {total:.1f} GB)"
+
+
+def is_disk_full(error):
+    """Also where a library tells it by its text alone."""
+    numbered = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return numbered or any(words in str(error).lower() for words in NO_ROOM)

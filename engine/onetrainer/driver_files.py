@@ -1,12 +1,25 @@
 """What OneTrainer writes: samples, backups, saves and the final model, each told with its exact path."""
 
-import hashlib
 import random
 import re
 from datetime import datetime
 from pathlib import Path
 
 from engine.interface.callbacks import SampleOutput
+from engine.interface.errors import DiskFull, NotWritten, TrainingError
+from engine.interface.files import (
+    PARTIAL,
+    facts_of,
+    flush,
+    put_away,
+    refuse_broken,
+    remove,
+    remove_leftovers,
+    size_of,
+    write_manifest,
+    written_within,
+)
+from engine.interface.room import Backups, in_words, needed
 
 INDEX = re.compile(r"(\d+) - ")
 NO_EMA = " - no-ema"
@@ -15,9 +28,17 @@ NO_EMA = " - no-ema"
 class Artifacts:
     """Stands before a model saver. An artifact is told once OneTrainer has gone on: a backup's config comes last."""
 
-    def __init__(self, training):
+    def __init__(self, training, keep_backups=None):
         self._training = training
         self._unreported = []
+        self._sizes = {}  # bytes of the last one of each kind
+        self._backed_up = None  # the step of the newest backup
+        self._earlier = {}  # model: where that lies now which had its path
+        self.backups = Backups(
+            training.workspace / "backup",
+            keep=keep_backups,
+            on_removed=lambda path: training.callbacks.on_removed(path, "Newer backups have taken its place."),
+        )
 
     def watch(self, saver):
         save = saver.save
@@ -29,9 +50,7 @@ class Artifacts:
                 return
             try:
                 self._training.refuse_bad_weights()
-                if kind == "model":
-                    keep_aside(path)
-                save(model, model_type, output_model_format, output_model_destination, dtype)
+                self._write(kind, path, lambda place: save(model, model_type, output_model_format, str(place), dtype))
             except Exception as error:
                 self._training.bridge.failed(kind, error)
                 raise
@@ -45,32 +64,103 @@ class Artifacts:
             return "backup"
         return "save" if path.parent == self._training.workspace / "save" else "model"
 
+    def _write(self, kind, path, write):
+        if kind == "model":
+            self._write_model(path, write)
+            return
+        self.backups.make_room(kind, self._expected(kind), path.parent)
+        if kind == "save":
+            with written_within(path) as place:
+                write(place)
+            return
+        try:
+            write(path)
+        except BaseException:
+            remove(path)
+            raise
+        self.backups.written.append(path)
+
+    def _write_model(self, path, write):
+        """Whatever the guard thinks, the model is tried: all was done for it."""
+        for is_last in (False, True):
+            try:
+                with written_within(path, self._keep_aside) as place:
+                    write(place)
+                return
+            except DiskFull as error:
+                self.report()
+                if is_last:
+                    raise DiskFull(self._what_is_lost()) from error
+                self.backups.free(self._expected("model"), path.parent)
+
+    def _keep_aside(self, path):
+        """OneTrainer would overwrite what lies there."""
+        if path.exists():
+            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
+            self._earlier[path] = path.rename(path.with_name(f"{path.stem}-before-{stamp}{path.suffix}"))
+
+    def _what_is_lost(self):
+        size = in_words(needed(self._expected("model")))
+        sentence = f"The disk is full, so the final model was not written: have {size} free, then"
+        if self._backed_up is None:
+            return f"{sentence} train again, as there is no backup."
+        return f"{sentence} press continue: the backup of step {self._backed_up} is whole."
+
+    def _expected(self, kind):
+        """Bytes: as the last one, else as the weights that are trained, and the optimizer's two states of each."""
+        if kind not in self._sizes and kind == "backup":
+            found = self.backups.newest_first()
+            if found:
+                self._sizes[kind] = size_of(found[0])
+        weights = sum(one.numel() * one.element_size() for one in self._training.inner.parameters)
+        return self._sizes.get(kind) or weights * (3 if kind == "backup" else 1)
+
     def report(self):
+        """Tell what was written, if it is whole; what is not is put aside, and is no backup or model any more."""
         written, self._unreported = self._unreported, []
         for kind, path, progress in written:
-            if path.exists():
-                self._training.callbacks.on_artifact(kind, path, progress, **facts(path))
-                self._training.bridge.done(kind, str(path))
-            else:
-                self._training.bridge.failed(kind, "OneTrainer could not write it; the log says why")
+            try:
+                self._check(kind, path)
+            except (OSError, TrainingError) as error:
+                if path.exists():
+                    path.rename(path.with_name(path.name + PARTIAL))
+                self._training.bridge.failed(kind, error)
+                continue
+            facts = facts_of(path)
+            if path in self._earlier:
+                facts["earlier"] = str(self._earlier.pop(path))
+            self._sizes[kind] = facts["size"]
+            if kind == "backup":
+                self._backed_up = progress.global_step
+            self._training.callbacks.on_artifact(kind, path, progress, **facts)
+            self._training.bridge.done(kind, str(path))
+
+    def _check(self, kind, path):
+        if not path.exists() or kind == "backup" and not is_complete(path):
+            raise NotWritten("OneTrainer could not write it; the log says why")
+        if kind == "backup":
+            refuse_broken(path)
+            write_manifest(path)
+            flush(path)
+
+    def roll(self, count):
+        """In place of OneTrainer's own: a pinned backup stays, and none looks whole while its files go."""
+        self.backups.rolling = count
+        self.backups.roll()
+
+    def tidy_up(self):
+        """Remove what an attempt that was killed left half-written."""
+        final = Path(self._training.config.output_model_destination)
+        remove(final.with_name(final.name + PARTIAL))
+        remove_leftovers(self._training.workspace)
+        for backup in self.backups.newest_first():
+            if not is_complete(backup):
+                put_away(backup)
 
 
-def facts(path):
-    """Size, and the checksum of a single file."""
-    if path.is_dir():
-        return {"size": sum(file.stat().st_size for file in path.rglob("*") if file.is_file())}
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
-
-
-def keep_aside(path):
-    """Rename what lies there, as OneTrainer would overwrite it."""
-    if path.exists():
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-        path.rename(path.with_name(f"{path.stem}-before-{stamp}{path.suffix}"))
+def is_complete(backup):
+    """The config is what OneTrainer writes last."""
+    return (backup / "onetrainer_config/args.json").is_file()
 
 
 class Samples:
@@ -106,7 +196,8 @@ class Samples:
 
         def save_under_free_name(sampler_output, destination, *args, **kwargs):
             free = unused(Path(destination))
-            save(sampler_output, str(free), *args, **kwargs)
+            with written_within(free) as place:
+                save(sampler_output, str(place), *args, **kwargs)
             self._path = next(iter(free.parent.glob(f"{escaped(free.name)}.*")), None)
 
         return save_under_free_name

@@ -4,7 +4,7 @@ import time
 import traceback
 from typing import Any
 
-from engine.onetrainer.scalars import NAMES
+from engine.onetrainer.scalars import metric_name
 
 
 def guarded(callbacks, function):
@@ -27,6 +27,7 @@ class Metrics:
         self._values = {}
         self._step = 0
         self._timed = None
+        self._lacks_file = False
 
     def writer(self, kind: Any) -> Any:
         """A SummaryWriter for OneTrainer that tells each scalar here too."""
@@ -34,16 +35,28 @@ class Metrics:
 
         class ToldSummaryWriter(kind):
             def add_scalar(self, tag, scalar_value, global_step=None, *args, **kwargs):
-                super().add_scalar(tag, scalar_value, global_step, *args, **kwargs)
+                metrics.try_to_write(super().add_scalar, tag, scalar_value, global_step, *args, **kwargs)
                 metrics.add(tag, float(scalar_value), global_step or 0)
 
+            def close(self):
+                metrics.try_to_write(super().close)
+
         return ToldSummaryWriter
+
+    def try_to_write(self, write, *args, **kwargs):
+        """TensorBoard's own file is a copy: what a full disk does not take of it must not end a training."""
+        try:
+            write(*args, **kwargs)
+        except OSError as error:
+            if not self._lacks_file:
+                self._lacks_file = True
+                self._callbacks.on_warning(f"TensorBoard's file cannot be written ({error}); training goes on.")
 
     def add(self, tag, value, step):
         if step != self._step:
             self.flush()
             self._step = step
-        self._values[NAMES.get(tag, tag)] = value
+        self._values[metric_name(tag)] = value
 
     def step_done(self):
         now = time.monotonic()

@@ -6,7 +6,7 @@ from typing import Any
 from engine.interface.errors import BadData, NotFinite
 from engine.interface.progress import TrainProgress
 from engine.onetrainer.driver_commands import Bridge
-from engine.onetrainer.driver_failures import NOT_FINITE
+from engine.onetrainer.driver_failures import NOT_FINITE, explained
 from engine.onetrainer.driver_files import Artifacts, Samples
 from engine.onetrainer.driver_reports import Metrics, guarded
 
@@ -26,7 +26,7 @@ PHASES = {
 class Training:
     """Puts itself between OneTrainer's classes and the attempt's journal, then trains."""
 
-    def __init__(self, config, reporter):
+    def __init__(self, config, reporter, keep_backups=None):
         from modules.util.commands.TrainCommands import TrainCommands
 
         self.config = config
@@ -39,14 +39,23 @@ class Training:
         self.commands = TrainCommands()
         self.metrics = Metrics(self.callbacks)
         self.bridge = Bridge(self, reporter.commands, self.commands)
-        self.artifacts = Artifacts(self)
+        self.artifacts = Artifacts(self, keep_backups)
         self.samples = Samples(self)
 
     def run(self):
-        """Train to an end; return how it ended."""
+        """Train to an end; return how it ended. Raises a TrainingError for what is understood of a failure."""
+        try:
+            with explained():
+                return self._train()
+        except Exception as error:
+            self.bridge.refuse_all(f"The training failed first: {error}")
+            raise
+
+    def _train(self):
         from modules.util import create
 
         self.say("loading the model")
+        self.artifacts.tidy_up()
         self._put_in_place()
         trainer = create.create_trainer(self.config, self._onetrainers_callbacks(), self.commands)
         trainer.start()
@@ -131,6 +140,7 @@ class Training:
             end(trainer)
 
         kind.train, kind.end = guarded_train, guarded_end
+        kind._GenericTrainer__prune_backups = lambda trainer, count: self.artifacts.roll(count)
 
     def refuse_bad_weights(self):
         """The last step can break the weights though its own loss was finite. Raises NotFinite."""

@@ -17,6 +17,9 @@ from typing import Any
 from zipfile import is_zipfile
 
 from engine.builtin.model_files import NotAModel, read_header
+from engine.interface.errors import BadBackup
+from engine.interface.files import MANIFEST, verify
+from engine.tokens import without_secrets
 
 FOLDERS = ("config", "tensorboard", "samples", "backup", "save")
 STAMP, STAMP_FORMAT = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", "%Y-%m-%d_%H-%M-%S"
@@ -32,7 +35,6 @@ MOST_BYTES = 20_000_000  # of a config
 START_SECONDS = 60  # at most so long after its log does a training write its config
 A_QUARTER = 15 * 60  # seconds; time zones differ by multiples of it
 FURTHEST = 14 * 3600  # seconds; no time zone is further from UTC
-SECRET = {"secrets", "huggingface_token", "api_key", "password"}
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,12 @@ def is_same_prompt(prompt: str, beginning: str) -> bool:
     return kept[:32].strip() == beginning
 
 
-def without_secrets(value: Any) -> Any:
-    """The config without tokens and passwords, wherever an old version kept them, and without what no text holds."""
+def _storable(value: Any) -> Any:
+    """Without what no database holds as text."""
     if isinstance(value, dict):
-        return {_clean(key): without_secrets(item) for key, item in value.items() if key not in SECRET}
+        return {_clean(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_secrets(item) for item in value]
+        return [_storable(item) for item in value]
     return _clean(value) if isinstance(value, str) else value
 
 
@@ -157,16 +159,28 @@ def is_complete(backup: Path) -> bool:
 
 
 def is_whole(backup: Path) -> bool:
-    """Whether it came to its end and none of its weights is cut off, as its header or its last bytes tell; quick."""
+    """Whether it came to its end and none of its weights is cut off, as its header or its last bytes tell.
+
+    One that was written here has a manifest, and is then looked at to the last bit. A header may have any form.
+    """
     weights = list(backup.rglob("*.safetensors"))
     try:
+        if (backup / MANIFEST).exists():
+            verify(backup)
         return (
             bool(weights)
             and is_complete(backup)
             and all(read_header(file) is not None for file in weights)
             and all(is_zipfile(file) for file in backup.rglob("*.pt"))
         )
-    except (OSError, NotAModel, KeyError, TypeError, AttributeError):  # the last three: a header of another form
+    except (
+        OSError,
+        BadBackup,
+        NotAModel,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # the last three: a header of another form
         return False
 
 
@@ -250,7 +264,7 @@ def _read_config(training: Training) -> None:
     files = [training.config_file, *(one.path / "onetrainer_config" / "args.json" for one in backups)]
     for file in filter(None, files):
         try:
-            training.config = without_secrets(_read_json(file))
+            training.config = _storable(without_secrets(_read_json(file)))
         except (OSError, ValueError, RecursionError) as error:
             training.problems.append(f"The config {file.name} could not be read ({error}).")
         else:
@@ -266,7 +280,7 @@ def _read_list(training: Training, field_name: str, file_name: str) -> None:
         file = backup.path / "onetrainer_config" / file_name
         if file.is_file():
             try:
-                training.config[field_name] = without_secrets(_read_json(file, list))
+                training.config[field_name] = _storable(without_secrets(_read_json(file, list)))
             except (OSError, ValueError, RecursionError) as error:
                 training.problems.append(f"{file_name} of the backup {backup.path.name} could not be read ({error}).")
             return

@@ -1,9 +1,11 @@
 """The control channel: commands in, wake-ups out."""
 
 import json
+import socket
 
 import pytest
 
+from engine.interface import control
 from engine.interface.commands import Command, TrainCommands
 from engine.interface.control import FILE_NAME, ControlClient, ControlServer
 from tests.waiting import wait_for
@@ -59,3 +61,34 @@ def test_a_wrong_key_is_refused_and_the_server_lives_on(tmp_path, server, comman
         ControlClient(tmp_path / "wrong")
     ControlClient(tmp_path).send(Command("stop", id="1"))
     wait_for(lambda: commands.stop_requested)
+
+
+def test_a_process_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
+    """It hangs, or was killed and a child of it still holds its socket."""
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 1)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"\0{tmp_path}")
+        deaf.listen()
+        (tmp_path / FILE_NAME).write_text(json.dumps({"name": str(tmp_path), "key": "00"}))
+        with pytest.raises(OSError):
+            ControlClient(tmp_path)
+
+
+def test_one_that_never_proves_the_key_keeps_nobody_out(tmp_path, server, commands):
+    name = json.loads((tmp_path / FILE_NAME).read_text())["name"]
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(f"\0{name}")
+        ControlClient(tmp_path).send(Command("backup", id="1"))
+        wait_for(commands.take)
+
+
+def test_a_message_that_makes_no_sense_is_refused_and_those_behind_it_are_obeyed(tmp_path, commands):
+    refused = []
+    server = ControlServer(tmp_path, commands, lambda key, reason: refused.append((key, reason)))
+    server.start()
+    client = ControlClient(tmp_path)
+    for text in (b"nonsense", b"[]", b'{"kind": "dance", "id": "7"}'):
+        client._connection.send_bytes(text)
+    client.send(Command("backup", id="8"))
+    wait_for(commands.take)
+    assert [key for key, _ in refused] == ["7"] and "dance" in refused[0][1]

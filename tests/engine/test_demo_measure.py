@@ -27,6 +27,12 @@ def lora(model, tmp_path_factory):
 
 
 @pytest.fixture
+def few_steps(monkeypatch):
+    """For what is asked of any picture, however good."""
+    monkeypatch.setattr(measure, "STEPS", 2)
+
+
+@pytest.fixture
 def quiet():
     """`main` silences diffusers and transformers, which it may do in a process of its own."""
     from diffusers.utils import logging as diffusers_logging
@@ -98,14 +104,14 @@ def test_an_untrained_model_draws_no_stars(model, capsys, tmp_path, quiet):
         assert picture.size == (2 * (SIZE + 2 * measure.FRAME), 6 * (SIZE + 2 * measure.FRAME))
 
 
-def test_a_lora_is_measured_beside_the_model_alone(model, lora, capsys, quiet):
+def test_a_lora_is_measured_beside_the_model_alone(model, lora, capsys, quiet, few_steps):
     assert measure.main(["--model", str(model), "--lora", str(lora), "--seeds", "5"]) == 0
     title, *_, total = capsys.readouterr().out.splitlines()
     assert title.split() == ["without", "a", "LoRA", "with", "model.safetensors"]
     assert total.split().count("0/6") == 4
 
 
-def test_the_lora_changes_what_is_drawn(model, lora):
+def test_the_lora_changes_what_is_drawn(model, lora, few_steps):
     pipeline = measure.load_model(model)
     prompts = measure.make_prompts([5])[:1]
     before = measure.sample(pipeline, prompts)[0].picture
@@ -113,13 +119,13 @@ def test_the_lora_changes_what_is_drawn(model, lora):
     assert measure.sample(pipeline, prompts)[0].picture.tobytes() != before.tobytes()
 
 
-def test_the_same_seed_draws_the_same_picture(model):
+def test_the_same_seed_draws_the_same_picture(model, few_steps):
     prompts = measure.make_prompts([5])[:2]
     first, second = (measure.sample(measure.load_model(model), prompts) for _ in range(2))
     assert [result.picture.tobytes() for result in first] == [result.picture.tobytes() for result in second]
 
 
-def test_a_seed_named_twice_is_sampled_as_often_as_the_table_says(model):
+def test_a_seed_named_twice_is_sampled_as_often_as_the_table_says(model, few_steps):
     assert len(measure.measure(measure.load_model(model), [5, 5])) == len(measure.make_prompts([5, 5]))
 
 
@@ -139,7 +145,7 @@ def test_what_is_not_there_is_one_sentence(arguments, sentence, capsys, quiet):
     assert len(error.splitlines()) == 1
 
 
-def test_a_grid_that_cannot_be_written_is_one_sentence(model, tmp_path, capsys, quiet):
+def test_a_grid_that_cannot_be_written_is_one_sentence(model, tmp_path, capsys, quiet, few_steps):
     assert measure.main(["--model", str(model), "--seeds", "5", "--grid", str(tmp_path)]) == 1
     assert f"The grid cannot be written to {tmp_path} (Is a directory)" in capsys.readouterr().err
 

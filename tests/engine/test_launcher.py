@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from engine.launcher import EngineProcess
+from engine.launcher import MARK, EngineProcess, kill_all_of
 from tests.waiting import wait_for
 
 SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
@@ -94,3 +94,47 @@ def test_killing_takes_the_children_too(start):
     assert children
     process.kill()
     wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
+
+
+ESCAPED = """
+import os, subprocess, sys
+sleeper = "import time; time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        import time; time.sleep(600)
+    os._exit(0)
+"""
+
+
+def of_attempt(process):
+    """The living processes that the engine started, however far they went from it."""
+    found = []
+    for other in psutil.process_iter():
+        try:
+            if other.environ().get(MARK) == str(process.folder) and other.status() != "zombie":
+                found.append(other)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return [other for other in found if other.pid != process.identity.pid]
+
+
+def test_killing_takes_those_too_that_left_the_group_and_lost_their_parent(start):
+    process = start(ESCAPED + SLEEPER)
+    wait_for(lambda: len(of_attempt(process)) == 2)
+    assert process.kill()
+    assert not of_attempt(process)
+
+
+def test_what_a_dead_process_left_behind_is_killed(start):
+    process = start(ESCAPED + "print('ready', flush=True)")
+    wait_for(lambda: not process.alive and len(of_attempt(process)) == 2)
+    assert len(kill_all_of(process.folder)) == 2
+    wait_for(lambda: not of_attempt(process))
+
+
+def test_a_frozen_process_is_killed(start):
+    process = start(SLEEPER)
+    psutil.Process(process.identity.pid).suspend()
+    assert process.kill() and not process.alive

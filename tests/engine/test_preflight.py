@@ -78,6 +78,20 @@ def test_a_model_of_another_type_is_refused(config, tmp_path):
     assert "inpainting" in found(config | {"base_model_name": str(model)})["model_type"]
 
 
+def test_a_config_that_forces_another_prediction_than_the_models_is_warned_of(config, tmp_path):
+    assert (
+        "predicts velocity" in found(config | {"force_epsilon_prediction": True}, "warning")["force_epsilon_prediction"]
+    )
+    assert "force_v_prediction" not in found(config | {"force_v_prediction": True}, "warning")
+    model = tmp_path / "model"
+    shutil.copytree(DEMO / "model", model)
+    scheduler = model / "scheduler" / "scheduler_config.json"
+    scheduler.write_text(scheduler.read_text().replace("v_prediction", "epsilon"))
+    of_noise = config | {"base_model_name": str(model)}
+    assert "predicts noise" in found(of_noise | {"force_v_prediction": True}, "warning")["force_v_prediction"]
+    assert "force_epsilon_prediction" not in found(of_noise | {"force_epsilon_prediction": True}, "warning")
+
+
 def test_a_model_whose_weights_are_cut_off_is_refused(config, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(DEMO / "model", model)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from engine.builtin.support import check
+from engine.builtin.config import TrainConfig
+from engine.builtin.support import check, check_values
 
 DATA = {"concepts": [{"path": "/pictures"}]}
 LORA = {"training_method": "LORA", "output_model_format": "KOHYA_LORA"}
@@ -109,3 +110,8 @@ def test_a_learning_rate_that_cannot_suit_the_optimizer_is_a_warning(values, fie
     problems = [problem for problem in check(DATA | values) if problem.field.endswith("learning_rate")]
     assert [problem.field for problem in problems] == fields
     assert not any(problem.is_error for problem in problems)
+
+
+def test_the_arguments_of_a_custom_scheduler_are_names_with_values():
+    config = TrainConfig.from_dict({"scheduler_params": [{"key": "step_size", "value": "100"}, {"step_size": "100"}]})
+    assert [problem.field for problem in check_values(config)] == ["scheduler_params.1"]

@@ -11,10 +11,10 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors import safe_open
 
-from engine.builtin import checkpoint
 from engine.builtin.families import load_family
 from engine.interface.commands import Command
 from engine.interface.errors import BadData, MissingModel, NotFinite
+from engine.interface.room import Backups
 from tests.engine.tiny import Training, config_for, make_model, make_pictures, sample
 from tests.waiting import wait_for
 
@@ -22,6 +22,13 @@ from tests.waiting import wait_for
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def plain(model, tmp_path_factory):
+    """One training that was done, for all who only look at it."""
+    folder = tmp_path_factory.mktemp("plain")
+    return Training(model, make_pictures(folder / "pictures"), folder / "run").run()
 
 
 @pytest.fixture
@@ -37,37 +44,35 @@ def training(model, pictures, tmp_path):
     return make
 
 
-def test_it_trains_each_step_once_and_writes_the_model(training):
-    run = training().run()
-    assert sorted(run.recorder.losses) == [0, 1, 2, 3, 4, 5]
-    assert run.artifacts("model")[0].is_file()
+def test_it_trains_each_step_once_and_writes_the_model(plain):
+    assert sorted(plain.recorder.losses) == [0, 1, 2, 3, 4, 5]
+    assert plain.artifacts("model")[0].is_file()
 
 
-def test_the_peak_of_memory_is_told_with_each_loss(training):
-    metrics = training().run().recorder.of("on_metrics")
+def test_the_peak_of_memory_is_told_with_each_loss(plain):
+    metrics = plain.recorder.of("on_metrics")
     peaks = [values["peak_memory_gb"] for _, values in metrics]
     assert peaks == sorted(peaks) and 0 <= peaks[0] < 64
 
 
-def test_progress_counts_as_onetrainer_counts(training):
-    run = training().run()
-    last, max_step, max_epoch = run.recorder.of("on_update_train_progress")[-1]
+def test_progress_counts_as_onetrainer_counts(plain):
+    last, max_step, max_epoch = plain.recorder.of("on_update_train_progress")[-1]
     assert (max_step, max_epoch) == (3, 2)
     assert last.to_dict() == {"epoch": 2, "epoch_step": 0, "epoch_sample": 0, "global_step": 6}
 
 
-def test_the_same_seed_gives_the_same_losses(training):
-    assert training("a").run().recorder.losses == training("b").run().recorder.losses
+def test_the_same_seed_gives_the_same_losses(training, plain):
+    assert training().run().recorder.losses == plain.recorder.losses
 
 
-def test_another_seed_gives_other_losses(training):
-    assert training("a").run().recorder.losses != training("b", seed=7).run().recorder.losses
+def test_another_seed_gives_other_losses(training, plain):
+    assert training(seed=7).run().recorder.losses != plain.recorder.losses
 
 
-def test_sampling_does_not_change_the_losses(training):
-    with_samples = training("a", sample_after=1, sample_after_unit="STEP").run()
+def test_sampling_does_not_change_the_losses(training, plain):
+    with_samples = training(sample_after=1, sample_after_unit="STEP").run()
     assert len(with_samples.recorder.of("on_sample_default")) == 6
-    assert with_samples.recorder.losses == training("b").run().recorder.losses
+    assert with_samples.recorder.losses == plain.recorder.losses
 
 
 RESUMED = {
@@ -152,8 +157,8 @@ def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(trainin
         assert not torch.allclose(found, before, atol=1e-3), form
 
 
-def test_a_lora_says_what_made_it(training, model):
-    path = training().run().artifacts("model")[0]
+def test_a_lora_says_what_made_it(plain, model):
+    path = plain.artifacts("model")[0]
     with safe_open(path, "pt") as file:
         facts = file.metadata()
     assert facts["ss_network_dim"] == "4"
@@ -261,7 +266,7 @@ def test_an_unreadable_picture_is_named(training, pictures):
 
 def test_only_the_newest_backups_are_kept(training, tmp_path):
     training(backup_after=1, backup_after_unit="STEP", rolling_backup=True, rolling_backup_count=2).run()
-    names = [path.name for path in checkpoint.list_backups(tmp_path / "run/workspace/backup")]
+    names = [path.name for path in Backups(tmp_path / "run/workspace/backup").newest_first()]
     assert [name.split("-backup-")[1] for name in names] == ["6-2-0", "5-1-2"]
 
 

@@ -1,5 +1,6 @@
 """What a training keeps and what it refuses to keep: backups, saves and samples at the edges."""
 
+import os
 import shutil
 from collections import namedtuple
 
@@ -10,8 +11,10 @@ from safetensors import SafetensorError
 from engine.builtin import checkpoint
 from engine.builtin.config import SampleConfig
 from engine.interface.commands import Command
-from engine.interface.errors import DiskFull, NotFinite
+from engine.interface.errors import DiskFull, NotFinite, OutOfMemory
+from engine.interface.files import written_beside
 from engine.interface.progress import TrainProgress
+from engine.interface.room import Backups, mark_of
 from tests.engine.tiny import Training, make_model, make_pictures, sample
 
 
@@ -62,8 +65,9 @@ def test_a_resumed_run_may_overwrite_its_own_model(training, tmp_path):
     first = training(**changes)
     first.at_step(4, first.commands.stop)
     first.run()
-    training("run", first.artifacts("backup")[0], **changes).run()
+    second = training("run", first.artifacts("backup")[0], **changes).run()
     assert (tmp_path / "run" / "model-before.safetensors").is_file()
+    assert second.recorder.facts["earlier"] == str(tmp_path / "run" / "model-before.safetensors")
 
 
 def test_weights_that_broke_in_the_last_step_are_neither_backed_up_nor_saved(training, tmp_path):
@@ -104,7 +108,7 @@ def test_a_sample_command_with_nothing_to_draw_is_refused(training):
 
 def test_a_backup_command_on_a_full_disk_is_refused_and_training_goes_on(training, monkeypatch):
     run = training()
-    monkeypatch.setattr(checkpoint, "verify", lambda path: full_disk())
+    monkeypatch.setattr(checkpoint, "write_manifest", lambda path: full_disk())
     ((became, why),) = what_became_of(run, Command("backup", id="c"))
     assert became == "refused" and "The disk is full" in why
     assert len(run.recorder.losses) == 6
@@ -119,7 +123,7 @@ def test_it_samples_where_the_parts_have_different_number_formats(training):
     for name, weight in pipeline.unet.named_parameters():
         weight.data = weight.data if "lora_" in name else weight.data.bfloat16()
     settings = SampleConfig.from_dict(sample("a red circle"))
-    assert run.trainer.family.sample(settings, 1, lambda step, steps: None).size == (32, 32)
+    assert run.trainer.family.sample(settings, 1, lambda *given: None).size == (32, 32)
 
 
 def full_disk():
@@ -134,7 +138,7 @@ def test_a_full_disk_is_named_though_the_library_has_words_of_its_own(tmp_path):
 
 def test_a_full_disk_is_known_by_its_free_room_too(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(0))
-    with pytest.raises(DiskFull), checkpoint.written_beside(tmp_path / "file") as beside:
+    with pytest.raises(DiskFull), written_beside(tmp_path / "file") as beside:
         beside.touch()
         raise RuntimeError("unexpected pos 704 vs 598")  # torch.save's words for it
 
@@ -144,5 +148,56 @@ def test_a_backup_that_is_removed_is_no_backup_from_the_first_moment(tmp_path, m
     for backup in backups:
         backup.mkdir()
     monkeypatch.setattr(shutil, "rmtree", lambda path: None)  # as if killed before the first file was gone
-    checkpoint.keep_newest(tmp_path, 1)
-    assert len(checkpoint.list_backups(tmp_path)) == 1
+    kept = Backups(tmp_path, rolling=1)
+    kept.roll()
+    assert len(kept.newest_first()) == 1
+
+
+def test_a_pinned_backup_never_goes(training):
+    run = training(epochs=4, backup_after=3, backup_after_unit="STEP", rolling_backup=True, rolling_backup_count=1)
+    run.at_step(4, lambda: mark_of(run.artifacts("backup")[0]).touch())
+    run.run()
+    there = [path for path in run.artifacts("backup") if path.exists()]
+    assert there == [run.artifacts("backup")[0], run.artifacts("backup")[-1]]
+    assert [path for path, _ in run.recorder.of("on_removed")] == [
+        path for path in run.artifacts("backup") if path not in there
+    ]
+
+
+def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(training, tmp_path):
+    left = [tmp_path / "run/workspace/backup/x-backup-1-0-1.partial/half", tmp_path / "run/model.safetensors.partial"]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    training().run()
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_training_that_runs_out_of_gpu_memory_says_what_to_lower_and_writes_nothing(training):
+    run = training()
+    run.trainer._update_weights = out_of_memory
+    with pytest.raises(OutOfMemory, match=r"batch_size \(2;"):
+        run.run()
+    run.trainer.end()
+    assert run.artifacts("model") == []
+
+
+def out_of_memory():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def test_the_newest_backup_is_the_one_written_last_though_the_clock_was_turned_back(training):
+    run = training(backup_after=1, backup_after_unit="STEP", rolling_backup=True, rolling_backup_count=1)
+    run.recorder.reactions["on_artifact"] = lambda kind, path, *_: os.utime(path, (1, 1))
+    run.run()
+    assert [path for path in run.artifacts("backup") if path.exists()] == [run.artifacts("backup")[-1]]
+
+
+def test_what_the_site_removed_meanwhile_troubles_nobody(tmp_path, monkeypatch):
+    for day in (1, 2):
+        (tmp_path / f"2026-01-0{day}_00-00-00-backup-{day}-0-0").mkdir()
+    kept = Backups(tmp_path, rolling=1)
+    beyond = kept._beyond(1)
+    monkeypatch.setattr(kept, "_beyond", lambda count: beyond)
+    beyond[0].rmdir()
+    kept.roll()

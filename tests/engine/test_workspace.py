@@ -14,7 +14,6 @@ from engine.onetrainer.workspace import (
     is_workspace,
     read_workspace,
     sample_place,
-    without_secrets,
 )
 from tests.workspaces import PROMPT, Workspace, finished_workspace
 
@@ -141,11 +140,6 @@ def test_a_samples_folder_tells_index_prompt_and_ema(tmp_path):
     beginning = "a red star on a white background"
     assert places == [(0, beginning, False), (0, beginning, False), (0, beginning, True), None]
     assert is_same_prompt(PROMPT, beginning) and not is_same_prompt("a blue star", beginning)
-
-
-def test_secrets_are_left_out_wherever_they_are():
-    config = {"secrets": {"huggingface_token": "x"}, "cloud": {"password": "x", "host": "box"}, "a": [{"api_key": 1}]}
-    assert without_secrets(config) == {"cloud": {"host": "box"}, "a": [{}]}
 
 
 # -- scalars -------------------------------------------------------------------------------------------------------

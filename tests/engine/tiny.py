@@ -79,12 +79,14 @@ class Recorder:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.callbacks = TrainCallbacks(**{name: self._keeper(name) for name in NAMES})
         self.reactions: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {}  # of the newest artifact
 
     def _keeper(self, name: str) -> Any:
         def keep(*args: Any, **kwargs: Any) -> None:
             if name == "on_update_train_progress":
                 args = (args[0].copy(), *args[1:])
             self.calls.append((name, args))
+            self.facts = kwargs or self.facts
             if name in self.reactions:
                 self.reactions[name](*args)
 

@@ -45,19 +45,23 @@ class Attempt:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [checkout.python, str(DRIVER), str(folder)]
         self.process = EngineProcess.start(folder, spec, command, ROOT, environment)
+        self._events: list[Event] = []
+        self._offset = 0
 
     @property
     def log(self) -> str:
         return (self.folder / LOG_FILE).read_text()
 
     def events(self, kind: str = "") -> list[Event]:
-        events, offset = read_journal(self.folder / FILE_NAME)
-        while offset < (self.folder / FILE_NAME).stat().st_size if events else False:
-            more, further = read_journal(self.folder / FILE_NAME, offset)
-            if further == offset:
-                break
-            events, offset = events + more, further
-        return [event for event in events if kind in ("", event.kind)]
+        """Those that were there at the call: a quick training writes faster than it is read on a busy machine."""
+        journal = self.folder / FILE_NAME
+        size = journal.stat().st_size if journal.exists() else 0
+        while self._offset < size:
+            events, offset = read_journal(journal, self._offset)
+            if offset == self._offset:
+                break  # a torn last line
+            self._events, self._offset = self._events + events, offset
+        return [event for event in self._events if kind in ("", event.kind)]
 
     def data(self, kind: str) -> list[dict[str, Any]]:
         return [event.data for event in self.events(kind)]

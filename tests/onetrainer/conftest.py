@@ -14,6 +14,11 @@ HAS_ONE = pytest.mark.skipif(not os.environ.get("ONETRAINER_HOME"), reason="ONET
 KINDS = [standin, pytest.param(real, marks=[pytest.mark.real_onetrainer, HAS_ONE])]
 
 
+def only_standin(reason: str):
+    """For what a real checkout cannot show on any machine; `reason` says why."""
+    return pytest.mark.parametrize("checkout", [standin], ids=["standin"], indirect=True)
+
+
 @pytest.fixture(params=KINDS, ids=["standin", "real"])
 def checkout(request):
     return request.param()

@@ -8,6 +8,12 @@ import os
 import signal
 from pathlib import Path
 
+from engine.interface.files import sha256_of, verify
+from engine.interface.room import mark_of
+from engine.onetrainer.workspace import is_whole
+from tests.needs import needs_mount
+from tests.tmpfs import fill, small_disk
+
 FOREVER = 100_000
 
 
@@ -49,8 +55,11 @@ def test_a_backup_can_be_resumed_with_its_concepts_and_samples_and_keeps_the_cac
 
 def test_a_model_that_is_there_is_kept_aside(start, tmp_path):
     (tmp_path / "model.safetensors").write_text("precious")
-    start().wait()
-    assert [path.read_text() for path in tmp_path.glob("model-before-*.safetensors")] == ["precious"]
+    attempt = start().wait()
+    (earlier,) = tmp_path.glob("model-before-*.safetensors")
+    assert earlier.read_text() == "precious"
+    told = {data["kind"]: data.get("earlier") for data in attempt.data("artifact")}
+    assert told == {"backup": None, "model": str(earlier)}
 
 
 def test_nan_ends_the_training_with_a_reason_and_writes_nothing(start, tmp_path):
@@ -162,3 +171,57 @@ def test_a_token_is_never_written(start, tmp_path, checkout):
     start(offline_mode=True).wait()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and not any(b"hf_private_token" in path.read_bytes() for path in files)
+
+
+def test_each_backup_has_a_manifest_of_hashes(start):
+    attempt = start().wait()
+    (told,) = [data for data in attempt.data("artifact") if data["kind"] == "backup"]
+    backup = Path(told["path"])
+    verify(backup)
+    assert told["sha256"] == sha256_of(backup / "manifest.json")
+    (backup / "meta.json").write_text("{}")
+    assert not is_whole(backup)
+
+
+def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(start, tmp_path):
+    left = tmp_path / "workspace/backup/2026-01-01_00-00-00-backup-1-0-1/lora/lora.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    (tmp_path / "model.safetensors.partial").write_text("half")
+    attempt = start().wait()
+    assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
+    assert not left.exists() and not list(tmp_path.rglob("*.partial"))
+
+
+def test_rolling_backups_leave_the_pinned_one_and_tell_what_went(start):
+    attempt = start(epochs=FOREVER, rolling_backup=True, rolling_backup_count=1).wait_for_steps(1)
+    for number in range(3):
+        attempt.send("backup", f"backup{number}")
+        attempt.wait_for("command_done", id=f"backup{number}")
+        if number == 0:
+            mark_of(attempt.artifacts("backup")[0]).touch()
+    attempt.send("stop", final_model=False)
+    attempt.wait()
+    there = [path for path in attempt.artifacts("backup") if path.exists()]
+    assert there == [attempt.artifacts("backup")[0], attempt.artifacts("backup")[-1]], attempt.log
+    assert {data["path"] for data in attempt.data("removed")} == {
+        str(path) for path in attempt.artifacts("backup") if path not in there
+    }
+
+
+@needs_mount
+def test_on_a_full_disk_training_goes_on_and_the_model_waits_for_room(start, tmp_path):
+    with small_disk(tmp_path / "workspace", 64):
+        target = str(tmp_path / "workspace/out/model.safetensors")
+        attempt = start(epochs=FOREVER, output_model_destination=target).wait_for_steps(1)
+        attempt.send("backup", "first")
+        attempt.wait_for("command_done", id="first")
+        fill(tmp_path / "workspace")
+        attempt.send("backup", "second")
+        assert "There is no room for the backup" in attempt.wait_for("command_refused", id="second")["detail"]
+        attempt.send("stop")
+        attempt.wait()
+        (failed,) = attempt.data("failed")
+        assert failed["reason"] == "disk_full" and "press continue: the backup of step" in failed["message"]
+        assert [is_whole(path) for path in attempt.artifacts("backup")] == [True], attempt.log
+        assert not Path(target).exists()

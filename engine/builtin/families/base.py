@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ModelType
 
+OnStep = Callable[[int, int, Callable[[], Image.Image]], None]
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -43,6 +45,10 @@ class ModelFamily(ABC):
     @abstractmethod
     def parts(self) -> dict[str, nn.Module]:
         """The parts that can be trained, by the name of their settings in a config."""
+
+    @abstractmethod
+    def modules(self) -> dict[str, nn.Module]:
+        """All that a saved model holds weights of, trained or not."""
 
     @property
     @abstractmethod
@@ -75,8 +81,11 @@ class ModelFamily(ABC):
         """Add noise at timesteps drawn by torch's global generator, and predict."""
 
     @abstractmethod
-    def sample(self, settings: SampleConfig, seed: int, on_step: Callable[[int, int], None]) -> Image.Image:
-        """Draw one picture; `on_step(step, steps)` after each denoising step may raise to end it."""
+    def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:
+        """Draw one picture; `on_step(step, steps, draw)` after each denoising step may raise to end it.
+
+        `draw()` gives a small picture of what there is by then; it costs time only if it is called.
+        """
 
     @abstractmethod
     def save_model(self, path: Path, as_folder: bool, dtype: torch.dtype, metadata: dict[str, str]) -> None:

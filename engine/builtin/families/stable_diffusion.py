@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ from torch import Tensor, nn
 
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.enums import ModelType, NoiseScheduler, TrainingMethod
-from engine.builtin.families.base import ModelFamily, Prediction
+from engine.builtin.families.base import ModelFamily, OnStep, Prediction
 from engine.builtin.families.single_file import configs_within, save_single_file
 from engine.builtin.precision import autocast, to_device, torch_dtype
 from engine.interface.errors import MissingModel
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
+GLIMPSE = 32  # latents, the longer side: decoding them takes a moment even on a CPU
 SCHEDULERS: dict[NoiseScheduler, tuple[Any, dict[str, Any]]] = {
     NoiseScheduler.DDIM: (DDIMScheduler, {}),
     NoiseScheduler.EULER: (EulerDiscreteScheduler, {}),
@@ -145,13 +146,13 @@ class StableDiffusion(ModelFamily):
         return kept / (1 - kept)
 
     @torch.no_grad()
-    def sample(self, settings: SampleConfig, seed: int, on_step: Callable[[int, int], None]) -> Image.Image:
+    def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:
         kind, changes = SCHEDULERS[settings.noise_scheduler]
         training_scheduler = self.pipeline.scheduler
         self.pipeline.scheduler = kind.from_config(training_scheduler.config, **changes)
 
         def report(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-            on_step(step + 1, settings.diffusion_steps)
+            on_step(step + 1, settings.diffusion_steps, lambda: self._glimpse(values["latents"]))
             return values
 
         formats = {next(part.parameters()).dtype for part in self.parts.values()} - {torch.float32}
@@ -172,6 +173,12 @@ class StableDiffusion(ModelFamily):
             self.pipeline.scheduler = training_scheduler
         return self._decoded(latents)
 
+    def _glimpse(self, latents: Tensor) -> Image.Image:
+        """A small picture of unfinished latents; shrinking them averages much of the noise away."""
+        factor = min(1.0, GLIMPSE / max(latents.shape[-2:]))
+        small = torch.nn.functional.interpolate(latents.float(), scale_factor=factor, mode="area")
+        return self._decoded(small)
+
     def _decoded(self, latents: Tensor) -> Image.Image:
         """One picture out of its latents, in the VAE's own format: half of its precision would show."""
         vae = self.pipeline.vae
@@ -182,7 +189,7 @@ class StableDiffusion(ModelFamily):
         if not as_folder:
             save_single_file(self.pipeline, path, dtype, metadata, is_v2=not self._is_v1)
             return
-        own = self._modules()
+        own = self.modules()
         try:
             for name, part in own.items():  # a copy is rounded: training goes on with the weights as they are
                 part.to("cpu")
@@ -200,7 +207,7 @@ class StableDiffusion(ModelFamily):
     def _is_v1(self) -> bool:
         return self.config.model_type is ModelType.STABLE_DIFFUSION_15
 
-    def _modules(self) -> dict[str, Any]:
+    def modules(self) -> dict[str, Any]:
         return {"vae": self.pipeline.vae, **self.parts}
 
     def _set_prediction_type(self) -> None:
@@ -211,7 +218,7 @@ class StableDiffusion(ModelFamily):
 
     def _place_parts(self) -> None:
         """Frozen weights in the format of their settings; trained ones in float32, so that small changes count."""
-        for name, part in self._modules().items():
+        for name, part in self.modules().items():
             settings = getattr(self.config, name)
             whole = self.config.training_method is TrainingMethod.FINE_TUNE and settings.train and name != "vae"
             mixed = self.config.train_dtype is not self.config.train_dtype.FLOAT_32

@@ -4,6 +4,8 @@ import os
 
 from modules.util.enum.kinds import FileType
 
+PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
 
 class ModelSamplerOutput:
     def __init__(self, file_type, data):
@@ -20,9 +22,10 @@ class BaseModelSampler:
     def sample(
         self, sample_config, destination, image_format, video_format, audio_format, on_sample, on_update_progress
     ):
-        if sample_config.prompt == "fail":
-            raise RuntimeError("this prompt cannot be drawn")
+        if sample_config.width < 0:
+            raise RuntimeError("Trying to create tensor with negative dimension")
         on_update_progress(1, 1)
-        output = ModelSamplerOutput(FileType.IMAGE, f"{sample_config.prompt} {sample_config.seed}".encode())
+        text = f"{sample_config.prompt} {sample_config.seed}".encode()
+        output = ModelSamplerOutput(FileType.IMAGE, PNG_BEGIN + text + PNG_END)
         self.save_sampler_output(output, destination, image_format, None, None)
         on_sample(output)

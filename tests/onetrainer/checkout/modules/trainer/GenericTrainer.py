@@ -10,9 +10,14 @@ import traceback
 from datetime import datetime
 
 from modules.trainer.BaseTrainer import BaseTrainer
-from modules.util.enum.kinds import EMAMode, ModelFormat, TimeUnit
+from modules.util.enum.kinds import ConceptType, EMAMode, ModelFormat, TimeUnit
 
 TOO_FAST = 1e6
+TOO_LARGE = 100_000  # pixels along a side
+
+
+class UnidentifiedImageError(OSError):
+    pass
 
 
 class SummaryWriter:
@@ -46,6 +51,12 @@ class Number:
     def all(self):
         return math.isfinite(self.value)
 
+    def numel(self):
+        return 1
+
+    def element_size(self):
+        return 8
+
 
 class Model:
     def __init__(self):
@@ -67,6 +78,8 @@ class GenericTrainer(BaseTrainer):
         if self.config.clear_cache_before_training:
             shutil.rmtree(os.path.join(self.config.cache_dir, "image"), ignore_errors=True)
         self.callbacks.on_update_status("loading the model")
+        while os.path.exists(self.config.base_model_name + ".held"):  # loading takes as long as a test wants it to
+            time.sleep(0.01)
         if not os.path.isdir(self.config.base_model_name):
             raise Exception("could not load model: " + self.config.base_model_name)
         self.model = Model()
@@ -88,9 +101,12 @@ class GenericTrainer(BaseTrainer):
                 return
             self.callbacks.on_update_status("Starting epoch/caching")
             steps = self._cache() // config.batch_size
+            if int(config.resolution) > TOO_LARGE:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 9.00 TiB.")
             for _ in range(progress.epoch_step, steps):
                 self._before_step()
                 self._step()
+                self._validate()
                 progress.epoch_step += 1
                 progress.epoch_sample += config.batch_size
                 progress.global_step += 1
@@ -103,10 +119,20 @@ class GenericTrainer(BaseTrainer):
 
     def _cache(self):
         os.makedirs(os.path.join(self.config.cache_dir, "image"), exist_ok=True)
-        return sum(name.endswith(".png") for one in self.config.concepts for name in os.listdir(one.path))
+        return sum(self._count(one.path) for one in self.config.concepts if one.type is ConceptType.STANDARD)
+
+    def _count(self, folder):
+        names = [name for name in os.listdir(folder) if name.endswith(".png")]
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                if not file.read(4) == b"\x89PNG":
+                    raise UnidentifiedImageError(f"cannot identify image file {name!r}")
+        return len(names)
 
     def _before_step(self):
         step, every = self.model.train_progress.global_step, self.config.sample_after
+        if step % self.config.gradient_accumulation_steps:
+            return  # what is asked for waits while a gradient is held
         due = self.config.sample_after_unit is TimeUnit.STEP and step % every == 0
         asked = self.commands.take("sample_default")
         samples, self.commands.samples = self.commands.samples, []
@@ -138,6 +164,15 @@ class GenericTrainer(BaseTrainer):
             self.tensorboard.add_scalar("ema_decay", 0.5, step)
         self.one_step_trained = True
 
+    def _validate(self):
+        """Of OneTrainer's moments the one that is tested: after each step."""
+        if not self.config.validation or self.config.validate_after_unit is not TimeUnit.STEP:
+            return
+        self.callbacks.on_update_status("Calculating validation loss")
+        names = [one.name for one in self.config.concepts if one.type is ConceptType.VALIDATION]
+        for name in names + ["total_average"] * (len(names) > 1):
+            self.tensorboard.add_scalar(f"loss/validation_step/{name}", 0.5, self.model.train_progress.global_step)
+
     def _sample_all(self, samples, custom):
         self.callbacks.on_update_status("Sampling ...")
         self._draw(samples, custom, "")
@@ -165,7 +200,22 @@ class GenericTrainer(BaseTrainer):
         self.callbacks.on_update_status("Creating backup")
         name = f"{stamp()}-backup-{self.model.train_progress.name()}"
         path = os.path.join(self.config.workspace_dir, "backup", name)
-        self._save(ModelFormat.INTERNAL, path)
+        try:
+            self._save_backup(path)
+        except Exception:
+            traceback.print_exc()
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            if self.config.rolling_backup:
+                self.__prune_backups(self.config.rolling_backup_count)
+
+    def __prune_backups(self, count):
+        folder = os.path.join(self.config.workspace_dir, "backup")
+        for name in sorted(os.listdir(folder), reverse=True)[count:]:
+            shutil.rmtree(os.path.join(folder, name))
+
+    def _save_backup(self, path):
+        self._write(ModelFormat.INTERNAL, path)
         folder = os.path.join(path, "onetrainer_config")
         os.makedirs(folder)
         with open(os.path.join(folder, "args.json"), "w") as file:

@@ -10,6 +10,8 @@ class SampleConfig(BaseConfig):
             [
                 ("enabled", True, bool, False),
                 ("prompt", "", str, False),
+                ("width", 64, int, False),
+                ("height", 64, int, False),
                 ("seed", 42, int, False),
                 ("random_seed", False, bool, False),
                 ("diffusion_steps", 2, int, False),

@@ -4,13 +4,28 @@ import os
 
 from modules.util.config.BaseConfig import BaseConfig
 from modules.util.config.SampleConfig import SampleConfig
-from modules.util.enum.kinds import EMAMode, ImageFormat, ModelFormat, ModelType, Optimizer, TimeUnit, TrainingMethod
+from modules.util.enum.kinds import (
+    ConceptType,
+    EMAMode,
+    ImageFormat,
+    ModelFormat,
+    ModelType,
+    Optimizer,
+    TimeUnit,
+    TrainingMethod,
+)
 
 
 class ConceptConfig(BaseConfig):
     @staticmethod
     def default_values():
-        return ConceptConfig([("path", "", str, False), ("name", "", str, False)])
+        return ConceptConfig(
+            [
+                ("path", "", str, False),
+                ("name", "", str, False),
+                ("type", ConceptType.STANDARD, ConceptType, False),
+            ]
+        )
 
 
 class CloudConfig(BaseConfig):
@@ -45,6 +60,7 @@ class TrainConfig(BaseConfig):
                 ("continue_last_backup", False, bool, False),
                 ("tensorboard", True, bool, False),
                 ("multi_gpu", False, bool, False),
+                ("device_indexes", "", str, False),
                 ("only_cache", False, bool, False),
                 ("concepts", None, list[ConceptConfig], True),
                 ("concept_file_name", "training_concepts/concepts.json", str, False),
@@ -54,11 +70,17 @@ class TrainConfig(BaseConfig):
                 ("sample_after_unit", TimeUnit.NEVER, TimeUnit, False),
                 ("sample_image_format", ImageFormat.JPG, ImageFormat, False),
                 ("non_ema_sampling", True, bool, False),
+                ("validation", False, bool, False),
+                ("validate_after", 1, int, False),
+                ("validate_after_unit", TimeUnit.EPOCH, TimeUnit, False),
                 ("backup_before_save", True, bool, False),
+                ("rolling_backup", False, bool, False),
+                ("rolling_backup_count", 3, int, False),
                 ("output_model_destination", "models/model.safetensors", str, False),
                 ("output_model_format", ModelFormat.KOHYA_LORA, ModelFormat, False),
                 ("learning_rate", 0.001, float, False),
                 ("epochs", 1, int, False),
+                ("resolution", "512", str, False),
                 ("batch_size", 1, int, False),
                 ("gradient_accumulation_steps", 1, int, False),
                 ("ema", EMAMode.OFF, EMAMode, False),

@@ -37,9 +37,15 @@ class EMAMode(Named):
     CPU = "CPU"
 
 
+class ConceptType(Named):
+    STANDARD = "STANDARD"
+    VALIDATION = "VALIDATION"
+
+
 class TimeUnit(Named):
     NEVER = "NEVER"
     STEP = "STEP"
+    EPOCH = "EPOCH"
 
 
 class ImageFormat(Named):

@@ -1,0 +1,43 @@
+"""What a sample looks like while it is drawn: a small picture that is written anew every second or so."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL.Image import Image
+
+from engine.interface.files import PREVIEW, written_beside
+
+logger = logging.getLogger("engine")
+SECONDS = 0.5  # between two
+SHARE = 10  # and at least so many times longer than one takes, so that drawing is held up by a tenth at most
+
+
+class Preview:
+    """Of one sample: a file in the run's workspace that holds the newest state only."""
+
+    def __init__(self, workspace: Path):
+        self.path = workspace / PREVIEW
+        self._due = 0.0
+        self._told = ""
+
+    def offer(self, draw: Callable[[], Image]) -> str:
+        """Write what `draw` gives where the time for it has come; returns the file's path once there is one."""
+        began = time.monotonic()
+        if began < self._due:
+            return self._told
+        try:
+            with written_beside(self.path) as beside:
+                draw().save(beside, "JPEG", quality=80)
+        except Exception:  # noqa: BLE001  whatever a decoder or a disk raises, the sample itself goes on
+            logger.warning("This sample is drawn without previews from now on.", exc_info=True)
+            self._due = math.inf
+            return self._told
+        ended = time.monotonic()
+        self._due = ended + max(SECONDS, SHARE * (ended - began))
+        self._told = str(self.path)
+        return self._told

@@ -1,0 +1,271 @@
+"""Files that are whole or not there: written beside, checked, put on the disk, and renamed.
+
+A name that ends in `.partial` is what nobody offers and everybody may remove. A folder carries a manifest with the
+size and the sha256 of each file in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.interface.errors import BadBackup, DiskFull, NotWritten
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial"
+LEAST_ROOM = 1_000_000  # bytes; a disk with less counts as full
+MOST_HEADER_BYTES = 100_000_000  # of a safetensors file, as its own library has it
+BLOCK = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PICTURES = {  # how such a file begins and ends
+    ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
+    ".jpg": (b"\xff\xd8", b"\xff\xd9"),
+    ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
+}
+
+PREVIEW = Path("samples") / ".preview.jpg"  # in a run's workspace: the sample that is drawn now
+
+
+@contextmanager
+def written_beside(final: Path, old: Path | None = None) -> Iterator[Path]:
+    """A path to write to; it takes the place of `final` only after the block has ended well and is on the disk.
+
+    What lies at `final` until then is kept as `old`, if that is given. Raises DiskFull, and NotWritten where what was
+    written is not whole.
+    """
+    beside = final.with_name(final.name + PARTIAL)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    remove(beside)
+    with _whole_or_gone(beside, final):
+        yield beside
+        refuse_broken(beside, final.suffix)
+        flush(beside)
+        if old is not None and final.exists():
+            _keep_as(final, old)
+        beside.replace(final)
+        flush_folder(final.parent)
+
+
+@contextmanager
+def _whole_or_gone(beside: Path, final: Path) -> Iterator[None]:
+    """Remove what is half-written if the block fails; raises DiskFull where it fails for want of room."""
+    try:
+        yield
+    except BaseException as error:
+        full = is_for_want_of_room(error, final.parent)
+        remove(beside)
+        if full:
+            raise DiskFull(f"The disk is full, so {final.name} was not written: free some room and go on.") from error
+        raise
+
+
+def _keep_as(final: Path, old: Path) -> None:
+    """A file has both names until the new one takes its place: whatever comes between, one of them is there."""
+    if final.is_dir():
+        final.rename(old)
+        return
+    try:
+        os.link(final, old)
+    except OSError:  # a file system without links
+        final.rename(old)
+
+
+def is_for_want_of_room(error: BaseException, folder: Path) -> bool:
+    """Whether a write failed since the disk is full: torch and safetensors say so in words of their own, or not."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno in FULL
+    return isinstance(error, Exception) and (
+        "No space left" in str(error) or shutil.disk_usage(folder).free < LEAST_ROOM
+    )
+
+
+@contextmanager
+def written_within(final: Path, keep_old: Callable[[Path], None] = lambda path: None) -> Iterator[Path]:
+    """As `written_beside`, for who appends endings or writes further files: a path in a folder of its own.
+
+    All that is in there afterwards moves to where `final` is; what lies there is first handed to `keep_old`.
+    """
+    beside = final.with_name(final.name + PARTIAL)
+    remove(beside)
+    beside.mkdir(parents=True)
+    with _whole_or_gone(beside, final):
+        yield beside / final.name
+        refuse_broken(beside)
+        for entry in sorted(beside.iterdir()):
+            if entry.is_dir():
+                write_manifest(entry)
+        flush(beside)
+        for entry in sorted(beside.iterdir()):
+            keep_old(final.parent / entry.name)
+            entry.replace(final.parent / entry.name)
+        flush_folder(final.parent)
+    remove(beside)
+
+
+# -- whether a file is whole ---------------------------------------------------------------------------------------
+
+
+def refuse_broken(path: Path, suffix: str = "") -> None:
+    """Raise NotWritten unless the file, or each file in the folder, is what its ending says, to its last byte."""
+    for file in files_in(path) if path.is_dir() else [path]:
+        why = _what_is_wrong(file, suffix if file == path else file.suffix)
+        if why:
+            raise NotWritten(f"{file.name} was not written whole ({why}): look whether the disk is sound and has room.")
+
+
+def _what_is_wrong(file: Path, suffix: str) -> str:
+    size = file.stat().st_size
+    if suffix == ".safetensors":
+        return _what_is_wrong_with_weights(file, size)
+    if suffix == ".json":
+        return _what_is_wrong_with_json(file)
+    if suffix == ".pt":
+        return "" if zipfile.is_zipfile(file) else "its end is missing"
+    if suffix in PICTURES and not _begins_and_ends(file, size, *PICTURES[suffix]):
+        return "it is cut off"
+    return ""
+
+
+def _what_is_wrong_with_weights(file: Path, size: int) -> str:
+    """Eight bytes with the header's length, JSON with each tensor's place, then the tensors
+    (https://huggingface.co/docs/safetensors/index#format)."""
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if size < 8 or length > min(MOST_HEADER_BYTES, size - 8):
+            return "its header is cut off"
+        try:
+            header = json.loads(opened.read(length))
+            ends = [facts["data_offsets"][1] for name, facts in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return "its header cannot be read"
+    missing = 8 + length + max(ends, default=0) - size
+    return f"it has {size} bytes, {abs(missing)} {'more' if missing < 0 else 'less'} than it says" if missing else ""
+
+
+def _what_is_wrong_with_json(file: Path) -> str:
+    try:
+        json.loads(file.read_bytes())
+    except ValueError:
+        return "it is no JSON"
+    return ""
+
+
+def _begins_and_ends(file: Path, size: int, begin: bytes, end: bytes) -> bool:
+    if size < len(begin) + len(end):
+        return False
+    with file.open("rb") as opened:
+        begins = opened.read(len(begin)) == begin
+        opened.seek(-len(end), os.SEEK_END)
+        return begins and opened.read() == end
+
+
+def write_manifest(folder: Path) -> None:
+    """Note the size and sha256 of each file in the folder."""
+    facts = {
+        str(path.relative_to(folder)): {"size": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in files_in(folder)
+        if path != folder / MANIFEST
+    }
+    (folder / MANIFEST).write_text(json.dumps({"files": facts}, indent=1), encoding="utf-8")
+
+
+def verify(folder: Path, hashes: bool = True) -> None:
+    """Raise BadBackup unless each file of the manifest is there with its size and, if asked for, its hash."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        damaged = next((name for name, facts in files.items() if not _is_same(folder / name, facts, hashes)), None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadBackup(f"The backup {folder} is not whole: continue from an older one.") from error
+    if damaged is not None:
+        raise BadBackup(f"The backup {folder} is damaged ({damaged}): continue from an older one.")
+
+
+def _is_same(file: Path, facts: dict[str, Any], hashes: bool) -> bool:
+    same_size = file.is_file() and file.stat().st_size == facts["size"]
+    return same_size and (not hashes or sha256_of(file) == facts["sha256"])
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Size in bytes, and the sha256 of a file, or of a folder's manifest, which holds those of its files."""
+    named = path / MANIFEST if path.is_dir() else path
+    return {"size": size_of(path), "sha256": sha256_of(named) if named.is_file() else ""}
+
+
+def sha256_of(path: Path, beat: Callable[[], object] = lambda: None) -> str:
+    """The hash in hexadecimal; `beat` is called for each block, as a sign of life."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            beat()
+    return digest.hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder, without what links lead to."""
+    return sum(file.lstat().st_size for file in (files_in(path) if path.is_dir() else [path]))
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in order; links to folders are not followed."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names) if Path(place, name).is_file())
+
+
+# -- putting on the disk, and away ---------------------------------------------------------------------------------
+
+
+def flush(path: Path) -> None:
+    """Put a file, or a folder with all that is in it, on the disk."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            flush(entry)
+        flush_folder(path)
+    else:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link itself, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def put_away(path: Path) -> None:
+    """Remove so that a kill while its files go leaves nothing that looks like the thing itself."""
+    doomed = path.with_name(path.name + PARTIAL)
+    remove(doomed)
+    path.rename(doomed)
+    remove(doomed)
+
+
+def leftovers(folder: Path) -> Iterator[Path]:
+    """What killed processes left half-written below a folder; links are not followed."""
+    for place, folders, names in os.walk(folder):
+        yield from (Path(place, name) for name in [*folders, *names] if name.endswith(PARTIAL))
+        folders[:] = [name for name in folders if not name.endswith(PARTIAL)]
+
+
+def remove_leftovers(folder: Path) -> None:
+    for leftover in list(leftovers(folder)):
+        remove(leftover)

@@ -1,0 +1,65 @@
+"""The check of a config where OneTrainer will use it: what holds for any trainer. No torch, nothing of OneTrainer.
+
+OneTrainer knows more models and settings than the built-in trainer, so that only what is certain keeps a run from
+starting: a base model, a folder or a destination that will not do, and pictures that cannot be read. The rest is a
+warning, or is not looked at.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.builtin import disk, memory
+from engine.builtin import preflight as parts
+from engine.builtin.config import ConceptConfig, TrainConfig
+from engine.builtin.lists import load_concepts, load_samples
+from engine.builtin.model_files import find_model, kind_of
+from engine.builtin.preflight import Report, Result
+from engine.interface.errors import BadConfig
+
+VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
+
+
+def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Report = lambda *_: None) -> Result:
+    """What would keep OneTrainer from training this here, and what it will take, for the models known here."""
+    config = as_far_as_known(settings)
+    config.concepts, config.samples = load_concepts(config), load_samples(config)
+    report("the base model", 0, 0)
+    is_known = bool(kind_of(config.model_type))
+    model, found = parts.look_at_model(config)
+    is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
+    problems = found if is_known or is_missing else []
+    problems += [one for one in parts.look_at_destination(config) if one.is_error]  # what is there is kept aside
+    config.concepts = [_as_pictures(concept) for concept in config.concepts]
+    has_pictures = any(concept.enabled for concept in config.concepts)
+    batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
+    problems += [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
+    if not (is_known and batches):
+        return Result(problems)
+    report("memory and disk", 0, 0)
+    need, room = memory.estimate_memory(config, model, bool(gpus)), disk.estimate_disk(config, model, batches)
+    tight = [*parts.compare_memory(config, need, gpus), *parts.compare_disk(config, room)]
+    problems += [replace(one, severity="warning") for one in tight]
+    return Result(problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches})
+
+
+def as_far_as_known(settings: dict[str, Any]) -> TrainConfig:
+    """The config without what a newer OneTrainer calls by names, or gives values, that are not known here."""
+    try:
+        return TrainConfig.from_dict(settings)
+    except BadConfig as error:
+        unknown = {problem.field.partition(".")[0] for problem in error.problems}
+        return TrainConfig.from_dict({name: value for name, value in settings.items() if name not in unknown})
+
+
+def _as_pictures(concept: ConceptConfig) -> ConceptConfig:
+    """A copy that is passed over where the folder has videos; a picture without a caption is OneTrainer's affair."""
+    looked_at = copy.deepcopy(concept)
+    looked_at.text.prompt_source = "filename"
+    folder = Path(concept.path)
+    if concept.path and folder.is_dir():
+        looked_at.enabled = concept.enabled and not any(file.suffix.lower() in VIDEOS for file in folder.rglob("*"))
+    return looked_at

@@ -1,0 +1,17 @@
+"""Tokens for hubs and clouds in a config, which may be kept, shown and passed on only without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECRET = {"secrets", "huggingface_token", "hf_token", "api_key", "password"}  # the first is OneTrainer's place
+DEEPEST = 100  # far more than any setting; the check of a config's form refuses it
+
+
+def without_secrets(config: Any, depth: int = 0) -> Any:
+    """A copy without tokens, wherever they lie, and without what lies deeper than any setting."""
+    if depth > DEEPEST:
+        return None
+    if isinstance(config, dict):
+        return {key: without_secrets(value, depth + 1) for key, value in config.items() if key not in SECRET}
+    return [without_secrets(item, depth + 1) for item in config] if isinstance(config, list) else config
