@@ -1,5 +1,6 @@
 # make run: set up and serve.       make demo: train the demo in the terminal.
 # make test: lint, types and tests.  make setup: set up alone.
+# make test-faults: kill, freeze and cut off all parts of a site while it trains, 30 times, and see that nothing is lost.
 # ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/engine -x".
 
 # The first that runs and is new enough: a name in PATH may be a shim that leads nowhere.
@@ -11,9 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PACKAGES := benchmarks engine onetrainer_site presets samples system training
 # What only reads the code needs settings but no data of yours.
 ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
+NOT_OURS := .venv/* node_modules/* staticfiles/* static/vendor/* tests/* benchmarks/*
 ARGS ?=
 
-.PHONY: setup run demo test lint
+.PHONY: setup run demo test test-faults lint messages screenshots
 
 setup: $(VENV)/.installed staticfiles/staticfiles.json
 
@@ -23,8 +25,24 @@ run: setup
 demo: setup
 	@$(BIN)/python manage.py demo $(ARGS)
 
+# In the order of the files, so that the tests in a folder follow each other and share what they start.
 test: setup $(VENV)/.installed-dev lint
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-faults: setup $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+# make screenshots: every page at three widths, light and dark, in screenshots/, to be looked at.
+screenshots: setup $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.screenshots screenshots $(ARGS)
+
+# make messages LANGUAGE=de: write locale/de anew with every text of pages and scripts; then compile what is translated.
+messages: setup
+	@test -n "$(LANGUAGE)" || { echo "Say which language: make messages LANGUAGE=de."; exit 1; }
+	@command -v xgettext >/dev/null || { echo "GNU gettext is needed: install it (on Debian: apt install gettext)."; exit 1; }
+	@$(ELSEWHERE) for domain in django djangojs; do $(BIN)/python manage.py makemessages --domain $$domain \
+	  --locale $(LANGUAGE) $(foreach part,$(NOT_OURS),--ignore '$(part)'); done && \
+	  $(BIN)/python manage.py compilemessages --locale $(LANGUAGE) --verbosity 0
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

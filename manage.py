@@ -16,8 +16,14 @@ def main() -> None:
     try:
         settings.INSTALLED_APPS  # noqa: B018  reads the environment, so that a bad value ends here in one sentence
     except ImproperlyConfigured as error:
-        sys.exit(f"{error} README.md lists the settings.")
+        sys.exit(refuse(f"{error} README.md lists the settings."))
     execute_from_command_line(sys.argv)
+
+
+def refuse(sentence: str) -> int:
+    """Say why nothing can be done; the doctor has a status of its own for what it could not look at."""
+    sys.stderr.write(f"{sentence}\n")
+    return 2 if sys.argv[1:2] == ["doctor"] else 1
 
 
 def choose_data_folder(arguments: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -61,5 +62,5 @@ class NoSuchAddressView(APIView):
         """Whatever the method, the address leads nowhere."""
         self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
         self.request = request = self.initialize_request(request, *args, **kwargs)
-        error = NotFound("There is nothing at this address: see /api/docs/ for those that there are.")
+        error = NotFound(_("There is nothing at this address: see /api/docs/ for those that there are."))
         return self.finalize_response(request, self.handle_exception(error))

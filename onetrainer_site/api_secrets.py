@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -29,7 +30,7 @@ class SecretsView(APIView):
         """Set tokens by name, or remove them with null; those that are left out stay. Runs of yours train with them."""
         given: Any = request.data
         if not isinstance(given, dict):
-            raise BadInput("Send a JSON object with a token by its name.")
+            raise BadInput(_("Send a JSON object with a token by its name."))
         with transaction.atomic():
             for name, value in given.items():
                 if value is None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import URLPattern, include, path, re_path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.routers import SimpleRouter
@@ -16,9 +17,13 @@ from presets import api_preflight as checks
 from presets import api_presets
 from samples import api as samples
 from system import api as system
+from system import api_cleanup as cleanup
 from system import api_jobs as jobs
+from system import api_queue as queue
 from training import api as runs
+from training import api_artifacts as artifacts
 from training import api_trainer as trainer
+from training import api_views as views
 
 app_name = "api"
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -33,6 +38,7 @@ router.trailing_slash = "/?"
 router.register("runs", runs.RunViewSet, "run")
 router.register("presets", api_presets.PresetViewSet, "preset")
 router.register("samples", samples.SampleViewSet, "sample")
+router.register("views", views.SavedViewViewSet, "view")
 router.register("workers", system.WorkerViewSet, "worker")
 
 single_trainer = [
@@ -59,6 +65,8 @@ single_trainer = [
     address("samples/list", samples.SampleListView.as_view(), "samples-list"),
     address("samples/latest", samples.LatestSamplesView.as_view(), "samples-latest"),
     address(f"samples/(?P<pk>{UUID})/file", samples.SampleFileView.as_view(), "sample-file"),
+    address("samples/zip", samples.SamplesZipView.as_view(), "samples-zip"),
+    address(f"samples/(?P<pk>{UUID})/thumbnail", samples.SampleThumbnailView.as_view(), "sample-thumbnail"),
     address("system/info", system.InfoView.as_view(), "system-info"),
     address("system/resources", system.ResourcesView.as_view(), "system-resources"),
     address("system/processes", system.ProcessesView.as_view(), "system-processes"),
@@ -66,7 +74,16 @@ single_trainer = [
 resources = [
     address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),
     address(f"runs/import/(?P<pk>{UUID})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
+    address(f"runs/(?P<run_id>{UUID})/preview", samples.PreviewView.as_view(), "run-preview"),
     address(f"runs/(?P<run_id>{UUID})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
+    address(f"runs/(?P<pk>{UUID})/retention", artifacts.RunRetentionView.as_view(), "run-retention"),
+    address(f"artifacts/(?P<pk>{UUID})", artifacts.ArtifactView.as_view(), "artifact"),
+    address("cleanup", cleanup.CleanupView.as_view(), "cleanup"),
+    address("cleanup/usage", cleanup.UsageView.as_view(), "cleanup-usage"),
+    address(f"cleanup/jobs/(?P<pk>{UUID})", cleanup.CleanupJobView.as_view(), "cleanup-job"),
+    address("retention", artifacts.RetentionView.as_view(), "retention"),
+    address("queue", queue.QueueView.as_view(), "queue"),
+    address(f"queue/(?P<pk>{UUID})", queue.QueuedRunView.as_view(), "queued-run"),
     address("browse", folders.FoldersView.as_view(), "browse"),
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("me", MeView.as_view(), "me"),
@@ -75,6 +92,7 @@ resources = [
     path("", include(router.urls)),
 ]
 documentation = [
+    path("", RedirectView.as_view(pattern_name="api:docs"), name="root"),
     address(
         "schema",
         SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation),

@@ -1,6 +1,7 @@
 """What daphne or uvicorn serves: pages and API by Django, WebSockets by Channels."""
 
 import os
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
@@ -9,5 +10,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
 django_application = get_asgi_application()
 
 from onetrainer_site.routing import websocket_application  # noqa: E402  needs the apps to be loaded
+from system.leases import keep_leases  # noqa: E402
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
+
+async def http_application(scope: Any, receive: Any, send: Any) -> None:
+    """Django's; the first request has this process look after the workers' leases, as there may be no worker left."""
+    keep_leases()
+    await django_application(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

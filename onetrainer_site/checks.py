@@ -58,6 +58,9 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
     if settings.STOP_GRACE_SECONDS < 1:
         sentence = f"STOP_GRACE_SECONDS is {settings.STOP_GRACE_SECONDS}: give a stop at least 1 second."
         found.append(Error(sentence, id="site.E006"))
+    if settings.SIGN_IN_TRIES < 1:
+        sentence = f"SIGN_IN_TRIES is {settings.SIGN_IN_TRIES}: allow at least 1, or nobody signs in by a password."
+        found.append(Error(sentence, id="site.E009"))
     if len(settings.SECRET_KEY) < SHORTEST_KEY:
         sentence = f"SECRET_KEY has under {SHORTEST_KEY} characters: use a longer random one, or unset it."
         found.append(Error(sentence, id="site.E007"))

@@ -40,6 +40,19 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
         return value
 
+    def delays(self, name: str, default: list[float]) -> list[float]:
+        """Seconds, separated by commas, none below 0."""
+        value = self.str(name, "")
+        try:
+            seconds = [float(part) for part in value.split(",")] if value else default
+        except ValueError:
+            seconds = []
+        if not seconds or not all(0 <= delay < 1e6 for delay in seconds):
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}: write seconds with commas between them, such as 15,60,300."
+            )
+        return seconds
+
     @overload
     def folder(self, name: str) -> Path | None: ...
     @overload
@@ -53,6 +66,11 @@ class Environment:
         """Absolute paths, separated by `:` as in PATH."""
         value = self.str(name, "")
         return [Path(part).expanduser().absolute() for part in value.split(":") if part] if value else default
+
+
+def masked(url: str) -> str:
+    """An address without its user and password, for a person to read."""
+    return re.sub(r"//[^/]*@", "//***@", url)
 
 
 def socket_path(path: Path) -> Path:

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, JsonResponse
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import exception_handler, set_rollback
 
 from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow
+from system.database_trouble import AWAY, has_no_room
 
 logger = logging.getLogger(__name__)
 STATUSES: dict[type[DomainError], int] = {BadInput: 400, Forbidden: 403, NotFound: 404, NotNow: 409}
@@ -21,8 +23,11 @@ SENTENCES = {
     403: "You may not do this: ask an admin.",
     404: "There is nothing here: check the address and the id in it.",
     413: "The request is too large: send less at once.",
+    503: "The database does not answer just now: try again in a few seconds. Trainings go on, and nothing is lost.",
     500: "The server failed unexpectedly: try again, and if it stays so, look into the log of the web server.",
 }
+NO_ROOM = "The disk of the database is full: free some room on it. Trainings go on, and nothing is lost."
+RETRY_SECONDS = 5
 KEPT_HEADERS = ("WWW-Authenticate", "Retry-After")
 
 
@@ -31,6 +36,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
     if isinstance(error, DomainError):
         set_rollback()
         return JsonResponse(_domain_body(error), status=_domain_status(error))
+    if isinstance(error, AWAY):
+        return _answer_away(error)
     if isinstance(error, RequestDataTooBig):
         return JsonResponse({"detail": SENTENCES[413]}, status=413)
     response = exception_handler(error, context)
@@ -38,6 +45,16 @@ def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
         return _answer_surprise(error, context)
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return JsonResponse(_body(error, response, context), status=response.status_code, headers=headers)
+
+
+def _answer_away(error: Exception) -> JsonResponse:
+    logger.warning("The database is away: %s", error)
+    return JsonResponse({"detail": why_away(error)}, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def why_away(error: BaseException | None) -> str:
+    """Why the database does not take anything now, in a sentence."""
+    return NO_ROOM if has_no_room(error) else SENTENCES[503]
 
 
 def _domain_status(error: DomainError) -> int:
@@ -71,11 +88,16 @@ def _detail(error: Exception, response: Any, context: dict[str, Any]) -> str:
     if isinstance(error, exceptions.AuthenticationFailed):
         return f"{said} {SENTENCES[401]}"
     if isinstance(error, exceptions.MethodNotAllowed):
-        return f"{said} Use {' or '.join(context['view'].allowed_methods)}."
+        return _("%(said)s Use %(allowed_methods)s.") % {
+            "said": said,
+            "allowed_methods": " or ".join(context["view"].allowed_methods),
+        }
     if isinstance(error, exceptions.UnsupportedMediaType):
-        return f"{said} Send JSON, with 'Content-Type: application/json'."
+        return _("%(said)s Send JSON, with 'Content-Type: application/json'.") % {"said": said}
     if isinstance(error, exceptions.Throttled):
-        return f"Too many requests: wait {response.headers.get('Retry-After', 'some')} seconds."
+        return _("Too many requests: wait %(headers)s seconds.") % {
+            "headers": response.headers.get("Retry-After", "some")
+        }
     if isinstance(error, (Http404, exceptions.NotFound)):
         return SENTENCES[404]
     if isinstance(error, PermissionDenied):

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpResponseBase, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from onetrainer_site.exceptions import SENTENCES
+from onetrainer_site.exceptions import KEPT_HEADERS, SENTENCES
 
 
 @sync_and_async_middleware
@@ -29,4 +29,5 @@ def _in_json(request: Any, response: HttpResponseBase) -> HttpResponseBase:
     if not (is_page and request.path.startswith("/api/")):
         return response
     sentence = SENTENCES.get(response.status_code, SENTENCES[400])
-    return JsonResponse({"detail": sentence}, status=response.status_code)
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return JsonResponse({"detail": sentence}, status=response.status_code, headers=headers)

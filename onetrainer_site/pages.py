@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from onetrainer_site.permissions import may_train
@@ -44,6 +45,18 @@ def trainers_only(view: View) -> View:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not may_train(request.user):
             raise PermissionDenied(Forbidden.__doc__)
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def admins_only(view: View) -> View:
+    """What tells of the whole machine, and changes it, is for those who look after it."""
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not request.user.is_staff:
+            raise PermissionDenied(_("Only admins may do this: ask one of them."))
         return view(request, *args, **kwargs)
 
     return checked

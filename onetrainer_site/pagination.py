@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DataError
+from django.utils.translation import gettext as _
 from rest_framework.pagination import CursorPagination
 
 from presets.errors import BadInput
@@ -25,4 +26,4 @@ class CursorPages(CursorPagination):
         except (ValidationError, ValueError, TypeError, OverflowError, DataError) as error:
             if self.cursor_query_param not in request.query_params:
                 raise
-            raise BadInput("The cursor is not one of ours: follow `next` and `previous` as they are.") from error
+            raise BadInput(_("The cursor is not one of ours: follow `next` and `previous` as they are.")) from error

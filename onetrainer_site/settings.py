@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import socket
 import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,8 @@ import dj_database_url
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from onetrainer_site.environment import Environment, socket_path
+from onetrainer_site.environment import Environment, masked, socket_path
+from onetrainer_site.languages import languages
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,10 +37,23 @@ def read_secret_key() -> str:
     if given := env.str("SECRET_KEY", ""):
         return given
     path = DATA_DIR / "secret_key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            make_secret_key(path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be used ({error.strerror}): free some room, or make it readable for this user."
+        ) from error
+
+
+def make_secret_key(path: Path) -> None:
+    """Whole or not at all: half a key on a full disk would be taken for the site's from then on."""
+    beside = path.with_name("secret_key.partial")
+    beside.unlink(missing_ok=True)
+    beside.touch(mode=0o600)
+    beside.write_text(secrets.token_urlsafe(50))
+    beside.replace(path)
 
 
 def read_database() -> dict:
@@ -47,7 +62,7 @@ def read_database() -> dict:
         database = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured(
-            f"DATABASE_URL is {url!r}, which is no database: use postgres://user:password@host:5432/name."
+            f"DATABASE_URL is {masked(url)!r}, which is no database: use postgres://user:password@host:5432/name."
         ) from error
     if "sqlite" in database["ENGINE"]:
         database["OPTIONS"] = {
@@ -55,13 +70,20 @@ def read_database() -> dict:
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
+        # Tests have a file too: threads that share a database in memory meet locks that no timeout rides out.
+        database["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
+    if "postgresql" in database["ENGINE"]:
+        # A server whose packets are lost is given up after half a minute; by itself the kernel waits for hours.
+        patience = {"connect_timeout": 10, "tcp_user_timeout": 20_000}
+        alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+        database["OPTIONS"] = patience | alive | database.get("OPTIONS", {})
     return dict(database)
 
 
 def read_redis_url() -> str:
     url = env.str("REDIS_URL", "")
     if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-        raise ImproperlyConfigured(f"REDIS_URL is {url!r}, which is no Redis: use redis://host:6379/0.")
+        raise ImproperlyConfigured(f"REDIS_URL is {masked(url)!r}, which is no Redis: use redis://host:6379/0.")
     return url or f"unix://{socket_path(DATA_DIR / 'redis.sock')}"
 
 
@@ -88,7 +110,19 @@ if ONETRAINER_HOME:
     os.environ |= {"ONETRAINER_HOME": str(ONETRAINER_HOME), "ONETRAINER_PYTHON": str(ONETRAINER_PYTHON)}
 # Whether a start may wait for others; without, it is refused while a run waits or trains.
 QUEUE = env.bool("QUEUE", True)
+# By which name this machine is known to the others; a container's own name changes with each start.
+HOST_NAME = env.str("HOST_NAME", "") or socket.gethostname()
+# For how long a worker may give no sign of life before its run is said to have lost it.
+LEASE_SECONDS = env.int("LEASE_SECONDS", 20)
+# How long the process of an older attempt may take to notice that it was given up, on another machine.
+FENCE_SECONDS = env.int("FENCE_SECONDS", 90)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
+DISK_LOW_BYTES = int(env.float("DISK_LOW_GB", 5.0) * 1e9)  # pages warn where less is free
+# How often a run goes on by itself after a kill, a crash or a power cut, after how many seconds each time, and how many
+# steps may be trained again for that where it has no backup yet.
+RETRIES = env.int("RETRIES", 5)
+RETRY_DELAYS = env.delays("RETRY_DELAYS", [15, 60, 300, 900, 3600])
+RETRY_LOST_STEPS = env.int("RETRY_LOST_STEPS", 0)
 # How long a start waits for a worker's check of the config; what is not known by then is told by the run.
 PREFLIGHT_SECONDS = env.int("PREFLIGHT_SECONDS", 20)
 
@@ -118,6 +152,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -126,6 +161,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "onetrainer_site.csp.content_security_policy",
+    "onetrainer_site.reader.in_the_readers_zone",
 ]
 ROOT_URLCONF = "onetrainer_site.urls"
 ASGI_APPLICATION = "onetrainer_site.asgi.application"
@@ -159,6 +195,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "otw",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},  # a frozen Redis must not hold up a request
     }
 }
 
@@ -172,6 +209,8 @@ LOGOUT_REDIRECT_URL = "sign-in"
 SESSION_COOKIE_SAMESITE = "Lax"
 
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGES = languages(LOCALE_PATHS[0])
 TIME_ZONE = read_time_zone()
 USE_I18N = True
 USE_TZ = True
@@ -184,6 +223,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# How many wrong passwords one name may have from one address within a quarter of an hour.
+SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", 10)
 # How often one user may call the API; empty for as often as they like.
 API_RATES = {"read": env.rate("API_READ_RATE", ""), "write": env.rate("API_WRITE_RATE", "600/min")}
 REST_FRAMEWORK = {
@@ -220,6 +261,7 @@ SPECTACULAR_SETTINGS = {
         "WorkerStatusEnum": "system.models.Worker.Status",
         "PresetSourceEnum": "presets.models.Preset.Source",
         "PreflightStatusEnum": "presets.models.Preflight.Status",
+        "JobStatusEnum": "system.models.Job.Status",
         "ArtifactKindEnum": "training.models.Artifact.Kind",
     },
 }
@@ -233,6 +275,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"away_in_one_line": {"()": "system.database_trouble.AwayInOneLine"}},
+    "loggers": {"django.request": {"filters": ["away_in_one_line"]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
 }

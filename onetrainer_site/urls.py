@@ -2,15 +2,26 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_control
+from django.views.i18n import JavaScriptCatalog
 
+from onetrainer_site import installable
 from onetrainer_site.views import favicon
 from system.health import healthz
+from system.sign_in import limited
+
+words_of_scripts = cache_control(max_age=3600)(JavaScriptCatalog.as_view(packages=["onetrainer_site"]))
 
 urlpatterns = [
     path("api/", include("onetrainer_site.api_urls")),
+    path("admin/login/", limited(admin.site.login)),  # before the admin's own, which has no limit
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("favicon.ico", favicon),
+    path("jsi18n/", words_of_scripts, name="javascript-catalog"),
+    path("manifest.webmanifest", installable.manifest, name="manifest"),
+    path("service-worker.js", installable.service_worker),
+    path("away/", installable.away, name="away"),
     path("", include("presets.urls")),
     path("", include("samples.urls")),
     path("", include("system.urls")),
@@ -19,3 +30,4 @@ urlpatterns = [
 
 handler403 = "onetrainer_site.views.forbidden"
 handler404 = "onetrainer_site.views.not_found"
+handler500 = "onetrainer_site.views.failed"

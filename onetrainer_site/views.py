@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import get_template
 from django.templatetags.static import static
+
+from onetrainer_site.exceptions import RETRY_SECONDS, why_away
+from system.database_trouble import AWAY, has_no_room
 
 NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
 FORBIDDEN = "You may not do this: ask an admin."
@@ -28,6 +33,27 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403, with the view's own sentence where it gave one."""
     return _answer(request, "Not allowed", str(exception) or FORBIDDEN, 403)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """500, or 503 where the database is away: a page that asks it for nothing, and for htmx a sentence."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, AWAY):
+        return HttpResponse(get_template("500.html").render(), status=500)
+    if request.headers.get("HX-Request"):
+        answer = HttpResponse(why_away(error), status=503, content_type="text/plain")
+    else:
+        told = {"seconds": RETRY_SECONDS, "is_full": has_no_room(error)}
+        answer = HttpResponse(get_template("503.html").render(told), status=503)
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def too_many(request: HttpRequest, sentence: str, seconds: int) -> HttpResponse:
+    """429, with how long to wait."""
+    answer = _answer(request, "Too many tries", sentence, 429)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _answer(request: Any, title: str, sentence: str, status: int) -> HttpResponse:

@@ -14,8 +14,9 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
-from presets import admin_parts, configs, exchange
+from presets import admin_parts, configs, exchange, strict_json
 from presets.errors import BadInput
 from presets.models import Preset, PresetVersion
 
@@ -39,9 +40,9 @@ class ConfigField(forms.JSONField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            return exchange.parse(value or "{}") if isinstance(value, str) else value
+            return strict_json.parse(value or "{}") if isinstance(value, str) else value
         except ValueError as error:
-            raise ValidationError(f"This is not JSON: {error}.") from error
+            raise ValidationError(_("This is not JSON: %(error)s.") % {"error": error}) from error
 
     def validate(self, value: Any) -> None:
         if problems := [problem for problem in configs.check_form(value) if problem.is_error]:
@@ -74,8 +75,11 @@ class PresetForm(forms.ModelForm):
         seen = self.cleaned_data.get("seen_version")
         if "config" in self.changed_data and self.instance.pk and seen != self.instance.version:
             raise ValidationError(
-                f"Version {self.instance.version} was saved while you were editing: copy your changes, open the page "
-                "again and make them there."
+                _(
+                    "Version %(version)s was saved while you were editing: copy your changes, open the "
+                    "page again and make them there."
+                )
+                % {"version": self.instance.version}
             )
         return cleaned
 
@@ -128,7 +132,10 @@ class ImportForm(forms.Form):
     def clean_file(self) -> list[exchange.Found]:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
-            raise ValidationError(f"{file.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB: this is no preset.")
+            raise ValidationError(
+                _("%(file)s is larger than %(max_file_bytes)s MB: this is no preset.")
+                % {"file": file.name, "max_file_bytes": MAX_FILE_BYTES // 1_000_000}
+            )
         try:
             return exchange.from_file(file.name, file.read())
         except BadInput as refusal:
@@ -215,5 +222,5 @@ class PresetAdmin(admin.ModelAdmin):
         changed = presets.filter(archived=not archived)
         names = [preset.name for preset in changed]
         Preset.objects.filter(name__in=names).update(archived=archived)
-        text = f"{done}: {', '.join(names)}." if names else "Nothing to change: they are that already."
+        text = f"{done}: {', '.join(names)}." if names else _("Nothing to change: they are that already.")
         self.message_user(request, text, messages.SUCCESS if names else messages.INFO)

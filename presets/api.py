@@ -6,15 +6,16 @@ from typing import Any, cast
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.tokens import without_secrets
 from presets import configs, library, onetrainer_presets
 from presets.errors import BadInput
-from presets.exchange import without_secrets
 from presets.models import Preset
 from presets.schemas import served
 from presets.serializers import (
@@ -39,10 +40,10 @@ def config_in(request: Request) -> dict[str, Any]:
     if isinstance(body, dict) and "config" in body:
         body = body["config"]
         if not isinstance(body, dict):
-            sentence = "It is a JSON object with OneTrainer's field names."
+            sentence = _("It is a JSON object with OneTrainer's field names.")
             raise BadInput(f"config: {sentence}", {"config": [sentence]})
     if not isinstance(body, dict):
-        raise BadInput("Send a config: a JSON object with OneTrainer's field names.")
+        raise BadInput(_("Send a config: a JSON object with OneTrainer's field names."))
     return body
 
 
@@ -68,9 +69,9 @@ class SaveConfigView(APIView):
         """Save a config as a preset, or as a new version of the one that has the name already."""
         config = config_in(request)
         preset = library.save_preset(name, config, by=request.user, engine=engine_of(request))
-        message = f"Saved as version {preset.version} of “{name}”."
+        message = _("Saved as version %(version)s of “%(name)s”.") % {"version": preset.version, "name": name}
         if configs.secret_fields(config):
-            message += " Its tokens were left out: set yours on the account page."
+            message += _(" Its tokens were left out: set yours on the account page.")
         return Response({"success": True, "message": message, "name": name, "version": preset.version})
 
 

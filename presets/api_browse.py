@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -94,7 +95,7 @@ class SizeField(serializers.ListField):
     child = serializers.IntegerField()
 
     def __init__(self, **more: Any):
-        super().__init__(min_length=2, max_length=2, allow_null=True, help_text="Width and height.", **more)
+        super().__init__(min_length=2, max_length=2, allow_null=True, help_text=_("Width and height."), **more)
 
 
 class ConceptPreviewSerializer(serializers.Serializer):

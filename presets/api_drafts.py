@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,10 +16,10 @@ from presets import configs, drafts
 from presets.api import ENGINE, config_in, engine_of
 from presets.errors import BadInput
 from presets.models import Draft
-from presets.serializers import ConfigField
+from presets.serializers import ConfigField, LeftOutSerializer, with_left_out
 
 
-class DraftStateSerializer(serializers.Serializer):
+class DraftStateSerializer(LeftOutSerializer):
     """Where the draft stands."""
 
     changed = ConfigField(read_only=True, help_text="Of the config, what differs from the engine's defaults.")
@@ -54,7 +55,7 @@ class CurrentConfigView(APIView):
     @extend_schema(responses=CurrentConfigSerializer)
     def get(self, request: Request) -> Response:
         """The signed-in user's current config, complete with the defaults; the page of a new run shows the same."""
-        return _whole(drafts.get_draft(request.user))
+        return Response(_whole(drafts.get_draft(request.user)))
 
     @extend_schema(request=CurrentConfigSerializer, responses=CurrentConfigSerializer, parameters=[ENGINE])
     def put(self, request: Request) -> Response:
@@ -66,7 +67,8 @@ class CurrentConfigView(APIView):
             return drafts.replace_config(draft, revision, config, engine=engine)
 
         wrapped = isinstance(request.data.get("config"), dict)
-        return _whole(_change(request, change, request.data.get("revision") if wrapped else None))
+        draft = _change(request, change, request.data.get("revision") if wrapped else None)
+        return Response(with_left_out(_whole(draft), config))
 
     @extend_schema(request=ChangesSerializer, responses=DraftStateSerializer)
     def patch(self, request: Request) -> Response:
@@ -75,21 +77,22 @@ class CurrentConfigView(APIView):
         asked.is_valid(raise_exception=True)
         changes = [dict(change) for change in asked.validated_data["changes"]]
         revision = asked.validated_data.get("revision")
-        return _state(_change(request, lambda draft, known: drafts.apply(draft, known, changes), revision))
+        draft = _change(request, lambda draft, known: drafts.apply(draft, known, changes), revision)
+        return Response(with_left_out(_state(draft), *({one["field"]: one.get("value")} for one in changes)))
 
 
 class UndoView(APIView):
     @extend_schema(request=RevisionSerializer, responses=DraftStateSerializer)
     def post(self, request: Request) -> Response:
         """Take the last step of editing back."""
-        return _state(_change(request, drafts.undo, _revision(request)))
+        return Response(_state(_change(request, drafts.undo, _revision(request))))
 
 
 class RedoView(APIView):
     @extend_schema(request=RevisionSerializer, responses=DraftStateSerializer)
     def post(self, request: Request) -> Response:
         """Make the step again that was undone last."""
-        return _state(_change(request, drafts.redo, _revision(request)))
+        return Response(_state(_change(request, drafts.redo, _revision(request))))
 
 
 def _revision(request: Request) -> int | None:
@@ -104,17 +107,17 @@ def _change(request: Request, change: Callable[[Draft, int], Draft], revision: A
     if revision is None:
         return drafts.retry(draft, lambda newest: change(newest, newest.revision))
     if isinstance(revision, bool) or not isinstance(revision, int):
-        raise BadInput("revision is a whole number.", {"revision": ["It is a whole number."]})
+        raise BadInput("revision is a whole number.", {"revision": [_("It is a whole number.")]})
     return change(draft, revision)
 
 
-def _whole(draft: Draft) -> Response:
+def _whole(draft: Draft) -> dict[str, Any]:
     config = configs.full_config(draft.engine, draft.config)
-    return Response(CurrentConfigSerializer(_facts(draft) | {"config": config}).data)
+    return CurrentConfigSerializer(_facts(draft) | {"config": config}).data
 
 
-def _state(draft: Draft) -> Response:
-    return Response(DraftStateSerializer(_facts(draft)).data)
+def _state(draft: Draft) -> dict[str, Any]:
+    return DraftStateSerializer(_facts(draft)).data
 
 
 def _facts(draft: Draft) -> dict[str, Any]:

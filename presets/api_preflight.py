@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -71,5 +72,5 @@ def find(user: Any, pk: str | uuid.UUID) -> Preflight:
     mine = Preflight.objects.all() if user.is_staff else Preflight.objects.filter(user=user)
     found = mine.filter(pk=pk).first()
     if found is None:
-        raise NotFound("There is no such preflight, or it is older than a day: start another one.")
+        raise NotFound(_("There is no such preflight, or it is older than a day: start another one."))
     return found

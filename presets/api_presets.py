@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -68,18 +69,22 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
 
-    def detail_of(self, preset: Preset, status: int = 200) -> Response:
-        return Response(DETAIL(self.get_queryset().get(pk=preset.pk)).data, status=status)
+    def detail_of(self, preset: Preset, status: int = 200, sent: Any = None) -> Response:
+        answer = DETAIL(self.get_queryset().get(pk=preset.pk)).data
+        return Response(serializers.with_left_out(answer, sent), status=status)
 
     @extend_schema(request=serializers.PresetChangeSerializer, responses={201: DETAIL})
     def create(self, request: Request) -> Response:
         """Make a preset; only what differs from the engine's defaults is kept of its config."""
-        return self.detail_of(library.create_preset(self.read(), by=request.user), status=201)
+        facts = self.read()
+        return self.detail_of(library.create_preset(facts, by=request.user), 201, facts["config"])
 
     @extend_schema(request=serializers.PresetChangeSerializer(partial=True), responses=DETAIL)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a preset; a config that is sent becomes its next version."""
-        return self.detail_of(library.change_preset(self.get_object(), self.read(partial=True), by=request.user))
+        changes = self.read(partial=True)
+        preset = library.change_preset(self.get_object(), changes, by=request.user)
+        return self.detail_of(preset, sent=changes.get("config"))
 
     @extend_schema(responses={200: serializers.SuccessSerializer, 204: OpenApiResponse(description="Deleted.")})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -88,7 +93,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         if library.remove(preset):
             logger.info("%s deleted the preset %s.", request.user, preset.name)
             return Response(status=204)
-        message = f"“{preset.name}” was archived, since runs refer to it."
+        message = _("“%(preset)s” was archived, since runs refer to it.") % {"preset": preset.name}
         return Response({"success": True, "message": message})
 
     @extend_schema(responses=serializers.PresetVersionSerializer(many=True), filters=False)
@@ -157,7 +162,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         runs = preset.runs.filter(pk=run_id) if serializers.is_uuid(run_id) else preset.runs.none()
         run = runs.select_related("preset_version").first()
         if run is None or run.preset_version is None:
-            raise NotFound("There is no such run of this preset: see the preset's runs.")
+            raise NotFound(_("There is no such run of this preset: see the preset's runs."))
         return run.preset_version.number
 
     @extend_schema(
@@ -174,7 +179,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         preset = self.get_object()
         form = request.query_params.get("form") or "site"
         if form not in ("site", "onetrainer"):
-            raise BadInput("form: choose site or onetrainer.", {"form": ["Choose site or onetrainer."]})
+            raise BadInput(_("form: choose site or onetrainer."), {"form": [_("Choose site or onetrainer.")]})
         content = exchange.to_onetrainer(preset.config) if form == "onetrainer" else exchange.to_file([preset])
         name = preset.name.rpartition("/")[2] if form == "onetrainer" else preset.name.replace("/", " ")
         return _as_file(content, f"{name}.json")
@@ -206,7 +211,7 @@ class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSe
         return Response(
             {
                 "success": True,
-                "message": f"Imported {len(saved)} presets.",
+                "message": _("Imported %(saved)s presets.") % {"saved": len(saved)},
                 "presets": serializers.PresetSerializer(
                     self.get_queryset().filter(pk__in=[p.pk for p in saved]), many=True
                 ).data,
@@ -222,7 +227,7 @@ def _uploaded(request: Request) -> list[tuple[str, bytes]]:
         return [(f"{name}.json", json.dumps(request.data).encode())]
     files = request.FILES.getlist("file")
     if not files:
-        raise BadInput("Send the file in the form's field “file”.", {"file": ["Send a file."]})
+        raise BadInput(_("Send the file in the form's field “file”."), {"file": [_("Send a file.")]})
     return exchange.read_uploads(files)
 
 

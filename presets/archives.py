@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from django.utils.translation import gettext as _
+
 from presets.errors import BadInput
 
 MOST_FILES = 2_000
@@ -30,24 +32,42 @@ def unpack(filename: str, content: bytes) -> Iterator[tuple[str, bytes]]:
                 if _is_preset(entry.filename):
                     yield entry.filename, _read(archive, entry)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise BadInput(f"{filename} is no zip file that can be read ({error}): pack it again.") from error
+        raise BadInput(
+            _("%(filename)s is no zip file that can be read (%(error)s): pack it again.")
+            % {"filename": filename, "error": error}
+        ) from error
 
 
 def _refuse_what_does_harm(filename: str, entries: list[zipfile.ZipInfo]) -> None:
     if len(entries) > MOST_FILES:
-        raise BadInput(f"{filename} holds {len(entries)} files: import at most {MOST_FILES} at once.")
+        raise BadInput(
+            _("%(filename)s holds %(entries)s files: import at most %(most_files)s at once.")
+            % {"filename": filename, "entries": len(entries), "most_files": MOST_FILES}
+        )
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise BadInput(f"{filename} holds {entry.filename[:100]!r}, which leads out of it: pack it again.")
+            raise BadInput(
+                _("%(filename)s holds %(filename2)s, which leads out of it: pack it again.")
+                % {"filename": filename, "filename2": f"{entry.filename[:100]!r}"}
+            )
         if stat.S_ISLNK(entry.external_attr >> 16):
-            raise BadInput(f"{filename} holds the link {entry.filename[:100]!r}: pack the files themselves.")
+            raise BadInput(
+                _("%(filename)s holds the link %(filename2)s: pack the files themselves.")
+                % {"filename": filename, "filename2": f"{entry.filename[:100]!r}"}
+            )
         if entry.flag_bits & 1:
-            raise BadInput(f"{filename} is encrypted: pack it without a password.")
+            raise BadInput(_("%(filename)s is encrypted: pack it without a password.") % {"filename": filename})
         if entry.file_size > MOST_FILE_BYTES or entry.file_size > MOST_RATIO * max(1, entry.compress_size) + 10_000:
-            raise BadInput(f"{filename} holds {entry.filename[:100]!r}, which is too large for a preset: leave it out.")
+            raise BadInput(
+                _("%(filename)s holds %(filename2)s, which is too large for a preset: leave it out.")
+                % {"filename": filename, "filename2": f"{entry.filename[:100]!r}"}
+            )
     if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise BadInput(f"{filename} holds more than {MOST_BYTES // 1_000_000} MB: import fewer presets at once.")
+        raise BadInput(
+            _("%(filename)s holds more than %(most_bytes)s MB: import fewer presets at once.")
+            % {"filename": filename, "most_bytes": MOST_BYTES // 1_000_000}
+        )
 
 
 def _is_preset(name: str) -> bool:
@@ -62,5 +82,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
         content = file.read(MOST_FILE_BYTES + 1)
     if len(content) > MOST_FILE_BYTES:
-        raise BadInput(f"{entry.filename[:100]!r} is larger than its table says: pack it again.")
+        raise BadInput(
+            _("%(filename)s is larger than its table says: pack it again.") % {"filename": f"{entry.filename[:100]!r}"}
+        )
     return content

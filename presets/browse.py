@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from engine.builtin.pictures import is_picture
 from presets.errors import BadInput, NotFound
@@ -74,7 +75,10 @@ def list_folder(
     Raises BadInput and NotFound.
     """
     if kind not in KINDS:
-        raise BadInput(f"kind is one of {', '.join(KINDS)}.", {"kind": [f"It is one of {', '.join(KINDS)}."]})
+        raise BadInput(
+            _("kind is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)},
+            {"kind": [_("It is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)}]},
+        )
     places = places_for(kind)
     folder, name = _folder_of(path or (places[0].path if places else ""), kind, nearest)
     found = _read(folder, kind, suffixes)
@@ -99,7 +103,7 @@ def list_folder(
 
 def make_folder(parent: str, name: str) -> Path:
     """Make a folder in one that may be written to. Raises BadInput and NotFound."""
-    folder, _ = _folder_of(parent, "save", nearest=False)
+    folder, _typed = _folder_of(parent, "save", nearest=False)
     if (
         not name
         or name.startswith(".")
@@ -107,16 +111,22 @@ def make_folder(parent: str, name: str) -> Path:
         or UNUSABLE.search(name)
         or len(os.fsencode(name)) > LONGEST_NAME
     ):
-        raise _bad("Name the new folder without a slash and without a dot at its beginning.", "name")
+        raise _bad(_("Name the new folder without a slash and without a dot at its beginning."), "name")
     made = folder / name
     if sentence := refusal(str(made), write=True):
         raise _bad(sentence, "name")
     try:
         made.mkdir()
     except FileExistsError as error:
-        raise _bad(f"There is something named {name} already: choose another name.", "name") from error
+        raise _bad(
+            _("There is something named %(name)s already: choose another name.") % {"name": name}, "name"
+        ) from error
     except OSError as error:
-        raise _bad(f"The folder {name} cannot be made ({error.strerror}): choose a place of yours.", "name") from error
+        raise _bad(
+            _("The folder %(name)s cannot be made (%(error)s): choose a place of yours.")
+            % {"name": name, "error": error.strerror},
+            "name",
+        ) from error
     return made
 
 
@@ -157,9 +167,9 @@ def _folder_of(path: str, kind: str, nearest: bool) -> tuple[Path, str]:
             here, name = here.parent, ""
         fits = here.is_dir() and (nearest or real.exists())
     except (OSError, ValueError, RuntimeError) as error:
-        raise _bad(f"{path[:200]} is no usable path: name another.") from error
+        raise _bad(_("%(path)s is no usable path: name another.") % {"path": path[:200]}) from error
     if not fits:
-        raise NotFound(f"{path[:200]} is not there any more: choose another folder.")
+        raise NotFound(_("%(path)s is not there any more: choose another folder.") % {"path": path[:200]})
     if sentence := refusal(str(here), kind == "save"):
         raise _bad(sentence)
     return here, name
@@ -201,9 +211,15 @@ def _read(folder: Path, kind: str, suffixes: Sequence[str]) -> _Found:
                     break
                 _take(found, entry, kind, endings, write)
     except PermissionError as error:
-        raise _bad(f"{folder} may not be read by the site: give it the right to, or choose another folder.") from error
+        raise _bad(
+            _("%(folder)s may not be read by the site: give it the right to, or choose another folder.")
+            % {"folder": folder}
+        ) from error
     except OSError as error:
-        raise NotFound(f"{folder} cannot be read ({error.strerror}): choose another folder.") from error
+        raise NotFound(
+            _("%(folder)s cannot be read (%(error)s): choose another folder.")
+            % {"folder": folder, "error": error.strerror}
+        ) from error
     return found
 
 
@@ -279,13 +295,20 @@ def count_pictures(path: str) -> tuple[int | None, bool]:
 
 def _notes(found: _Found, total: int) -> Iterator[str]:
     if not found.whole:
-        yield f"This folder holds more than {MOST_READ:,} names, of which these were looked at: type the path instead."
+        yield _(
+            "This folder holds more than %(most_read)s names, of which these were looked at: type the path instead."
+        ) % {"most_read": f"{MOST_READ:,}"}
     if total > MOST_SHOWN:
-        yield f"The first {MOST_SHOWN} of {total:,} are shown: type a part of the name to find the others."
+        yield _("The first %(most_shown)s of %(total)s are shown: type a part of the name to find the others.") % {
+            "most_shown": MOST_SHOWN,
+            "total": f"{total:,}",
+        }
     if found.unnamable:
-        yield f"{found.unnamable} left out, since a config cannot hold their names: rename what you need."
+        yield _("%(unnamable)s left out, since a config cannot hold their names: rename what you need.") % {
+            "unnamable": found.unnamable
+        }
     if found.elsewhere:
-        yield f"{found.elsewhere} left out, since they lead outside the allowed folders."
+        yield _("%(elsewhere)s left out, since they lead outside the allowed folders.") % {"elsewhere": found.elsewhere}
 
 
 def as_json(listing: Listing) -> dict[str, Any]:

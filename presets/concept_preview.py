@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from engine.builtin.pictures import is_picture
 from presets.browse import UNUSABLE, natural
 from presets.errors import BadInput, NotFound
@@ -95,7 +97,7 @@ def as_json(shown: Preview) -> dict[str, Any]:
 
 def _checked(path: str) -> Path:
     if not path:
-        raise _bad("Choose the folder that the concept's pictures lie in.")
+        raise _bad(_("Choose the folder that the concept's pictures lie in."))
     if sentence := refusal(path):
         raise _bad(sentence)
     try:
@@ -104,10 +106,10 @@ def _checked(path: str) -> Path:
             return real
         is_file = real.exists()
     except OSError as error:
-        raise _bad(f"{path[:200]} is no usable path: name another.") from error
+        raise _bad(_("%(path)s is no usable path: name another.") % {"path": path[:200]}) from error
     if is_file:
-        raise _bad(f"{path[:200]} is a file: choose the folder that it lies in.")
-    raise NotFound(f"The folder {path[:200]} is not there: check its spelling, or choose another.")
+        raise _bad(_("%(path)s is a file: choose the folder that it lies in.") % {"path": path[:200]})
+    raise NotFound(_("The folder %(path)s is not there: check its spelling, or choose another.") % {"path": path[:200]})
 
 
 def _bad(sentence: str) -> BadInput:
@@ -134,7 +136,10 @@ class _Names:
                     waiting += self._taken(entries, deeper)
             except OSError as error:
                 if here == folder:
-                    sentence = f"{folder} may not be read by the site ({error.strerror}): give it the right to."
+                    sentence = _("%(folder)s may not be read by the site (%(error)s): give it the right to.") % {
+                        "folder": folder,
+                        "error": error.strerror,
+                    }
                     raise _bad(sentence) from error
                 self.closed += 1
 
@@ -229,15 +234,19 @@ def _add_sizes(made: Preview, pictures: list[Path]) -> None:
 
 def _notes(made: Preview, found: _Names, problem: str, subfolders: bool) -> Iterator[str]:
     if not made.complete:
-        yield f"There is more than could be counted at once: the numbers are of the first {found.files:,} files."
+        yield _("There is more than could be counted at once: the numbers are of the first %(files)s files.") % {
+            "files": f"{found.files:,}"
+        }
     if not made.pictures:
         below = made.subfolders and not subfolders
-        yield "There are no pictures in here: " + (
+        yield _("There are no pictures in here: ") + (
             "turn on “include subfolders”, or choose one of them." if below else "put some there, or choose another."
         )
     elif problem:
         yield f"{problem[:1].upper()}{problem[1:]}."
     if found.unnamable:
-        yield f"{found.unnamable} left out, since their names are no UTF-8: rename them."
+        yield _("%(unnamable)s left out, since their names are no UTF-8: rename them.") % {"unnamable": found.unnamable}
     if found.closed:
-        yield f"{found.closed} of the subfolders may not be read by the site: give it the right to."
+        yield _("%(closed)s of the subfolders may not be read by the site: give it the right to.") % {
+            "closed": found.closed
+        }

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.support import check_values
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
+from engine.tokens import SECRET, without_secrets
 from presets.errors import BadInput
 from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
+from presets.strict_json import parse
 
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 LONGEST_NAME = 200
 LARGEST_NUMBER = 2**64  # beyond it no program that reads a config takes a whole number
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
-SECRET = {"secrets", "huggingface_token", "hf_token", "api_key", "password"}  # the first is OneTrainer's place
 TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
 Config = dict[str, Any]
 
@@ -75,18 +77,14 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
-def without_secrets(config: Any, depth: int = 0) -> Any:
-    """A copy without tokens for hubs and clouds, wherever they lie: it may be kept, shown and passed on."""
-    if depth > MOST_DEPTH:
-        return config  # the check of its form refuses it
-    if isinstance(config, dict):
-        return {key: without_secrets(value, depth + 1) for key, value in config.items() if key not in SECRET}
-    return [without_secrets(item, depth + 1) for item in config] if isinstance(config, list) else config
-
-
 def secret_fields(config: Any) -> list[str]:
     """The paths of the tokens in a config that are more than empty."""
     return sorted({_secret_part(field) for field, value in leaves(config) if value and _secret_part(field)})
+
+
+def left_out(config: Any) -> list[Problem]:
+    """A warning for each token in a config, for whoever sent it: it is not kept."""
+    return [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
 
 
 def _secret_part(field: str) -> str:
@@ -109,7 +107,7 @@ def validate(config: Any, engine: str = "builtin") -> list[Problem]:
     """Everything that is wrong with a partial or full config, before anything is started."""
     if problems := list(_limits(config)):
         return problems
-    found = [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
+    found = left_out(config)
     whole = full_config(engine, without_secrets(config))
     try:
         whole = with_inline_files(whole)
@@ -133,7 +131,7 @@ def sample_settings(given: Any, config: Config) -> Config:
     Size, steps and the like default to the run's first sample prompt, then to OneTrainer's own values.
     """
     if not isinstance(given, dict):
-        raise BadInput("Send the sample's settings as a JSON object with at least a prompt.")
+        raise BadInput(_("Send the sample's settings as a JSON object with at least a prompt."))
     given = dict(given)
     if "steps" in given:
         given.setdefault("diffusion_steps", given.pop("steps"))
@@ -145,7 +143,7 @@ def sample_settings(given: Any, config: Config) -> Config:
     }
     settings = {**SampleConfig().to_dict(), **shape, **given}
     if not isinstance(settings["prompt"], str) or not settings["prompt"].strip():
-        raise BadInput("prompt: say what to draw.", {"prompt": ["Say what to draw."]})
+        raise BadInput(_("prompt: say what to draw."), {"prompt": [_("Say what to draw.")]})
     try:
         sample = SampleConfig.from_dict(settings)
     except BadConfig as error:
@@ -208,7 +206,7 @@ def refuse_endless(config: Any) -> None:
 def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
     """What no config needs: endless lists, texts and nesting, and numbers that JSON does not have."""
     if depth == 0 and not isinstance(config, dict):
-        yield Problem("", "A config is a JSON object: send {...} with OneTrainer's field names.")
+        yield Problem("", _("A config is a JSON object: send {...} with OneTrainer's field names."))
     elif depth > MOST_DEPTH:
         yield Problem(path, f"is nested more than {MOST_DEPTH} deep; no setting is")
     elif isinstance(config, str) and len(config) > LONGEST_TEXT:
@@ -268,12 +266,16 @@ def load_config_file(path: str) -> Config:
 def read_json(path: str, kind: type, field: str) -> Any:
     """The JSON object or list in a file below an allowed root; `field` is who asked, for the error."""
     if not isinstance(path, str) or not path:
-        raise _bad_path(field, "Name the file's path as a string.")
+        raise _bad_path(field, _("Name the file's path as a string."))
     if sentence := refusal(path):
         raise _bad_path(field, sentence)
     content = _parse(path, field)
     if not isinstance(content, kind):
-        raise _bad_path(field, f"{path} holds no JSON {'object' if kind is dict else 'list'}: export it again.")
+        raise _bad_path(
+            field,
+            _("%(path)s holds no JSON %(kind)s: export it again.")
+            % {"path": path, "kind": "object" if kind is dict else "list"},
+        )
     return content
 
 
@@ -281,17 +283,19 @@ def _parse(path: str, field: str) -> Any:
     file = Path(path).expanduser()
     try:
         if file.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad_path(field, f"{path} is larger than {MAX_CONFIG_BYTES // 1_000_000} MB: this is no config file.")
-        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            raise _bad_path(
+                field,
+                _("%(path)s is larger than %(max_config_bytes)s MB: this is no config file.")
+                % {"path": path, "max_config_bytes": MAX_CONFIG_BYTES // 1_000_000},
+            )
+        return parse(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _bad_path(field, f"{path} cannot be read ({error.strerror}): check the path.") from error
-    except (ValueError, RecursionError) as error:
-        raise _bad_path(field, f"{path} is not JSON: export the config again.") from error
+        raise _bad_path(
+            field, _("%(path)s cannot be read (%(error)s): check the path.") % {"path": path, "error": error.strerror}
+        ) from error
+    except ValueError as error:
+        raise _bad_path(field, _("%(path)s is not JSON: export the config again.") % {"path": path}) from error
 
 
 def _bad_path(field: str, sentence: str) -> BadInput:
     return BadInput(sentence, {field: [sentence]})
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

@@ -14,11 +14,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.tokens import without_secrets
 from presets import configs
 from presets.errors import BadInput, NotNow, StaleDraft
-from presets.exchange import without_secrets
 from presets.models import Draft, DraftStep, Preset
 from presets.paths_in_configs import MISSING, with_value
 
@@ -94,42 +95,44 @@ def apply(draft: Draft, revision: int, changes: list[dict[str, Any]], label: str
         config = _changed(draft, config, change)
     fields = [change["field"] for change in changes]
     single = len(fields) == 1
-    shown = label or (f"Change {fields[0]}" if single else f"Change {len(fields)} fields")
+    what = fields[0] if single else _("%(count)s fields") % {"count": len(fields)}
+    shown = label or _("Change %(what)s") % {"what": what}
     return _commit(draft, revision, replace(Content.of(draft), config=config), shown, one_edit=single)
 
 
 def _changed(draft: Draft, config: dict[str, Any], change: Any) -> dict[str, Any]:
     field = change.get("field") if isinstance(change, dict) else None
     if not isinstance(field, str) or ("value" in change) == bool(change.get("unset")):
-        raise BadInput('A change is {"field": path, "value": value}, or {"field": path, "unset": true}.')
+        raise BadInput(_('A change is {"field": path, "value": value}, or {"field": path, "unset": true}.'))
     if field.partition(".")[0] == "secrets":
-        sentence = "Tokens are kept apart and never in a config: enter them on the account page."
+        sentence = _("Tokens are kept apart and never in a config: enter them on the account page.")
         raise BadInput(sentence, {field: [sentence]})
     value = MISSING if change.get("unset") else change["value"]
-    first, dot, _ = field.partition(".")
+    first, dot, _rest = field.partition(".")
     below = configs.defaults(draft.engine).get(first, {})
     if dot and first not in config and not isinstance(below, dict):
         config = {**config, first: [] if below is None else below}
     return with_value(config, field, value)
 
 
-def replace_config(
-    draft: Draft, revision: int, config: dict[str, Any], label: str = "Replace the config", engine: str = ""
-) -> Draft:
+def replace_config(draft: Draft, revision: int, config: dict[str, Any], label: str = "", engine: str = "") -> Draft:
     """Make `config`, full or partial, the whole content, as one step."""
     content = replace(Content.of(draft), config=config, engine=engine or draft.engine)
-    return _commit(draft, revision, content, label)
+    return _commit(draft, revision, content, label or _("Replace the config"))
 
 
 def change_facts(draft: Draft, revision: int, facts: dict[str, Any]) -> Draft:
     """Set name, tags or notes of the new run, as one step."""
     for name, value in facts.items():
         if name not in FACTS or not isinstance(value, str):
-            raise BadInput(f"A draft's facts are {', '.join(FACTS)}, each a text.")
+            raise BadInput(_("A draft's facts are %(facts)s, each a text.") % {"facts": ", ".join(FACTS)})
         if len(value) > LONGEST_FACT[name]:
-            raise BadInput(f"{name} may have {LONGEST_FACT[name]} characters: shorten it.")
+            raise BadInput(
+                _("%(name)s may have %(longest_fact)s characters: shorten it.")
+                % {"name": name, "longest_fact": LONGEST_FACT[name]}
+            )
     content = replace(Content.of(draft), facts={**draft.facts, **facts})
-    return _commit(draft, revision, content, f"Change {', '.join(facts)}", one_edit=True)
+    return _commit(draft, revision, content, _("Change %(what)s") % {"what": ", ".join(facts)}, one_edit=True)
 
 
 def choose_engine(draft: Draft, revision: int, engine: str) -> Draft:
@@ -138,7 +141,7 @@ def choose_engine(draft: Draft, revision: int, engine: str) -> Draft:
         title = get_engine(engine).title
     except UnknownEngine as error:
         raise BadInput(str(error), {"engine": [str(error)]}) from error
-    return _commit(draft, revision, replace(Content.of(draft), engine=engine), f"Choose {title}")
+    return _commit(draft, revision, replace(Content.of(draft), engine=engine), _("Choose %(title)s") % {"title": title})
 
 
 def load(
@@ -165,7 +168,7 @@ def load(
     if start:
         kept |= base_of(title, base, version)
     new = Content(content, kept, engine, start)
-    return _commit(draft, revision, new, f"Load {title}")
+    return _commit(draft, revision, new, _("Load %(title)s") % {"title": title})
 
 
 def changes_since_start(draft: Draft) -> dict[str, Any]:
@@ -180,7 +183,7 @@ def undo(draft: Draft, revision: int) -> Draft:
     _check_revision(draft, revision)
     step = draft.steps.filter(number=draft.position).first()
     if step is None:
-        raise NotNow("There is nothing to undo.")
+        raise NotNow(_("There is nothing to undo."))
     return _replay(draft, revision, step, draft.position - 1, "before")
 
 
@@ -189,7 +192,7 @@ def redo(draft: Draft, revision: int) -> Draft:
     _check_revision(draft, revision)
     step = draft.steps.filter(number=draft.position + 1).first()
     if step is None:
-        raise NotNow("There is nothing to redo.")
+        raise NotNow(_("There is nothing to redo."))
     return _replay(draft, revision, step, draft.position + 1, "after")
 
 
@@ -207,7 +210,7 @@ def discard(draft: Draft) -> None:
 
 def retry(draft: Draft, change: Callable[[Draft], Draft]) -> Draft:
     """Make a change on whatever the newest state is, for clients that know no revisions."""
-    for _ in range(MOST_RIVALS):
+    for _round in range(MOST_RIVALS):
         try:
             return change(draft)
         except StaleDraft:
@@ -240,7 +243,10 @@ def _as_kept(content: Content) -> dict[str, Any]:
     """What differs from the defaults, without tokens; raises BadInput where it is too large."""
     kept = configs.difference(without_secrets(content.config), configs.defaults(content.engine))
     if len(json.dumps(kept)) > configs.MAX_CONFIG_BYTES:
-        raise BadInput(f"The config is larger than {configs.MAX_CONFIG_BYTES // 1_000_000} MB: take something out.")
+        raise BadInput(
+            _("The config is larger than %(max_config_bytes)s MB: take something out.")
+            % {"max_config_bytes": configs.MAX_CONFIG_BYTES // 1_000_000}
+        )
     configs.refuse_endless(kept)
     return kept
 

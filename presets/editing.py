@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from engine.schema import value_at
 from presets import drafts, lists
 from presets.editor import Editor
 from presets.editor_form import Spec
@@ -14,10 +17,11 @@ from presets.editor_lists import opened_after, paths_of_items
 from presets.editor_values import value_of
 from presets.errors import BadInput, StaleDraft
 from presets.models import Draft
-from presets.paths_in_configs import MISSING, value_at
+from presets.paths_in_configs import MISSING
 
 FIELD, FACT = "field:", "fact:"
 HARMLESS = ("save", "check")  # buttons that change nothing by themselves
+CHANGE, RESET = gettext_noop("Change %(what)s"), gettext_noop("Reset %(what)s")
 VERBS: dict[str, Callable[[Draft, int], Draft]] = {"undo": drafts.undo, "redo": drafts.redo}
 
 
@@ -45,7 +49,7 @@ def take_form(draft: Draft, data: QueryDict) -> None:
         drafts.change_facts(draft, draft.revision, facts)
     if typed:
         changes = [{"field": path, "value": value_of(text, spec)} for path, spec, text in typed]
-        drafts.apply(draft, draft.revision, changes, _label("Change", [spec for _, spec, _ in typed]))
+        drafts.apply(draft, draft.revision, changes, _label(CHANGE, [spec for _, spec, _ in typed]))
 
 
 def _typed(editor: Editor, data: QueryDict) -> Iterator[tuple[str, Spec, str]]:
@@ -116,19 +120,19 @@ def _read(editor: Editor, change: Any) -> dict[str, Any]:
         return change
     spec = editor.form.spec_of(field)
     if spec is None:
-        raise BadInput(f"There is no field {field[:100]}: load the page again.")
+        raise BadInput(_("There is no field %(field)s: load the page again.") % {"field": field[:100]})
     return {"field": field, "value": value_of(str(change["text"]), spec)}
 
 
 def reset(draft: Draft, revision: int, path: str, to_start: bool = False) -> Draft:
     """Give a field the default back, or what the preset or run has that the draft began with."""
-    value = value_at((draft.facts.get("base") or {}).get("config", {}), path) if to_start else MISSING
+    value = value_at((draft.facts.get("base") or {}).get("config", {}), path, MISSING) if to_start else MISSING
     change = {"field": path, "unset": True} if value is MISSING else {"field": path, "value": value}
-    return drafts.apply(draft, revision, [change], _label_of(Editor(draft), [change], "Reset"))
+    return drafts.apply(draft, revision, [change], _label_of(Editor(draft), [change], RESET))
 
 
 def _label_of(editor: Editor, changes: list[dict[str, Any]], verb: str = "") -> str:
-    verb = verb or ("Reset" if all("unset" in change for change in changes) else "Change")
+    verb = verb or (RESET if all("unset" in change for change in changes) else CHANGE)
     specs = [editor.form.spec_of(str(change.get("field", ""))) for change in changes]
     return _label(verb, [spec for spec in specs if spec])
 
@@ -136,7 +140,8 @@ def _label_of(editor: Editor, changes: list[dict[str, Any]], verb: str = "") -> 
 def _label(verb: str, specs: list[Spec]) -> str:
     if not specs:
         return ""
-    return f"{verb} {specs[0].title}" if len(specs) == 1 else f"{verb} {len(specs)} fields"
+    what = specs[0].title if len(specs) == 1 else _("%(count)s fields") % {"count": len(specs)}
+    return _(verb) % {"what": what}
 
 
 def whole(text: Any) -> int:
@@ -145,12 +150,12 @@ def whole(text: Any) -> int:
         return text
     if isinstance(text, str) and text.isdecimal() and len(text) < 10:
         return int(text)
-    raise BadInput("The revision is missing or no number: load the page again.")
+    raise BadInput(_("The revision is missing or no number: load the page again."))
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(f"{name} holds no object: load the page again.")
+        raise BadInput(_("%(name)s holds no object: load the page again.") % {"name": name})
     return value
 
 

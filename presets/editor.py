@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.interface.errors import Problem
+from engine.schema import value_at
 from presets import configs, drafts
 from presets.editor_form import Choice, Form, Spec, Tab, applies, form_of, why_not
 from presets.editor_lists import ListField, Part
 from presets.editor_values import shown, text_of
 from presets.lists import KINDS
 from presets.models import Draft
-from presets.paths_in_configs import MISSING, value_at
+from presets.paths_in_configs import MISSING
 
 
 def anchor(path: str) -> str:
@@ -188,7 +189,7 @@ class Editor:
         item = self._item(path)
         missing = "" if applies(spec, self.config, item) else why_not(spec, self.form, self.config) or "-"
         default = self.form.default_of(spec, self.config)
-        value = value_at(self.config, path)
+        value = value_at(self.config, path, MISSING)
         value = default if value is MISSING else value
         errors, warnings = self._messages(path)
         made = Field(
@@ -235,7 +236,7 @@ class Editor:
     def _with_start(self, made: Field, value: Any, default: Any) -> Field:
         if not self._base or "*" in made.spec.path:
             return made
-        start = value_at(self._base.get("config", {}), made.path)
+        start = value_at(self._base.get("config", {}), made.path, MISSING)
         start = default if start is MISSING else start
         texts = [text_of(one, made.spec) for one in (start, value, default)]
         if texts[0] in texts[1:]:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
 from engine.engines import get_engine
 from engine.schema import value_at, walk
 
@@ -69,7 +72,7 @@ class Tab:
 
     @property
     def specs(self) -> Iterator[Spec]:
-        for _, specs in self.sections:
+        for _title, specs in self.sections:
             yield from specs
 
 
@@ -114,15 +117,16 @@ class Form:
         return own.get(spec.name, spec.default)
 
 
-_compiled: dict[str, tuple[Schema, Form]] = {}
+_compiled: dict[tuple[str, str], tuple[Schema, Form]] = {}  # by engine and language
 
 
 def form_of(engine: str) -> Form:
-    """The engine's form; compiled again only where the engine gives another schema."""
+    """The engine's form in the reader's language; compiled again only where the engine gives another schema."""
     schema = get_engine(engine).schema()
-    known = _compiled.get(engine)
+    key = (engine, get_language() or "")
+    known = _compiled.get(key)
     if known is None or known[0] is not schema:
-        known = _compiled[engine] = (schema, compile_form(schema))
+        known = _compiled[key] = (schema, compile_form(schema))
     return known[1]
 
 
@@ -130,7 +134,7 @@ def compile_form(schema: Schema) -> Form:
     specs = {spec.path: spec for spec in _specs(schema)}
     tabs = schema["x-tabs"]
     shown = tuple(_tab(tab, specs) for tab in tabs if tab["id"] not in LEFT_OUT)
-    left_out = {tab["id"]: f"{tab['title']}: {tab['help']}" for tab in tabs if tab["id"] in LEFT_OUT}
+    left_out = {tab["id"]: f"{_words(tab['title'])}: {_words(tab['help'])}" for tab in tabs if tab["id"] in LEFT_OUT}
     return Form(tuple(tab for tab in shown if tab.sections), left_out, specs, schema)
 
 
@@ -140,7 +144,7 @@ def _tab(described: dict[str, str], specs: dict[str, Spec]) -> Tab:
     for spec in sorted(own, key=lambda spec: spec.order):
         sections.setdefault(spec.section, []).append(spec)
     frozen = tuple((title, tuple(fields)) for title, fields in sections.items())
-    return Tab(described["id"], described["title"], described["help"], frozen)
+    return Tab(described["id"], _words(described["title"]), _words(described["help"]), frozen)
 
 
 def _specs(schema: Schema) -> Iterator[Spec]:
@@ -157,22 +161,27 @@ def _spec(path: str, described: Schema) -> Spec:
     types = _types(described)
     return Spec(
         path=path,
-        title=described["title"],
-        help=described["description"],
+        title=_words(described["title"]),
+        help=_words(described["description"]),
         kind=_kind(described, types),
         tab=described["x-tab"],
-        section=described["x-section"],
+        section=_words(described["x-section"]),
         order=described["x-order"],
         default=described.get("default"),
         nullable="null" in types,
         infinite={"const": "inf"} in described.get("anyOf", []),
         advanced=described["x-advanced"],
-        unit=described.get("x-unit", ""),
-        note=described.get("x-note", ""),
+        unit=_words(described.get("x-unit", "")),
+        note=_words(described.get("x-note", "")),
         browse=BROWSE.get(described.get("x-kind", ""), ""),
         choices=_choices(described),
         applies=described.get("x-applies", {}),
     )
+
+
+def _words(text: str) -> str:
+    """In the reader's language; a catalog's entry for nothing at all is its header."""
+    return _(text) if text else ""
 
 
 def _types(described: Schema) -> set[str]:
@@ -203,7 +212,9 @@ def _choices(described: Schema) -> tuple[Choice, ...]:
     ]
     supported: list[Any] = described.get("x-supported") or values
     labels: dict[str, str] = described.get("x-labels") or {}
-    return tuple(Choice(value, labels.get(value, str(value).replace("_", " ")), value in supported) for value in values)
+    return tuple(
+        Choice(value, _words(labels.get(value, str(value).replace("_", " "))), value in supported) for value in values
+    )
 
 
 def applies(spec: Spec, config: dict[str, Any], item: dict[str, Any] | None = None) -> bool:
@@ -220,26 +231,31 @@ def why_not(spec: Spec, form: Form, config: dict[str, Any]) -> str:
     if spec.tab in form.left_out:
         return form.left_out[spec.tab]
     if [] in spec.applies.values():
-        return f"“{spec.title}” is not shown, since it is set by the site or by other fields."
+        return _("“%(spec)s” is not shown, since it is set by the site or by other fields.") % {"spec": spec.title}
     wanted = [
-        f"{_title(path, spec, form)} is {_one_of(path, allowed, spec, form)}"
+        _("%(field)s is %(values)s") % {"field": _title(path, form), "values": _one_of(path, allowed, form)}
         for path, allowed in spec.applies.items()
         if not path.startswith("./") and _chosen(path, config, None) not in allowed
     ]
-    return f"“{spec.title}” is not shown, since it applies where {' and '.join(wanted)}." if wanted else ""
+    return (
+        _("“%(spec)s” is not shown, since it applies where %(wanted)s.")
+        % {"spec": spec.title, "wanted": _(" and ").join(wanted)}
+        if wanted
+        else ""
+    )
 
 
-def _title(path: str, spec: Spec, form: Form) -> str:
+def _title(path: str, form: Form) -> str:
     found = form.spec_of(path)
     return f"“{found.title if found else path}”"
 
 
-def _one_of(path: str, allowed: list[Any], spec: Spec, form: Form) -> str:
+def _one_of(path: str, allowed: list[Any], form: Form) -> str:
     found = form.spec_of(path)
     labels = {choice.value: choice.label for choice in found.choices} if found else {}
-    words = {True: "on", False: "off", None: "empty"}
+    words = {True: _("on"), False: _("off"), None: _("empty")}
     names = [labels.get(value) or words.get(value, str(value)) for value in allowed]
     more = len(names) - MOST_NAMED
     if more > 1:
-        names = [*names[:MOST_NAMED], f"{more} others"]
-    return " or ".join(names)
+        names = [*names[:MOST_NAMED], _("%(more)s others") % {"more": more}]
+    return _(" or ").join(names)

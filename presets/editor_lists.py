@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.http import urlencode
 
+from engine.schema import value_at
 from presets.errors import BadInput
 from presets.lists import KINDS, RATIOS, Kind, file_of, items_of
-from presets.paths_in_configs import value_at
 
 if TYPE_CHECKING:
     from presets.editor import Editor, Field
@@ -87,7 +87,7 @@ class ListField:
     def item_fields(self) -> Iterator[Field]:
         for item in self.items:
             if item.is_open:
-                for _, fields in item.sections:
+                for _title, fields in item.sections:
                     yield from fields
 
 

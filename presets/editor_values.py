@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from presets.editor_form import Spec
-from presets.exchange import parse
+from presets.strict_json import parse
 
 WHOLE = re.compile(r"[+-]?\d{1,30}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from engine.builtin.config import ConceptConfig, TrainConfig
 from engine.builtin.config_optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.settings import VERSION_KEY, to_json
+from engine.tokens import without_secrets
 from presets import archives, configs
-from presets.configs import without_secrets
 from presets.errors import BadInput
 from presets.migrate import migrate, version_of
 from presets.models import Preset, PresetVersion
+from presets.strict_json import parse
 
 OWN_FIELDS = ("seed",)  # of the built-in trainer, unknown to OneTrainer
 MOST_FILE_BYTES = 5_000_000
@@ -69,11 +70,17 @@ def read_uploads(files: Iterable[Any]) -> list[tuple[str, bytes]]:
     """(name, content) of files that were uploaded in a form; raises BadInput for one that is too large, or too many."""
     uploads = list(files)
     if len(uploads) > archives.MOST_FILES:
-        raise BadInput(f"These are {len(uploads)} files: import at most {archives.MOST_FILES} at once.")
+        raise BadInput(
+            _("These are %(uploads)s files: import at most %(most_files)s at once.")
+            % {"uploads": len(uploads), "most_files": archives.MOST_FILES}
+        )
     for file in uploads:
         most = MOST_ZIP_BYTES if file.name.lower().endswith(".zip") else MOST_FILE_BYTES
         if file.size > most:
-            raise BadInput(f"{file.name} is larger than {most // 1_000_000} MB: this is no preset.")
+            raise BadInput(
+                _("%(file)s is larger than %(most)s MB: this is no preset.")
+                % {"file": file.name, "most": most // 1_000_000}
+            )
     return [(file.name, file.read()) for file in uploads]
 
 
@@ -82,10 +89,13 @@ def from_upload(filename: str, content: bytes, folder: str = "") -> list[Found]:
     if not archives.is_zip(content):
         return from_file(filename, content, folder)
     if len(content) > MOST_ZIP_BYTES:
-        raise BadInput(f"{filename} is larger than {MOST_ZIP_BYTES // 1_000_000} MB: import fewer presets at once.")
+        raise BadInput(
+            _("%(filename)s is larger than %(most_zip_bytes)s MB: import fewer presets at once.")
+            % {"filename": filename, "most_zip_bytes": MOST_ZIP_BYTES // 1_000_000}
+        )
     found = [one for path, inner in archives.unpack(filename, content) for one in from_file(path, inner, folder)]
     if not found:
-        raise BadInput(f"{filename} holds no JSON files: pack presets into it.")
+        raise BadInput(_("%(filename)s holds no JSON files: pack presets into it.") % {"filename": filename})
     return found
 
 
@@ -94,26 +104,16 @@ def from_file(filename: str, content: bytes, folder: str = "") -> list[Found]:
     try:
         data = parse(content)
     except ValueError as error:
-        raise BadInput(f"{filename} is not JSON ({error}): export the preset again.") from error
+        raise BadInput(
+            _("%(filename)s is not JSON (%(error)s): export the preset again.") % {"filename": filename, "error": error}
+        ) from error
     if not isinstance(data, dict):
-        raise BadInput(f"{filename} holds no JSON object: export the preset again.")
+        raise BadInput(_("%(filename)s holds no JSON object: export the preset again.") % {"filename": filename})
     alone = data if {"name", "config"} <= data.keys() else {"name": _name_of(filename, folder), "config": data}
     found = data.get("presets", [alone])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise BadInput(f"{filename} holds no list of presets: export them again.")
+        raise BadInput(_("%(filename)s holds no list of presets: export them again.") % {"filename": filename})
     return [_checked(filename, item) for item in found]
-
-
-def parse(content: str | bytes) -> Any:
-    """Read JSON that a database takes: without NaN and infinity, and not nested without end; raises ValueError."""
-    try:
-        return json.loads(content, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is no number in JSON; OneTrainer writes infinity as "inf"')
 
 
 def _name_of(filename: str, folder: str) -> str:
@@ -129,13 +129,16 @@ def refuse_twins(found: list[Found]) -> None:
     names = [one.name for one in found]
     twin = next((name for name in names if names.count(name) > 1), None)
     if twin:
-        raise BadInput(f"Two of these presets would be named “{twin}”: rename one of them.")
+        raise BadInput(_("Two of these presets would be named “%(twin)s”: rename one of them.") % {"twin": twin})
 
 
 def _checked(filename: str, item: dict[str, Any]) -> Found:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
-        raise BadInput(f"{filename}: a preset has a name, a description and a config: export it again.")
+        raise BadInput(
+            _("%(filename)s: a preset has a name, a description and a config: export it again.")
+            % {"filename": filename}
+        )
     try:
         Preset(name=name, description=description).clean_fields(exclude=["config"])
     except ValidationError as error:
@@ -154,17 +157,25 @@ def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
     """The config in the present version's form, as OneTrainer itself would load it, without secrets."""
     notes = []
     if configs.secret_fields(config):
-        notes.append("Its tokens were left out: set yours on the account page.")
+        notes.append(_("Its tokens were left out: set yours on the account page."))
     version = version_of(config)
     if version is not None and version > TrainConfig.json_version:
-        notes.append(f"It is of a newer version ({version}); what is not known here is kept, without effect.")
+        notes.append(
+            _("It is of a newer version (%(version)s); what is not known here is kept, without effect.")
+            % {"version": version}
+        )
     elif version is not None and version < TrainConfig.json_version:
-        notes.append(f"It was brought from version {version} to {TrainConfig.json_version}.")
+        notes.append(
+            _("It was brought from version %(version)s to %(json_version)s.")
+            % {"version": version, "json_version": TrainConfig.json_version}
+        )
     try:
         config = migrate(without_secrets(config))
     except (TypeError, ValueError, AttributeError) as error:
-        sentence = f"{name}: it says that it is of version {version}, but has not that version's form ({error})."
-        raise BadInput(f"{sentence[:300]} Export it again.") from error
+        sentence = _(
+            "%(name)s: it says that it is of version %(version)s, but has not that version's form (%(error)s)."
+        ) % {"name": name, "version": version, "error": error}
+        raise BadInput(_("%(sentence)s Export it again.") % {"sentence": sentence[:300]}) from error
     config = {key: value for key, value in config.items() if key != VERSION_KEY}
     return Found(name, _with_own_optimizer(config), description, notes)
 
@@ -192,7 +203,9 @@ def save_imported(found: Found, by: Any) -> PresetVersion:
         name=found.name, defaults={"description": found.description, "owner": by}
     )
     if preset.is_read_only:
-        raise BadInput(f"“{preset.name}” comes with the program and cannot be replaced: rename the file.")
+        raise BadInput(
+            _("“%(preset)s” comes with the program and cannot be replaced: rename the file.") % {"preset": preset.name}
+        )
     newest = preset.versions.first()
     if not made and newest is not None and newest.config == config and not preset.archived:
         return newest

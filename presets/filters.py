@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend, OrderingFilter, SearchFilter
 
 from presets.errors import BadInput
@@ -28,14 +29,17 @@ class FieldFilter(BaseFilterBackend):
     """The view's `filter_lookups`: parameter -> (lookup, description). A parameter given twice means either value."""
 
     def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        for name, (lookup, _) in view.filter_lookups.items():
+        for name, (lookup, _about) in view.filter_lookups.items():
             values = [value for value in request.query_params.getlist(name) if value]
             if not values:
                 continue
             try:
                 queryset = queryset.filter(**{f"{lookup}__in": [self._value(value) for value in values]})
             except (ValueError, TypeError, ValidationError) as error:
-                sentence = f"{values[0][:100]!r} is no {name} to filter by: see the API's documentation."
+                sentence = _("%(values)s is no %(name)s to filter by: see the API's documentation.") % {
+                    "values": f"{values[0][:100]!r}",
+                    "name": name,
+                }
                 raise BadInput(sentence, {name: [sentence]}) from error
         return queryset
 
@@ -60,7 +64,10 @@ class Order(OrderingFilter):
         allowed = cast(list[str], view.ordering_fields)
         for name in asked:
             if name.removeprefix("-") not in allowed:
-                sentence = f"{name[:100]!r} is nothing to order by: choose from {', '.join(allowed)}."
+                sentence = _("%(value)s is nothing to order by: choose from %(allowed)s.") % {
+                    "value": f"{name[:100]!r}",
+                    "allowed": ", ".join(allowed),
+                }
                 raise BadInput(sentence, {self.ordering_param: [sentence]})
         order = tuple(asked) or tuple(view.ordering)
         return (*order, "-pk" if order[-1].startswith("-") else "pk")

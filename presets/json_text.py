@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from engine.tokens import without_secrets
 from presets import configs
 from presets.editor import Editor
 from presets.errors import BadInput
-from presets.exchange import parse, without_secrets
+from presets.strict_json import parse
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
@@ -36,12 +39,12 @@ def read(text: str) -> dict[str, Any]:
     try:
         config = parse(text)
     except json.JSONDecodeError as error:
-        sentence = f"Line {error.lineno} is not JSON ({error.msg}): correct it."
+        sentence = _("Line %(lineno)s is not JSON (%(msg)s): correct it.") % {"lineno": error.lineno, "msg": error.msg}
         raise BadInput(sentence, {"json": [sentence]}) from error
     except ValueError as error:
-        raise BadInput(f"This is not JSON ({error}): correct it.") from error
+        raise BadInput(_("This is not JSON (%(error)s): correct it.") % {"error": error}) from error
     if not isinstance(config, dict):
-        raise BadInput("A config is an object: begin with { and end with }.")
+        raise BadInput(_("A config is an object: begin with { and end with }."))
     return config
 
 
@@ -59,12 +62,12 @@ def problems_of(text: str, editor: Editor) -> list[TextProblem]:
         for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
     ]
     found += [
-        TextProblem(lines[path], path, "This field is not known: it is kept, and the trainer ignores it.", "note")
-        for path, _ in configs.leaves(without_secrets(config))
+        TextProblem(lines[path], path, _("This field is not known: it is kept, and the trainer ignores it."), "note")
+        for path, _value in configs.leaves(without_secrets(config))
         if path in lines and path and editor.form.nearest(path) is None
     ]
     if "secrets" in config:
-        found.append(TextProblem(lines["secrets"], "secrets", "Tokens are kept apart: this is left out.", "warning"))
+        found.append(TextProblem(lines["secrets"], "secrets", _("Tokens are kept apart: this is left out."), "warning"))
     return sorted(found, key=lambda one: (one.severity != "error", one.line))
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
+from engine.tokens import without_secrets
 from presets import configs
 from presets.errors import BadInput, NotFound
-from presets.exchange import without_secrets
 from presets.models import Preset, PresetVersion
 
 
@@ -18,7 +19,7 @@ def find_preset(name: str) -> Preset:
     """The preset of this name among those that are offered; raises NotFound."""
     preset = Preset.objects.listed().filter(name=name).first()
     if preset is None:
-        raise NotFound(f"There is no preset named “{name[:200]}”: see /api/config/list.")
+        raise NotFound(_("There is no preset named “%(value)s”: see /api/config/list.") % {"value": name[:200]})
     return preset
 
 
@@ -30,7 +31,7 @@ def save_preset(name: str, config: dict[str, Any], by: Any = None, note: str = "
     partial = _checked(config, engine)
     _check_name(name)
     with transaction.atomic():
-        preset, _ = Preset.objects.get_or_create(name=name, defaults={"owner": by})
+        preset, _made = Preset.objects.get_or_create(name=name, defaults={"owner": by})
         _refuse_read_only(preset)
         if preset.archived:
             preset.archived = False
@@ -118,7 +119,10 @@ def _content(preset: Preset, number: int) -> dict[str, Any]:
 def find_version(preset: Preset, number: int) -> PresetVersion:
     version = preset.versions.filter(number=number).first()
     if version is None:
-        raise NotFound(f"“{preset.name}” has no version {number}: it has 1 to {preset.version}.")
+        raise NotFound(
+            _("“%(preset)s” has no version %(number)s: it has 1 to %(version)s.")
+            % {"preset": preset.name, "number": number, "version": preset.version}
+        )
     return version
 
 
@@ -130,7 +134,9 @@ def _checked(config: dict[str, Any], engine: str = "builtin") -> dict[str, Any]:
 
 def _refuse_read_only(preset: Preset) -> None:
     if preset.is_read_only:
-        sentence = f"“{preset.name}” comes with the program and stays as it is: save yours under another name."
+        sentence = _("“%(preset)s” comes with the program and stays as it is: save yours under another name.") % {
+            "preset": preset.name
+        }
         raise BadInput(sentence, {"name": [sentence]})
 
 
@@ -142,5 +148,5 @@ def _check_name(name: str) -> None:
 
 
 def _taken(name: str) -> BadInput:
-    sentence = f"There is a preset named “{name}” already: choose another name."
+    sentence = _("There is a preset named “%(name)s” already: choose another name.") % {"name": name}
     return BadInput(sentence, {"name": [sentence]})

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from presets import browse, configs, drafts
 from presets.errors import BadInput
 from presets.models import Draft
@@ -32,28 +35,33 @@ class Kind:
     """What the items of a list are called, which of their fields switches them, and which file may hold them."""
 
     field: str
-    one: str
+    one: Any
     switch: str = "enabled"
     file_field: str = ""
 
 
 KINDS = {
-    "concepts": Kind("concepts", "concept", file_field="concept_file_name"),
-    "samples": Kind("samples", "sample", file_field="sample_definition_file_name"),
-    "additional_embeddings": Kind("additional_embeddings", "embedding", switch="train"),
+    "concepts": Kind("concepts", gettext_lazy("concept"), file_field="concept_file_name"),
+    "samples": Kind("samples", gettext_lazy("sample"), file_field="sample_definition_file_name"),
+    "additional_embeddings": Kind("additional_embeddings", gettext_lazy("embedding"), switch="train"),
 }
 
 
 def do(draft: Draft, revision: int, command: str, text: str = "") -> Draft:
     """Obey a command. Raises StaleDraft, and BadInput for one that makes no sense now."""
-    field, _, rest = command.partition(":")
+    field, _colon, rest = command.partition(":")
     name, *arguments = rest.split(":")
     kind, verb = KINDS.get(field), VERBS.get(name)
     if kind is None or verb is None:
-        raise BadInput(f"There is no such step as {command[:100]!r}: load the page again.")
+        raise BadInput(
+            _("There is no such step as %(command)s: load the page again.") % {"command": f"{command[:100]!r}"}
+        )
     items, label = verb(_Request(draft, kind, items_of(draft, field), arguments, text.strip()))
     if len(items) > MOST_ITEMS:
-        raise BadInput(f"A config keeps at most {MOST_ITEMS:,} {kind.one}s: remove some first.")
+        raise BadInput(
+            _("A config keeps at most %(most_items)s %(many)s: remove some first.")
+            % {"most_items": f"{MOST_ITEMS:,}", "many": f"{kind.one}s"}
+        )
     return drafts.replace_config(draft, revision, with_value(draft.config, field, items), label)
 
 
@@ -64,7 +72,7 @@ def items_of(draft: Draft, field: str) -> list[Any]:
         config = configs.with_inline_files(config)
     items = config.get(field)
     if items is not None and not isinstance(items, list):
-        raise BadInput(f"{field} is no list: mend it in the JSON, or give it its default back.")
+        raise BadInput(_("%(field)s is no list: mend it in the JSON, or give it its default back.") % {"field": field})
     return list(items or [])
 
 
@@ -95,17 +103,19 @@ class _Request:
         text = self.arguments[place] if place < len(self.arguments) else ""
         number = int(text) if text.isdecimal() and len(text) < 9 else len(self.items)
         if number >= len(self.items):
-            raise BadInput(f"There is no such {self.kind.one} any more: look at the newest state of the list.")
+            raise BadInput(
+                _("There is no such %(one)s any more: look at the newest state of the list.") % {"one": self.kind.one}
+            )
         return number
 
     def item(self) -> Item:
         found = self.items[self.number()]
         if not isinstance(found, dict):
-            raise BadInput(f"This {self.kind.one} is no object: mend it in the JSON.")
+            raise BadInput(_("This %(one)s is no object: mend it in the JSON.") % {"one": self.kind.one})
         return found
 
-    def label(self, verb: str) -> str:
-        return f"{verb} {self.kind.one} {self.number() + 1}"
+    def label(self, sentence: str) -> str:
+        return sentence % {"one": self.kind.one, "number": self.number() + 1}
 
     def changed(self, **fields: Any) -> list[Any]:
         number = self.number()
@@ -118,7 +128,7 @@ Result = tuple[list[Any], str]
 def _add(asked: _Request) -> Result:
     makers: dict[str, Callable[[_Request], Item]] = {"concepts": _concept, "samples": _sample}
     made = makers.get(asked.kind.field, _embedding)(asked)
-    return [*asked.items, made], f"Add {asked.kind.one} {len(asked.items) + 1}"
+    return [*asked.items, made], _("Add %(one)s %(number)s") % {"one": asked.kind.one, "number": len(asked.items) + 1}
 
 
 def _concept(asked: _Request) -> Item:
@@ -147,23 +157,29 @@ def _add_subfolders(asked: _Request) -> Result:
     known = {item.get("path") for item in asked.items if isinstance(item, dict)}
     found = [entry for entry in folder.entries if entry.is_folder and entry.pictures != 0 and entry.path not in known]
     if not found:
-        raise BadInput("None of its sub-folders holds pictures that are not in the list yet: choose another folder.")
+        raise BadInput(_("None of its sub-folders holds pictures that are not in the list yet: choose another folder."))
     if len(found) > MOST_AT_ONCE:
-        raise BadInput(f"There are {len(found)} sub-folders, and {MOST_AT_ONCE} can be added at once: choose another.")
+        raise BadInput(
+            _("There are %(found)s sub-folders, and %(most_at_once)s can be added at once: choose another.")
+            % {"found": len(found), "most_at_once": MOST_AT_ONCE}
+        )
     made = [{"name": entry.name, "path": entry.path, "enabled": True} for entry in found]
-    return [*asked.items, *made], f"Add {len(made)} concept{'s' if len(made) > 1 else ''}"
+    return [*asked.items, *made], ngettext("Add %d concept", "Add %d concepts", len(made)) % len(made)
 
 
 def _add_prompts(asked: _Request) -> Result:
     """Each line becomes a sample."""
     lines = [line.strip() for line in asked.text.splitlines() if line.strip()]
     if not lines:
-        raise BadInput("Type at least one prompt, each in a line of its own.")
+        raise BadInput(_("Type at least one prompt, each in a line of its own."))
     if len(lines) > MOST_AT_ONCE:
-        raise BadInput(f"These are {len(lines)} prompts, and {MOST_AT_ONCE} can be added at once: take fewer.")
+        raise BadInput(
+            _("These are %(lines)s prompts, and %(most_at_once)s can be added at once: take fewer.")
+            % {"lines": len(lines), "most_at_once": MOST_AT_ONCE}
+        )
     like = _sample(asked)
     made = [{**copy.deepcopy(like), "prompt": line} for line in lines]
-    return [*asked.items, *made], f"Add {len(made)} sample{'s' if len(made) > 1 else ''}"
+    return [*asked.items, *made], ngettext("Add %d sample", "Add %d samples", len(made)) % len(made)
 
 
 def _clone(asked: _Request) -> Result:
@@ -172,41 +188,45 @@ def _clone(asked: _Request) -> Result:
         made["uuid"] = str(uuid.uuid4())
     if asked.kind.field == "concepts" and made.get("name"):
         made["name"] = f"{made['name']} copy"[:200]
-    return [*asked.items[: number + 1], made, *asked.items[number + 1 :]], asked.label("Clone")
+    return [*asked.items[: number + 1], made, *asked.items[number + 1 :]], asked.label(_("Clone %(one)s %(number)s"))
 
 
 def _remove(asked: _Request) -> Result:
     number = asked.number()
-    return [*asked.items[:number], *asked.items[number + 1 :]], asked.label("Remove")
+    return [*asked.items[:number], *asked.items[number + 1 :]], asked.label(_("Remove %(one)s %(number)s"))
 
 
 def _toggle(asked: _Request) -> Result:
     on = asked.item().get(asked.kind.switch, True) is not True
-    return asked.changed(**{asked.kind.switch: on}), asked.label("Enable" if on else "Disable")
+    return asked.changed(**{asked.kind.switch: on}), asked.label(
+        _("Enable %(one)s %(number)s") if on else _("Disable %(one)s %(number)s")
+    )
 
 
 def _move(asked: _Request) -> Result:
     """To the place that the second number names."""
     number, to = asked.number(), asked.number(1)
     rest = [*asked.items[:number], *asked.items[number + 1 :]]
-    return [*rest[:to], asked.items[number], *rest[to:]], asked.label("Move")
+    return [*rest[:to], asked.items[number], *rest[to:]], asked.label(_("Move %(one)s %(number)s"))
 
 
 def _aspect(asked: _Request) -> Result:
     ratio = asked.arguments[1] if len(asked.arguments) > 1 else ""
     if ratio not in RATIOS:
-        raise BadInput(f"The shapes are {', '.join(RATIOS).replace('x', ':')}: choose one of them.")
+        raise BadInput(
+            _("The shapes are %(ratios)s: choose one of them.") % {"ratios": ", ".join(RATIOS).replace("x", ":")}
+        )
     width, height = shape_of(ratio, resolution_of(asked.draft))
-    return asked.changed(width=width, height=height), asked.label("Shape")
+    return asked.changed(width=width, height=height), asked.label(_("Shape %(one)s %(number)s"))
 
 
 def _seed(asked: _Request) -> Result:
-    return asked.changed(seed=random.randrange(2**31)), asked.label("New seed for")
+    return asked.changed(seed=random.randrange(2**31)), asked.label(_("New seed for %(one)s %(number)s"))
 
 
 def _take_in(asked: _Request) -> Result:
     """What the file holds becomes the config's own."""
-    return asked.items, f"Take {asked.kind.one}s into the config"
+    return asked.items, _("Take %(many)s into the config") % {"many": f"{asked.kind.one}s"}
 
 
 VERBS: dict[str, Callable[[_Request], Result]] = {

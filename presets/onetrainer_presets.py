@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from presets import configs, exchange
 from presets.errors import BadInput
@@ -64,7 +65,7 @@ def _take(path: Path) -> str:
         logger.warning("OneTrainer's preset %s is left out: %s", path, error)
         return ""
     config = configs.difference(found.config, configs.defaults())
-    facts = {"source": Preset.Source.ONETRAINER, "description": "Comes with OneTrainer."}
+    facts = {"source": Preset.Source.ONETRAINER, "description": _("Comes with OneTrainer.")}
     preset, made = Preset.objects.get_or_create(name=name, defaults=facts)
     if preset.source != Preset.Source.ONETRAINER:
         return ""  # a user's own has the name, and keeps it

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 
-from presets.exchange import parse
+from presets.strict_json import parse
 
 
 class TooLarge(exceptions.APIException):
@@ -17,7 +17,7 @@ class TooLarge(exceptions.APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, without NaN, NUL characters and half surrogates."""
+    """JSON in UTF-8, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, of the kind that every database can hold."""
 
     media_type = "application/json"
 
@@ -25,29 +25,13 @@ class StrictJSONParser(BaseParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         content = stream.read(limit + 1)
         if len(content) > limit:
-            raise TooLarge(f"The request is larger than {limit // 1000} kB: send less at once.")
+            raise TooLarge(_("The request is larger than %(limit)s kB: send less at once.") % {"limit": limit // 1000})
         try:
             data = parse(content.decode())
         except ValueError as error:
-            raise exceptions.ParseError(f"The body is not JSON ({error}): send one JSON object.") from error
+            raise exceptions.ParseError(
+                _("The body is not JSON (%(error)s): send one JSON object.") % {"error": error}
+            ) from error
         if data is None:
-            raise exceptions.ParseError("The body is null: send one JSON object.")
-        if not all(map(_can_be_stored, _texts(data))):
-            raise exceptions.ParseError("The body holds NUL characters or half surrogates: take them out.")
+            raise exceptions.ParseError(_("The body is null: send one JSON object."))
         return data
-
-
-def _texts(data: Any) -> Iterator[str]:
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _texts(value)
-
-
-def _can_be_stored(text: str) -> bool:
-    return text.isascii() and "\x00" not in text or not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from engine.interface.errors import Problem
 
+MODELS = ("base_model_name", "lora_model_name")
 OPEN_IN_DATA = ("models", "datasets")
 READABLE_IN_DATA = (*OPEN_IN_DATA, "runs")
 
@@ -22,27 +24,34 @@ def refusal(path: str, write: bool = False) -> str | None:
     are followed first, so that none leads out.
     """
     if "\x00" in path:
-        return "A path holds no NUL characters."
+        return _("A path holds no NUL characters.")
     try:
         real = Path(path).expanduser().resolve()
     except (OSError, RuntimeError) as error:
-        return f"{path[:200]} is no usable path ({error}): name another."
+        return _("%(path)s is no usable path (%(error)s): name another.") % {"path": path[:200], "error": error}
     except UnicodeEncodeError:
-        return "This path has characters that no file name holds: name another."
+        return _("This path has characters that no file name holds: name another.")
     if real.is_relative_to(settings.DATA_DIR.resolve()):
         return _refusal_in_data(real, write)
     roots = [*settings.ALLOWED_ROOTS, *([] if write else [settings.DEMO_DIR])]
     if any(real.is_relative_to(root.resolve()) for root in roots):
         return None
     named = ", ".join(str(root) for root in [*settings.ALLOWED_ROOTS, settings.DATA_DIR / "datasets"])
-    return f"{path[:200]} lies outside the allowed folders ({named}): move it there, or extend ALLOWED_ROOTS."
+    return _("%(path)s lies outside the allowed folders (%(named)s): move it there, or extend ALLOWED_ROOTS.") % {
+        "path": path[:200],
+        "named": named,
+    }
 
 
 def _refusal_in_data(real: Path, write: bool) -> str | None:
     open_folders = OPEN_IN_DATA if write else READABLE_IN_DATA
     if any(real.is_relative_to(settings.DATA_DIR.resolve() / name) for name in open_folders):
         return None
-    return f"{real} belongs to the site itself: use {settings.DATA_DIR / 'models'} or {settings.DATA_DIR / 'datasets'}."
+    return _("%(real)s belongs to the site itself: use %(data_dir)s or %(data_dir2)s.") % {
+        "real": real,
+        "data_dir": settings.DATA_DIR / "models",
+        "data_dir2": settings.DATA_DIR / "datasets",
+    }
 
 
 def check_paths(config: dict[str, Any]) -> list[Problem]:
@@ -55,14 +64,15 @@ def missing(path: str, write: bool = False) -> str | None:
     """A sentence if a file or folder that will be read is not there."""
     if write or Path(path).expanduser().exists():
         return None
-    return f"{path[:200]} is not there: check the path, or put the files there first."
+    return _("%(path)s is not there: check the path, or put the files there first.") % {"path": path[:200]}
 
 
 def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
     """A copy in which each path that will be read is absolute, so that it means the same in every process."""
     config = copy.deepcopy(config)
-    if looks_like_path(name := config.get("base_model_name")):
-        config["base_model_name"] = _absolute(name)
+    for field in MODELS:
+        if looks_like_path(name := config.get(field)):
+            config[field] = _absolute(name)
     for concept in _objects(config.get("concepts")):
         if _is_path(concept.get("path")):
             concept["path"] = _absolute(concept["path"])
@@ -80,8 +90,9 @@ def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
 
     Relative destinations are left out, since they land in the run's own folder.
     """
-    if looks_like_path(name := config.get("base_model_name")):
-        yield "base_model_name", name, False
+    for field in MODELS:
+        if looks_like_path(name := config.get(field)):
+            yield field, name, False
     for field in ("output_model_destination", "cache_dir"):
         if _is_path(path := config.get(field)) and Path(path).is_absolute():
             yield field, path, True

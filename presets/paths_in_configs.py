@@ -1,31 +1,14 @@
-"""Reading and changing one value of a config by its dotted path, such as `optimizer.beta1` or `concepts.0.path`."""
+"""Changing one value of a config by its dotted path, such as `optimizer.beta1` or `concepts.0.path`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from engine.schema import value_in
 from presets.errors import BadInput
 
 MISSING: Any = object()
 LONGEST_PATH, DEEPEST_PATH = 300, 12
-
-
-def value_at(config: Any, field: str) -> Any:
-    """What stands there, or MISSING."""
-    value = config
-    for part in field.split("."):
-        value = _inside(value, part)
-        if value is MISSING:
-            return MISSING
-    return value
-
-
-def _inside(value: Any, part: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(part, MISSING)
-    if isinstance(value, list) and part.isdecimal() and len(part) < 9 and int(part) < len(value):
-        return value[int(part)]
-    return MISSING
 
 
 def with_value(config: Any, field: str, value: Any) -> Any:
@@ -56,7 +39,7 @@ def _with(below: Any, parts: list[str], value: Any, field: str) -> Any:
 
 
 def _with_item(below: list[Any], first: str, rest: list[str], value: Any, field: str) -> Any:
-    if _inside(below, first) is MISSING:
+    if value_in(below, first, MISSING) is MISSING:
         raise _refused(field, f"leads past the end of a list of {len(below)}: look at the newest state of the list.")
     copy, index = list(below), int(first)
     if not rest and value is MISSING:

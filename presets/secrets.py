@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from presets.errors import BadInput, DomainError
 from presets.models import Secret
@@ -54,11 +55,13 @@ def environment(user: Any) -> dict[str, str]:
 
 def _check(name: str, value: Any) -> None:
     if name not in TITLES:
-        sentence = f"There is no token of this name: choose one of {', '.join(TITLES)}."
+        sentence = _("There is no token of this name: choose one of %(titles)s.") % {"titles": ", ".join(TITLES)}
         raise BadInput(sentence, {name[:100]: [sentence]})
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
     if not plain or not 0 < len(value) <= LONGEST:
-        sentence = f"A token is a word of at most {LONGEST} letters and digits: copy it again."
+        sentence = _("A token is a word of at most %(longest)s letters and digits: copy it again.") % {
+            "longest": LONGEST
+        }
         raise BadInput(f"{name}: {sentence}", {name: [sentence]})
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from engine.tokens import without_secrets
 from presets import configs
-from presets.exchange import without_secrets
 from presets.models import Preflight, Preset, PresetVersion
 
 
@@ -37,6 +37,18 @@ class SavedPresetSerializer(SuccessSerializer):
 class ProblemSerializer(serializers.Serializer):
     field = serializers.CharField(allow_blank=True, help_text="A dotted path, such as optimizer.beta1.")
     message = serializers.CharField()
+
+
+class LeftOutSerializer(serializers.Serializer):
+    """What an answer says of a config that was sent with tokens in it."""
+
+    warnings = ProblemSerializer(many=True, required=False, help_text="What of the config was left out: its tokens.")
+
+
+def with_left_out(answer: dict[str, Any], *sent: Any) -> dict[str, Any]:
+    """The answer with a warning for each token in the configs that were sent, where there are any."""
+    found = [problem for config in sent for problem in configs.left_out(config)]
+    return {**answer, "warnings": ProblemSerializer(found, many=True).data} if found else answer
 
 
 class FoundProblemSerializer(ProblemSerializer):
@@ -97,12 +109,12 @@ class EngineVerdictSerializer(serializers.Serializer):
     why_not = serializers.CharField(help_text="Empty where the engine can train it.")
 
 
-class PresetDetailSerializer(PresetSerializer):
+class PresetDetailSerializer(LeftOutSerializer, PresetSerializer):
     config = ConfigField(help_text="What differs from the engine's defaults.")
     engines = serializers.SerializerMethodField(help_text="Which engines can train it, and why one cannot.")
 
     class Meta(PresetSerializer.Meta):
-        fields = (*PresetSerializer.Meta.fields, "config", "engines")
+        fields = (*PresetSerializer.Meta.fields, "config", "engines", "warnings")
 
     @extend_schema_field(EngineVerdictSerializer(many=True))
     def get_engines(self, preset: Preset) -> list[dict[str, Any]]:

@@ -10,16 +10,19 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from engine.tokens import without_secrets
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets import configs, onetrainer_presets
 from presets.admin_parts import as_text, changes, download
 from presets.browse import natural
 from presets.errors import BadInput
-from presets.exchange import parse, to_file, without_secrets
+from presets.exchange import to_file
 from presets.library import change_preset, changed_since, create_preset, versions_between
 from presets.models import Preset
+from presets.strict_json import parse
 
 VERSIONS_SHOWN = 50
 
@@ -104,7 +107,7 @@ def new_preset(request: PageRequest) -> HttpResponse:
     except BadInput as problem:
         context = {"typed": typed, "errors": _errors(problem)}
         return render(request, "presets/new.html", context, status=400)
-    messages.success(request, f"The preset “{saved.name}” was saved.")
+    messages.success(request, _("The preset “%(saved)s” was saved.") % {"saved": saved.name})
     return redirect("preset" if saved.config else "preset-edit", saved.pk)
 
 
@@ -112,10 +115,10 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         config = parse(text)
     except ValueError as error:
-        sentence = f"This is not JSON ({error}): correct it."
+        sentence = _("This is not JSON (%(error)s): correct it.") % {"error": error}
         raise BadInput(sentence, {"config": [sentence]}) from error
     if not isinstance(config, dict):
-        raise BadInput("Write an object: {...}.", {"config": ["Write an object: {...}."]})
+        raise BadInput(_("Write an object: {...}."), {"config": [_("Write an object: {...}.")]})
     return config
 
 
@@ -138,7 +141,8 @@ def archive_preset(request: PageRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Preset, pk=pk)
     archived = request.POST.get("archived") == "1"
     change_preset(shown, {"archived": archived}, by=request.user)
-    messages.success(request, f"“{shown.name}” was {'archived' if archived else 'taken back from the archive'}.")
+    sentence = _("“%(shown)s” was archived.") if archived else _("“%(shown)s” was taken back from the archive.")
+    messages.success(request, sentence % {"shown": shown.name})
     return redirect("presets") if archived else redirect("preset", shown.pk)
 
 

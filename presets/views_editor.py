@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import APIException
 
@@ -39,7 +40,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     except APIException as error:
         raise BadInput(str(error.detail)) from error
     if not isinstance(asked, dict):
-        raise BadInput("Send one JSON object.")
+        raise BadInput(_("Send one JSON object."))
     return asked
 
 
@@ -138,13 +139,13 @@ def edit_json(request: PageRequest, pk: int) -> HttpResponse:
         return render(request, "presets/editor/_json_problems.html", {"problems": problems})
     try:
         known = int(request.POST.get("revision", "-1"))
-        drafts.replace_config(draft, known, json_text.read(text), "Edit the JSON")
+        drafts.replace_config(draft, known, json_text.read(text), _("Edit the JSON"))
     except (DomainError, ValueError) as problem:
         status = 409 if isinstance(problem, StaleDraft) else 400
         return _json_refused(request, draft, text, str(problem), status)
     if request.headers.get("X-Requested-With") == "editor":
         return JsonResponse({"revision": draft.revision})
-    messages.success(request, "The JSON is the config now; undo brings the former one back.")
+    messages.success(request, _("The JSON is the config now; undo brings the former one back."))
     return redirect(f"{_address_of(draft)}?json=1")
 
 
@@ -176,7 +177,7 @@ def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
         return redirect(_address_of(draft))
     context = {
         "title": mine.title if mine else draft.engine,
-        "why": mine.why_not if mine else "It is not set up on this site.",
+        "why": mine.why_not if mine else _("It is not set up on this site."),
         "others": others,
         "page_address": _address_of(draft),
     }
@@ -243,7 +244,7 @@ def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Edit a draft of the preset; saving makes it the preset's next version."""
     preset = get_object_or_404(Preset, pk=pk)
     if preset.is_read_only:
-        messages.error(request, f"“{preset.name}” stays as it is: make a copy to change it.")
+        messages.error(request, _("“%(preset)s” stays as it is: make a copy to change it.") % {"preset": preset.name})
         return redirect("preset", preset.pk)
     draft = _renewed(drafts.get_draft(request.user, preset), preset)
     if refusal := without_engine(request, draft):
@@ -261,7 +262,7 @@ def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
         return show_preset(request, draft, 409 if isinstance(problem, NotNow) else 400, refused=True)
     if verb == "discard":
         drafts.discard(draft)
-        messages.success(request, f"Your changes of “{preset.name}” were discarded.")
+        messages.success(request, _("Your changes of “%(preset)s” were discarded.") % {"preset": preset.name})
         return redirect("preset", preset.pk)
     return same_tab(request, draft)
 
@@ -293,5 +294,8 @@ def _save_version(request: PageRequest, draft: Draft, preset: Preset) -> HttpRes
         changes["config"] = draft.config
     saved = change_preset(preset, changes, by=request.user)
     drafts.discard(draft)
-    messages.success(request, f"The preset “{saved.name}” was saved as version {saved.version}.")
+    messages.success(
+        request,
+        _("The preset “%(saved)s” was saved as version %(version)s.") % {"saved": saved.name, "version": saved.version},
+    )
     return redirect("preset", saved.pk)

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, trainers_only
@@ -30,7 +31,7 @@ def import_presets(request: PageRequest) -> HttpResponse:
     try:
         uploads = exchange.read_uploads(request.FILES.getlist("files"))
         if not uploads:
-            raise BadInput("Choose at least one file to import: JSON, or a zip of them.")
+            raise BadInput(_("Choose at least one file to import: JSON, or a zip of them."))
         found = [one for name, content in uploads for one in exchange.from_upload(name, content, folder)]
         exchange.refuse_twins(found)
         with transaction.atomic():
@@ -77,7 +78,11 @@ def revert(request: PageRequest, pk: int) -> HttpResponse:
     shown, number = get_object_or_404(Preset, pk=pk), request.POST.get("version", "")
     try:
         library.revert(shown, int(number) if number.isdecimal() else 0, by=request.user)
-        messages.success(request, f"Version {number} is the content again, as version {shown.version}.")
+        messages.success(
+            request,
+            _("Version %(number)s is the content again, as version %(version)s.")
+            % {"number": number, "version": shown.version},
+        )
     except DomainError as problem:
         messages.error(request, str(problem))
     return redirect("preset", pk)
@@ -89,7 +94,7 @@ def revert(request: PageRequest, pk: int) -> HttpResponse:
 def duplicate(request: PageRequest, pk: int) -> HttpResponse:
     """A preset of one's own with the same content."""
     made = library.duplicate(get_object_or_404(Preset, pk=pk), by=request.user)
-    messages.success(request, f"This is your copy: “{made.name}”.")
+    messages.success(request, _("This is your copy: “%(made)s”.") % {"made": made.name})
     return redirect("preset", made.pk)
 
 

@@ -39,11 +39,11 @@ class SampleAdmin(ReadOnlyAdmin):
     list_select_related = ("run",)
     search_fields = ("prompt", "run__name", "id")
     date_hierarchy = "created_at"
-    ordering = ("-created_at", "-index")
+    ordering = ("-created_at", "-pk")
 
     @admin.display(description="picture")
     def thumbnail(self, sample: Sample) -> SafeString:
-        return format_html('<img class="thumb" src="{}" alt="" loading="lazy">', sample.get_file_url())
+        return format_html('<img class="thumb" src="{}" alt="" loading="lazy">', sample.get_thumbnail_url())
 
     @admin.display(description="picture")
     def picture(self, sample: Sample) -> SafeString:

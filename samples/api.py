@@ -12,13 +12,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from engine.interface.files import PREVIEW
 from presets.errors import BadInput
 from presets.filters import FieldFilter, Order, Search
 from presets.parameters import whole_number
 from presets.serializers import SuccessSerializer
 from presets.serving import send_file
+from samples.archives import send_zip
+from samples.filters import FILTERS, MOST_IDS, SampleRanges, narrowed, of_ids
 from samples.models import Sample
-from samples.serializers import CustomSampleSerializer, SampleListSerializer, SampleSerializer
+from samples.serializers import CustomSampleSerializer, FavouriteSerializer, SampleListSerializer, SampleSerializer
+from samples.service import SampleService
+from samples.thumbnails import thumbnail
 from training.models import Run
 from training.service import TrainerService
 
@@ -39,7 +44,7 @@ class SampleCustomView(APIView):
     def post(self, request: Request) -> Response:
         """Draw one picture with the active run's model as it is now."""
         if not isinstance(request.data, dict):
-            raise BadInput("Send the sample's settings as a JSON object with at least a prompt.")
+            raise BadInput(_("Send the sample's settings as a JSON object with at least a prompt."))
         TrainerService(request.user).sample_custom(request.data)
         return Response({"success": True, "message": _("The sample is drawn after this step.")})
 
@@ -67,13 +72,47 @@ class SampleFileView(APIView):
         return send_file(request, sample.file, forever=True)
 
 
-class SampleViewSet(ReadOnlyModelViewSet):
-    """The pictures of all runs."""
+class SampleThumbnailView(APIView):
+    @extend_schema(responses={(200, "image/webp"): OpenApiTypes.BINARY})
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
+        """A WebP of at most 384 pixels; of a video, its first frame."""
+        sample = get_object_or_404(Sample, pk=pk)
+        return send_file(request, thumbnail(sample), forever=True)
 
-    queryset = Sample.objects.all()
+
+class SamplesZipView(APIView):
+    @extend_schema(
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+        parameters=[
+            *(OpenApiParameter(name, str, description=text) for name, (_read, _asked, text) in FILTERS.items()),
+            OpenApiParameter("id", str, many=True, description="Only the samples with these ids."),
+        ],
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """The files of the newest samples that are asked for, at most 5,000, as one zip file with their settings."""
+        if ids := request.query_params.getlist("id"):
+            return send_zip(of_ids(ids), request.method or "GET")
+        rows = Sample.objects.select_related("run").defer("run__config")
+        return send_zip(narrowed(rows, request.query_params).newest_first()[:MOST_IDS], request.method or "GET")
+
+
+class PreviewView(APIView):
+    @extend_schema(
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("v", str, description="Any text, so that browsers ask again.")],
+    )
+    def get(self, request: Request, run_id: str) -> HttpResponseBase:
+        """What the sample that the run draws now, or drew last, looked like on the way."""
+        run = get_object_or_404(Run, pk=run_id)
+        return send_file(request, run.folder / "workspace" / PREVIEW)
+
+
+class SampleList(ReadOnlyModelViewSet):
+    """Samples to look at."""
+
     serializer_class = SampleSerializer
     lookup_value_regex = "[0-9a-f-]{36}"
-    filter_backends = [FieldFilter, Search, Order]
+    filter_backends = [FieldFilter, SampleRanges, Search, Order]
     filter_lookups = {
         "run": ("run", "A run's id."),
         "kind": ("kind", "default or custom."),
@@ -86,7 +125,29 @@ class SampleViewSet(ReadOnlyModelViewSet):
     ordering = ["-created_at"]
 
 
-class RunSamplesView(SampleViewSet):
+class SampleViewSet(SampleList):
+    """The pictures of all runs."""
+
+    queryset = Sample.objects.all()
+
+    @extend_schema(request=FavouriteSerializer, responses=SampleSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Make a sample a favourite, or take that back. Favourites are never deleted to make room."""
+        asked = FavouriteSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sample = get_object_or_404(Sample, pk=pk)
+        SampleService(request.user).mark([sample], asked.validated_data["favourite"])
+        sample.refresh_from_db()
+        return Response(self.get_serializer(sample).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a sample that is no favourite, with its file."""
+        SampleService(request.user).delete([get_object_or_404(Sample, pk=pk)])
+        return Response(status=204)
+
+
+class RunSamplesView(SampleList):
     """The pictures of one run."""
 
     def get_queryset(self):  # type: ignore[no-untyped-def]

@@ -6,15 +6,21 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as site_settings
 from django.db import models
+from django.db.models import Q
+from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from training.models import Run
+
+VIDEOS = frozenset({".mp4", ".webm", ".mkv", ".mov", ".avi"})
 
 
 class SampleQuerySet(models.QuerySet["Sample"]):
     def newest_first(self) -> SampleQuerySet:
-        return self.order_by("-created_at", "-index")
+        return self.order_by("-created_at", "-pk")
 
 
 class Sample(models.Model):
@@ -37,6 +43,10 @@ class Sample(models.Model):
     epoch = models.PositiveIntegerField(default=0)
     is_ema = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
+    favourite = models.BooleanField(default=False, help_text="Never deleted to make room.")
+    favourite_by = models.ForeignKey(
+        site_settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     objects = SampleQuerySet.as_manager()
 
@@ -44,7 +54,13 @@ class Sample(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["run", "attempt", "sequence"], name="one_sample_per_journal_event")
         ]
-        indexes = [models.Index(fields=["-created_at"]), models.Index(fields=["run", "global_step", "index"])]
+        indexes = [
+            models.Index(fields=["-created_at", "-id", "global_step"], name="samples_newest"),
+            models.Index(fields=["run", "-created_at", "-id"], name="samples_newest_of_run"),
+            models.Index(fields=["kind", "-created_at", "-id"], name="samples_newest_of_kind"),
+            models.Index(fields=["-created_at", "-id"], condition=Q(favourite=True), name="samples_newest_favourites"),
+            models.Index(fields=["run", "global_step", "index"]),
+        ]
 
     def __str__(self) -> str:
         return f"step {self.global_step}: {self.prompt[:60]}"
@@ -52,6 +68,32 @@ class Sample(models.Model):
     @property
     def file(self) -> Path:
         return Path(self.path)
+
+    def series(self) -> SampleQuerySet:
+        """This prompt at all steps of the run, the first step first; what was asked for by hand, with its seed."""
+        facts = {"kind": self.kind, "index": self.index, "prompt": self.prompt, "is_ema": self.is_ema}
+        if self.kind == self.Kind.CUSTOM:
+            facts["settings__seed"] = self.settings.get("seed")
+        return Sample.objects.filter(run=self.run_id, **facts).order_by("global_step", "created_at", "pk")
+
+    @property
+    def is_video(self) -> bool:
+        return self.file.suffix.lower() in VIDEOS
+
+    @property
+    def label(self) -> str:
+        """What a picture of it is called where it cannot be seen."""
+        return _("Step %(step)s: %(prompt)s") % {"step": self.global_step, "prompt": self.prompt[:80]}
+
+    @property
+    def tick_label(self) -> str:
+        return _("Tick %(sample)s") % {"sample": self.label}
+
+    def get_absolute_url(self) -> str:
+        return reverse("sample", args=[self.pk])
+
+    def get_thumbnail_url(self) -> str:
+        return f"/api/samples/{self.pk}/thumbnail"
 
     def get_file_url(self) -> str:
         """The address in the API, which clients know by heart: it never moves."""
@@ -73,5 +115,7 @@ class Sample(models.Model):
                 "global_step": self.global_step,
                 "epoch": self.epoch,
                 "is_ema": self.is_ema,
+                "thumbnail_url": self.get_thumbnail_url(),
+                "favourite": self.favourite,
             },
         }

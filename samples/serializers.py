@@ -12,7 +12,7 @@ class SampleSerializer(serializers.Serializer):
     timestamp = serializers.DateTimeField()
     path = serializers.CharField()
     url = serializers.CharField()
-    metadata = serializers.DictField(help_text="The settings that made it, the step, and the run.")
+    metadata = serializers.DictField(help_text="The settings that made it, step, run and thumbnail.")
 
     def to_representation(self, sample: Sample) -> dict:
         return sample.to_dict()
@@ -20,6 +20,10 @@ class SampleSerializer(serializers.Serializer):
 
 class SampleListSerializer(serializers.Serializer):
     samples = SampleSerializer(many=True)
+
+
+class FavouriteSerializer(serializers.Serializer):
+    favourite = serializers.BooleanField()
 
 
 class CustomSampleSerializer(serializers.Serializer):

@@ -2,76 +2,93 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
 
-from onetrainer_site.pages import PageRequest, page_of, render_page
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
+from presets.errors import BadInput
+from samples import gallery
+from samples.filters import FILTERS
 from samples.models import Sample
-from training.models import Run
+from samples.service import SampleService
+from training.actions import why_not_drawn
 
-SAMPLES_ON_A_PAGE = 48
-NOT_SHOWN = {"prompt", "enabled"}
+# The settings that a person looks for, in this order; all others follow on demand.
+FIRST_SETTINGS = (
+    ("negative_prompt", _("Negative prompt")),
+    ("seed", _("Seed")),
+    ("diffusion_steps", _("Steps")),
+    ("cfg_scale", _("Guidance")),
+    ("noise_scheduler", _("Sampler")),
+)
+SHOWN_ELSEWHERE = {"prompt", "enabled", "width", "height", *(name for name, _label in FIRST_SETTINGS)}
 
 
 @require_safe
 @login_required
 def samples(request: PageRequest) -> HttpResponse:
-    """The newest samples of all runs, or of those that were asked for."""
-    context = {
-        "page": page_of(request, _filtered(request), SAMPLES_ON_A_PAGE),
-        "query": request.GET,
-        "runs": Run.objects.filter(samples__isnull=False).distinct().newest_first()[:200],
-        "kinds": Sample.Kind.choices,
-        "filtered": any(request.GET.get(name) for name in ("q", "run", "kind")),
-    }
-    return render_page(request, "samples/samples.html", "samples/_samples.html", context)
-
-
-def _filtered(request: PageRequest) -> QuerySet[Sample]:
-    rows = Sample.objects.select_related("run").newest_first()
-    if text := request.GET.get("q", "").strip():
-        rows = rows.filter(prompt__icontains=text)
-    if run := _uuid(request.GET.get("run", "")):
-        rows = rows.filter(run=run)
-    if (kind := request.GET.get("kind")) in Sample.Kind.values:
-        rows = rows.filter(kind=kind)
-    return rows
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    """What is no id asks for nothing."""
+    """The newest samples of all runs, or of those that were asked for; a script appends the parts that follow."""
+    context: dict[str, Any] = {"query": request.GET, "filtered": any(map(request.GET.get, FILTERS))}
+    status = 200
     try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+        context["stretch"] = gallery.stretch(request.GET)
+    except BadInput as problem:
+        status, context["sentence"] = 400, str(problem)
+    if not request.htmx:
+        context |= gallery.choices(request.GET)
+    return render_page(request, "samples/samples.html", "samples/_samples.html", context, status)
 
 
 @require_safe
 @login_required
 def sample(request: PageRequest, pk: Any) -> HttpResponse:
-    """One sample in full size, with its settings and the ways to its neighbours."""
-    shown = get_object_or_404(Sample.objects.select_related("run"), pk=pk)
-    said = {name: value for name, value in sorted(shown.settings.items()) if value not in ("", None)}
-    facts = [(name, value) for name, value in said.items() if name not in NOT_SHOWN]
-    return render(request, "samples/sample.html", {"sample": shown, "facts": facts, **_neighbours(shown)})
+    """One sample in full size, with its settings and the ways to its neighbours; a part of it fills the lightbox."""
+    return _show(
+        request, get_object_or_404(Sample.objects.select_related("run", "favourite_by").defer("run__config"), pk=pk)
+    )
 
 
-def _neighbours(shown: Sample) -> dict[str, Sample | None]:
+def _show(request: PageRequest, shown: Sample) -> HttpResponse:
+    facts = [(label, shown.settings[name]) for name, label in FIRST_SETTINGS if _is_said(shown.settings.get(name))]
+    others = {name: value for name, value in sorted(shown.settings.items()) if name not in SHOWN_ELSEWHERE}
+    further = [(name, value) for name, value in others.items() if _is_said(value)]
+    ways = {**neighbours(shown), "why_not_drawn": why_not_drawn(shown.run)}
+    context = {"sample": shown, "facts": facts, "further": further, **ways}
+    return render_page(request, "samples/sample.html", "samples/_sample.html", context)
+
+
+def _is_said(value: Any) -> bool:
+    return value not in ("", None)
+
+
+def neighbours(shown: Sample) -> dict[str, Sample | None]:
     """Of the same prompt before and after, and of the same step to the left and to the right."""
-    same_prompt = Sample.objects.filter(run=shown.run, prompt=shown.prompt, kind=shown.kind)
+    series = shown.series()
     same_step = list(
-        Sample.objects.filter(run=shown.run, global_step=shown.global_step).order_by("index", "created_at")
+        Sample.objects.filter(
+            run=shown.run_id, global_step=shown.global_step, kind=shown.kind, is_ema=shown.is_ema
+        ).order_by("index", "created_at")
     )
     place = same_step.index(shown)
     return {
-        "earlier": same_prompt.filter(global_step__lt=shown.global_step).order_by("-global_step").first(),
-        "later": same_prompt.filter(global_step__gt=shown.global_step).order_by("global_step").first(),
+        "earlier": series.filter(global_step__lt=shown.global_step).last(),
+        "later": series.filter(global_step__gt=shown.global_step).first(),
         "left": same_step[place - 1] if place else None,
         "right": same_step[place + 1] if place + 1 < len(same_step) else None,
     }
+
+
+@require_POST
+@login_required
+@trainers_only
+def favourite(request: PageRequest, pk: Any) -> HttpResponse:
+    """Make the sample a favourite, or take that back."""
+    shown = get_object_or_404(Sample.objects.select_related("run").defer("run__config"), pk=pk)
+    SampleService(request.user).mark([shown], request.POST.get("on") == "1")
+    shown.refresh_from_db()
+    return _show(request, shown) if request.htmx else redirect(shown)

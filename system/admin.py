@@ -62,9 +62,9 @@ class WorkerAdmin(ReadOnlyAdmin):
         self._set_drain(request, queryset, False, "They take runs again")
 
     def _set_drain(self, request: HttpRequest, workers: QuerySet[Worker], drain: bool, done: str) -> None:
-        names = ", ".join(workers.values_list("name", flat=True))
-        workers.update(drain=drain)
-        self.message_user(request, f"{done}: {names}.", messages.SUCCESS)
+        for worker in workers:
+            worker.set_drain(drain, by=request.user)
+        self.message_user(request, f"{done}: {', '.join(worker.name for worker in workers)}.", messages.SUCCESS)
 
 
 @admin.register(Job)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -10,10 +13,16 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from engine.launcher import EngineProcess
 from presets.errors import NotFound
-from presets.filters import FieldFilter, Order, Search
+from presets.filters import MOST_DIGITS, FieldFilter, Order, Search
 from system.models import Worker
 from system.resources import host_info, host_resources, process_info
-from system.serializers import HostInfoSerializer, HostResourcesSerializer, ProcessSerializer, WorkerSerializer
+from system.serializers import (
+    HostInfoSerializer,
+    HostResourcesSerializer,
+    ProcessSerializer,
+    WorkerChangeSerializer,
+    WorkerSerializer,
+)
 from training.models import Run
 
 
@@ -39,16 +48,20 @@ class ProcessesView(APIView):
         process = EngineProcess.find(run.attempt_folder) if run else None
         facts = process_info(process.identity.pid) if process else None
         if facts is None:
-            raise NotFound("No training process runs on this host: start a run, or ask again in a moment.")
+            raise NotFound(_("No training process runs on this host: start a run, or ask again in a moment."))
         return Response(facts)
 
 
+NAMED = OpenApiParameter("id", str, OpenApiParameter.PATH, description="A worker's name, or its id.")
+
+
+@extend_schema_view(retrieve=extend_schema(parameters=[NAMED]))
 class WorkerViewSet(ReadOnlyModelViewSet):
     """The processes that train: one for each GPU."""
 
     queryset = Worker.objects.prefetch_related("runs")
     serializer_class = WorkerSerializer
-    lookup_value_regex = "[0-9]{1,18}"
+    lookup_value_regex = "[^/]{1,200}"
     filter_backends = [FieldFilter, Search, Order]
     filter_lookups = {
         "status": ("status", "idle, busy, draining or offline."),
@@ -57,3 +70,17 @@ class WorkerViewSet(ReadOnlyModelViewSet):
     search_fields = ["name", "host", "device_name"]
     ordering_fields = ["name", "host", "status", "started_at", "heartbeat_at"]
     ordering = ["name"]
+
+    def get_object(self) -> Worker:
+        key = self.kwargs["pk"]
+        known = Q(pk=int(key)) if key.isdecimal() and len(key) <= MOST_DIGITS else Q(name=key)
+        return get_object_or_404(self.get_queryset(), known)
+
+    @extend_schema(request=WorkerChangeSerializer, responses=WorkerSerializer, parameters=[NAMED])
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Have a worker take no further run, or take runs again."""
+        worker = self.get_object()
+        asked = WorkerChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        worker.set_drain(asked.validated_data["drain"], by=request.user)
+        return Response(self.get_serializer(self.get_object()).data)

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+from django.conf import settings
+
+
+@functools.cache
+def folder_identity() -> str:
+    """What tells this data folder from others, whichever host or container it is reached from."""
+    path = settings.DATA_DIR / "identity"
+    with suppress(FileExistsError):
+        beside = path.with_name(f"identity.{os.getpid()}.{uuid.uuid4().hex}")
+        beside.write_text(uuid.uuid4().hex)
+        try:
+            os.link(beside, path)  # of two processes that make one at the same time, one is believed by both
+        finally:
+            beside.unlink()
+    return path.read_text().strip()
 
 
 class FolderTaken(Exception):
@@ -46,6 +65,18 @@ class FolderLock:
             f"{self.path.parent} is served already{where} by process {holder.get('pid', 'unknown')}: "
             "stop that one first, or choose another folder with --data-dir."
         )
+
+
+def is_served(folder: Path) -> bool:
+    """Whether a living serve, this process or another, holds the folder."""
+    try:
+        with (folder / "serve.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # nobody can hold what cannot be opened
+    return False
 
 
 def read_lock(path: Path) -> dict:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -17,7 +19,8 @@ from system.models import Worker
 
 logger = logging.getLogger(__name__)
 PATIENCE = 3  # seconds; a channel layer that takes longer is as good as away
-OK, UNREACHABLE = "ok", "unreachable"
+OK, FULL, UNREACHABLE = "ok", "full", "unreachable"
+LEAST_ROOM = 100_000_000  # bytes
 
 
 @never_cache
@@ -28,9 +31,11 @@ async def healthz(request: HttpRequest) -> JsonResponse:
     facts: dict[str, Any] = {
         "database": UNREACHABLE if workers is None else OK,
         "channel_layer": await _channel_layer(),
+        "disk": await _disk(),
         "workers": workers or {"alive": 0, "missing": 0},
     }
-    healthy = facts["database"] == facts["channel_layer"] == OK and not _all_missing(facts["workers"])
+    parts = {facts[name] for name in ("database", "channel_layer", "disk")}
+    healthy = parts == {OK} and not _all_missing(facts["workers"])
     return JsonResponse({"status": "ok" if healthy else "failing", **facts}, status=200 if healthy else 503)
 
 
@@ -49,6 +54,21 @@ def _workers() -> dict[str, int] | None:
         logger.warning("The database is away: %s", error)
         return None
     return {"alive": alive, "missing": max(0, running - alive)}
+
+
+@sync_to_async(thread_sensitive=False)  # a file server that is away holds up whoever asks
+def _free_bytes() -> int:
+    return shutil.disk_usage(settings.DATA_DIR).free
+
+
+async def _disk() -> str:
+    """`full` where the next row or upload may not fit, `unreachable` where the data folder's disk is away."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return OK if await _free_bytes() >= LEAST_ROOM else FULL
+    except (OSError, TimeoutError) as error:
+        logger.warning("The data folder is away: %r", error)
+        return UNREACHABLE
 
 
 async def _channel_layer() -> str:

@@ -18,6 +18,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from engine.onetrainer.scalars import Scalar, ScalarLog
 from engine.onetrainer.workspace import Training, is_text, is_workspace, read_workspace
@@ -26,6 +27,8 @@ from presets.paths import refusal
 from system.history_files import FileKeeper
 from system.pulse import PATIENCE, Pulse
 from training import publisher
+from training.loss_lines import LossLine, draw_loss
+from training.metric_summaries import sum_up
 from training.models import Metric, Run
 from training.publisher import Message, envelope, group_of, state_messages
 from training.service import MAX_NAME
@@ -47,22 +50,28 @@ class Overtaken(Exception):
 def checked_folder(path: Any) -> Path:
     """The workspace at this path; raises BadInput where it may not be named, or where there is none."""
     if not isinstance(path, str) or not path.strip():
-        raise _bad("Name the workspace's folder.")
+        raise _bad(_("Name the workspace's folder."))
     if not is_text(path):
-        raise _bad("The folder's name is not valid text: rename it.")
+        raise _bad(_("The folder's name is not valid text: rename it."))
     if sentence := refusal(path.strip()):
         raise _bad(sentence)
     folder = Path(path.strip()).expanduser().resolve()
     try:
         if not folder.is_dir():
-            raise _bad(f"{folder} is no folder: name a OneTrainer workspace on the server.")
+            raise _bad(_("%(folder)s is no folder: name a OneTrainer workspace on the server.") % {"folder": folder})
         if not is_workspace(folder):
             raise _bad(
-                f"{folder} holds no OneTrainer workspace: name the folder that has config, tensorboard, samples, "
-                "backup or save in it."
+                _(
+                    "%(folder)s holds no OneTrainer workspace: name the folder that has config, "
+                    "tensorboard, samples, backup or save in it."
+                )
+                % {"folder": folder}
             )
     except OSError as error:
-        raise _bad(f"{folder} cannot be read ({error.strerror}): let the site's user read it.") from error
+        raise _bad(
+            _("%(folder)s cannot be read (%(error)s): let the site's user read it.")
+            % {"folder": folder, "error": error.strerror}
+        ) from error
     return folder
 
 
@@ -86,7 +95,10 @@ class History:
         try:
             trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
         except OSError as error:
-            self._give_up(f"The workspace cannot be read any more ({error.strerror}): see whether it was moved.")
+            self._give_up(
+                _("The workspace cannot be read any more (%(error)s): see whether it was moved.")
+                % {"error": error.strerror}
+            )
             return self.runs
         processes = [training.process() for training in trainings]
         for place, training in enumerate(trainings):
@@ -166,6 +178,7 @@ class Chronicle:
         self._pulse = pulse
         self._log = ScalarLog(run.journal_sequence)
         self._files = FileKeeper(run)
+        self._line = LossLine(run)
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._settled = 0.0  # the newest write that the ended run knows of
 
@@ -180,7 +193,7 @@ class Chronicle:
             return
         if beating and follow and not self.run.is_active:
             self.run.move_to(
-                Run.Status.RUNNING, detail="It is followed.", ended_at=None, error="", error_reason="", traceback=""
+                Run.Status.RUNNING, detail=_("It is followed."), ended_at=None, error="", error_reason="", traceback=""
             )
         news = self._files.update(training)
         self._read_log(training, beat)
@@ -210,11 +223,15 @@ class Chronicle:
     def _store(self, scalars: list[Scalar], records: int) -> None:
         known = Run.objects.select_for_update().values_list("attempt", "journal_sequence").get(pk=self.run.pk)
         if known != (ATTEMPT, self._log.taken - records):
-            raise Overtaken(f"“{self.run.name}” is taken in by another process too, which goes on with it.")
+            raise Overtaken(
+                _("“%(name)s” is taken in by another process too, which goes on with it.") % {"name": self.run.name}
+            )
         Metric.objects.bulk_create(
             [Metric(run_id=self.run.pk, attempt=ATTEMPT, **scalar._asdict()) for scalar in scalars],
             ignore_conflicts=True,
         )
+        if scalars:
+            sum_up(self.run, min(scalar.step for scalar in scalars))
         changes = {"journal_sequence": self._log.taken, **self._progress_of(scalars)}
         Run.objects.filter(pk=self.run.pk).update(**changes)
         for field, value in changes.items():
@@ -241,6 +258,7 @@ class Chronicle:
         changes = {**_standing(training, self.run.global_step), "status_text": "training outside of this site"}
         changes["steps_per_second"] = self._speed()
         self._change(changes)
+        self._line.renew()
         self._send([*news, *state_messages(self.run)])
 
     def _settle(self, training: Training, still_trains: str) -> None:
@@ -254,6 +272,7 @@ class Chronicle:
             self.run.move_to(status, detail=sentence, **facts)
         else:
             self._change_ended(status, facts)
+        draw_loss(self.run)
         self._send(state_messages(self.run))
 
     @transaction.atomic
@@ -311,8 +330,8 @@ def _ending(training: Training, standing: dict[str, Any]) -> tuple[str, str]:
     if training.model:
         return Run.Status.STOPPED, ""
     if not standing["global_step"]:
-        return Run.Status.INTERRUPTED, "It ended before its first step."
-    return Run.Status.INTERRUPTED, "It ended before its last epoch, and left no final model."
+        return Run.Status.INTERRUPTED, _("It ended before its first step.")
+    return Run.Status.INTERRUPTED, _("It ended before its last epoch, and left no final model.")
 
 
 def _whole(value: Any) -> int:
@@ -326,4 +345,5 @@ def _columns(run: Run, scalars: list[Scalar]) -> dict[str, Any]:
         rows.setdefault(scalar.step, {})[scalar.tag] = scalar.value
     tags = sorted({scalar.tag for scalar in scalars})
     values = {tag: [row.get(tag) for row in rows.values()] for tag in tags}
-    return {"run_id": str(run.pk), "steps": list(rows), "values": values}
+    times = {scalar.step: scalar.time for scalar in scalars}
+    return {"run_id": str(run.pk), "steps": list(rows), "times": list(times.values()), "values": values}

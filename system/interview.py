@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from presets.errors import BadInput
 from presets.wizard.families import Device
@@ -75,9 +76,13 @@ class Interview:
     def subject(self) -> tuple[str, str]:
         kind, word = self._text("kind"), " ".join(self._text("word").split())
         if kind not in KINDS:
-            raise _bad("kind", "Choose what the pictures show.")
+            raise _bad("kind", _("Choose what the pictures show."))
         if not word or not word.isprintable() or len(word) > LONGEST_WORD:
-            raise _bad("word", f"Give it a name of at most {LONGEST_WORD} letters, such as anna or my cat.")
+            raise _bad(
+                "word",
+                _("Give it a name of at most %(longest_word)s letters, such as anna or my cat.")
+                % {"longest_word": LONGEST_WORD},
+            )
         return kind, word
 
     @cached_property
@@ -101,9 +106,9 @@ class Interview:
         chosen = self._text("time")
         if chosen != OTHER:
             if chosen not in MINUTES:
-                raise _bad("time", "Choose how long it may take.")
+                raise _bad("time", _("Choose how long it may take."))
             return MINUTES[chosen]
-        return _number(self._text("minutes"), MOST_MINUTES, "minutes", "Enter the minutes as a number, such as 90.")
+        return _number(self._text("minutes"), MOST_MINUTES, "minutes", _("Enter the minutes as a number, such as 90."))
 
     def answers(self) -> Answers:
         """All five, with what earlier runs have measured."""
@@ -118,11 +123,11 @@ class Interview:
     def _device(self) -> Device:
         key = self._text("device")
         if key == OTHER:
-            sentence = "Enter the GPU's memory in GB as a number, such as 8."
+            sentence = _("Enter the GPU's memory in GB as a number, such as 8.")
             return Device("cuda", _number(self._text("gigabytes"), MOST_GB, "gigabytes", sentence))
         found = next((device for device in offered_devices() if device_key(device) == key), None)
         if found is None:
-            raise _bad("device", "Choose what it may train on.")
+            raise _bad("device", _("Choose what it may train on."))
         return found
 
     def _answers(self, device: Device, minutes: float | None) -> Answers:
@@ -169,7 +174,7 @@ def _number(text: str, most: float, field: str, sentence: str) -> float:
     except ValueError:
         raise _bad(field, sentence) from None
     if not math.isfinite(number) or not 0 < number <= most:
-        raise _bad(field, f"Enter a number above 0 and at most {most:g}.")
+        raise _bad(field, _("Enter a number above 0 and at most %(most)s.") % {"most": f"{most:g}"})
     return number
 
 

@@ -7,15 +7,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from engine.interface.room import in_words
 from engine.onetrainer.check import Finding
 from presets.errors import DomainError
+from system.cleanup.deletion import Deletion
+from system.cleanup.inventory import take_inventory
+from system.database_trouble import is_passing
+from system.doctor import examine
+from system.doctor.finding import Asked
 from system.history import SEND, History, Overtaken, checked_folder
-from system.jobs import Hold, JobLost, abandon
+from system.jobs import Hold, JobLost, abandon, ask_for_inventory
 from system.models import Job
 from system.onetrainer_check import check, is_usable
 from training.models import Run
+from training.service import TrainerService
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0  # how often a workspace that is followed is looked at, and
@@ -28,13 +36,22 @@ def do(job: Job, send: SEND | None = None, pause: Callable[[float], object] = ti
         WORK[job.kind](job, send, pause)
     except JobLost as error:
         logger.warning("%s: %s", job, error)
-    except DatabaseError:
-        raise  # whoever started this process tries again
+        _let_go(job)
     except (DomainError, Overtaken) as error:
         _fail(job, str(error))
     except Exception as error:
+        if is_passing(error):
+            raise  # whoever started this process tries again
         logger.exception("%s failed.", job)
         _fail(job, f"It failed unexpectedly ({type(error).__name__}: {error}): see the worker's log.")
+
+
+def _let_go(job: Job) -> None:
+    """Where it was ended while this process looked once more, that look may have found the training alive."""
+    claim = job.claim
+    job.refresh_from_db()
+    if not job.is_open and job.claim == claim:
+        abandon(job, job.detail)
 
 
 def _fail(job: Job, sentence: str) -> None:
@@ -88,7 +105,65 @@ def check_result(findings: list[Finding]) -> dict[str, Any]:
     return {"detail": detail, "result": {"usable": usable, "findings": [one.to_dict() for one in findings]}}
 
 
+def _examine(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail=_("Everything is being looked at; a long history takes a minute or two."))
+    report = examine(job.arguments["mend"], Asked(beat=hold))
+    job.end(Job.Status.DONE, report.summary, result={**report.to_dict(), "text": report.to_text()})
+
+
+def _measure(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being counted.")
+    result = take_inventory(hold)
+    job.end(Job.Status.DONE, f"{in_words(result['bytes'])} in all.", result=result)
+
+
+def _clean_up(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being removed.")
+    deletion = Deletion(job.user)
+    deletion.remove(job.arguments["items"], hold)
+    result = {"removed": deletion.removed, "bytes": deletion.bytes, "left": deletion.left}
+    job.end(Job.Status.DONE, _told(deletion), result=result)
+    ask_for_inventory(job.user)
+
+
+def _told(deletion: Deletion) -> str:
+    done = ngettext(
+        "%(count)s thing was removed, which freed %(bytes)s.",
+        "%(count)s things were removed, which freed %(bytes)s.",
+        deletion.removed,
+    )
+    left = ngettext(
+        " %(count)s was left, as it had changed meanwhile.",
+        " %(count)s were left, as they had changed meanwhile.",
+        len(deletion.left),
+    )
+    told = done % {"count": deletion.removed, "bytes": in_words(deletion.bytes)}
+    return told + (left % {"count": len(deletion.left)} if deletion.left else "")
+
+
+def _delete(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    """Delete runs, those that are gone already aside; what goes wrong with one is told, and the others go on."""
+    hold, service = Hold(job), TrainerService(job.user)
+    asked, problems = job.arguments["runs"], []
+    for number, pk in enumerate(asked, start=1):
+        if run := Run.objects.filter(pk=pk).first():
+            try:
+                service.delete(run, hold)
+            except (DomainError, OSError) as problem:
+                problems.append({"label": run.name, "run": pk, "why": str(problem)})
+        hold(result={"done": number, "of": len(asked), "left": problems})
+    result = {"done": len(asked) - len(problems), "of": len(asked), "left": problems}
+    job.end(Job.Status.DONE, f"{result['done']} of {len(asked)} runs were deleted.", result=result)
+
+
 WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {
     Job.Kind.IMPORT: _import,
     Job.Kind.CHECK: _check,
+    Job.Kind.DOCTOR: _examine,
+    Job.Kind.MEASURE: _measure,
+    Job.Kind.CLEANUP: _clean_up,
+    Job.Kind.DELETE: _delete,
 }

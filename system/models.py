@@ -11,12 +11,14 @@ from django.db import models
 from django.utils.timezone import now
 
 LATE = timedelta(seconds=10)  # a worker says that it lives every 2 seconds
+AHEAD = timedelta(seconds=60)  # what lies further in the future was said before a clock was turned back
 SILENT = timedelta(seconds=60)  # after so long without a sign of life, nobody does a job any more
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> WorkerQuerySet:
-        return self.exclude(status=Worker.Status.OFFLINE).filter(heartbeat_at__gte=now() - LATE)
+        speaking = self.filter(heartbeat_at__gte=now() - LATE, heartbeat_at__lte=now() + AHEAD)
+        return speaking.exclude(status=Worker.Status.OFFLINE)
 
 
 class Worker(models.Model):
@@ -30,11 +32,13 @@ class Worker(models.Model):
 
     name = models.CharField(max_length=200, unique=True, help_text="host:gpu0, unless --name says otherwise")
     host = models.CharField(max_length=200)
+    data_folder = models.CharField(max_length=32, blank=True, help_text="Which data folder it works in.")
     pid = models.PositiveIntegerField(default=0)
     gpu = models.CharField(max_length=100, blank=True, help_text="CUDA device index, or empty for the CPU")
     device_name = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
     drain = models.BooleanField(default=False, help_text="Finish the current run, then take no further one.")
+    drain_set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     resources = models.JSONField(default=dict, help_text="The last reading of CPU, memory, disk and GPU on its host.")
     started_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(default=now)
@@ -49,7 +53,34 @@ class Worker(models.Model):
 
     @property
     def is_alive(self) -> bool:
-        return self.status != self.Status.OFFLINE and self.heartbeat_at >= now() - LATE
+        return self.status != self.Status.OFFLINE and now() - LATE <= self.heartbeat_at <= now() + AHEAD
+
+    @property
+    def state(self) -> str:
+        """As pages show it: a worker that died could not write that it is offline."""
+        if self.is_alive:
+            return self.Status.DRAINING if self.drain else self.status
+        return self.status if self.status == self.Status.OFFLINE else "lost"
+
+    def set_drain(self, drain: bool, by: Any) -> None:
+        """Have it take no further run, or take runs again; what it trains goes on."""
+        Worker.objects.filter(pk=self.pk).update(drain=drain, drain_set_by=by)
+        self.refresh_from_db(fields=["drain", "drain_set_by"])
+
+
+class Reading(models.Model):
+    """What a host's processor, memory and GPUs did in ten seconds; kept for two hours."""
+
+    host = models.CharField(max_length=200)
+    slot = models.PositiveBigIntegerField(help_text="Which ten seconds since 1970.")
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["slot"]
+        constraints = [models.UniqueConstraint(fields=["slot", "host"], name="one_reading_per_host_and_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.host} at {self.slot}"
 
 
 class Milestone(models.Model):
@@ -67,6 +98,20 @@ class Milestone(models.Model):
         return cls.objects.get_or_create(name=name)[1]
 
 
+class WrongPasswords(models.Model):
+    """How often one name was tried from one address since the first of these tries; see `system.sign_in`."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="A hash of the two.")
+    count = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField(default=now)
+
+    class Meta:
+        verbose_name_plural = "wrong passwords"
+
+    def __str__(self) -> str:
+        return f"{self.count} since {self.since:%H:%M}"
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def open(self) -> JobQuerySet:
         return self.filter(status__in=Job.OPEN)
@@ -80,7 +125,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """Work beside training that takes a while: taking in a OneTrainer workspace, or checking OneTrainer.
+    """Work beside training that takes a while: taking in a OneTrainer workspace, checking OneTrainer,
+    examining the site, cleaning up, or deleting many runs.
 
     A worker does it in a process of its own, or a command in its terminal does. `claim` goes up with each that takes
     it on: who lost it sees that on the next sign of life, and stops.
@@ -89,8 +135,13 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         IMPORT = "import", "import of a workspace"
         CHECK = "check", "check of OneTrainer"
+        DOCTOR = "doctor", "examination of the site"
+        MEASURE = "measure", "count of what takes room"
+        CLEANUP = "cleanup", "clean-up"
+        DELETE = "delete", "deletion of runs"
 
     class Status(models.TextChoices):
+        PLANNED = "planned", "planned"
         WAITING = "waiting", "waiting"
         RUNNING = "running", "running"
         DONE = "done", "done"

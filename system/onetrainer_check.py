@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
@@ -47,7 +48,9 @@ def prove(on_gpu: bool, beat: Callable[[], Any]) -> Finding:
             spec["config"] = _demo_config(folder, on_gpu)
             events = _train(folder / "attempt", spec, on_gpu, beat)
         except (UnknownEngine, Unavailable, DomainError, OSError, ValueError) as error:
-            return Finding("Training", WRONG, f"It could not be started ({error}): see the other lines.")
+            return Finding(
+                "Training", WRONG, _("It could not be started (%(error)s): see the other lines.") % {"error": error}
+            )
         return _judge(events, folder / "attempt" / LOG_FILE, time.monotonic() - began)
 
 

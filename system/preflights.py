@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 from django.utils.timezone import now
 
 from engine.launcher import child_environment
 from presets import preflight as preflights
 from presets.models import Preflight
+from system.database_trouble import is_passing
 from system.resources import gpus
+from system.watch import Watch
 
 logger = logging.getLogger(__name__)
 LEASH = Path(__file__).with_name("leash.py")
@@ -30,28 +32,16 @@ NICENESS = 5  # training comes first
 END = None  # of the child's output
 
 
-class PreflightThread(threading.Thread):
+class PreflightThread(Watch):
     """Looks for preflights and does one after the other, until `end()`."""
 
     def __init__(self, worker: str, gpu: str):
-        super().__init__(name="preflights", daemon=True)
+        super().__init__("preflights", LOOK_SECONDS)
         self.worker, self.gpu = worker, gpu
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                if not self.look():
-                    self._stopped.wait(LOOK_SECONDS)
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("The database is away, so preflights wait. %s", error)
-                connection.close()
-                self._stopped.wait(LOOK_SECONDS)
-        connection.close()
 
     def end(self) -> None:
         """Leave what is under way to another worker."""
-        self._stopped.set()
+        super().end()
         if self.is_alive():
             self.join()
 
@@ -64,9 +54,11 @@ class PreflightThread(threading.Thread):
         try:
             with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
                 self._check(preflight, Path(folder))
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            if is_passing(error):
+                raise
             logger.exception("Preflight %s could not be made.", preflight.pk)
-            preflights.say(preflight, **_failure(str(error)))
+            self._say(preflight, **_failure(str(error)))
         return True
 
     def _check(self, preflight: Preflight, folder: Path) -> None:
@@ -83,13 +75,25 @@ class PreflightThread(threading.Thread):
                 child.wait()
             errors.seek(0)
             said = errors.read()
-        if self._stopped.is_set():
-            preflights.say(preflight, status=Preflight.Status.WAITING, heartbeat_at=None)  # for another worker
+        if self._ending.is_set():
+            self._say(preflight, status=Preflight.Status.WAITING, heartbeat_at=None)  # for another worker
         elif result is None:
             logger.error("Preflight %s failed: %s", preflight.pk, said)
-            preflights.say(preflight, **_failure(said))
+            self._say(preflight, **_failure(said))
         else:
-            preflights.say(preflight, status=Preflight.Status.DONE, ended_at=now(), **result)
+            self._say(preflight, status=Preflight.Status.DONE, ended_at=now(), **result)
+
+    def _say(self, preflight: Preflight, **changes: Any) -> bool:
+        """Note it as soon as the database takes it: what a check has found is not looked for again."""
+        while True:
+            try:
+                return preflights.say(preflight, **changes)
+            except Exception as error:
+                if self._ending.is_set() or not is_passing(error):
+                    raise
+                self.tell(error)
+                connection.close()
+                self._ending.wait(self.pause)
 
     def _config(self, preflight: Preflight) -> dict[str, Any]:
         from system.worker import config_on_host
@@ -115,11 +119,11 @@ class PreflightThread(threading.Thread):
         """Note what the child says; its result, or None where it died or is not wanted any more."""
         lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read, args=(child, lines), daemon=True).start()
-        while not self._stopped.is_set():
+        while not self._ending.is_set():
             try:
                 line = lines.get(timeout=BEAT_SECONDS)
             except queue.Empty:
-                if not preflights.say(preflight):
+                if not self._say(preflight):
                     return None
                 continue
             if line is END:
@@ -127,7 +131,7 @@ class PreflightThread(threading.Thread):
             said = json.loads(line)
             if "problems" in said:
                 return said
-            if not preflights.say(preflight, **said):
+            if not self._say(preflight, **said):
                 return None
         return None
 

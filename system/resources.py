@@ -13,9 +13,14 @@ from typing import Any
 import psutil
 from django.conf import settings
 
+from system import disk, nvidia
+
 GIB = 1024**3
-GPU_QUERY = "index,name,uuid,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw"
 CPU_INTERVAL = 0.1  # seconds
+OF_GPU = (
+    *("id", "name", "memory_total_gb", "memory_allocated_gb", "usage_percent", "temperature_c", "power_w"),
+    *("clock_mhz", "users"),
+)
 GPU_SECONDS = 2  # nvidia-smi takes some 50 ms, so its answer is kept for so long
 
 
@@ -55,9 +60,9 @@ def host_resources() -> dict[str, Any]:
 
 def worker_resources() -> dict[str, Any]:
     """The same, with how much there is: what a worker says of its host with each sign of life."""
-    devices = [{key: device[key] for key in ("id", "name", "memory_total_gb")} for device in gpus()]
+    devices = [{key: device[key] for key in OF_GPU} for device in gpus()]
     facts = {"cpu_count": psutil.cpu_count() or 1, "memory_total_gb": _memory()["total_gb"], "gpus": devices}
-    return {**host_resources(), **facts}
+    return {**host_resources(), **facts, "disk": disk.WATCH.read()}
 
 
 def cpu_percent() -> float:
@@ -89,42 +94,24 @@ def process_info(pid: int) -> dict[str, Any] | None:
 
 def gpus() -> list[dict[str, Any]]:
     """Each NVIDIA GPU of this host, as nvidia-smi sees it; an empty list where there is none."""
+    return _devices_at(int(time.monotonic() // GPU_SECONDS)) if nvidia.is_there() else []
+
+
+def gpu_processes() -> set[int]:
+    """The numbers of the processes that hold GPU memory; empty where there is no GPU to ask."""
     if shutil.which("nvidia-smi") is None:
-        return []
-    return _ask_nvidia_smi(int(time.monotonic() // GPU_SECONDS))
-
-
-@functools.lru_cache(maxsize=1)
-def _ask_nvidia_smi(moment: int) -> list[dict[str, Any]]:
-    command = ["nvidia-smi", f"--query-gpu={GPU_QUERY}", "--format=csv,noheader,nounits"]
+        return set()
+    command = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return []  # a driver without a card, or one that is being reset
-    return [_device(line.split(", ")) for line in answer.splitlines() if line.strip()]
+        return set()
+    return {int(line) for line in answer.split() if line.isdigit()}
 
 
-def _device(values: list[str]) -> dict[str, Any]:
-    index, name, uuid, total, used, busy, temperature, power = values
-    return {
-        "id": int(index),
-        "name": name,
-        "uuid": uuid,
-        "memory_total_gb": _number(total) / 1024,
-        "memory_allocated_gb": _number(used) / 1024,
-        "memory_reserved_gb": _number(used) / 1024,
-        "usage_percent": _number(busy),
-        "temperature_c": _number(temperature),
-        "power_w": _number(power),
-    }
-
-
-def _number(text: str) -> float:
-    """nvidia-smi writes [N/A] for what a card cannot tell."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+@functools.lru_cache(maxsize=1)
+def _devices_at(moment: int) -> list[dict[str, Any]]:
+    return nvidia.read_devices()
 
 
 def _memory() -> dict[str, float]:
@@ -145,6 +132,12 @@ def _disk() -> dict[str, float]:
         "free_gb": round(disk.free / GIB, 2),
         "usage_percent": disk.percent,
     }
+
+
+def disk_of_data() -> dict[str, Any]:
+    """Bytes of the data folder's disk, and how much of it is used in percent."""
+    usage = psutil.disk_usage(str(settings.DATA_DIR))
+    return {"total": usage.total, "free": usage.free, "percent": usage.percent}
 
 
 def _gpu() -> dict[str, Any]:

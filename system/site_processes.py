@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import socket
 import sys
 import threading
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
+from onetrainer_site.environment import masked
 from system import embedded_redis
 from system.data_folder import FolderLock
 from system.first_start import admin_account, first_start, sign_in_link
@@ -74,7 +74,7 @@ class Site:
         """The embedded one, unless REDIS_URL names another, which has to answer."""
         if not settings.EMBEDDED_REDIS:
             if why := embedded_redis.why_no_answer(settings.REDIS_URL):
-                url = re.sub(r"//[^/@]*@", "//***@", settings.REDIS_URL)
+                url = masked(settings.REDIS_URL)
                 raise CannotStart(f"REDIS_URL is {url}, where no Redis answers ({why}): start it, or unset REDIS_URL.")
             return
         redis = self._part("redis", embedded_redis.server_command(), cwd=settings.DATA_DIR)
@@ -96,7 +96,7 @@ class Site:
             connections.close_all()  # this process lives long and asks the database nothing more
 
     def _start_workers(self) -> None:
-        host = socket.gethostname()
+        host = settings.HOST_NAME
         for gpu in usable_gpus():
             device = f"gpu{gpu}" if gpu else "cpu"
             command = [sys.executable, "manage.py", "gpu_worker", "--gpu", gpu, "--name", f"{host}:{device}"]

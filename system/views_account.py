@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlsafe_base64_decode
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
@@ -32,12 +33,14 @@ def sign_in_link(request: PageRequest, uidb64: str, token: str) -> HttpResponse:
     if user is not None and user.is_active and default_token_generator.check_token(user, token):
         login(request, user, BACKEND)
         if not user.has_usable_password():
-            messages.info(request, "Set a password on the account page, so that you can come back without a new link.")
+            messages.info(
+                request, _("Set a password on the account page, so that you can come back without a new link.")
+            )
         return redirect("dashboard")
     if request.user.is_authenticated:
         return redirect("dashboard")
     messages.error(
-        request, "This link was used already or is too old: sign in with your password, or ask for a new link."
+        request, _("This link was used already or is too old: sign in with your password, or ask for a new link.")
     )
     return redirect("sign-in")
 
@@ -56,7 +59,7 @@ def account(request: PageRequest) -> HttpResponse:
     form = _password_form(request)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
-        messages.success(request, "The password was changed.")
+        messages.success(request, _("The password was changed."))
         return redirect("account")
     context = {
         "form": form,
@@ -92,11 +95,11 @@ def change_secret(request: PageRequest) -> HttpResponse:
     title = secrets.TITLES.get(name, "token")
     if "remove" in request.POST:
         secrets.remove_secret(request.user, name)
-        messages.success(request, f"The {title} was removed.")
+        messages.success(request, _("The %(title)s was removed.") % {"title": title})
         return redirect("account")
     try:
         secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
-        messages.success(request, f"The {title} was set: your next runs train with it.")
+        messages.success(request, _("The %(title)s was set: your next runs train with it.") % {"title": title})
     except BadInput as problem:
         messages.error(request, str(problem))
     return redirect("account")
@@ -107,5 +110,5 @@ def change_secret(request: PageRequest) -> HttpResponse:
 def revoke_token(request: PageRequest) -> HttpResponse:
     """After this, programs with the token are refused."""
     Token.objects.filter(user=request.user).delete()
-    messages.success(request, "The API token was revoked.")
+    messages.success(request, _("The API token was revoked."))
     return redirect("account")

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, trainers_only
@@ -37,5 +38,5 @@ def onetrainer(request: PageRequest) -> HttpResponse:
 def check_onetrainer(request: PageRequest) -> HttpResponse:
     """Have it checked."""
     ask_for_check(request.user, training=request.POST.get("training") == "on")
-    messages.success(request, "OneTrainer is checked as soon as a worker takes it on.")
+    messages.success(request, _("OneTrainer is checked as soon as a worker takes it on."))
     return redirect("system")

@@ -7,12 +7,13 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
 
 from onetrainer_site.pages import PageRequest, render_page, trainers_only
-from presets.errors import BadInput
-from system.jobs import ask_for_import
+from presets.errors import BadInput, NotNow
+from system.jobs import ask_for_import, end_following
 from system.models import Job, Worker
 from training.models import Run
 
@@ -32,8 +33,21 @@ def import_workspace(request: PageRequest) -> HttpResponse:
         ask_for_import(given["path"], request.user, given["name"], follow)
     except BadInput as problem:
         return _show(request, {**given, "follow": follow, "error": str(problem)}, status=400)
-    messages.success(request, "The workspace will be taken in; its runs appear here and in the list of runs.")
+    messages.success(request, _("The workspace will be taken in; its runs appear here and in the list of runs."))
     return redirect("import-workspace")
+
+
+@require_POST
+@login_required
+@trainers_only
+def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
+    """Leave a training of outside alone; it goes on there."""
+    try:
+        end_following(get_object_or_404(Run, pk=pk))
+        messages.success(request, _("It is no longer followed; the training itself goes on."))
+    except NotNow as problem:
+        messages.error(request, str(problem))
+    return redirect("run", pk)
 
 
 def _show(request: PageRequest, given: dict[str, Any], status: int = 200) -> HttpResponse:

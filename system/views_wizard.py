@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from onetrainer_site.pages import PageRequest, trainers_only
@@ -38,7 +39,7 @@ def wizard(request: PageRequest) -> HttpResponse:
 def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
     """One question; an earlier one where that is not answered yet."""
     if slug not in NUMBERS:
-        raise Http404("There is no such question.")
+        raise Http404(_("There is no such question."))
     step = STEPS[NUMBERS[slug]]
     if request.method == "POST":
         return _take(request, step)
@@ -73,7 +74,7 @@ def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpR
     """Load the recipe into the user's draft, as one step that undo takes back, and show it in the editor."""
     if recipe.caption:
         _write(Path(interview.answers().caption_file), recipe.caption)
-    notes = "\n".join(["From the wizard:", *(f"- {reason}" for reason in recipe.reasons)])
+    notes = "\n".join([_("From the wizard:"), *(f"- {reason}" for reason in recipe.reasons)])
     facts = {"name": recipe.name, "tags": "", "notes": notes}
     made = drafts.retry(
         drafts.get_draft(request.user),

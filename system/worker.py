@@ -10,9 +10,7 @@ import logging
 import math
 import os
 import signal
-import socket
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +20,28 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from engine.engines import UnknownEngine, get_engine
-from engine.interface.commands import Command
-from engine.interface.journal import FILE_NAME as JOURNAL
-from engine.launcher import EngineProcess, child_environment
+from engine.interface import fence
+from engine.launcher import EngineProcess, Start, child_environment, kill_all_of
 from presets import secrets
-from system.ingest import JournalReader, StaleAttempt
+from system.data_folder import folder_identity
+from system.database_trouble import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
+from system.following import Following
 from system.jobs import JobKeeper
-from system.models import LATE, Worker
+from system.leases import LeaseKeeper, LeaseWatch
+from system.models import AHEAD, LATE, Worker
 from system.preflights import PreflightThread
+from system.readings import record
 from system.resources import gpus, worker_resources
 from system.worker_name import NameLock
-from training.models import Artifact, Run, RunCommand
+from training.continuing import place_of_start
+from training.models import Run
 from training.publisher import Publisher, command_message, state_messages
+from training.retention import RetentionPolicy
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
-COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
-PASS_SECONDS = 0.05  # at most so many times a second is a journal read
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
-LINGER_SECONDS = 30  # how long an engine process may live on after its last word
 SAME_SIGNAL = (
     0.3  # seconds; a service manager tells all processes of a service, and the supervisor tells this one again
 )
@@ -52,13 +52,16 @@ class GpuWorker:
 
     def __init__(self, name: str, gpu: str = "", once: bool = False):
         self.name, self.gpu, self.once = name, gpu, once
-        self.host = socket.gethostname()
+        self.host = settings.HOST_NAME
+        self.leases = LeaseWatch()
+        self._told: dict[Path, float] = {}  # when the process of which attempt was told to end
         self.publisher = Publisher()
         self.shutting_down = False
         self.detached = False
         self.following: Following | None = None
         self._name = NameLock(name)
         self._beat = 0.0
+        self._waiting_for = ""
         self._signal_at = -math.inf
 
     def run(self) -> None:
@@ -67,30 +70,67 @@ class GpuWorker:
         Raises NameTaken.
         """
         self._name.take()
-        keeper, preflights = JobKeeper(self.name), PreflightThread(self.name, self.gpu)
+        threads: list[Any] = [JobKeeper(self.name), PreflightThread(self.name, self.gpu), LeaseKeeper()]
         if not self.once:
-            keeper.start()
-            preflights.start()
+            for thread in threads:
+                thread.start()
         try:
             self._run()
         finally:
-            keeper.end()
-            preflights.end()
+            for thread in threads:
+                thread.end()
             self._name.release()
 
     def _run(self) -> None:
         self._listen_to_signals()
         while not self.detached:
             try:
-                close_old_connections()
-                self._heartbeat()
-                if not self._work() and (self.shutting_down or self.once):
-                    break
+                worked = self._turn()
+            except OtherSchema as difference:
+                worked = self._wait(str(difference))
             except (DatabaseError, InterfaceError) as error:
-                logger.warning("The database is away, so this worker waits; training goes on. %s", error)
-                connection.close()
-                time.sleep(DATABASE_PAUSE)
+                worked = self._wait(self._why(error))
+            if not worked and (self.shutting_down or self.once):
+                break
         self._sign_off()
+
+    def _turn(self) -> bool:
+        """One piece of work, and then a sign of life: a worker that gets nowhere must not look as if it were well."""
+        close_old_connections()
+        if self._beat == 0.0:
+            refuse_other_schema()
+            self._heartbeat()
+        worked = self._work()
+        self._heartbeat()
+        self._waiting_for = ""
+        return worked
+
+    def _why(self, error: Exception) -> str:
+        """What kind of trouble it is: away, of another version, or a fault of ours."""
+        connection.close()
+        try:
+            difference = other_schema()
+        except (DatabaseError, InterfaceError) as away:
+            return f"The database is away: {away}"
+        if not difference and isinstance(error, REFUSALS):
+            return self._own_fault(error)
+        what = "The database's disk is full" if has_no_room(error) else "The database is away"
+        return difference or f"{what}: {error}"
+
+    def _own_fault(self, error: Exception) -> str:
+        logger.error("The database refuses what this worker does; please report it.", exc_info=error)
+        return str(error)
+
+    def _wait(self, why: str) -> bool:
+        """Wait a moment, and say once why; False where there is nothing to wait for."""
+        if why != self._waiting_for:
+            logger.warning("This worker waits, and training goes on. %s", why)
+        self._waiting_for = why
+        connection.close()
+        if self.shutting_down and self.following is None:
+            return False
+        time.sleep(DATABASE_PAUSE)
+        return True
 
     def _work(self) -> bool:
         """Take the next piece of work; say whether there was one."""
@@ -108,9 +148,16 @@ class GpuWorker:
     # -- taking runs -------------------------------------------------------------------------------------------
 
     def _find_orphan(self) -> Following | None:
-        """A run of this host that nobody follows: this worker's own from before, or a vanished worker's."""
-        nobody = Q(worker__name=self.name) | Q(worker__host=self.host, worker__heartbeat_at__lt=now() - LATE)
-        for run in Run.objects.active().filter(nobody).select_related("worker"):
+        """A run of this data folder that nobody follows: this worker's own from before, or a vanished worker's.
+
+        The folder counts, not the host's name, which is another one when a container is made anew. One that was given
+        up for lost is looked at again: its process may live, and its journal may say more than is known.
+        """
+        late = Q(worker__heartbeat_at__lt=now() - LATE) | Q(worker__heartbeat_at__gt=now() + AHEAD)
+        late = Q(worker__host=self.host) & late | Q(worker__in=self.leases.silent())
+        here = Q(data_folder=folder_identity()) | Q(data_folder="", worker__host=self.host)
+        nobody = Q(worker__name=self.name) | (here & late)
+        for run in (Run.objects.active() | Run.objects.lost()).filter(nobody).select_related("worker"):
             if not self._is_followed_by_another(run) and self._take_over(run):
                 logger.info("Following run %s again, attempt %d.", run, run.attempt)
                 return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
@@ -121,32 +168,73 @@ class GpuWorker:
         return run.worker is not None and run.worker.name != self.name and NameLock(run.worker.name).is_held
 
     def _take_over(self, run: Run) -> bool:
+        if run.is_lost:
+            return run.take_up_again(f"It is followed by {self.name}.", worker=self._row())
         rivals = Run.objects.active().filter(pk=run.pk, worker=run.worker, attempt=run.attempt)
         return rivals.update(worker=self._row()) == 1
 
     def _claim_next(self) -> Following | None:
         if self.shutting_down or self._row().drain:
             return None
-        for run in Run.objects.queued():
-            claimed = run.move_to(
-                Run.Status.STARTING,
-                detail=f"on {self.name}",
-                worker=self._row(),
-                attempt=run.attempt + 1,
-                journal_offset=0,
-                journal_sequence=0,
-                started_at=run.started_at or now(),
-                status_text="starting",
-                phase="",
-                ended_at=None,
-                steps_per_second=None,
-                error="",
-                error_reason="",
-                traceback="",
-            )
-            if claimed:
-                return self._launch(run)
+        for run in Run.objects.ready():
+            refuse_other_schema()
+            if self._reaches(run) and self._is_fenced(run) and (claimed := self._claim(run)):
+                return self._launch(claimed)
         return None
+
+    def _reaches(self, run: Run) -> bool:
+        """One that has begun in another data folder waits for a worker there: its files are not here."""
+        own = run.data_folder in ("", folder_identity())
+        return run.attempt == 0 or own or run.attempt_folder.is_dir()
+
+    def _is_fenced(self, run: Run) -> bool:
+        """Whether the process of its last attempt writes nothing any more; one that is seen here is ended for that.
+
+        One that is not seen is told to end; on another machine, the run waits until it must have heard of it.
+        """
+        folder = run.attempt_folder
+        start = Start.read(folder)
+        if run.attempt == 0 or start is None:
+            return True
+        kill_all_of(folder)
+        here = start.is_of_this_boot or start.is_of_this_host
+        if here and not fence.is_held(folder):
+            return True
+        fence.put_up(folder)
+        if folder not in self._told:
+            self._told[folder] = time.monotonic()
+            self.publisher.publish(state_messages(run))  # which say what it waits for
+        told = self._told[folder]
+        return time.monotonic() - told >= (0 if here else settings.FENCE_SECONDS) and not fence.is_held(folder)
+
+    @transaction.atomic
+    def _claim(self, candidate: Run) -> Run | None:
+        run = Run.objects.claim(
+            candidate,
+            detail=f"on {self.name}",
+            worker=self._row(),
+            data_folder=folder_identity(),
+            journal_offset=0,
+            journal_sequence=0,
+            started_at=candidate.started_at or now(),
+            start_after=None,
+            place=None,
+            after_run=None,
+            status_text="starting",
+            phase="",
+            ended_at=None,
+            steps_per_second=None,
+            busy_until=None,
+            **place_of_start(candidate),
+            error="",
+            error_reason="",
+            traceback="",
+            log_tail="",
+        )
+        if run is not None:
+            missed = "The run has begun anew, and this was meant for the attempt before."
+            self.publisher.publish([command_message(one) for one in run.close_commands(missed, missed)])
+        return run
 
     def _launch(self, run: Run) -> Following | None:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
@@ -156,6 +244,8 @@ class GpuWorker:
             "engine": run.engine,
             "config": engine_config(run, on_gpu=bool(self.gpu)),
             "resume_from": run.resume_from or None,
+            "weights_from": run.weights_from or None,
+            "keep_backups": RetentionPolicy.of(run).rule("backups").may_go_beyond,
         }
         try:
             command = get_engine(run.engine).command(run.attempt_folder)
@@ -185,21 +275,35 @@ class GpuWorker:
         self._beat = time.monotonic()
         facts: dict[str, Any] = {
             "host": self.host,
+            "data_folder": folder_identity(),
             "pid": os.getpid(),
             "gpu": self.gpu,
             "device_name": self._device_name(),
             "status": self._status(),
-            "resources": worker_resources(),
+            "resources": worker_resources() | {"suspended": self._suspended(), "training": self._training()},
             "heartbeat_at": now(),
         }
         if first:
             facts |= {"started_at": now()}
         Worker.objects.update_or_create(name=self.name, defaults=facts)
+        record(self.host, facts["resources"])
+
+    def _training(self) -> dict[str, Any] | None:
+        """Which process trains which run for this worker, so that pages can name who uses a GPU."""
+        process = self.following.process if self.following else None
+        if self.following is None or process is None:
+            return None
+        return {"pid": process.identity.pid, "run_id": str(self.following.run.pk), "name": self.following.run.name}
 
     def _status(self) -> str:
         if self.shutting_down:
             return Worker.Status.DRAINING
         return Worker.Status.BUSY if self.following else Worker.Status.IDLE
+
+    def _suspended(self) -> int | None:
+        """The process that trains for this worker, where somebody has stopped it by a signal."""
+        process = self.following.process if self.following else None
+        return process.identity.pid if process is not None and process.is_suspended else None
 
     def _device_name(self) -> str:
         names = [device["name"] for device in gpus() if str(device["id"]) in self.gpu.split(",")]
@@ -223,165 +327,12 @@ class GpuWorker:
             return
         self._signal_at = time.monotonic()
         if self.shutting_down and self.following is not None:
-            self.following.kill("The worker was ended at once, while this run was training.")
+            self.following.kill("shutdown", "The worker was ended at once, while this run was training.")
         self.shutting_down = True
 
     def _detach(self, number: int, frame: Any) -> None:
         """Leave the training running: an upgraded worker will follow it."""
         self.detached = True
-
-
-class Following:
-    """One run's attempt and its engine process, from the start or from half-way, until it has ended."""
-
-    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher):
-        self.run = run
-        self.process = process
-        self.publisher = publisher
-        self.reader = JournalReader(run)
-        self._asked_for_commands = 0.0
-        self._shutdown_asked = False
-        self._ended_at: float | None = None
-        self._killed = ""
-
-    def step(self, shutting_down: bool) -> bool:
-        """Wait for news, take them in, pass commands on; say whether the run goes on."""
-        alive = self.process is not None and self.process.alive
-        if alive and self.process is not None:
-            self.process.wait_for_news(COMMAND_SECONDS)
-            time.sleep(PASS_SECONDS)
-        try:
-            while messages := self.reader.read():
-                self.publisher.publish(messages)
-                if alive:
-                    break
-        except StaleAttempt as error:
-            logger.warning("%s", error)
-            return False
-        if alive:
-            self._pass_commands(shutting_down)
-            self._enforce_end()
-            return True
-        self._end()
-        return False
-
-    def kill(self, why: str) -> None:
-        self._killed = why
-        if self.process is not None:
-            self.process.kill()
-
-    # -- commands ----------------------------------------------------------------------------------------------
-
-    def _pass_commands(self, shutting_down: bool) -> None:
-        if time.monotonic() - self._asked_for_commands < COMMAND_SECONDS:
-            return
-        self._asked_for_commands = time.monotonic()
-        if shutting_down and not self._shutdown_asked:
-            self._ask_to_stop()
-            self._shutdown_asked = True  # not before: the database may be away just now
-        for command in self.run.commands.filter(status=RunCommand.Status.REQUESTED):
-            self._deliver(command)
-        self._enforce_stop()
-
-    @transaction.atomic
-    def _ask_to_stop(self) -> None:
-        self.run.refresh_from_db()
-        if self.run.is_active:
-            self.run.commands.create(attempt=self.run.attempt, kind="stop", arguments={"final_model": False})
-            self.run.move_to(Run.Status.STOPPING, detail="The server is being shut down.")
-
-    def _deliver(self, command: RunCommand) -> None:
-        if self.process is None or not self.process.send(Command(command.kind, command.arguments, str(command.pk))):
-            return
-        waiting = RunCommand.objects.filter(pk=command.pk, status=RunCommand.Status.REQUESTED)
-        if waiting.update(status=RunCommand.Status.DELIVERED, delivered_at=now()):
-            command.refresh_from_db()
-            self.publisher.publish([command_message(command)])
-
-    def _enforce_stop(self) -> None:
-        """A stop always ends the run: one that is not obeyed within the grace period is enforced."""
-        patience = now() - timedelta(seconds=settings.STOP_GRACE_SECONDS)
-        if self.run.commands.filter(kind="stop", status__in=RunCommand.OPEN, requested_at__lt=patience).exists():
-            self.kill(f"It did not stop within {settings.STOP_GRACE_SECONDS} seconds, so it was killed.")
-
-    def _enforce_end(self) -> None:
-        """A process that has said its last word has nothing to do any more, and holds a GPU's memory."""
-        if not self.run.is_ended:
-            return
-        self._ended_at = self._ended_at or time.monotonic()
-        if time.monotonic() - self._ended_at > LINGER_SECONDS:
-            self.kill("It did not end after its last word, so it was killed.")
-
-    # -- the end -----------------------------------------------------------------------------------------------
-
-    def _end(self) -> None:
-        """The process is gone. If it left no last word, it was killed, or the power failed."""
-        self.run.refresh_from_db()
-        if self.run.is_active:
-            self._end_without_a_word()
-            self.run.refresh_from_db()
-        logger.info("Run %s is %s.", self.run, self.run.status)
-        self.publisher.publish(state_messages(self.run))
-
-    def end_unstarted(self, sentence: str) -> None:
-        """There never was a process."""
-        self._close(Run.Status.FAILED, sentence, "not_started")
-        self.publisher.publish(state_messages(self.run))
-
-    @transaction.atomic  # or a kill in between leaves commands open for ever, or a run that nobody resumes
-    def _end_without_a_word(self) -> None:
-        asked_to_stop = self.run.status == Run.Status.STOPPING
-        status = Run.Status.STOPPED if asked_to_stop else Run.Status.INTERRUPTED
-        sentence = self._killed or self._how_it_went()
-        self._close(status, sentence, "interrupted")
-        if not asked_to_stop:
-            self._retry()
-
-    @transaction.atomic
-    def _close(self, status: str, sentence: str, reason: str) -> None:
-        """End the run with a sentence, and with it the commands that nobody will obey any more."""
-        self.run.move_to(status, detail=sentence, error=sentence, error_reason=reason)
-        for command in self.run.commands.filter(status__in=RunCommand.OPEN):
-            done = command.kind == "stop"
-            command.status = RunCommand.Status.DONE if done else RunCommand.Status.EXPIRED
-            command.detail, command.ended_at = sentence, now()
-            command.save(update_fields=["status", "detail", "ended_at"])
-            self.publisher.publish([command_message(command)])
-
-    def _how_it_went(self) -> str:
-        code = self.process.exit_code if self.process else None
-        if code == -signal.SIGKILL:
-            return "The training process was killed from outside, most likely because the machine ran out of memory."
-        how = f" (exit status {code})" if code else ""
-        return f"The training process ended without a word{how}: see the end of its log."
-
-    def _retry(self) -> None:
-        """Queue it again from its newest whole backup, as often as its policy allows."""
-        if not self.run.retries_left:
-            return
-        if self._never_began():
-            detail, resume_from = "It is started again, as its process never came to be.", self.run.resume_from
-        elif backup := self._newest_whole_backup():
-            detail, resume_from = f"It goes on by itself from the backup of step {backup.global_step}.", backup.path
-        else:
-            return
-        self.run.move_to(
-            Run.Status.QUEUED,
-            detail=detail,
-            resume_from=resume_from,
-            retries_left=self.run.retries_left - 1,
-            queued_at=now(),
-            ended_at=None,
-        )
-
-    def _newest_whole_backup(self) -> Artifact | None:
-        """Nobody is there to choose another one where the newest is damaged."""
-        is_whole = get_engine(self.run.engine).is_whole
-        return next((backup for backup in self.run.backups() if is_whole(Path(backup.path))), None)
-
-    def _never_began(self) -> bool:
-        """The worker before this one was killed between claiming the run and starting its process."""
-        return self.process is None and not (self.run.attempt_folder / JOURNAL).exists()
 
 
 def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:

@@ -1,16 +1,23 @@
-"""What all tests share: a channel layer and a cache in memory."""
+"""What all tests share: channel layer and cache in memory, one thread for torch, and who is signed in."""
+
+import os
 
 import pytest
 from django.core.cache import cache
 
+from tests.making import make_user
 from tests.needs import pytest_collection_modifyitems, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
+
+# Steps as small as in tests wait longer for other threads than they compute. torch reads this as it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
 def static_files_without_a_manifest(settings):
-    """So that pages can be tested before `collectstatic` was run."""
+    """So that pages can be tested before `collectstatic` was run; else each client would look at every such file."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+    settings.SERVESTATIC_USE_STATIC_ROOT = False
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +33,19 @@ def channel_layer_and_cache_in_memory(settings):
 def no_wait_for_a_worker(settings):
     """Most tests have no worker that could check a config; those of preflights wait."""
     settings.PREFLIGHT_SECONDS = 0
+
+
+@pytest.fixture
+def trainer(client):
+    """A user who may start and steer trainings, signed in."""
+    user = make_user(is_staff=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def viewer(client):
+    """A user who may only look, signed in."""
+    user = make_user("vera")
+    client.force_login(user)
+    return user

@@ -20,12 +20,19 @@ def postgres_programs() -> Path | None:
     return Path(program).parent if program else None
 
 
+def chromium() -> str | None:
+    """The headless shell where it is installed: the same browser, without the windows that nobody sees."""
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
 def needs(what: str, there: object) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there, reason=f"{WANT}{what}")
 
 
-needs_chromium = needs("chromium", shutil.which("chromium"))
+needs_chromium = needs("chromium", chromium())
 needs_redis = needs("redis", shutil.which("redis-server"))
+needs_mount = needs("the right to mount", os.geteuid() == 0)
+needs_gettext = needs("gettext", shutil.which("msgfmt"))
 needs_postgres = needs("postgres", postgres_programs())
 
 

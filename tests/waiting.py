@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout: float = 30, what: str = "the condition") -> T:
+def wait_for(condition: Callable[[], T], timeout: float = 60, what: str = "the condition") -> T:
     """Return `condition()` as soon as it is true; fail after `timeout` seconds, naming `what`."""
     deadline = time.monotonic() + timeout
     pause = 0.005

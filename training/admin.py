@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from presets import admin_parts
 from presets.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill, short_time
 from presets.errors import DomainError
 from training.admin_page import facts_for_export, page_of
-from training.models import Artifact, Run, RunCommand, RunEvent
+from training.models import Artifact, RetentionPolicy, Run, RunCommand, RunEvent
 from training.service import TrainerService
 from training.timeline import describe
 
@@ -75,7 +77,7 @@ class RunAdmin(admin.ModelAdmin):
     search_help_text = "Name, notes, a word of the config, or an id."
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    actions = ("stop", "cancel", "queue_again", "duplicate", "export")
+    actions = ("stop", "stop_at_once", "start_now", "cancel", "queue_again", "duplicate", "export")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         return super().get_queryset(request).select_related("preset", "owner", "worker")
@@ -138,6 +140,8 @@ class RunAdmin(admin.ModelAdmin):
         """The actions that make sense for this run now, as (name, label)."""
         labels = {name: action[2] for name, action in self.get_actions(request).items() if action}
         senseless = {"stop": not run.is_active, "cancel": run.status != Run.Status.QUEUED}
+        senseless["stop_at_once"] = run.status != Run.Status.STOPPING
+        senseless["start_now"] = not run.waits_to_go_on
         return [(name, labels[name]) for name in self.actions if name in labels and not senseless.get(name)]
 
     def save_model(self, request: HttpRequest, obj: Run, form: forms.ModelForm, change: bool) -> None:
@@ -191,6 +195,20 @@ class RunAdmin(admin.ModelAdmin):
     @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         self._do(request, queryset, TrainerService(request.user).stop_training, "Told to stop")
+
+    @admin.action(description="Stop at once", permissions=["change"])
+    def stop_at_once(self, request: HttpRequest, queryset: QuerySet[Run]) -> HttpResponse | None:
+        """Ask once more, since it costs what the run did since its last backup."""
+        if "confirmed" not in request.POST:
+            context = {**self.admin_site.each_context(request), "title": _("Stop at once"), "runs": queryset}
+            return render(request, "admin/training/run/stop_at_once.html", context)
+        stop = partial(TrainerService(request.user).stop_training, at_once=True)
+        self._do(request, queryset, stop, "Killed at once")
+        return None
+
+    @admin.action(description="Go on now", permissions=["change"])
+    def start_now(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        self._do(request, queryset, TrainerService(request.user).start_now, "Goes on now")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
@@ -277,3 +295,16 @@ class ArtifactAdmin(OfRunAdmin):
     @admin.display(description="exists", boolean=True)
     def is_there(self, artifact: Artifact) -> bool:
         return artifact.exists
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(admin.ModelAdmin):
+    list_display = (
+        "__str__",
+        *(f"{word}_{kind}" for kind in ("backups", "saves", "samples") for word in ("keep", "every")),
+        "keep_custom_samples",
+    )
+    readonly_fields = ("run",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.tokens import without_secrets
 from presets import configs
 from presets.admin_parts import changes, entries
 from presets.errors import DomainError
-from presets.exchange import without_secrets
 from training.models import Run
 from training.timeline import timeline
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -17,17 +18,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from engine.tokens import without_secrets
 from presets import configs
 from presets.errors import BadInput, NotFound
-from presets.exchange import without_secrets
 from presets.filters import FieldFilter, FilteredLists, Order, Search
+from presets.packing import send_folder
 from presets.parameters import whole_number
-from presets.serving import send_file, send_folder
+from presets.serializers import with_left_out
+from presets.serving import send_file
 from training import serializers
 from training.api_trainer import start_options
-from training.charts import curve
+from training.charts import MOST_STEPS, curves
 from training.log_pieces import read_log
-from training.models import Run, RunCommand
+from training.metric_summaries import spans
+from training.models import Artifact, Run, RunCommand
 from training.service import TrainerService
 
 logger = logging.getLogger(__name__)
@@ -47,7 +51,7 @@ def asks(**request: Any) -> Any:
 class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
     """Trainings: waiting, running and ended."""
 
-    queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")
+    queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
     serializer_class = serializers.RunSerializer
     lookup_value_regex = ID
     filter_backends = [FieldFilter, Search, Order]
@@ -58,10 +62,14 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         "worker": ("worker", "A worker's id."),
         "engine": ("engine", "A trainer's name."),
         "parent": ("parent", "The id of the run that it was made from."),
+        "favourite": ("is_favourite", "true or false."),
     }
     search_fields = ["name", "notes", "tags"]
     ordering_fields = ["created_at", "queued_at", "name", "status", "priority", "global_step", "status_changed_at"]
     ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().with_favourites_of(self.request.user)
 
     def get_serializer_class(self) -> Any:
         return DETAIL if self.action == "retrieve" else self.serializer_class
@@ -76,19 +84,24 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
 
+    def answer(self, run: Run, status: int = 200) -> Response:
+        """The run as it is now."""
+        return Response(DETAIL(self.get_queryset().get(pk=run.pk)).data, status=status)
+
     # -- the run itself ----------------------------------------------------------------------------------------
 
     @extend_schema(request=serializers.NewRunSerializer, responses={201: DETAIL})
     def create(self, request: Request) -> Response:
         """Queue a run; it starts as soon as a worker is free."""
-        run = self.service.start_training(**start_options(self.read(serializers.NewRunSerializer)))
-        return Response(DETAIL(run).data, status=201)
+        options = start_options(self.read(serializers.NewRunSerializer))
+        answer = self.answer(self.service.start_training(**options), 201)
+        answer.data = with_left_out(answer.data, options["config"], options.get("overrides"))
+        return answer
 
     @extend_schema(request=serializers.RunChangeSerializer, responses=DETAIL)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change name, notes, tags or priority."""
-        run = self.service.edit(self.get_object(), self.read(serializers.RunChangeSerializer))
-        return Response(DETAIL(run).data)
+        """Change name, notes, tags, priority or retries, or make it a favourite of yours."""
+        return self.answer(self.service.edit_run(self.get_object(), self.read(serializers.RunChangeSerializer)))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -101,15 +114,14 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
     # -- asking something of it --------------------------------------------------------------------------------
 
     def asked(self, run: Run, command: RunCommand | None) -> Response:
-        run.refresh_from_db()
-        return Response(ASKED({"run": run, "command": command}).data, status=202)
+        return Response(ASKED({"run": self.get_queryset().get(pk=run.pk), "command": command}).data, status=202)
 
-    @asks()
+    @asks(request=serializers.StopSerializer)
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
-        """End it with a backup and its model; a queued run is cancelled."""
+        """End it with a backup and its model, or at once; a queued run is cancelled."""
         run = self.get_object()
-        return self.asked(run, self.service.stop_training(run))
+        return self.asked(run, self.service.stop_training(run, self.read(serializers.StopSerializer)["now"]))
 
     @extend_schema(request=None, responses=DETAIL)
     @action(detail=True, methods=["post"])
@@ -117,7 +129,13 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         """Take a queued run out of the queue."""
         run = self.get_object()
         self.service.cancel(run)
-        return Response(DETAIL(run).data)
+        return self.answer(run)
+
+    @extend_schema(request=None, responses=DETAIL)
+    @action(detail=True, methods=["post"])
+    def start_now(self, request: Request, pk: str) -> Response:
+        """Have a run that would go on by itself later go on now."""
+        return self.answer(self.service.start_now(self.get_object()))
 
     @asks()
     @action(detail=True, methods=["post"])
@@ -153,7 +171,7 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         """Draw one picture with the given settings, or the run's own sample prompts where none are given."""
         run = self.get_object()
         if not isinstance(request.data, dict):
-            raise BadInput("Send the sample's settings as a JSON object, or nothing for the run's own prompts.")
+            raise BadInput(_("Send the sample's settings as a JSON object, or nothing for the run's own prompts."))
         custom = bool(request.data)
         command = self.service.sample_custom(request.data, run) if custom else self.service.sample_default(run)
         return self.asked(run, command)
@@ -163,24 +181,28 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
     @extend_schema(request=serializers.ResumeSerializer, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Continue an ended run from a backup."""
-        run = self.get_object()
-        chosen = self.read(serializers.ResumeSerializer).get("backup")
-        backup = get_object_or_404(run.artifacts, pk=chosen) if chosen else None
-        return Response(DETAIL(self.service.continue_run(run, backup)).data)
+        """Continue an ended run, in its next attempt, from a backup."""
+        run, asked = self.get_object(), self.read(serializers.ResumeSerializer)
+        backup = self._artifact(run, asked.get("backup"))
+        return self.answer(self.service.continue_run(run, backup, asked.get("epochs")))
 
-    @extend_schema(request=None, responses={201: DETAIL})
+    @extend_schema(request=serializers.RestartSerializer, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
-        """Train the same config afresh, as a new run."""
-        return Response(DETAIL(self.service.restart(self.get_object())).data, status=201)
+        """Train the same config afresh, as a new run, from the base model or from the weights of an artifact."""
+        run = self.get_object()
+        weights = self._artifact(run, self.read(serializers.RestartSerializer).get("weights"))
+        return self.answer(self.service.restart(run, weights), 201)
+
+    def _artifact(self, run: Run, key: UUID | None) -> Artifact | None:
+        return get_object_or_404(run.artifacts, pk=key) if key else None
 
     @extend_schema(request=serializers.DuplicateSerializer, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
         """Queue a new run with this one's config and the given changes."""
         run = self.get_object()
-        return Response(DETAIL(self.service.duplicate(run, **self.read(serializers.DuplicateSerializer))).data, 201)
+        return self.answer(self.service.duplicate(run, **self.read(serializers.DuplicateSerializer)), 201)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -215,10 +237,10 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
     )
     @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{ID})/file", url_name="artifact-file")
     def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
-        """Download one: a file with range requests, or a folder as a tar file."""
+        """Download one: a file with range requests, or a folder as a zip file."""
         artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
         if artifact.deleted_at is not None:
-            raise NotFound("This one was removed to make room: choose a newer one.")
+            raise NotFound(_("This one was removed to make room: choose a newer one."))
         path = Path(artifact.path)
         return send_folder(request, path) if path.is_dir() else send_file(request, path, as_attachment=True)
 
@@ -227,6 +249,9 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         parameters=[
             OpenApiParameter("tag", str, many=True, description="Which series, such as loss; all without it."),
             OpenApiParameter("points", int, description=f"At most so many of each, from 4 to {MOST_POINTS}."),
+            OpenApiParameter("from", int, description="The first step to show."),
+            OpenApiParameter("to", int, description="The last step to show."),
+            OpenApiParameter("old", bool, description="Only what was trained again since, after a continuation."),
         ],
     )
     @action(detail=True)
@@ -234,14 +259,13 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
         """Its curves, thinned so that each stretch's lowest and highest points stay."""
         run = self.get_object()
         points = whole_number(request, "points", 500, 4, MOST_POINTS)
-        known = sorted(run.metrics.present().order_by().values_list("tag", flat=True).distinct())
+        first = whole_number(request, "from", 0, 0, MOST_STEPS)
+        last = whole_number(request, "to", MOST_STEPS, 0, MOST_STEPS)
+        old = request.query_params.get("old") == "true"
+        known = sorted(spans(run))
         asked = [tag for text in request.query_params.getlist("tag") for tag in text.split(",") if tag]
-        series = {tag: self._series(run, tag, points) for tag in (asked or known)[:MOST_SERIES] if tag in known}
+        series = curves(run, (asked or known)[:MOST_SERIES], points, first, last, old)
         return Response({"run_id": str(run.pk), "tags": known, "series": series})
-
-    def _series(self, run: Run, tag: str, points: int) -> dict[str, Any]:
-        columns, total = curve(run, tag, points)
-        return {**columns, "total": total}
 
     @extend_schema(
         responses=serializers.LogSerializer,
@@ -286,7 +310,7 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
             return configs.defaults(run.engine)
         if against == "preset":
             if run.preset_version is None:
-                raise NotFound("This run was made without a preset: compare it with defaults or another run.")
+                raise NotFound(_("This run was made without a preset: compare it with defaults or another run."))
             return configs.full_config(run.engine, run.preset_version.config)
         try:
             return get_object_or_404(Run, pk=UUID(against)).config

@@ -11,9 +11,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from presets import configs
-from presets.serializers import SuccessSerializer
+from presets.serializers import SuccessSerializer, with_left_out
 from training.models import RunCommand
-from training.serializers import StartedSerializer, StartSerializer, StatusSerializer, TrainingProgressSerializer
+from training.serializers import (
+    StartedSerializer,
+    StartSerializer,
+    StatusSerializer,
+    StopSerializer,
+    TrainingProgressSerializer,
+)
 from training.service import TrainerService
 
 
@@ -47,9 +53,11 @@ class StartView(APIView):
         """Queue a run; it starts as soon as a worker is free."""
         asked = StartSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        run = TrainerService(request.user).start_training(**start_options(asked.validated_data))
+        options = start_options(asked.validated_data)
+        run = TrainerService(request.user).start_training(**options)
         message = _("“%(name)s” is queued and starts as soon as a worker is free.") % {"name": run.name}
-        return Response({"success": True, "message": message, "run_id": str(run.pk)})
+        answer = {"success": True, "message": message, "run_id": str(run.pk)}
+        return Response(with_left_out(answer, options["config"], options.get("overrides")))
 
 
 class CommandView(APIView):
@@ -68,10 +76,16 @@ class CommandView(APIView):
 
 
 class StopView(CommandView):
-    """End the active run with a backup and its model; a queued one is cancelled."""
+    """End the active run with a backup and its model, or at once; a queued one is cancelled."""
+
+    @extend_schema(request=StopSerializer, responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        return super().post(request)
 
     def command(self, service: TrainerService) -> RunCommand | None:
-        return service.stop_training()
+        asked = StopSerializer(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        return service.stop_training(at_once=asked.validated_data["now"])
 
     def message(self, command: RunCommand | None) -> str:
         return _("The training ends after this step.") if command else _("The queued run is cancelled.")

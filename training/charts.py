@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.metric_summaries import old_values, spans, thinned
 from training.models import Run
-from training.thinning import Point, thin
+from training.thinning import Point, Thinner
 
+MOST_STEPS = 2**53
 POINTS = 1200  # of one line; a chart is hardly wider than that in pixels
 WIDTH, HEIGHT = 600, 160  # the coordinates of the drawn lines
 Line = dict[str, Any]
@@ -14,27 +16,47 @@ Line = dict[str, Any]
 
 def tags_of(run: Run) -> list[str]:
     """What was measured, the losses first."""
-    tags = run.metrics.present().values_list("tag", flat=True).distinct().order_by("tag")
-    return sorted(tags, key=lambda tag: ("loss" not in tag, tag))
+    return sorted(spans(run), key=lambda tag: ("loss" not in tag, tag))
 
 
 def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
     """One line a tag: `{"tag", "steps": [...], "values": [...], "times": [...]}`, without tags that have no value."""
-    found = [{"tag": tag, **curve(run, tag, points)[0]} for tag in tags]
-    return [line for line in found if line["steps"]]
+    found = curves(run, tags, points)
+    return [{"tag": tag, **found[tag]} for tag in tags if tag in found]
 
 
-def curve(run: Run, tag: str, points: int) -> tuple[dict[str, list[Any]], int]:
-    """One metric as `{"steps", "values", "times"}`, thinned to so many points, and how many it has in all."""
-    rows = run.metrics.present().filter(tag=tag).order_by("step", "attempt").values_list("step", "value", "time")
-    total = rows.count()
-    kept = thin((Point(*row) for row in rows.iterator(chunk_size=5000)), total, points)
-    columns: dict[str, list[Any]] = {
-        "steps": [point.step for point in kept],
-        "values": [point.value for point in kept],
-        "times": [point.time for point in kept],
+def curves(
+    run: Run, tags: list[str], points: int, first: int = 0, last: int = MOST_STEPS, old: bool = False
+) -> dict[str, dict[str, Any]]:
+    """By tag, `{"steps", "values", "times"}` thinned to so many points, and `total`: how many there are in all.
+
+    Where values were left out, `means` is a curve of its own. `first` and `last` are the steps to show; `old` asks for
+    what was trained again since.
+    """
+    known = spans(run)
+    shown = [known[tag] for tag in tags if tag in known]
+    if not shown:
+        return {}
+    first = max(first, min(span[0] for span in shown))
+    last = min(last, max(span[1] for span in shown))
+    if last < first:
+        return {}
+    found = (old_values if old else thinned)(run, tags, first, last, points)
+    return {tag: _as_columns(thinner) for tag, thinner in found.items()}
+
+
+def _as_columns(thinner: Thinner) -> dict[str, Any]:
+    columns = {**_columns(thinner.points()), "total": thinner.count}
+    means = thinner.means()
+    return {**columns, "means": _columns(means)} if means else columns
+
+
+def _columns(points: list[Point]) -> dict[str, list[Any]]:
+    return {
+        "steps": [point.step for point in points],
+        "values": [point.value for point in points],
+        "times": [point.time for point in points],
     }
-    return columns, total
 
 
 def drawing(drawn: list[Line]) -> dict[str, Any] | None:
@@ -51,7 +73,7 @@ def drawing(drawn: list[Line]) -> dict[str, Any] | None:
         "last": last,
         "width": WIDTH,
         "height": HEIGHT,
-        "lines": [{"tag": line["tag"], "points": _points(line, (first, last), (low, high))} for line in drawn],
+        "lines": [{**line, "points": _points(line, (first, last), (low, high))} for line in drawn],
     }
 
 

@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from training.live import Client, ReadState, Topic
+from training.live import Client, ReadState, Topic, live_message
 
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 2.0  # how often the way through the channel layer is tried
 ANSWER_SECONDS = 1.0  # how long an answer may take
-POLL_SECONDS = 10.0  # how often the database is asked whether a message was lost without a trace
+POLL_SECONDS = 3.0  # how often the database is asked whether a message was lost, or a worker is silent
 
 
 class Hub:
@@ -37,6 +37,7 @@ class Hub:
         self._own_group = f"hub.{uuid.uuid4().hex}"
         self._opened = asyncio.Event()
         self._probes: dict[str, asyncio.Future[None]] = {}
+        self._is_live = True
 
     @classmethod
     def of_this_process(cls) -> Hub:
@@ -56,6 +57,8 @@ class Hub:
             topic = self._topics[group] = Topic(read_state)
             self._joining[group] = asyncio.create_task(self._subscribe(group))
         topic.clients.add(client)
+        if not self._is_live:
+            client.tell("live", live_message(False))
         await asyncio.wait([self._joining[group]], timeout=2 * ANSWER_SECONDS)
 
     async def leave(self, group: str, client: Client) -> None:
@@ -96,11 +99,20 @@ class Hub:
     async def _bring_back(self) -> None:
         """Tell clients what the database says until the channel layer is back, and then the whole state once more."""
         self._opened.clear()
+        self._tell_whether_live(False)
         while not await self._done(self._layer.flush()) or not await self._open():
             await self._poll()
             await asyncio.sleep(PROBE_SECONDS)
         for topic in list(self._topics.values()):
             await topic.tell_anew()
+        self._tell_whether_live(True)
+
+    def _tell_whether_live(self, is_live: bool) -> None:
+        """Clients that are told nothing by themselves for a while have to ask."""
+        if is_live != self._is_live:
+            self._is_live = is_live
+            for topic in self._topics.values():
+                topic.push("live", live_message(is_live))
 
     async def _open(self) -> bool:
         """Join the channel layer for every group that is watched; say whether that worked."""
@@ -133,11 +145,11 @@ class Hub:
     async def _poll_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self._poll()
+            self._tell_whether_live(await self._poll())
 
-    async def _poll(self) -> None:
-        for topic in list(self._topics.values()):
-            await topic.poll()
+    async def _poll(self) -> bool:
+        """Tell what no message has told; False where the database does not answer."""
+        return all([await topic.poll() for topic in list(self._topics.values())])
 
     async def _echoes(self, group: str) -> bool:
         """Whether a message to the group comes back to this hub."""

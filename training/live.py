@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,11 @@ STATES = {"training_state", "sample_default_progress", "sample_custom_progress"}
 STATES_PER_SECOND = 20  # to each client
 MOST_WAITING = 500  # news for one client; whoever lags further behind is told the whole state instead
 ReadState = Callable[[str], Awaitable[str]]  # from a message's type to the message about the present state
+
+
+def live_message(is_live: bool) -> str:
+    """Whether all news arrive by themselves; while they do not, only the run's state is told every few seconds."""
+    return json.dumps({"type": "live", "data": {"is_live": is_live}})
 
 
 class Client:
@@ -88,11 +94,12 @@ class Topic:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def poll(self) -> None:
-        """Tell all clients the state in the database, unless a message has told them already."""
+    async def poll(self) -> bool:
+        """Tell all clients the state in the database, unless a message has told them; False where it is away."""
         text = await self._present("training_state")
         if text and text != self._newest:
             self.push("training_state", text)
+        return bool(text)
 
     async def tell_anew(self) -> None:
         """Tell all clients the whole state, read once: messages may have been lost."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 TAIL_BYTES = 100_000
+BEFORE = 1000  # bytes that are shown of what came before a line that was looked for
+# What turns colours on and off or moves the cursor in a terminal, and has no place on a page (ECMA-48, section 5.4).
+CONTROLS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,61 @@ class Tail:
     text: str
     offset: int
     cut: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whole lines from the middle of a log: from byte `begin` to byte `end` of `size`.
+
+    Where a line was looked for, it is `line`; `before` and `text` are what is around it.
+    """
+
+    text: str
+    begin: int
+    end: int
+    size: int
+    before: str = ""
+    line: str = ""
+
+    @property
+    def earlier(self) -> int | None:
+        """Where the window before this one begins; None at the beginning."""
+        return max(0, self.begin - TAIL_BYTES) if self.begin else None
+
+    @property
+    def later(self) -> int | None:
+        return self.end if self.end < self.size else None
+
+
+def window(path: Path, at: int, size: int = TAIL_BYTES) -> Window | None:
+    """About `size` bytes from the line on in which byte `at` lies, or None where there is no log."""
+    try:
+        with path.open("rb") as file:
+            whole = file.seek(0, 2)
+            at = max(0, min(at, whole))
+            begin = max(0, at - size)
+            file.seek(begin)
+            before = file.read(at - begin)
+            begin += before.rfind(b"\n") + 1
+            file.seek(begin)
+            content = file.read(size) + file.readline(size)
+    except FileNotFoundError:
+        return None
+    return Window(fold(content.decode(errors="replace")), begin, begin + len(content), whole)
+
+
+def around(path: Path, at: int) -> Window | None:
+    """The window that begins with the line in which byte `at` lies, with some lines before it."""
+    found = window(path, at)
+    if found is None:
+        return None
+    line, end, text = found.text.partition("\n")
+    begin = max(0, found.begin - BEFORE)
+    with path.open("rb") as file:
+        file.seek(begin)
+        before = file.read(found.begin - begin)
+    whole = before if begin == 0 else before.partition(b"\n")[2]
+    return replace(found, before=fold(whole.decode(errors="replace")), line=line + end, text=text)
 
 
 def tail(path: Path, size: int = TAIL_BYTES) -> Tail | None:
@@ -33,6 +92,6 @@ def tail(path: Path, size: int = TAIL_BYTES) -> Tail | None:
 
 
 def fold(text: str) -> str:
-    """What a terminal would show: of a line that was written over with carriage returns, the last writing."""
-    lines = text.replace("\r\n", "\n").split("\n")
+    """What a terminal would show, without colours: of a line that was written over, the last writing."""
+    lines = CONTROLS.sub("", text).replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

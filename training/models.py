@@ -1,26 +1,73 @@
-"""Runs, and what happened to them."""
+"""Runs; and, for Django to find them, all that belongs to one."""
 
 from __future__ import annotations
 
-import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
-from django.utils.timezone import now
+from django.utils.functional import cached_property
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from engine.interface.files import remove
 from presets.models import Preset, PresetVersion
+from training.artifacts import Artifact
+from training.commands import RunCommand
+from training.endings import Ending, ending_of
+from training.events import RunEvent as RunEvent
+from training.metrics import Metric as Metric
+from training.metrics import MetricSummary as MetricSummary
+from training.pace import Pace
+from training.retention import RetentionPolicy as RetentionPolicy
+from training.summaries import RunSummary
+from training.time_left import seconds_left
+
+METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
 
 
 class RunQuerySet(models.QuerySet["Run"]):
     def queued(self) -> RunQuerySet:
-        """Those that wait, in the order in which they start."""
-        return self.filter(status=Run.Status.QUEUED).order_by("-priority", "queued_at")
+        """Those that wait, in the order in which they start: as somebody moved them, the others behind those."""
+        order = ("-priority", F("place").asc(nulls_last=True), "queued_at")
+        return self.filter(status=Run.Status.QUEUED).order_by(*order)
+
+    def ready(self) -> RunQuerySet:
+        """Those that wait for nothing but a worker: not held, their time come, and the run before them through.
+
+        One that was queued in the future was so before the clock was set back, which must not hold it up.
+        """
+        present = now()
+        on_time = Q(start_after=None) | Q(start_after__lte=present) | Q(queued_at__gt=present)
+        return self.queued().filter(on_time, self.nothing_before(), held_at=None)
+
+    @staticmethod
+    def nothing_before() -> Q:
+        """Whether the run that one starts after has come to what is waited for, or there is none."""
+        ended = Q(after_end=Run.AfterEnd.ENDED, after_run__status__in=Run.ENDED)
+        return Q(after_run=None) | Q(after_run__status=Run.Status.FINISHED) | ended
+
+    def lost(self) -> RunQuerySet:
+        """Those whose worker vanished and which nobody has continued since."""
+        return self.filter(status=Run.Status.INTERRUPTED, error_reason="lost_worker")
+
+    @transaction.atomic
+    def claim(self, candidate: Run, **changes: Any) -> Run | None:
+        """Move one of those that are ready to starting; None where it is ready no more.
+
+        It is looked at again under a lock: it may have been held, planned or claimed since the list was read.
+        """
+        locked = self.ready().select_for_update(skip_locked=True, of=("self",)).filter(pk=candidate.pk)
+        run = locked.first()
+        claimed = run is not None and run.move_to(Run.Status.STARTING, attempt=run.attempt + 1, **changes)
+        return run if claimed else None
 
     def active(self) -> RunQuerySet:
         """Those with a process, or about to have one, newest first."""
@@ -36,6 +83,11 @@ class RunQuerySet(models.QuerySet["Run"]):
     def newest_first(self) -> RunQuerySet:
         return self.order_by("-created_at")
 
+    def with_favourites_of(self, user: Any) -> RunQuerySet:
+        """With `is_favourite`: whether it is one of this user's."""
+        mine = Run.favourite_of.through.objects.filter(run=OuterRef("pk"), user_id=user.pk)
+        return self.annotate(is_favourite=Exists(mine))
+
     def current(self) -> Run | None:
         """The run that a single-trainer client means: the newest running, else newest queued, else last ended.
 
@@ -45,24 +97,34 @@ class RunQuerySet(models.QuerySet["Run"]):
             self.active().filter(Q(source="") | Q(attempt__gt=1)).first()
             or self.active().first()
             or self.filter(status=Run.Status.QUEUED).order_by("-queued_at").first()
+            or self.active().first()  # a worker may have claimed the queued one since it was asked for as active
             or self.ended().order_by("-ended_at", "-created_at").first()
         )
+
+
+def default_retries() -> int:
+    """How often a run goes on by itself, unless it says otherwise."""
+    return settings.RETRIES
 
 
 class Run(models.Model):
     """One training: its frozen config, where it stands, and how it ended."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued", "queued"
-        STARTING = "starting", "starting"
-        RUNNING = "running", "running"
-        PAUSED = "paused", "paused"
-        STOPPING = "stopping", "stopping"
-        FINISHED = "finished", "finished"
-        STOPPED = "stopped", "stopped"
-        FAILED = "failed", "failed"
-        INTERRUPTED = "interrupted", "interrupted"
-        CANCELLED = "cancelled", "cancelled"
+        QUEUED = "queued", gettext_lazy("queued")
+        STARTING = "starting", gettext_lazy("starting")
+        RUNNING = "running", gettext_lazy("running")
+        PAUSED = "paused", gettext_lazy("paused")
+        STOPPING = "stopping", gettext_lazy("stopping")
+        FINISHED = "finished", gettext_lazy("finished")
+        STOPPED = "stopped", gettext_lazy("stopped")
+        FAILED = "failed", gettext_lazy("failed")
+        INTERRUPTED = "interrupted", gettext_lazy("interrupted")
+        CANCELLED = "cancelled", gettext_lazy("cancelled")
+
+    class AfterEnd(models.TextChoices):
+        FINISHED = "finished", gettext_lazy("has finished")
+        ENDED = "ended", gettext_lazy("has ended, however")
 
     ACTIVE = (Status.STARTING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
     ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.INTERRUPTED, Status.CANCELLED)
@@ -80,6 +142,7 @@ class Run(models.Model):
     )
     notes = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
+    favourite_of = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="favourite_runs")
     priority = models.IntegerField(default=0, help_text="Higher starts sooner.")
 
     status = models.CharField(max_length=12, choices=Status, default=Status.QUEUED, db_index=True)
@@ -87,17 +150,29 @@ class Run(models.Model):
     phase = models.CharField(max_length=12, blank=True)
     status_changed_at = models.DateTimeField(default=now)
     error = models.TextField(blank=True, help_text="Why it failed: one sentence.")
-    error_reason = models.CharField(max_length=30, blank=True)
+    error_reason = models.CharField(max_length=30, blank=True, help_text="A key of training.endings.ENDINGS.")
     traceback = models.TextField(blank=True)
+    log_tail = models.TextField(blank=True, help_text="The last lines of its log, where it did not end well.")
 
     worker = models.ForeignKey("system.Worker", null=True, on_delete=models.SET_NULL, related_name="runs")
     attempt = models.PositiveIntegerField(default=0, help_text="Goes up with every start.")
+    data_folder = models.CharField(max_length=32, blank=True, help_text="Which data folder its files lie in.")
     resume_from = models.CharField(
         max_length=1000, blank=True, help_text="The backup that the next attempt starts from."
     )
-    retries_left = models.PositiveIntegerField(
-        default=1, help_text="How often it is resumed by itself when it was interrupted."
+    weights_from = models.CharField(
+        max_length=1000, blank=True, help_text="The backup of another run whose weights it begins with, at step 0."
     )
+    retries = models.PositiveSmallIntegerField(
+        default=default_retries, help_text="How often it goes on by itself before it has made progress again."
+    )
+    retries_left = models.PositiveIntegerField(default=default_retries)
+    start_after = models.DateTimeField(null=True, help_text="It waits until then, by a wish or to go on by itself.")
+    place = models.PositiveIntegerField(null=True, help_text="In the queue among those of its priority, once moved.")
+    held_at = models.DateTimeField(null=True, help_text="Since when somebody holds it in the queue.")
+    held_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    after_run = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="followers")
+    after_end = models.CharField(max_length=10, choices=AfterEnd, default=AfterEnd.FINISHED)
     journal_offset = models.PositiveBigIntegerField(
         default=0, help_text="Bytes of this attempt's journal that are in the database."
     )
@@ -112,6 +187,10 @@ class Run(models.Model):
     loss = models.FloatField(null=True)
     smooth_loss = models.FloatField(null=True)
     steps_per_second = models.FloatField(null=True)
+    seconds_per_step = models.FloatField(null=True, help_text="Of training alone.")
+    times = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase that comes between steps.")
+    since_step = models.JSONField(default=list, blank=True, help_text="Those that came since the last step.")
+    busy_until = models.DateTimeField(null=True, help_text="When the present phase, if it is none of steps, is over.")
     memory_estimate = models.JSONField(default=dict, blank=True, help_text="Of the preflight: bytes, with their parts.")
     memory_peak = models.PositiveBigIntegerField(null=True, help_text="Bytes on the training device, as measured.")
 
@@ -128,6 +207,12 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Keep beside it what the table of runs searches."""
+        with transaction.atomic():
+            super().save(*args, **options)
+            RunSummary.objects.describe(self)
 
     def get_absolute_url(self) -> str:
         return reverse("run", args=[self.pk])
@@ -175,10 +260,13 @@ class Run(models.Model):
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds until the last step at the present speed; None while that is not known."""
-        if not (self.is_active and self.steps_per_second and self.total_steps):
-            return None
-        return max(0, self.total_steps - self.global_step) / self.steps_per_second
+        """Seconds until it is through, samples and backups on the way included; None while that is not known."""
+        return seconds_left(self)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """For whoever reads its journal."""
+        return Pace.of(self)
 
     @property
     def memory_expected(self) -> int:
@@ -193,27 +281,106 @@ class Run(models.Model):
             return None
         return self.memory_expected / self.memory_peak - 1
 
+    @property
+    def ending(self) -> Ending | None:
+        """What there is to say of how it ended; None where it came to its end, or has not ended."""
+        return ending_of(self.error_reason)
+
+    @property
+    def killed_after(self) -> datetime | None:
+        """When a run that is to stop is killed, unless it has stopped by then."""
+        if self.status != self.Status.STOPPING:
+            return None
+        stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
+        asked = stops.order_by("requested_at").values_list("requested_at", flat=True).first()
+        return asked + timedelta(seconds=settings.STOP_GRACE_SECONDS) if asked else None
+
+    @property
+    def goes_on_from(self) -> Artifact | None:
+        """The backup from which its next attempt starts, or its present one started."""
+        return self.artifacts.filter(path=self.resume_from).first() if self.resume_from else None
+
+    @property
+    def comes_after_it(self) -> bool:
+        """Whether the run that it starts after has come to what is waited for; as `nothing_before` asks it."""
+        before = self.after_run
+        if before is None or before.status == self.Status.FINISHED:
+            return True
+        return self.after_end == self.AfterEnd.ENDED and before.is_ended
+
+    @property
+    def waits_to_go_on(self) -> bool:
+        """Whether it goes on by itself, later."""
+        waits = self.status == self.Status.QUEUED and self.attempt > 0
+        return waits and self.start_after is not None and self.start_after > now()
+
+    @property
+    def stale(self) -> str:
+        """Why what is told of it may be out of date, or nothing trains, as a sentence; empty where all is well."""
+        if not self.is_active or self.is_watched or self.worker is None:
+            return ""
+        if not self.worker.is_alive:
+            since = {"name": self.worker.name, "time": f"{localtime(self.worker.heartbeat_at):%H:%M:%S}"}
+            return (
+                _("No word from the worker %(name)s since %(time)s: training may well go on, and is caught up later.")
+                % since
+            )
+        if pid := self.worker.resources.get("suspended"):
+            return _("Its process is suspended, so nothing trains: let it go on with kill -CONT %(pid)s.") % {
+                "pid": pid
+            }
+        return ""
+
     def progress(self) -> dict[str, int]:
         """OneTrainer's TrainProgress."""
         return {name: getattr(self, name) for name in ("epoch", "epoch_step", "epoch_sample", "global_step")}
 
     def backups(self) -> Iterator[Artifact]:
-        """The backups that are still there, newest first."""
-        backups = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None).order_by("-created_at")
+        """The backups that are still there, newest first, whatever the clock did meanwhile."""
+        there = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
+        backups = there.order_by("-attempt", "-sequence")
         return (backup for backup in backups if backup.exists)
 
     def newest_backup(self) -> Artifact | None:
         return next(self.backups(), None)
 
-    def delete_with_files(self) -> None:
-        """Remove the run's rows, then its folder: a kill in between leaves only a folder that nobody names."""
+    @property
+    def is_lost(self) -> bool:
+        return self.status == self.Status.INTERRUPTED and self.error_reason == "lost_worker"
+
+    def take_up_again(self, detail: str, **changes: Any) -> bool:
+        """Make a run active again whose worker was given up for lost, in the same attempt; a stop still counts."""
+        stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
+        status = self.Status.STOPPING if stops.exists() else self.Status.RUNNING
+        cleared = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
+        return self.is_lost and self.move_to(status, detail=detail, **cleared, **changes)
+
+    def close_commands(self, done: str, expired: str) -> list[RunCommand]:
+        """End what nobody will obey any more, and return it: a stop is done, whatever else was asked has expired."""
+        closed = list(self.commands.filter(status__in=RunCommand.OPEN))
+        for command in closed:
+            if command.kind == "stop":
+                command.close(RunCommand.Status.DONE, done)
+            else:
+                command.close(RunCommand.Status.EXPIRED, expired)
+        return closed
+
+    def delete_with_files(self, beat: Callable[[], object] = lambda: None) -> None:
+        """Remove the run's rows, then its folder: a kill in between leaves only a folder that nobody names.
+
+        Its metrics go first, a stretch at a time: nobody else could write while millions of rows go at once. `beat`
+        is called in between.
+        """
         folder = self.folder
+        while Metric.objects.filter(pk__in=self.metrics.order_by().values("pk")[:METRICS_AT_ONCE]).delete()[0]:
+            beat()
         self.delete()
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove(folder)
 
     def move_to(self, new_status: str, by: Any = None, detail: str = "", **changes: Any) -> bool:
         """Change status and note it in the timeline, unless another process changed it first.
+
+        A reason and a log's last lines stay readable there when a later attempt has its own.
 
         The conditional UPDATE is the lock: of two rivals, one sees a row change. The attempt is part of the
         condition, so that a stale attempt cannot move its successor.
@@ -221,7 +388,9 @@ class Run(models.Model):
         changes |= {"status": new_status, "status_changed_at": now()}
         if new_status in self.ENDED:
             changes.setdefault("ended_at", now())
-        before = self.status
+        if new_status == self.Status.QUEUED:
+            changes |= {"status_text": "", "phase": ""}  # those of its last attempt
+        before, old_config = self.status, self.config
         with transaction.atomic():
             mine = Run.objects.filter(pk=self.pk, status=before, attempt=self.attempt)
             moved = mine.update(**changes) == 1
@@ -229,146 +398,17 @@ class Run(models.Model):
                 self.events.create(
                     attempt=changes.get("attempt", self.attempt),
                     kind="status_changed",
-                    data={"from": before, "to": new_status, "detail": detail},
+                    data={"from": before, "to": new_status, "detail": detail, **_kept(changes, old_config)},
                     user=by,
                 )
         self.refresh_from_db()
         return moved
 
 
-class RunCommand(models.Model):
-    """A click or call that a run shall obey; a row first, so that it is never lost."""
-
-    class Status(models.TextChoices):
-        REQUESTED = "requested", "requested"
-        DELIVERED = "delivered", "delivered"
-        DONE = "done", "done"
-        REFUSED = "refused", "refused"
-        EXPIRED = "expired", "expired"
-
-    OPEN = (Status.REQUESTED, Status.DELIVERED)
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="commands")
-    attempt = models.PositiveIntegerField()
-    kind = models.CharField(max_length=20)
-    arguments = models.JSONField(default=dict)
-    status = models.CharField(max_length=10, choices=Status, default=Status.REQUESTED)
-    detail = models.TextField(blank=True, help_text="What became of it.")
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    requested_at = models.DateTimeField(default=now)
-    delivered_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["requested_at"]
-        indexes = [models.Index(fields=["run", "status"])]
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.status})"
-
-
-class RunEvent(models.Model):
-    """One line of a run's timeline: a status change, a warning, an artifact, a failure."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
-    attempt = models.PositiveIntegerField(default=0)
-    sequence = models.PositiveBigIntegerField(null=True, help_text="The journal's number, where the engine said it.")
-    kind = models.CharField(max_length=30)
-    data = models.JSONField(default=dict)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    at = models.DateTimeField(default=now)
-
-    class Meta:
-        ordering = ["at", "pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["run", "attempt", "sequence"],
-                condition=Q(sequence__isnull=False),
-                name="one_row_per_journal_event",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} at {self.at:%H:%M:%S}"
-
-
-class MetricQuerySet(models.QuerySet["Metric"]):
-    def present(self) -> MetricQuerySet:
-        """Without what a resumed attempt has trained again."""
-        return self.filter(superseded=False)
-
-
-class Metric(models.Model):
-    """One scalar of one step."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metrics", db_index=False)
-    attempt = models.PositiveIntegerField()
-    tag = models.CharField(max_length=100)
-    step = models.PositiveBigIntegerField()
-    value = models.FloatField()
-    time = models.FloatField(help_text="Seconds since the epoch.")
-    superseded = models.BooleanField(default=False)
-
-    objects = MetricQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["run", "tag", "step", "attempt"], name="one_value_per_tag_and_step")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.tag}@{self.step} = {self.value}"
-
-
-class Artifact(models.Model):
-    """A backup, a saved model or the final model."""
-
-    class Kind(models.TextChoices):
-        BACKUP = "backup", "backup"
-        SAVE = "save", "save"
-        MODEL = "model", "final model"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifacts")
-    attempt = models.PositiveIntegerField()
-    sequence = models.PositiveBigIntegerField()
-    kind = models.CharField(max_length=10, choices=Kind)
-    path = models.CharField(max_length=1000)
-    size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
-    sha256 = models.CharField(max_length=64, blank=True, help_text="Of a single file.")
-    global_step = models.PositiveBigIntegerField(default=0)
-    epoch = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=now)
-    deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its file was removed, by retention or by hand."
-    )
-
-    class Meta:
-        ordering = ["created_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["run", "attempt", "sequence"], name="one_artifact_per_journal_event")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} at step {self.global_step}"
-
-    @property
-    def exists(self) -> bool:
-        return self.deleted_at is None and Path(self.path).exists()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the API and the WebSocket show it."""
-        return {
-            "id": str(self.pk),
-            "run_id": str(self.run_id),
-            "kind": self.kind,
-            "path": self.path,
-            "size": self.size,
-            "sha256": self.sha256,
-            "global_step": self.global_step,
-            "epoch": self.epoch,
-            "attempt": self.attempt,
-            "created_at": self.created_at,
-            "exists": self.exists,
-        }
+def _kept(changes: dict[str, Any], old_config: dict[str, Any]) -> dict[str, Any]:
+    """What a later attempt would hide: of the config, the settings that are replaced."""
+    replaced = {
+        name: old_config.get(name) for name, value in changes.get("config", {}).items() if value != old_config.get(name)
+    }
+    kept = {"reason": changes.get("error_reason"), "log": changes.get("log_tail"), "config_before": replaced}
+    return {name: value for name, value in kept.items() if value}

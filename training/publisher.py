@@ -21,6 +21,7 @@ from training.models import Run, RunCommand
 
 logger = logging.getLogger(__name__)
 ALL_RUNS = "runs"
+PATIENCE = 3.0  # seconds for one batch; a Redis that is frozen must not hold up a click
 MOST_WAITING = 2000  # messages; more means that the channel layer is away, and the oldest are of no use any more
 
 Message = tuple[str, str]
@@ -79,10 +80,12 @@ async def send_all(messages: list[Message]) -> bool:
     """Hand the messages to the channel layer; say whether it took them. A run never fails for want of an audience."""
     layer = get_channel_layer()
     try:
-        for group, text in messages:
-            await layer.group_send(group, {"type": "push", "group": group, "text": text})
+        async with asyncio.timeout(PATIENCE):
+            for group, text in messages:
+                await layer.group_send(group, {"type": "push", "group": group, "text": text})
     except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
-        logger.warning("The channel layer is away, so pages fall back to polling: %s", error)
+        why = str(error) or type(error).__name__
+        logger.warning("The channel layer is away, so pages fall back to polling: %s", why)
         return False
     return True
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from presets.errors import BadInput
-from presets.serializers import ChangeSerializer, ConfigField, SuccessSerializer
+from presets.serializers import ChangeSerializer, ConfigField, LeftOutSerializer, SuccessSerializer
+from training.endings import ENDINGS, how_it_ended
 from training.models import Artifact, Run, RunCommand, RunEvent
+from training.summaries import SavedView
+
+RETRIES = "How often it goes on by itself after a kill, a crash or a power cut; counted anew after each new backup."
+KILLED = "When a run that is to stop is killed, unless it has stopped by then; null where none was asked to."
+GOES_ON = "When it goes on by itself; null where it does not wait for that."
+
+WAITS = "Why it would wait in the queue though a worker were free, in one sentence; empty where it would not."
+STALE = "Why this may not be how it stands just now, such as a silent worker; empty where all is well."
 
 
 class ProgressSerializer(serializers.Serializer):
@@ -32,6 +42,8 @@ class StatusSerializer(TrainingProgressSerializer):
     run_id = serializers.UUIDField(allow_null=True)
     run_name = serializers.CharField(allow_null=True)
     run_status = serializers.CharField(allow_null=True)
+    stale = serializers.CharField(allow_blank=True, required=False, help_text=STALE)
+    waits_for = serializers.CharField(allow_blank=True, required=False, help_text=WAITS)
     phase = serializers.CharField(allow_blank=True, required=False)
     attempt = serializers.IntegerField(required=False)
     loss = serializers.FloatField(allow_null=True, required=False)
@@ -41,6 +53,11 @@ class StatusSerializer(TrainingProgressSerializer):
     queue_length = serializers.IntegerField()
     started_at = serializers.DateTimeField(allow_null=True, required=False)
     ended_at = serializers.DateTimeField(allow_null=True, required=False)
+    error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_null=True, required=False)
+    ending = serializers.CharField(allow_null=True, required=False, help_text="How it ended, in one sentence.")
+    cure = serializers.CharField(allow_null=True, required=False, help_text="What to do about that.")
+    killed_after = serializers.DateTimeField(allow_null=True, required=False, help_text=KILLED)
+    start_after = serializers.DateTimeField(allow_null=True, required=False, help_text=GOES_ON)
 
 
 class StartSerializer(serializers.Serializer):
@@ -55,13 +72,13 @@ class StartSerializer(serializers.Serializer):
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "config_path" in data and "config_dict" in data:
-            raise BadInput("Send either config_path or config_dict, not both.")
+            raise BadInput(_("Send either config_path or config_dict, not both."))
         if not data.keys() & {"config_path", "config_dict", "preset"}:
-            raise BadInput("Say what to train: send config_path, config_dict or preset.")
+            raise BadInput(_("Say what to train: send config_path, config_dict or preset."))
         return data
 
 
-class StartedSerializer(SuccessSerializer):
+class StartedSerializer(LeftOutSerializer, SuccessSerializer):
     run_id = serializers.UUIDField()
 
 
@@ -82,6 +99,10 @@ class RunSerializer(serializers.ModelSerializer):
     total_steps = serializers.IntegerField(read_only=True)
     fraction_done = serializers.FloatField(read_only=True)
     eta_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    stale = serializers.CharField(read_only=True, help_text=STALE)
+    favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
+    error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_blank=True, read_only=True)
+    cure = serializers.SerializerMethodField(help_text="What to do about how it ended.")
 
     class Meta:
         model = Run
@@ -94,10 +115,12 @@ class RunSerializer(serializers.ModelSerializer):
             "phase",
             "error",
             "error_reason",
+            "cure",
             "owner",
             "preset",
             "parent",
             "tags",
+            "favourite",
             "priority",
             "worker",
             "attempt",
@@ -110,6 +133,7 @@ class RunSerializer(serializers.ModelSerializer):
             "smooth_loss",
             "steps_per_second",
             "eta_seconds",
+            "stale",
             "created_at",
             "queued_at",
             "started_at",
@@ -121,17 +145,24 @@ class RunSerializer(serializers.ModelSerializer):
     def get_preset(self, run: Run) -> Any:
         return RunPresetSerializer(run).data if run.preset else None
 
+    def get_cure(self, run: Run) -> str:
+        return str(run.ending.cure) if run.ending else ""
+
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, run: Run) -> dict[str, int]:
         return run.progress()
 
 
-class RunDetailSerializer(RunSerializer):
+class RunDetailSerializer(LeftOutSerializer, RunSerializer):
     """A run with all that is short enough."""
 
     is_watched = serializers.BooleanField(
         read_only=True, help_text="Whether it trains outside of this site, which follows it and cannot steer it."
     )
+
+    ending = serializers.SerializerMethodField(help_text="How it ended, in one sentence.")
+    killed_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=KILLED)
+    start_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=GOES_ON)
 
     class Meta(RunSerializer.Meta):
         fields = (
@@ -139,14 +170,24 @@ class RunDetailSerializer(RunSerializer):
             "source",
             "is_watched",
             "notes",
+            "ending",
             "traceback",
+            "log_tail",
             "resume_from",
+            "weights_from",
+            "retries",
             "retries_left",
+            "killed_after",
+            "start_after",
+            "warnings",
             "status_changed_at",
             "memory_estimate",
             "memory_peak",
         )
         read_only_fields = fields
+
+    def get_ending(self, run: Run) -> str:
+        return how_it_ended(run)
 
 
 class CommandSerializer(serializers.ModelSerializer):
@@ -189,12 +230,17 @@ class RunChangeSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=200, required=False)
     notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
     tags = TagsField(required=False)
+    favourite = serializers.BooleanField(required=False, help_text="Of whoever asks.")
     priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False, help_text="Higher is sooner.")
+    retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         unknown = set(self.initial_data) - set(self.fields)
         if unknown:
-            raise BadInput(f"Only {', '.join(self.fields)} can be changed, not {', '.join(sorted(unknown))[:200]}.")
+            raise BadInput(
+                _("Only %(fields)s can be changed, not %(unknown)s.")
+                % {"fields": ", ".join(self.fields), "unknown": ", ".join(sorted(unknown))[:200]}
+            )
         return data
 
 
@@ -205,6 +251,7 @@ class NewRunSerializer(StartSerializer):
     notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
     tags = TagsField(required=False)
     priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False)
+    retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "config" in data:
@@ -212,8 +259,24 @@ class NewRunSerializer(StartSerializer):
         return super().validate(data)
 
 
+class StopSerializer(serializers.Serializer):
+    now = serializers.BooleanField(
+        default=False, help_text="Kill its process at once; what it did since its last backup is lost."
+    )
+
+
 class ResumeSerializer(serializers.Serializer):
     backup = serializers.UUIDField(required=False, help_text="An artifact's id; the newest whole backup without it.")
+    epochs = serializers.IntegerField(
+        required=False, min_value=1, help_text="How many it shall have in all; needed where all of them are trained."
+    )
+
+
+class RestartSerializer(serializers.Serializer):
+    weights = serializers.UUIDField(
+        required=False,
+        help_text="An artifact's id: the new run begins with its weights, at step 0. From the base model without it.",
+    )
 
 
 class DuplicateSerializer(serializers.Serializer):
@@ -248,23 +311,73 @@ class ArtifactSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(Artifact.Kind.choices)
     path = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes.")
-    sha256 = serializers.CharField(allow_blank=True, help_text="Of a single file.")
+    sha256 = serializers.CharField(allow_blank=True, help_text="Of the file, or of a folder's manifest.json.")
     global_step = serializers.IntegerField()
     epoch = serializers.IntegerField()
     attempt = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     exists = serializers.BooleanField()
+    is_damaged = serializers.BooleanField(help_text="Whether an attempt to continue from it has failed.")
+    pinned = serializers.BooleanField(help_text="Whether it is kept whatever the policies say.")
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="When its files were removed.")
+    deleted_why = serializers.CharField(allow_blank=True)
     url = serializers.CharField()
 
     def to_representation(self, artifact: Artifact) -> dict[str, Any]:
         return {**artifact.to_dict(), "url": f"/api/runs/{artifact.run_id}/artifacts/{artifact.pk}/file"}
 
 
-class SeriesSerializer(serializers.Serializer):
+class ArtifactChangeSerializer(serializers.Serializer):
+    pinned = serializers.BooleanField(help_text="Whether neither policy nor clean-up may remove it.")
+
+
+class NewestSerializer(serializers.Serializer):
+    keep = serializers.IntegerField(
+        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="The newest so many; null keeps all."
+    )
+
+
+class RuleSerializer(NewestSerializer):
+    every = serializers.IntegerField(
+        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="Every so manieth of the others too."
+    )
+
+
+class RetentionSerializer(serializers.Serializer):
+    backups = RuleSerializer(required=False)
+    saves = RuleSerializer(required=False)
+    samples = RuleSerializer(required=False, help_text="Counted in steps at which the run's own prompts were drawn.")
+    custom_samples = NewestSerializer(required=False, help_text="Single ones that were asked for by hand.")
+
+
+class SavedViewSerializer(serializers.ModelSerializer):
+    name = serializers.CharField(max_length=60)
+    query = serializers.CharField(
+        max_length=2000,
+        allow_blank=True,
+        default="",
+        help_text="Filters and order as in the table's address, such as status=failed&sort=-loss.",
+    )
+    url = serializers.SerializerMethodField(help_text="The page that shows it.")
+
+    class Meta:
+        model = SavedView
+        fields = ("id", "name", "query", "url", "created_at")
+        read_only_fields = ("created_at",)
+
+    def get_url(self, view: SavedView) -> str:
+        return f"/runs/?{view.query}"
+
+
+class CurveSerializer(serializers.Serializer):
     steps = serializers.ListField(child=serializers.IntegerField())
     values = serializers.ListField(child=serializers.FloatField())
     times = serializers.ListField(child=serializers.FloatField(), help_text="Seconds since 1970.")
+
+
+class SeriesSerializer(CurveSerializer):
     total = serializers.IntegerField(help_text="How many there are without thinning.")
+    means = CurveSerializer(required=False, help_text="Of each stretch of which only the extremes are told.")
 
 
 class MetricsSerializer(serializers.Serializer):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -14,13 +17,18 @@ from presets import configs
 from presets.errors import BadInput, NotFound, NotNow
 from presets.models import Preset, PresetVersion
 from presets.preflight import whole_check
-from training import publisher
+from training import publisher, removal
+from training.continuing import backup_to_continue, epochs_to_train, start_from
+from training.endings import how_it_ended
 from training.models import Artifact, Run, RunCommand
+from training.queueing import NOT_PLANNED, QueueVerbs, own_reason
+from training.refusals import refusal
+from training.summaries import RunSummary
 
 MAX_NAME = 200
 
 
-class TrainerService:
+class TrainerService(QueueVerbs):
     """What `user` does with runs. Where a run may be left out, the active one is meant."""
 
     def __init__(self, user: Any = None):
@@ -42,7 +50,7 @@ class TrainerService:
         """Freeze defaults, preset, config and overrides into a queued run; raises BadInput by field.
 
         `made_from` is the version of a preset that `config` already holds, to be remembered. `facts` are further
-        fields of the run: parent, priority, tags, notes.
+        fields of the run: parent, priority, tags, notes, retries.
         """
         preset = self._preset(preset)
         frozen, memory = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
@@ -59,16 +67,27 @@ class TrainerService:
             memory_estimate=memory,
             **facts,
         )
-        run.save(force_insert=True)
-        run.events.create(kind="created", data={"name": run.name}, user=self.user)
+        run.retries_left = run.retries
+        with self._place_in_queue():
+            run.save(force_insert=True)
+            run.events.create(kind="created", data={"name": run.name}, user=self.user)
         return run
 
     def start_training(self, config: dict[str, Any] | None = None, **options: Any) -> Run:
         """Queue a run (see `initialize_trainer`) and tell everybody."""
-        self._refuse_a_second()
+        self._refuse_a_second()  # at once, and not only after the check
         run = self.initialize_trainer(config, **options)
         publisher.announce(run)
         return run
+
+    @contextmanager
+    def _place_in_queue(self) -> Iterator[None]:
+        """A transaction that puts a run into the queue; where that is off, one start waits here for another's end."""
+        with transaction.atomic():
+            if not settings.QUEUE:
+                ContentType.objects.select_for_update().get(app_label="training", model="run")  # a row always there
+                self._refuse_a_second()
+            yield
 
     def _refuse_a_second(self) -> None:
         """Where the queue is off, a start has to wait until nothing trains."""
@@ -77,7 +96,7 @@ class TrainerService:
         if not settings.QUEUE and (run := own.first()):
             raise NotNow(
                 _("“%(name)s” is %(status)s and the queue is off: stop it, or wait until it has ended.")
-                % {"name": run.name, "status": run.status}
+                % {"name": run.name, "status": run.get_status_display()}
             )
 
     def _preset(self, preset: Preset | str | None) -> Preset | None:
@@ -106,19 +125,36 @@ class TrainerService:
 
     # -- steering ----------------------------------------------------------------------------------------------
 
-    def stop_training(self, run: Run | None = None) -> RunCommand | None:
-        """End the run with a backup and its model; one that only waits is cancelled (None is returned then)."""
+    def stop_training(self, run: Run | None = None, at_once: bool = False) -> RunCommand | None:
+        """End the run with a backup and its model; one that only waits is cancelled (None is returned then).
+
+        `at_once` kills its process instead: what it did since its last backup is lost.
+        """
         run = self._run(run)
         if run.status == Run.Status.QUEUED:
             self.cancel(run)
             return None
-        return self._request(run, "stop", {"final_model": True})
+        return self._request(run, "stop", {"now": True} if at_once else {"final_model": True})
 
     def cancel(self, run: Run) -> None:
         """Take a waiting run out of the queue."""
-        if run.status != Run.Status.QUEUED or not run.move_to(Run.Status.CANCELLED, by=self.user):
-            raise NotNow(_("Only a queued run can be cancelled: this one is %(status)s.") % {"status": run.status})
+        if run.status != Run.Status.QUEUED or not run.move_to(Run.Status.CANCELLED, by=self.user, **NOT_PLANNED):
+            raise NotNow(
+                _("Only a queued run can be cancelled: this one is %(status)s.") % {"status": run.get_status_display()}
+            )
         publisher.announce(run)
+
+    def start_now(self, run: Run) -> Run:
+        """Have a run that goes on by itself later go on as soon as a worker is free."""
+        waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, start_after__isnull=False)
+        if not waiting.update(start_after=None):
+            raise NotNow(
+                _("This run does not wait for a moment: it is %(status)s.") % {"status": run.get_status_display()}
+            )
+        run.events.create(attempt=run.attempt, kind="asked_to_go_on_now", user=self.user)
+        run.refresh_from_db()
+        publisher.announce(run)
+        return run
 
     def pause(self, run: Run | None = None) -> RunCommand:
         """Hold the run between two steps; the model stays loaded."""
@@ -163,11 +199,11 @@ class TrainerService:
         if not run.is_active:
             raise NotNow(
                 _("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
-                % {"name": run.name, "status": run.status}
+                % {"name": run.name, "status": run.get_status_display()}
             )
         if run.is_watched:
             raise NotNow(_("“%(name)s” was started outside of this site: steer it there.") % {"name": run.name})
-        if reason := get_engine(run.engine).why_not(kind, run.config, run.status == Run.Status.PAUSED):
+        if reason := refusal(run, kind):
             raise NotNow(reason)
         command = run.commands.create(attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user)
         if kind == "stop" and run.status != Run.Status.STOPPING:
@@ -177,31 +213,43 @@ class TrainerService:
 
     # -- again -------------------------------------------------------------------------------------------------
 
-    def continue_run(self, run: Run, backup: Artifact | None = None) -> Run:
-        """Queue the same run again, from the chosen or its newest whole backup, as its next attempt."""
-        if not run.is_ended:
-            raise NotNow(_("Only an ended run can be continued: this one is %(status)s.") % {"status": run.status})
+    def continue_run(self, run: Run, backup: Artifact | None = None, epochs: int | None = None) -> Run:
+        """Queue the same run again, from the chosen or its newest whole backup, as its next attempt.
+
+        `epochs` is how many it shall have in all; one that has trained all that were planned needs more.
+        """
+        backup = backup_to_continue(run, backup)
         self._refuse_a_second()
         if run.is_from_elsewhere:
             self._refuse_what_would_not_train(run)
-        backup = backup or run.newest_backup()
-        if backup is None or not backup.exists or backup.kind != Artifact.Kind.BACKUP or backup.run_id != run.pk:
-            raise NotNow(_("There is no backup of this run to continue from: restart it instead."))
-        moved = run.move_to(
-            Run.Status.QUEUED,
-            by=self.user,
-            detail=_("to continue from the backup of step %(step)s") % {"step": backup.global_step},
-            resume_from=backup.path,
-            queued_at=now(),
-            ended_at=None,
-            error="",
-            error_reason="",
-            traceback="",
-        )
+        epochs = epochs_to_train(run, backup, epochs)
+        with self._place_in_queue():
+            moved = run.move_to(
+                Run.Status.QUEUED,
+                by=self.user,
+                detail=self._how_it_continues(run, backup, epochs),
+                config=run.config | ({"epochs": epochs} if epochs else {}),
+                max_epoch=epochs or run.max_epoch,
+                resume_from=backup.path,
+                queued_at=now(),
+                retries_left=run.retries,
+                start_after=None,
+                ended_at=None,
+                error="",
+                error_reason="",
+                traceback="",
+                log_tail="",
+            )
         if not moved:
             raise NotNow(_("Someone else changed this run at the same moment: look at it again."))
         publisher.announce(run)
         return run
+
+    def _how_it_continues(self, run: Run, backup: Artifact, epochs: int) -> str:
+        sentence = _("to continue from the backup of step %(step)s") % {"step": backup.global_step}
+        if epochs and epochs != run.config.get("epochs"):
+            sentence += _(", with %(epochs)s epochs in all") % {"epochs": epochs}
+        return sentence
 
     def _refuse_what_would_not_train(self, run: Run) -> None:
         """A config that was taken in was never checked here, and may name any file."""
@@ -211,11 +259,16 @@ class TrainerService:
             raise NotNow(_("OneTrainer is not set up here: set ONETRAINER_HOME to its folder.")) from error
         configs.refuse_errors(configs.check_paths(run.config))
 
-    def restart(self, run: Run) -> Run:
-        """Train the same config afresh, as a new run."""
-        return self.duplicate(run, name=run.name)
+    def restart(self, run: Run, weights: Artifact | None = None) -> Run:
+        """Train the same config afresh, as a new run; at step 0 too where it begins with the weights of an artifact."""
+        if weights is None:
+            return self.duplicate(run, name=run.name, weights_from=run.weights_from)
+        overrides, backup = start_from(run, weights)
+        step = _("from step %(step)s") % {"step": weights.global_step}
+        name = f"{run.name[: MAX_NAME - 30]} ({step})"
+        return self.duplicate(run, overrides, name, weights_from=backup)
 
-    def duplicate(self, run: Run, overrides: dict[str, Any] | None = None, name: str = "") -> Run:
+    def duplicate(self, run: Run, overrides: dict[str, Any] | None = None, name: str = "", **facts: Any) -> Run:
         """Queue a new run with this one's config and the given changes."""
         return self.start_training(
             run.config,
@@ -224,22 +277,47 @@ class TrainerService:
             engine=run.engine,
             parent=run,
             tags=run.tags,
+            retries=run.retries,
+            **facts,
         )
 
-    def edit(self, run: Run, changes: dict[str, Any]) -> Run:
-        """Change name, notes, tags or priority, and note it in the timeline; nothing else of the run is written."""
+    def edit_run(self, run: Run, changes: dict[str, Any]) -> Run:
+        """Change name, notes, tags, priority or retries, and note it in the timeline; nothing else is written.
+
+        `favourite` is each user's own affair, so that the timeline does not tell of it.
+        """
+        changes = dict(changes)
+        if (favourite := changes.pop("favourite", None)) is not None:
+            self._set_favourite(run, self.user, favourite)
         if changes:
-            Run.objects.filter(pk=run.pk).update(**changes)
+            more = {"retries_left": changes["retries"]} if "retries" in changes else {}
+            Run.objects.filter(pk=run.pk).update(**changes, **more)
             run.events.create(attempt=run.attempt, kind="edited", data=changes, user=self.user)
             run.refresh_from_db()
+            RunSummary.objects.describe(run)
             publisher.announce(run)
         return run
 
-    def delete(self, run: Run) -> None:
-        """Remove an ended run with all its files."""
+    def _set_favourite(self, run: Run, user: Any, favourite: bool) -> None:
+        if favourite:
+            run.favourite_of.add(user)
+        else:
+            run.favourite_of.remove(user)
+
+    def delete(self, run: Run, beat: Callable[[], object] = lambda: None) -> None:
+        """Remove an ended run with all its files; `beat` is called again and again while that takes its time."""
         if not run.is_ended:
             raise NotNow(_("Only an ended run can be deleted: stop or cancel it first."))
-        run.delete_with_files()
+        run.delete_with_files(beat)
+
+    def pin(self, artifact: Artifact, pinned: bool) -> Artifact:
+        """Keep a backup, save or model whatever the policies say, or no longer."""
+        removal.pin(artifact, pinned, by=self.user)
+        return artifact
+
+    def delete_artifact(self, artifact: Artifact) -> None:
+        """Remove one backup, save or model; its row stays. Raises NotNow where it has to stay."""
+        removal.remove_artifact(artifact, _("Removed by hand."), by=self.user)
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -258,7 +336,7 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         queue_length = Run.objects.queued().count()
     if run is None:
         return IDLE | {"queue_length": queue_length}
-    started = run.started_at is not None
+    started, killed_after = run.started_at is not None, run.killed_after
     return {
         "is_training": run.is_active,
         "status": (run.status_text if run.status == Run.Status.RUNNING else "") or run.status,
@@ -266,9 +344,16 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         "max_step": run.max_step,
         "max_epoch": run.max_epoch,
         "error": run.error or None,
+        "error_reason": run.error_reason or None,
+        "ending": how_it_ended(run) or None,
+        "cure": str(run.ending.cure) if run.ending else None,
+        "killed_after": killed_after.isoformat() if killed_after else None,
+        "start_after": run.start_after.isoformat() if run.waits_to_go_on and run.start_after else None,
         "run_id": str(run.pk),
         "run_name": run.name,
         "run_status": run.status,
+        "stale": run.stale,
+        "waits_for": own_reason(run) if run.status == Run.Status.QUEUED else "",
         "phase": run.phase if run.is_active else "",
         "attempt": run.attempt,
         "loss": run.loss,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -12,34 +12,77 @@ class Point(NamedTuple):
     time: float
 
 
-def thin(points: Iterable[Point], count: int, limit: int) -> list[Point]:
-    """At most `limit` (4 or more) of the `count` points, in their order: first, last, and each stretch's extremes.
+@dataclass(slots=True)
+class Stretch:
+    """So many values of neighbouring steps, told by their sum and their extremes."""
 
-    Reads the points once and holds no more than it returns, so they may come straight from a database.
+    count: int
+    total: float
+    low: Point
+    high: Point
+
+    def take(self, other: Stretch) -> None:
+        self.count += other.count
+        self.total += other.total
+        if other.low.value < self.low.value:
+            self.low = other.low
+        if other.high.value > self.high.value:
+            self.high = other.high
+
+    @property
+    def mean(self) -> Point:
+        """The mean value, between the extremes."""
+        step, time = (self.low.step + self.high.step) // 2, (self.low.time + self.high.time) / 2
+        return Point(step, self.total / self.count, time)
+
+
+@dataclass
+class Thinner:
+    """Takes a curve's values in the order of their steps, and holds no more than it gives: `limit` (4 or more) points.
+
+    `first` and `last` are the steps between which the curve is parted into stretches of equal width.
     """
-    if count <= limit:
-        return list(points)
-    return list(_thinned(points, count, limit))
 
+    first: int
+    last: int
+    limit: int
+    count: int = 0
+    _parts: int = 1
+    _all: list[Point] | None = field(default_factory=list)
+    _stretches: dict[int, Stretch] = field(default_factory=dict)
+    _ends: list[Point] = field(default_factory=list)
 
-def _thinned(points: Iterable[Point], count: int, limit: int) -> Iterator[Point]:
-    stretches = (limit - 2) // 2
-    present, lowest, highest = -1, None, None
-    for index, point in enumerate(points):
-        if index == 0 or index == count - 1:
-            yield from _in_order(lowest, highest)
-            lowest = highest = None
-            yield point
-            continue
-        stretch = (index - 1) * stretches // (count - 2)
-        if stretch != present or lowest is None or highest is None:
-            yield from _in_order(lowest, highest)
-            present, lowest, highest = stretch, point, point
-        elif point.value < lowest.value:
-            lowest = point
-        elif point.value > highest.value:
-            highest = point
+    def __post_init__(self) -> None:
+        self._parts = max(1, (self.limit - 2) // 2)
 
+    def take(self, stretch: Stretch) -> None:
+        begin, end = (stretch.low, stretch.high) if stretch.low <= stretch.high else (stretch.high, stretch.low)
+        self._ends = [self._ends[0] if self._ends else begin, end]
+        self.count += stretch.count
+        if stretch.count > 1 or self.count > self.limit:
+            self._all = None
+        elif self._all is not None:
+            self._all.append(stretch.low)
+        held = self._stretches.setdefault(self._number(stretch.low.step), stretch)
+        if held is not stretch:
+            held.take(stretch)
 
-def _in_order(lowest: Point | None, highest: Point | None) -> list[Point]:
-    return sorted({point for point in (lowest, highest) if point is not None})
+    def _number(self, step: int) -> int:
+        """Which of the stretches; one that was summed up before may lie across an end."""
+        number = (step - self.first) * self._parts // (self.last - self.first + 1)
+        return min(max(0, number), self._parts - 1)
+
+    def stretches(self) -> list[Stretch]:
+        """Those that have values, in their order."""
+        return list(self._stretches.values())
+
+    def points(self) -> list[Point]:
+        """In their order: all where they are few enough, else the first, the last, and each stretch's extremes."""
+        if self._all is not None:
+            return self._all
+        extremes = (point for stretch in self._stretches.values() for point in (stretch.low, stretch.high))
+        return sorted({*self._ends, *extremes})
+
+    def means(self) -> list[Point]:
+        """The mean of each stretch; nothing where all values are among the points."""
+        return [] if self._all is not None else sorted(stretch.mean for stretch in self._stretches.values())

@@ -2,21 +2,32 @@
 
 from django.urls import path
 
-from training import views, views_files, views_new, views_run
+from training import views, views_about, views_bulk, views_config, views_files, views_new, views_run, views_table
 
 urlpatterns = [
     path("now-training/", views.now_training, name="now-training"),
-    path("runs/", views.runs, name="runs"),
+    path("runs/", views_table.runs, name="runs"),
+    path("runs/bulk/", views_bulk.bulk, name="runs-bulk"),
+    path("runs/export/", views_table.export, name="runs-export"),
+    path("runs/views/", views_table.save_view, name="save-view"),
+    path("runs/views/<int:pk>/delete/", views_table.delete_view, name="delete-view"),
+    path("runs/<uuid:pk>/edit/", views_table.edit, name="run-edit"),
+    path("runs/<uuid:pk>/favourite/", views_table.favourite, name="run-favourite"),
     path("runs/new/", views_new.new_run, name="new-run"),
     path("runs/<uuid:pk>/", views_run.overview, name="run"),
-    path("runs/<uuid:pk>/samples/", views_run.samples, name="run-samples"),
     path("runs/<uuid:pk>/metrics/", views_run.metrics, name="run-metrics"),
     path("runs/<uuid:pk>/log/", views_run.log, name="run-log"),
-    path("runs/<uuid:pk>/config/", views_run.config, name="run-config"),
+    path("runs/<uuid:pk>/config/", views_config.config, name="run-config"),
+    path("runs/<uuid:pk>/config/file/", views_config.config_file, name="run-config-file"),
+    path("runs/<uuid:pk>/files/", views_files.files, name="run-files"),
     path("runs/<uuid:pk>/timeline/", views_run.timeline, name="run-timeline"),
     path("runs/<uuid:pk>/delete/", views_run.delete, name="run-delete"),
     path("runs/<uuid:pk>/log/file/", views_files.log_file, name="run-log-file"),
     path("runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/", views_files.artifact, name="artifact"),
-    path("runs/<uuid:pk>/keep-as-preset/", views_run.keep_as_preset, name="preset-from-run"),
+    path("runs/<uuid:pk>/keep-as-preset/", views_config.keep_as_preset, name="preset-from-run"),
+    path("runs/<uuid:pk>/about/", views_about.about, name="run-about"),
+    path(
+        "runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/<slug:verb>/", views_about.artifact_action, name="artifact-action"
+    ),
     path("runs/<uuid:pk>/<slug:verb>/", views.run_action, name="run-action"),
 ]

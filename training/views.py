@@ -1,4 +1,4 @@
-"""The list of runs, the strip of what trains now, and the buttons of all pages that show a run."""
+"""The strip of what trains now, and the buttons of all pages that show a run."""
 
 from __future__ import annotations
 
@@ -6,28 +6,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.db.models import Case, F, FloatField, Q, QuerySet, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from onetrainer_site.pages import PageRequest, page_of, render_page, trainers_only
+from onetrainer_site.pages import PageRequest, trainers_only
 from presets.errors import BadInput, DomainError
-from presets.models import Preset
 from training.actions import ACTIONS
 from training.models import Run
 from training.service import TrainerService
-
-RUNS_ON_A_PAGE = 25
-ORDERS: dict[str, tuple[str, list[Any]]] = {
-    "newest": ("Newest first", ["-created_at"]),
-    "oldest": ("Oldest first", ["created_at"]),
-    "name": ("Name", ["name", "-created_at"]),
-    "loss": ("Lowest loss", [F("smooth_loss").asc(nulls_last=True)]),
-    "progress": ("Furthest", ["-done"]),
-}
 
 
 @require_safe
@@ -35,46 +24,6 @@ ORDERS: dict[str, tuple[str, list[Any]]] = {
 def now_training(request: PageRequest) -> HttpResponse:
     """The strip at the top of every page."""
     return render(request, "training/now_training.html")
-
-
-@require_safe
-@login_required
-def runs(request: PageRequest) -> HttpResponse:
-    """All runs: searched, filtered, in the wished order."""
-    rows = _filtered(request).select_related("owner", "preset").order_by(*_order(request))
-    context = {
-        "page": page_of(request, rows, RUNS_ON_A_PAGE),
-        "query": request.GET,
-        "statuses": Run.Status.choices,
-        "orders": [(key, label) for key, (label, _) in ORDERS.items()],
-        "owners": User.objects.filter(runs__isnull=False).distinct().order_by("username"),
-        "presets": Preset.objects.filter(runs__isnull=False).distinct(),
-        "filtered": any(request.GET.get(name) for name in ("q", "status", "owner", "preset")),
-    }
-    return render_page(request, "training/runs.html", "training/_runs.html", context)
-
-
-def _filtered(request: PageRequest) -> QuerySet[Run]:
-    done = Case(
-        When(max_step__gt=0, max_epoch__gt=0, then=F("global_step") * 1.0 / (F("max_step") * F("max_epoch"))),
-        default=0.0,
-        output_field=FloatField(),
-    )
-    rows = Run.objects.annotate(done=done)
-    if text := request.GET.get("q", "").strip():
-        rows = rows.filter(Q(name__icontains=text) | Q(notes__icontains=text) | Q(tags__icontains=text))
-    if (status := request.GET.get("status")) == "active":
-        rows = rows.filter(status__in=Run.ACTIVE)
-    elif status in Run.Status.values:
-        rows = rows.filter(status=status)
-    for field in ("owner", "preset"):
-        if (chosen := request.GET.get(field, "")).isdecimal():
-            rows = rows.filter(**{field: int(chosen)})
-    return rows
-
-
-def _order(request: PageRequest) -> list[Any]:
-    return ORDERS.get(request.GET.get("order", ""), ORDERS["newest"])[1]
 
 
 @require_POST
@@ -85,7 +34,7 @@ def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     action = ACTIONS.get(verb)
     if action is None:
-        raise Http404("There is no such action.")
+        raise Http404(_("There is no such action."))
     status, new = 200, None
     try:
         new = action.do(TrainerService(request.user), run, request.POST)

@@ -1,4 +1,4 @@
-"""Files of a run to keep."""
+"""A run's files: the tab that lists them, and what is sent of them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,42 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from onetrainer_site.pages import PageRequest
 from presets.errors import NotFound
-from presets.serving import send_file, send_folder
+from presets.packing import send_folder
+from presets.serving import send_file
+from training.actions import with_ways_on
 from training.models import Artifact, Run
-from training.views_run import log_of_attempt
+from training.views_run import log_of_attempt, run_of, show_tab
+
+
+@require_safe
+@login_required
+def files(request: PageRequest, pk: Any) -> HttpResponse:
+    """Backups, models, samples, logs and settings, each to be downloaded."""
+    run = run_of(pk)
+    context = {"artifacts": with_ways_on(run), "logs": _logs(run), "sample_count": run.samples.count()}
+    return show_tab(request, run, "run-files", context)
+
+
+def _logs(run: Run) -> list[dict[str, Any]]:
+    """Of each attempt that left one on this machine, the newest first."""
+    paths = {number: run.folder / "attempts" / str(number) / run.log_file.name for number in range(run.attempt, 0, -1)}
+    return [{"attempt": number, "size": path.stat().st_size} for number, path in paths.items() if path.is_file()]
 
 
 @require_safe
 @login_required
 def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBase:
-    """A backup or a model: a file as it is, a folder as a tar file."""
+    """A backup or a model: a file as it is, a folder as a zip file."""
     found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
     if found.deleted_at is not None:
-        raise Http404("This file was removed since, by retention or by hand.")
+        raise Http404(_("This file was removed since, by retention or by hand."))
     path = Path(found.path)
     return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
 

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from onetrainer_site.pages import PageRequest, trainers_only
@@ -17,13 +18,16 @@ from presets import drafts, preflight
 from presets.editing import Unsaved
 from presets.editor import Editor
 from presets.errors import BadInput, DomainError
+from presets.library import save_preset
 from presets.models import Draft, Preflight, Preset, PresetVersion
 from presets.views_editor import opened_in, page_context, same_tab, take_post, without_engine
 from presets.views_preflight import preflight_context
-from training.models import Run
+from training.continuing import config_behind
+from training.models import Artifact, Run
 from training.service import TrainerService
 
 WIZARD = "wizard"  # a start that only the draft itself holds
+BY_RUN = ("run", "file")  # starts that a run has left
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,25 @@ def _do(request: PageRequest, draft: Draft, verb: str) -> HttpResponse:
         return _load(request, draft, request.POST.get("start", ""), keep_changes=request.POST.get("keep") == "1")
     if verb == "check":
         return _check(request, draft)
+    if verb == "save-preset":
+        return _save_as_preset(request, draft)
     return _queue(request, draft) if verb == "start" else same_tab(request, draft)
+
+
+def _save_as_preset(request: PageRequest, draft: Draft) -> HttpResponse:
+    """Make the draft's config a preset, or a new version of the one with that name; the draft stays."""
+    name = request.POST.get("preset-name", "").strip()
+    try:
+        preset = save_preset(name, draft.config, request.user, engine=draft.engine)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+        return _show(request, draft, 400, preset_name=name)
+    messages.success(
+        request,
+        _("The config was kept as “%(preset)s”, version %(version)s.")
+        % {"preset": preset.name, "version": preset.version},
+    )
+    return same_tab(request, draft)
 
 
 def _check(request: PageRequest, draft: Draft) -> HttpResponse:
@@ -75,8 +97,8 @@ def _check(request: PageRequest, draft: Draft) -> HttpResponse:
 
 
 def _asked_for(request: PageRequest) -> str:
-    """The address may name a preset or a run to begin with."""
-    given = ((kind, request.GET.get(kind)) for kind in ("preset", "run"))
+    """The address may name a preset, a run, or a file that a run made, to begin with."""
+    given = ((kind, request.GET.get(kind)) for kind in ("preset", *BY_RUN))
     return next((f"{kind}:{value}" for kind, value in given if value), "")
 
 
@@ -94,12 +116,15 @@ def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = Fal
             keep_changes=keep_changes,
         )
         kept = " with your changes over it" if keep_changes and drafts.changes_since_start(draft) else ""
-        messages.success(request, f"Loaded {start.title}{kept}; undo brings back what was here.")
+        messages.success(
+            request,
+            _("Loaded %(start)s%(kept)s; undo brings back what was here.") % {"start": start.title, "kept": kept},
+        )
     return redirect("new-run")
 
 
 def _start(key: str, draft: Draft) -> Start:
-    kind, _, value = key.partition(":")
+    kind, _colon, value = key.partition(":")
     if kind == draft.start == WIZARD:
         base = draft.facts.get("base", {})
         return Start(key, base.get("title", ""), base.get("config", {}))
@@ -109,6 +134,9 @@ def _start(key: str, draft: Draft) -> Start:
     if kind == "run":
         run = get_object_or_404(Run, pk=_uuid(value))
         return Start(key, f"run {run.name}", run.config)
+    if kind == "file":
+        file = get_object_or_404(Artifact.objects.select_related("run"), pk=_uuid(value))
+        return Start(key, f"{file} of run {file.run.name}", config_behind(file))
     return Start("", "the defaults", {})
 
 
@@ -116,19 +144,26 @@ def _uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise Http404("There is no such run.") from None
+        raise Http404(_("There is no such run.")) from None
+
+
+def _run_behind(kind: str, value: str) -> Run | None:
+    """The run whose settings the draft began with."""
+    if kind == "file":
+        return Run.objects.filter(artifacts__pk=value).first()
+    return Run.objects.filter(pk=value).first() if kind == "run" else None
 
 
 def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
     facts = draft.facts
-    kind, _, value = draft.start.partition(":")
+    kind, _colon, value = draft.start.partition(":")
     try:
         run = TrainerService(request.user).start_training(
             draft.config,
             made_from=_version_of(draft) if kind == "preset" else None,
             name=facts.get("name", "").strip(),
             engine=draft.engine,
-            parent=Run.objects.filter(pk=value).first() if kind == "run" else None,
+            parent=_run_behind(kind, value),
             notes=facts.get("notes", ""),
             tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
         )
@@ -139,7 +174,7 @@ def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
             messages.error(request, str(problem))
         return _show(request, draft, 400, checked=True, started=True, **more)
     drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
-    messages.success(request, f"“{run.name}” waits in the queue.")
+    messages.success(request, _("“%(run)s” waits in the queue.") % {"run": run.name})
     return redirect(run)
 
 
@@ -150,12 +185,12 @@ def _version_of(draft: Draft) -> PresetVersion | None:
 
 
 def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
-    kind, _, value = draft.start.partition(":")
+    kind, _colon, value = draft.start.partition(":")
     editor = Editor(draft, request.POST.get("tab") or request.GET.get("tab"), opened=opened_in(request))
     context = page_context(request, editor)
     context |= {
         "presets": Preset.objects.listed().only("pk", "name"),
         "start_preset": int(value) if kind == "preset" else None,
-        "start_beside": kind in ("run", WIZARD),
+        "start_beside": kind in (*BY_RUN, WIZARD),
     }
     return render(request, "training/new_run.html", context | more, status=status)

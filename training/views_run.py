@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
 
-from onetrainer_site.pages import PageRequest, page_of, render_page, trainers_only
-from presets import configs
-from presets.admin_parts import changes, entries
+from onetrainer_site.pages import PageRequest, render_page, trainers_only
 from presets.errors import DomainError
-from presets.exchange import without_secrets
-from presets.library import save_preset
-from training.actions import can_draw, offered
-from training.charts import drawing, lines, tags_of
-from training.logs import tail
+from training.actions import drawing_of, offered, with_ways_on
+from training.charts import drawing, lines
+from training.endings import how_it_ended
+from training.log_search import first_error, search
+from training.logs import around, tail, window
+from training.metric_charts import charts_of, marks_of
 from training.models import Artifact, Run, RunCommand
 from training.service import TrainerService
+from training.timeline import KINDS, MOST_MOMENTS
 from training.timeline import timeline as moments_of
 
 TABS = {
-    "run": ("Overview", "layout-dashboard"),
-    "run-samples": ("Samples", "photo"),
-    "run-metrics": ("Metrics", "chart-line"),
-    "run-log": ("Log", "file-text"),
-    "run-config": ("Config", "adjustments"),
-    "run-timeline": ("Timeline", "history"),
+    "run": (gettext_lazy("Overview"), "layout-dashboard"),
+    "run-samples": (gettext_lazy("Samples"), "photo"),
+    "run-metrics": (gettext_lazy("Metrics"), "chart-line"),
+    "run-log": (gettext_lazy("Log"), "file-text"),
+    "run-timeline": (gettext_lazy("Timeline"), "history"),
+    "run-files": (gettext_lazy("Files"), "files"),
+    "run-config": (gettext_lazy("Config"), "adjustments"),
 }
 LOSSES = ["loss", "smooth_loss"]
 NEWEST_SAMPLES = 8
-SAMPLE_STEPS_ON_A_PAGE = 12
+NEWEST_FILES = 3
 COMMANDS_SHOWN = 5
+MOST_DIGITS = 16  # of a place in a log
 
 
-def _run(pk: Any) -> Run:
+def run_of(pk: Any) -> Run:
+    """The run with all that a page of it names."""
     return get_object_or_404(Run.objects.select_related("owner", "preset", "preset_version", "worker", "parent"), pk=pk)
 
 
-def _show(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
+def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
     """A tab's page; the templates of their contents are named after the tabs."""
     shared = {
         "run": run,
@@ -50,6 +56,8 @@ def _show(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> 
         "tab_label": TABS[tab][0],
         "tabs": [(key, label, icon) for key, (label, icon) in TABS.items()],
         "actions": offered(run),
+        "outcome": run.commands.filter(attempt=run.attempt).order_by("-requested_at").first(),
+        "ending": how_it_ended(run),
         "content": f"training/_{tab.replace('-', '_')}.html" if tab != "run" else "training/_run_overview.html",
     }
     return render_page(request, "training/run.html", "training/_run.html", {**shared, **context})
@@ -59,20 +67,22 @@ def _show(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> 
 @login_required
 def overview(request: PageRequest, pk: Any) -> HttpResponse:
     """How far it is, its loss, its newest samples, and its files."""
-    run = _run(pk)
+    run = run_of(pk)
+    run.is_favourite = run.favourite_of.filter(pk=request.user.pk).exists()  # type: ignore[attr-defined]
     drawn = lines(run, LOSSES)
     context = {
         "lines": drawn,
         "drawing": drawing(drawn),
         "samples": newest_samples(run),
-        "artifacts": run.artifacts.order_by("-created_at"),
+        "artifacts": with_ways_on(run, NEWEST_FILES),
+        "file_count": run.artifacts.count(),
         "commands": run.commands.order_by("-requested_at")[:COMMANDS_SHOWN],
         "open_commands": run.commands.filter(status__in=RunCommand.OPEN).count(),
-        "can_draw": can_draw(run),
+        "draw": drawing_of(run),
         "place": _place_in_queue(run),
         "warnings": run.events.filter(kind="warning").order_by("-at")[:COMMANDS_SHOWN],
     }
-    return _show(request, run, "run", context)
+    return show_tab(request, run, "run", context)
 
 
 def newest_samples(run: Run) -> list[Any]:
@@ -89,50 +99,32 @@ def _place_in_queue(run: Run) -> int:
 
 @require_safe
 @login_required
-def samples(request: PageRequest, pk: Any) -> HttpResponse:
-    """All samples: a row is a step, and in it a picture for each prompt."""
-    run = _run(pk)
-    rows = run.samples.all()
-    prompts = list(rows.order_by("index").values_list("prompt", flat=True).distinct())
-    prompts = list(dict.fromkeys(prompts))
-    chosen = request.GET.get("prompt", "")
-    if chosen:
-        rows = rows.filter(prompt=chosen)
-    steps = rows.values_list("global_step", flat=True).distinct().order_by("-global_step")
-    page = page_of(request, steps, SAMPLE_STEPS_ON_A_PAGE)
-    found = rows.filter(global_step__in=list(page)).order_by("-global_step", "index", "created_at")
-    by_step: dict[int, list[Any]] = {step: [] for step in page}
-    for sample in found:
-        by_step[sample.global_step].append(sample)
-    context = {"page": page, "steps": list(by_step.items()), "prompts": prompts, "chosen": chosen}
-    return _show(request, run, "run-samples", {**context, "can_draw": can_draw(run)})
-
-
-@require_safe
-@login_required
 def metrics(request: PageRequest, pk: Any) -> HttpResponse:
-    """A chart for each thing that was measured; the losses share one."""
-    run = _run(pk)
-    tags = tags_of(run)
-    losses = [tag for tag in LOSSES if tag in tags]
-    groups = [losses] * bool(losses) + [[tag] for tag in tags if tag not in losses]
-    charts = []
-    for number, group in enumerate(groups):
-        drawn = lines(run, group)
-        title = "loss" if group == losses else group[0]
-        charts.append({"id": f"chart-{number}", "title": title, "lines": drawn, "drawing": drawing(drawn)})
-    return _show(request, run, "run-metrics", {"charts": charts})
+    """A chart for each group of metrics."""
+    run = run_of(pk)
+    return show_tab(request, run, "run-metrics", {"charts": charts_of(run), "marks": marks_of(run)})
 
 
 @require_safe
 @login_required
 def log(request: PageRequest, pk: Any) -> HttpResponse:
-    """The end of what an attempt's process wrote."""
-    run = _run(pk)
+    """What an attempt's process wrote: its end, what lies around a place in it, or the lines that hold something."""
+    run = run_of(pk)
     attempt, path = log_of_attempt(request, run)
-    return _show(
-        request, run, "run-log", {"attempt": attempt, "attempts": range(run.attempt, 0, -1), "log": tail(path)}
-    )
+    words, level, at = (request.GET.get(name, "") for name in ("q", "level", "at"))
+    error = first_error(path) if at == "error" else None
+    place = error.offset if error else int(at) if at.isdecimal() and len(at) < MOST_DIGITS else None
+    read = around if error or request.GET.get("line") else window
+    context = {
+        "attempt": attempt,
+        "attempts": range(run.attempt, 0, -1),
+        "query": {"q": words, "level": level},
+        "found": search(path, words, level) if words or level else None,
+        "without_error": at == "error" and error is None,
+        "window": read(path, place) if place is not None else None,
+        "log": tail(path),
+    }
+    return show_tab(request, run, "run-log", context)
 
 
 def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
@@ -144,55 +136,27 @@ def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
 
 @require_safe
 @login_required
-def config(request: PageRequest, pk: Any) -> HttpResponse:
-    """The frozen config: what differs from the preset and from the defaults, and all of it."""
-    run = _run(pk)
-    frozen = without_secrets(run.config)
-    context = {"entries": entries(frozen), "comparisons": _comparisons(run, frozen)}
-    return _show(request, run, "run-config", context)
-
-
-def _comparisons(run: Run, frozen: dict[str, Any]) -> list[dict[str, Any]]:
-    bases: list[tuple[str, list[dict[str, Any]]]] = []
-    if run.preset_version is not None:
-        bases.append((f"Changed from the preset {run.preset_version}", [run.preset_version.config]))
-    if run.parent is not None:
-        bases.append((f"Changed from the run {run.parent.name}", [run.parent.config]))
-    bases.append(("Changed from the engine's defaults", []))
-    return [_comparison(title, run, frozen, layers) for title, layers in bases]
-
-
-def _comparison(title: str, run: Run, frozen: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """A titled table of changes, or the sentence why there is none: an engine may have been removed since."""
-    try:
-        return {"title": title, "rows": changes(without_secrets(configs.full_config(run.engine, *layers)), frozen)}
-    except DomainError as problem:
-        return {"title": title, "problem": str(problem)}
-
-
-@require_safe
-@login_required
 def timeline(request: PageRequest, pk: Any) -> HttpResponse:
-    """What happened to the run, newest first."""
-    run = _run(pk)
-    return _show(request, run, "run-timeline", {"moments": moments_of(run)})
+    """What happened to the run: all, or what is of some kinds, from either end."""
+    run = run_of(pk)
+    chosen = [kind for kind in request.GET.getlist("kind") if kind in KINDS]
+    order = "oldest" if request.GET.get("order") == "oldest" else "newest"
+    moments = moments_of(run, chosen, order == "oldest", _moment(request.GET.get("beyond", "")))
+    further = QueryDict(mutable=True)
+    if len(moments) == MOST_MOMENTS:
+        further.update({"order": order, "beyond": moments[-1].at.isoformat()})
+        further.setlist("kind", chosen)
+    kinds = [(key, label) for key, (label, _) in KINDS.items()]
+    context = {"moments": moments, "kinds": kinds, "chosen": chosen, "order": order, "further": further.urlencode()}
+    return show_tab(request, run, "run-timeline", context)
 
 
-@require_POST
-@login_required
-@trainers_only
-def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
-    """Make the run's config a preset, or a new version of the one with that name."""
-    run = _run(pk)
+def _moment(text: str) -> datetime | None:
     try:
-        preset = save_preset(
-            request.POST.get("name", "").strip(), run.config, request.user, f"from the run {run.name}", run.engine
-        )
-    except DomainError as problem:
-        messages.error(request, str(problem))
-        return redirect("run-config", run.pk)
-    messages.success(request, f"The config was kept as “{preset.name}”, version {preset.version}.")
-    return redirect("preset", preset.pk)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -200,7 +164,7 @@ def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
 @trainers_only
 def delete(request: PageRequest, pk: Any) -> HttpResponse:
     """Show what would be deleted, then delete it."""
-    run = _run(pk)
+    run = run_of(pk)
     if request.method != "POST":
         return render(request, "training/run_delete.html", {"run": run, **_what_is_lost(run)})
     try:
@@ -208,7 +172,7 @@ def delete(request: PageRequest, pk: Any) -> HttpResponse:
     except DomainError as problem:
         messages.error(request, str(problem))
         return redirect(run)
-    messages.success(request, f"“{run.name}” and its files were deleted.")
+    messages.success(request, _("“%(run)s” and its files were deleted.") % {"run": run.name})
     return redirect("runs")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
@@ -10,19 +11,46 @@ from django import template
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from engine.interface import room
 from onetrainer_site.permissions import may_train
+from presets.editor_form import form_of
+from system import disk
+from system.models import Worker
 from training.models import Run
+from training.queueing import reason
 
 register = template.Library()
 NOTHING = "–"
+STATUSES = (  # as the database has them, of runs, workers, commands and jobs
+    *(gettext_noop("queued"), gettext_noop("starting"), gettext_noop("running"), gettext_noop("paused")),
+    *(gettext_noop("stopping"), gettext_noop("finished"), gettext_noop("stopped"), gettext_noop("failed")),
+    *(gettext_noop("interrupted"), gettext_noop("cancelled"), gettext_noop("planned"), gettext_noop("waiting")),
+    *(
+        gettext_noop("idle"),
+        gettext_noop("busy"),
+        gettext_noop("draining"),
+        gettext_noop("offline"),
+        gettext_noop("lost"),
+    ),
+    *(gettext_noop("requested"), gettext_noop("delivered"), gettext_noop("done"), gettext_noop("refused")),
+    gettext_noop("expired"),
+)
 MOVING = {"starting", "running", "stopping", "busy", "draining"}
 
 
 @register.filter
 def loss(value: float | None) -> str:
-    """A loss with four digits that matter."""
-    return NOTHING if value is None else f"{value:.4g}"
+    """A loss with four digits that matter; js/numbers.js writes it so too."""
+    if value is None:
+        return NOTHING
+    short = float(f"{value:.4g}")
+    if short == 0 or not abs(short) < 1e-4:
+        return f"{short:.8f}".rstrip("0").rstrip(".")
+    digits, exponent = f"{short:.3e}".split("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 @register.filter
@@ -33,6 +61,13 @@ def speed(steps_per_second: float | None) -> str:
     if steps_per_second >= 1:
         return f"{steps_per_second:.2f} steps/s"
     return f"{1 / steps_per_second:.2f} s/step"
+
+
+@register.filter
+def setting_title(path: str) -> str:
+    """What the editor calls a config's field; empty where it does not know it."""
+    spec = form_of("builtin").spec_of(path)
+    return spec.title if spec else ""
 
 
 @register.filter
@@ -63,9 +98,21 @@ def signed_percent(fraction: float) -> str:
 
 
 @register.filter
+def doing(text: str) -> str:
+    """What OneTrainer says that it does, to go on with: `Sampling ...` is followed by the worker."""
+    return text.removesuffix("...").rstrip()
+
+
+@register.filter
 def epoch_shown(run: Run) -> int:
     """The epoch that is trained, counted from 1."""
-    return min(run.epoch + 1, run.max_epoch or run.epoch + 1)
+    return epoch_counted(run.epoch, run)
+
+
+@register.filter
+def epoch_counted(epoch: int, run: Run) -> int:
+    """An epoch counted from 1; what came after the last one still belongs to that."""
+    return min(epoch + 1, run.max_epoch or epoch + 1)
 
 
 @register.filter
@@ -97,6 +144,12 @@ def time_taken(run: Run) -> str:
 
 
 @register.filter
+def seconds_until(moment: datetime | None) -> int:
+    """How long it is until then, in whole seconds; 0 for what has passed."""
+    return max(0, round((moment - now()).total_seconds())) if moment else 0
+
+
+@register.filter
 def as_json(value: Any) -> str:
     """For an attribute that a script reads; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
@@ -110,13 +163,25 @@ def can_train(user: Any) -> bool:
 @register.inclusion_tag("_status.html")
 def status_pill(status: str) -> dict[str, Any]:
     """A status as a coloured word; css/site.css has the colours."""
-    return {"status": status, "moves": status in MOVING}
+    return {"status": status, "word": _(status), "moves": status in MOVING}
 
 
 @register.inclusion_tag("_now_training.html")
 def now_training() -> dict[str, Any]:
     """The strip at the top of every page: what trains now and how far it is."""
     return {"run": Run.objects.active().select_related("owner").first()}
+
+
+@register.inclusion_tag("system/_disk_notice.html", takes_context=True)
+def disk_notice(context: dict[str, Any]) -> dict[str, Any]:
+    """A warning where the disk runs full, on every page."""
+    return {"notice": disk.notice(), "user": context.get("user")}
+
+
+@register.filter
+def size(count: float) -> str:
+    """Bytes as MB and GB, in steps of a thousand."""
+    return room.in_words(count) if count >= 500_000 else f"{max(0, round(count / 1000))} kB"
 
 
 @register.inclusion_tag("_nav_item.html", takes_context=True)
@@ -129,6 +194,18 @@ def nav_item(context: dict[str, Any], name: str, label: str, icon: str) -> dict[
     if name == "new-run":
         active = path == address
     return {"address": address, "label": label, "icon": icon, "active": active}
+
+
+@register.inclusion_tag("_shortcut.html")
+def shortcut(key: str, name: str, label: str) -> dict[str, str]:
+    """One line of the sheet of shortcuts: the letter that leads to a page after `g`."""
+    return {"key": key, "address": reverse(name), "label": label}
+
+
+@register.simple_tag
+def why_waits(run: Run) -> str:
+    """Why a queued run does not start yet: one sentence."""
+    return reason(run, Worker.objects.alive())
 
 
 @register.simple_tag(takes_context=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from engine.engines import ENGINES
 from presets.errors import BadInput
@@ -70,18 +71,19 @@ def offered_models() -> list[BaseModel]:
 def chosen_model(name: str) -> BaseModel:
     """The model of this name, listed or not. Raises BadInput, with the cure."""
     if not name:
-        raise _bad("Choose a base model.")
+        raise _bad(_("Choose a base model."))
     if not looks_like_path(name):
         return _from_hub(name)
     if sentence := refusal(name):
         raise _bad(sentence)
     path = Path(name).expanduser().absolute()
     if not path.exists():
-        raise _bad(f"{name[:200]} is not there: check its spelling.")
+        raise _bad(_("%(value)s is not there: check its spelling.") % {"value": name[:200]})
     family = identify(path)
     if family is None:
         raise _bad(
-            f"{name[:200]} is no base model that is known here: choose a diffusers folder or a .safetensors file."
+            _("%(value)s is no base model that is known here: choose a diffusers folder or a .safetensors file.")
+            % {"value": name[:200]}
         )
     return _with_engine(str(path), path.stem, family)
 
@@ -92,14 +94,20 @@ def _from_hub(name: str) -> BaseModel:
             return _with_engine(name, family.title, family)
     found = next((model for model in _in_hub_cache() if model.name == name), None)
     if found is None:
-        raise _bad(f"{name[:200]} is not known here: download it and name its folder, or choose one of the list.")
+        raise _bad(
+            _("%(value)s is not known here: download it and name its folder, or choose one of the list.")
+            % {"value": name[:200]}
+        )
     return found
 
 
 def _with_engine(name: str, title: str, family: Family) -> BaseModel:
     engine = engine_for(family.model_type)
     if engine is None:
-        raise _bad(f"{family.title} cannot be trained by the engines of this site: choose another base model.")
+        raise _bad(
+            _("%(family)s cannot be trained by the engines of this site: choose another base model.")
+            % {"family": family.title}
+        )
     return BaseModel(name, title, family, engine)
 
 
@@ -138,7 +146,7 @@ def _in_hub_cache() -> Iterator[BaseModel]:
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
     folder = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     for path in _entries(folder):
-        kind, _, name = path.name.partition("--")
+        kind, _dashes, name = path.name.partition("--")
         newest = next(iter(_entries(path / "snapshots")), None)
         if kind == "models" and newest and (found := _model(str(newest), name.replace("--", "/", 1))):
             yield BaseModel(found.title, found.title, found.family, found.engine)

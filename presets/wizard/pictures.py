@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from django.utils.translation import gettext as _
 from PIL import Image
 
 from engine.builtin.pictures import is_picture
@@ -44,7 +45,7 @@ def look_at(folder: str, subfolders: bool = False) -> Pictures:
 
 def _checked(folder: str) -> Path:
     if not folder:
-        raise _bad("Name the folder that your pictures lie in.")
+        raise _bad(_("Name the folder that your pictures lie in."))
     if sentence := refusal(folder):
         raise _bad(sentence)
     path = Path(folder).expanduser().absolute()
@@ -56,10 +57,13 @@ def _checked(folder: str) -> Path:
 
 def _refuse_too_few(path: Path, count: int) -> None:
     if not count:
-        raise _bad(f"There are no pictures in {path}: put some there, as PNG, JPEG or WebP.")
+        raise _bad(_("There are no pictures in %(path)s: put some there, as PNG, JPEG or WebP.") % {"path": path})
     if count < FEWEST:
         are = "is 1 picture" if count == 1 else f"are {count} pictures"
-        raise _bad(f"There {are} in {path}, which is too few to learn from: have at least {FEWEST}, better 10 to 30.")
+        raise _bad(
+            _("There %(are)s in %(path)s, which is too few to learn from: have at least %(fewest)s, better 10 to 30.")
+            % {"are": are, "path": path, "fewest": FEWEST}
+        )
 
 
 def _listed(path: Path, subfolders: bool) -> tuple[list[Path], set[str]]:
@@ -72,16 +76,22 @@ def _listed(path: Path, subfolders: bool) -> tuple[list[Path], set[str]]:
             elif file.suffix == ".txt":
                 texts.add(str(file))
             if len(pictures) + len(texts) > MOST_FILES:
-                raise _bad(f"There are more than {MOST_FILES:,} files in {path}: name a folder within it.")
+                raise _bad(
+                    _("There are more than %(most_files)s files in %(path)s: name a folder within it.")
+                    % {"most_files": f"{MOST_FILES:,}", "path": path}
+                )
     except OSError as error:
-        raise _bad(f"{path} cannot be read ({error.strerror}): let the site read it, or name another.") from error
+        raise _bad(
+            _("%(path)s cannot be read (%(error)s): let the site read it, or name another.")
+            % {"path": path, "error": error.strerror}
+        ) from error
     return sorted(pictures), texts
 
 
 def _files(path: Path, subfolders: bool) -> Iterator[Path]:
     with os.scandir(path) as entries:
         for entry in entries:
-            if entry.is_file():
+            if entry.is_file() and not (entry.is_symlink() and refusal(entry.path)):
                 yield Path(entry.path)
             elif subfolders and entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                 yield from _files(Path(entry.path), subfolders)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
 
 from engine.builtin.buckets import bucket_sizes, parse_resolution
 from presets.errors import BadInput
@@ -202,10 +205,16 @@ def _batches(answers: Answers, side: int, wished: int) -> list[int]:
 def _seen_per_epoch(answers: Answers, side: int, batch: int) -> int:
     """How many pictures are in an epoch's whole batches: of those whose size is known, scaled to all."""
     pictures, sizes = answers.pictures, answers.pictures.sizes or ((1, 1),)
-    resolutions = parse_resolution(str(side))
-    groups = Counter(bucket_sizes(size, resolutions, True, answers.family.multiple) for size in sizes)
     scale = pictures.count / len(sizes)
-    return sum(int(number * scale + 1e-6) // batch * batch for number in groups.values()) or batch
+    groups = _of_one_shape(sizes, side, answers.family.multiple)
+    return sum(int(number * scale + 1e-6) // batch * batch for number in groups) or batch
+
+
+@lru_cache(maxsize=64)
+def _of_one_shape(sizes: tuple[tuple[int, int], ...], side: int, multiple: int) -> tuple[int, ...]:
+    """How many pictures fall into each shape; asked again for every batch size and way to train."""
+    resolutions = parse_resolution(str(side))
+    return tuple(Counter(bucket_sizes(size, resolutions, True, multiple) for size in sizes).values())
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
@@ -256,7 +265,11 @@ def refuse_too_large(answers: Answers) -> None:
 def _too_little_memory(answers: Answers) -> BadInput:
     least = min(best_at(answers, side).memory for side in sides(answers)) / USABLE
     there = f"{answers.device.memory:.0f} GB are there"
-    sentence = f"{answers.family.title} needs some {least + 0.5:.0f} GB, and {there}: choose a smaller base model."
+    sentence = _("%(title)s needs some %(least)s GB, and %(there)s: choose a smaller base model.") % {
+        "title": answers.family.title,
+        "least": f"{least + 0.5:.0f}",
+        "there": there,
+    }
     return BadInput(sentence, {"memory": [sentence]})
 
 
@@ -265,5 +278,7 @@ def _too_little_time(answers: Answers, plans: list[Plan], wanted: int) -> BadInp
     fastest = min(plans, key=lambda plan: plan.picture_seconds)
     epochs = int(LEAST * wanted / fastest.per_epoch) + 1
     seconds = total_seconds(answers, replace(fastest, epochs=epochs)) * (1 + SAMPLES_SHARE)
-    sentence = f"That is too short for anything to be learnt here: allow at least {shown_minutes(seconds / 60 + 1)}."
+    sentence = _("That is too short for anything to be learnt here: allow at least %(shown_minutes)s.") % {
+        "shown_minutes": shown_minutes(seconds / 60 + 1)
+    }
     return BadInput(sentence, {"time": [sentence]})

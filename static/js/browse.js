@@ -1,8 +1,8 @@
 // Every input with `data-browse` (folder, file, model or save) gets a button that opens the server's folders.
 // `data-suffixes` names the files to show. What is chosen is typed into the input, with its events.
 const ADDRESS = "/browse/";
-const TITLES = { folder: "Choose a folder", file: "Choose a file", model: "Choose a model", save: "Choose where to save" };
-const LOST = "The folder cannot be shown: check the connection, or load the page again.";
+const TITLES = { folder: gettext("Choose a folder"), file: gettext("Choose a file"), model: gettext("Choose a model"), save: gettext("Choose where to save") };
+const LOST = gettext("The folder cannot be shown: check the connection, or load the page again.");
 
 let dialog, target, asked = 0;
 const part = (selector) => dialog.querySelector(selector);
@@ -19,12 +19,12 @@ function addButton(input) {
   const focused = document.activeElement === input;
   const field = document.createElement("span");
   const button = document.createElement("button");
-  const label = input.labels?.[0]?.firstChild?.textContent.trim() || "a path";
+  const label = input.labels?.[0]?.firstChild?.textContent.trim() || gettext("a path");
   field.className = "browse-field";
   button.type = "button";
   button.className = "btn btn-icon browse-open";
-  button.title = "Browse";
-  button.setAttribute("aria-label", `Browse: ${label}`);
+  button.title = gettext("Browse");
+  button.setAttribute("aria-label", interpolate(gettext("Browse: %s"), [label]));
   button.setAttribute("aria-haspopup", "dialog");
   button.innerHTML = '<i class="ti ti-folder-search" aria-hidden="true"></i>';
   input.replaceWith(field);
@@ -63,7 +63,7 @@ function make() {
     <div class="browse-head"><h2 class="card-title mb-0 browse-title" id="browse-title"></h2>
       <button class="btn btn-icon btn-ghost-secondary" type="button" data-close aria-label="Close"><i class="ti ti-x" aria-hidden="true"></i></button></div>
     <div class="browse-body"></div>
-    <div class="browse-foot"><label class="browse-file" hidden>Name <input class="form-control" spellcheck="false" autocomplete="off"></label>
+    <div class="browse-foot"><label class="browse-file" hidden>${gettext("Name")} <input class="form-control" spellcheck="false" autocomplete="off"></label>
       <span class="browse-chosen"></span>
       <button class="btn" type="button" data-close>Cancel</button><button class="btn btn-primary" type="button" data-take></button></div>`;
   made.addEventListener("click", click);
@@ -83,7 +83,7 @@ async function load(request) {
     if (number !== asked) return false;
     const isPart = text.includes('class="browse"') && !text.includes("<html");
     if (isPart) part(".browse-body").innerHTML = text;
-    else say(answer.status === 400 ? text : answer.status === 403 ? "Only those who may train look into the server's folders: ask an admin." : LOST);
+    else say(answer.status === 400 ? text : answer.status === 403 ? gettext("Only those who may train look into the server's folders: ask an admin.") : LOST);
     return isPart && Boolean(listing().dataset.path);
   } catch {
     if (number === asked) say(LOST);
@@ -113,7 +113,7 @@ function show(from, keep, first) {
   if (kind === "save" && first) file.value = name || target.value.split("/").pop();
   part(".browse-chosen").textContent = path;
   const take = part("[data-take]");
-  take.textContent = { folder: "Choose this folder", save: "Choose", model: "Choose this folder", file: "Choose" }[kind];
+  take.textContent = { folder: gettext("Choose this folder"), save: gettext("Choose"), model: gettext("Choose this folder"), file: gettext("Choose") }[kind];
   take.disabled = kind === "file" || (kind === "model" && model === undefined);
   if (keep) {
     const input = part("input[type=search]");

@@ -1,45 +1,16 @@
 // Charts by uPlot from what the server wrote into `data-lines`; new steps are appended as they are told.
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { lossText } from "./numbers.js";
+import { axisStyle, css, ends, onPageChange, points, stepAxis } from "./plot.js";
 
 const HEIGHT = 240;
 const MOST_POINTS = 6000; // of one line, before the page asks the server for a thinned one
 const charts = new Map();
-const settings = { smoothing: 0, across: "steps", log: false, ...remembered() };
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem("chart-settings") ?? "{}");
-  } catch {
-    return {}; // written by another version
-  }
-}
-
-export function changeSettings(changes) {
-  Object.assign(settings, changes);
-  localStorage.setItem("chart-settings", JSON.stringify(settings));
-  for (const chart of charts.values()) chart.redraw();
-}
-
-export const currentSettings = () => ({ ...settings });
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-// Exponential smoothing that starts at the first value; gaps stay gaps.
-export function smooth(values, amount) {
-  let mean = null;
-  return values.map((value) => {
-    if (value == null) return null;
-    mean = mean === null ? value : amount * mean + (1 - amount) * value;
-    return mean;
-  });
-}
 
 class Chart {
   constructor(element) {
     this.element = element;
     this.canvas = element.querySelector(".chart-canvas");
-    this.usesSettings = "settings" in element.dataset;
     this.read();
   }
 
@@ -75,12 +46,7 @@ class Chart {
   }
 
   data() {
-    const { across, smoothing } = this.usesSettings ? settings : { across: "steps", smoothing: 0 };
-    const tables = this.lines.map((line) => {
-      const isLoss = line.tag === "loss";
-      return [line[across], isLoss && smoothing ? smooth(line.values, smoothing) : line.values];
-    });
-    return tables.length ? uPlot.join(tables) : [[]];
+    return this.lines.length ? uPlot.join(this.lines.map((line) => [line.steps, line.values])) : [[]];
   }
 
   show() {
@@ -97,22 +63,19 @@ class Chart {
   }
 
   options() {
-    const { across, log } = this.usesSettings ? settings : { across: "steps", log: false };
-    const isLoss = this.lines.some((line) => line.tag.includes("loss"));
-    const axis = { stroke: colour("--wait"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
     const few = this.lines.length === 1;
     return {
       width: this.canvas.clientWidth,
       height: HEIGHT,
-      scales: { x: { time: across === "times" }, y: { distr: log && isLoss ? 3 : 1 } },
-      axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : lossText(tick))) }],
+      scales: { x: { time: false, range: ends } },
+      axes: [stepAxis(), { ...axisStyle(), size: 62, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : lossText(tick))) }],
       series: [
-        { label: across === "times" ? "time" : "step" },
+        { label: gettext("step") },
         ...this.lines.map((line, index) => ({
           label: line.tag.replaceAll("_", " "),
-          stroke: colour(few || index ? "--line-2" : "--line-1"),
+          stroke: css(few || index ? "--line-2" : "--line-1"),
           width: few || index ? 2 : 1,
-          points: { show: line.steps.length < 2 },
+          points,
           spanGaps: true,
           value: (_, value) => lossText(value),
         })),
@@ -147,9 +110,7 @@ export function appendToCharts(runId, steps, values, times) {
   return full;
 }
 
-let resizeTimer = null;
-addEventListener("resize", () => {
-  clearTimeout(resizeTimer);
-  resizeTimer = setTimeout(() => charts.forEach((chart) => chart.resize()), 100);
-});
-document.addEventListener("theme-changed", () => charts.forEach((chart) => chart.redraw()));
+onPageChange(
+  () => charts.forEach((chart) => chart.resize()),
+  () => charts.forEach((chart) => chart.redraw()),
+);

@@ -35,14 +35,14 @@ draft.onState = (state, sentence) => {
   saving.textContent = words[state];
   saving.classList.toggle("is-bad", state === "failed");
 };
-draft.onNews = () => tell("Changed in another window", "This is the newest state now.", []);
+draft.onNews = () => tell(gettext("Changed in another window"), gettext("This is the newest state now."), []);
 draft.onStale = (typed) => {
-  const what = typed.length ? ` What you typed here (${typed.join(", ")}) is not stored yet.` : "";
-  const buttons = [["Show the newest", () => draft.showNewest(false)]];
-  if (typed.length) buttons.push(["Show it and apply mine again", () => draft.showNewest(true)]);
-  tell("This draft was changed in another window.", `Nothing was overwritten.${what}`, buttons);
+  const what = typed.length ? interpolate(gettext(" What you typed here (%s) is not stored yet."), [typed.join(", ")]) : "";
+  const buttons = [[gettext("Show the newest"), () => draft.showNewest(false)]];
+  if (typed.length) buttons.push([gettext("Show it and apply mine again"), () => draft.showNewest(true)]);
+  tell(gettext("This draft was changed in another window."), gettext("Nothing was overwritten.") + what, buttons);
 };
-draft.onRefused = (sentence) => tell("That was not taken.", sentence, [["Show the stored state", () => draft.showNewest(false)]]);
+draft.onRefused = (sentence) => tell(gettext("That was not taken."), sentence, [[gettext("Show the stored state"), () => draft.showNewest(false)]]);
 
 function tell(title, text, buttons) {
   const alert = document.createElement("div");
@@ -213,7 +213,6 @@ document.addEventListener("click", (event) => {
 const sheet = document.getElementById("shortcuts");
 const KEYS = {
   "/": () => document.getElementById("editor-search-input").focus(),
-  "?": () => sheet.showModal(),
   "[": () => neighbour(-1),
   "]": () => neighbour(1),
   e: nextError,
@@ -222,7 +221,6 @@ const KEYS = {
   j: () => document.getElementById("json-toggle").click(),
 };
 
-document.getElementById("shortcuts-open").addEventListener("click", KEYS["?"]);
 document.addEventListener("keydown", (event) => {
   if (sheet.open) return;
   const typing = event.target.matches?.(`${TEXTS}, select, [contenteditable]`);

@@ -4,7 +4,7 @@
 import { openItems } from "./lists.js";
 
 const RETRY = [1000, 2000, 5000, 10_000]; // ms between tries while the server cannot be reached
-const LEFT_FOR = 10_000; // ms; a page that comes back within that time looks whether its last words arrived
+const LEFT_FOR = 10_000; // ms; a page that is asked for again within that time looks whether its last words arrived
 const REQUEST = { "Content-Type": "application/json" };
 
 export class Draft {
@@ -12,8 +12,9 @@ export class Draft {
     Object.assign(this, { address, token, revision, tab });
     this.changes = new Map(); // by field; what is not sent yet
     this.facts = new Map();
-    this.sent = new Map(); // what is on its way
+    [this.sent, this.sentFacts] = [new Map(), new Map()]; // what is on its way
     this.isStale = false;
+    this.mayMeetItself = false; // after a reload: the page before may change the draft until this page has sent
     this.busy = Promise.resolve();
     this.tries = 0;
     this.memory = `draft-${id}`;
@@ -56,7 +57,7 @@ export class Draft {
 
   async sendPending() {
     if (this.isStale || !(this.changes.size || this.facts.size)) return;
-    this.sent = this.changes;
+    [this.sent, this.sentFacts] = [this.changes, this.facts];
     const facts = this.facts;
     [this.changes, this.facts] = [new Map(), new Map()];
     const taken = await this.post({ changes: [...this.sent.values()], facts: Object.fromEntries(facts) });
@@ -64,9 +65,9 @@ export class Draft {
       this.changes = new Map([...this.sent, ...this.changes]); // what was typed since is newer
       this.facts = new Map([...facts, ...this.facts]);
     }
-    this.sent = new Map();
-    if (taken === "stale") this.goStale();
+    [this.sent, this.sentFacts] = [new Map(), new Map()];
     if (taken === null) this.tryAgain();
+    if (taken === false && !this.isStale) return this.sendOnNewest();
   }
 
   // True where the server took it, false where it refused, null where it could not be reached.
@@ -80,7 +81,7 @@ export class Draft {
     try {
       response = await fetch(this.address, this.request(body));
     } catch {
-      this.onState("failed", "Not saved: the server cannot be reached. Trying again.");
+      this.onState("failed", gettext("Not saved: the server cannot be reached. Trying again."));
       return null;
     } finally {
       this.sending = false;
@@ -104,8 +105,8 @@ export class Draft {
       return true;
     }
     if (response.status === 409) return this.refusedAsStale(answer);
-    const sentence = answer?.detail ?? "The server did not take it: load the page again.";
-    this.onState("failed", "Not saved");
+    const sentence = answer?.detail ?? gettext("The server did not take it: load the page again.");
+    this.onState("failed", gettext("Not saved"));
     this.onRefused(sentence);
     return response.status >= 500 ? null : true; // a refused change is dropped; the page says so
   }
@@ -115,10 +116,17 @@ export class Draft {
       this.onState("saved"); // nothing to undo or redo
       return true;
     }
-    this.onState("failed", "Not saved");
+    if (this.mayMeetItself) return false;
+    this.onState("failed", gettext("Not saved"));
     this.isStale = true;
     queueMicrotask(() => this.goStale());
     return false;
+  }
+
+  async sendOnNewest() {
+    this.mayMeetItself = false;
+    await this.post({});
+    return this.sendPending();
   }
 
   goStale() {
@@ -154,7 +162,7 @@ export class Draft {
       const answer = response.ok ? await readJson(response) : null;
       if (answer && answer.revision !== this.revision && !this.sent.size) this.fallBehind();
     } catch {
-      this.onState("failed", "The server cannot be reached.");
+      this.onState("failed", gettext("The server cannot be reached."));
     }
   }
 
@@ -168,30 +176,39 @@ export class Draft {
     }
   }
 
-  // The page goes away: what is pending goes out with a request that outlives it.
+  // The page goes away: what is pending goes out with a request that outlives it, and what is on its way once more,
+  // since the browser breaks that request off.
   leave() {
-    if (this.isStale || !(this.changes.size || this.facts.size)) return;
-    const body = { revision: this.revision, tab: this.tab, seen: {}, changes: [...this.changes.values()] };
-    body.facts = Object.fromEntries(this.facts);
+    const [changes, facts] = [new Map([...this.sent, ...this.changes]), new Map([...this.sentFacts, ...this.facts])];
+    if (this.isStale || !(changes.size || facts.size)) return;
+    const body = { revision: this.revision, tab: this.tab, seen: {}, changes: [...changes.values()] };
+    body.facts = Object.fromEntries(facts);
     if (this.sending) body.own = 2; // what is on its way moves the draft on, by facts and changes
-    sessionStorage.setItem(this.memory, JSON.stringify({ ...body, at: Date.now() }));
-    this.sent = new Map([...this.sent, ...this.changes]);
-    const arrived = (response) => this.take(response).then((taken) => taken && sessionStorage.removeItem(this.memory));
+    this.remember(body);
+    this.sent = changes;
+    // The next page may have been written before they arrived, so it looks once more.
+    const arrived = (response) => this.take(response).then((taken) => taken && this.remember({ changes: [], facts: {} }));
     fetch(this.address, { ...this.request(body), keepalive: true })
       .then(arrived, () => this.tryAgain())
       .finally(() => (this.sent = new Map()));
     [this.changes, this.facts] = [new Map(), new Map()];
   }
 
+  remember(words) {
+    sessionStorage.setItem(this.memory, JSON.stringify({ ...words, at: Date.now() }));
+  }
+
   // After a reload: the last words of the page before may have arrived too late to be shown, or not at all.
   async comeBack() {
     const left = JSON.parse(sessionStorage.getItem(this.memory) ?? "null");
     sessionStorage.removeItem(this.memory);
-    if (!left || Date.now() - left.at > LEFT_FOR) return;
+    if (!left || performance.timeOrigin - left.at > LEFT_FOR) return;
     await this.ask({});
     for (const { field, ...change } of left.changes) this.change(field, change);
     for (const [name, text] of Object.entries(left.facts)) this.fact(name, text);
+    this.mayMeetItself = true;
     await this.send();
+    this.mayMeetItself = false;
   }
 }
 

@@ -44,7 +44,7 @@ export function startJson(draft, root) {
   }
 
   function say() {
-    state.textContent = isTyped() ? "Not applied yet" : "What differs from the defaults";
+    state.textContent = isTyped() ? gettext("Not applied yet") : gettext("What differs from the defaults");
     state.classList.toggle("text-warning", isTyped());
   }
 
@@ -106,7 +106,7 @@ export function startJson(draft, root) {
       if (answer.json === undefined) return;
       newest = answer.json;
       if (answer.json === text.value) stored = text.value;
-      if (isTyped() && answer.json !== stored) state.textContent = "Not applied yet; the form has changed since";
+      if (isTyped() && answer.json !== stored) state.textContent = gettext("Not applied yet; the form has changed since");
       else if (answer.json !== text.value) show(answer.json);
       else say();
     },

@@ -120,7 +120,7 @@ async function sayWhy(event) {
   const picture = event.target;
   if (!picture.matches?.("img[data-thumbnail]")) return;
   const answer = await fetch(picture.src).catch(() => null);
-  const sentence = answer && !answer.ok ? await answer.text() : "This picture cannot be shown.";
+  const sentence = answer && !answer.ok ? await answer.text() : gettext("This picture cannot be shown.");
   const words = document.createElement("span");
   words.className = "thumbnail-problem";
   words.title = sentence;

@@ -2,9 +2,9 @@
 // `live-refresh` on the body means: what the server would render now differs from what is shown.
 
 const FIRST_DELAY = 500; // ms until the first try to reconnect; doubled with each further one
-const LONGEST_DELAY = 30_000;
-const POLL = 5_000; // ms between two refreshes while there is no connection
-const PING = 25_000; // ms; keeps proxies from closing a quiet connection
+const LONGEST_DELAY = 8_000;
+const POLL = 5_000; // ms between two refreshes while there is no connection, or news do not come by it
+const PING = 5_000; // ms; a connection whose ping is not answered until the next one is lost, whatever it looks like
 const GATHER = 150; // ms; several reasons to refresh within that time make one request
 
 const states = new Map();
@@ -40,21 +40,45 @@ export function connect(address, onMessage) {
 
   const open = () => {
     const socket = new WebSocket(address);
-    const ping = setInterval(() => socket.readyState === WebSocket.OPEN && socket.send("ping"), PING);
-    socket.addEventListener("open", () => {
-      delay = FIRST_DELAY;
-      tell(address, "on");
-      if (opened++) refresh(); // what happened in between was missed
-    });
-    socket.addEventListener("message", (event) => onMessage(JSON.parse(event.data)));
-    socket.addEventListener("close", () => {
-      clearInterval(ping);
+    const gone = new AbortController();
+    let unanswered = false;
+    const lose = () => {
+      if (gone.signal.aborted) return;
+      gone.abort();
+      clearInterval(timer);
+      socket.close();
       tell(address, "waiting");
       setTimeout(open, delay * (0.5 + Math.random())); // so that not all pages come back in the same moment
       delay = Math.min(delay * 2, LONGEST_DELAY);
+    };
+    const timer = setInterval(() => {
+      if (unanswered) return lose(); // a frozen server closes nothing, and neither does a cable that is pulled out
+      unanswered = true;
+      if (socket.readyState === WebSocket.OPEN) socket.send("ping");
+    }, PING);
+    socket.addEventListener("open", () => {
+      delay = FIRST_DELAY;
+      unanswered = false;
+      tell(address, "on");
+      if (opened++) refresh(); // what happened in between was missed
     });
+    socket.addEventListener("message", (event) => {
+      if (gone.signal.aborted) return;
+      unanswered = false;
+      const message = JSON.parse(event.data);
+      if (message.type === "live") takeLive(address, message.data.is_live);
+      else onMessage(message);
+    });
+    socket.addEventListener("close", lose);
+    addEventListener("offline", lose, { signal: gone.signal }); // no socket hears of that by itself
   };
   open();
+}
+
+// The server is there, but hears no news itself, so the page has to ask.
+function takeLive(address, isLive) {
+  tell(address, isLive ? "on" : "asking");
+  refresh();
 }
 
 setInterval(() => {

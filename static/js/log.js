@@ -2,13 +2,24 @@
 import { refresh } from "./live.js";
 
 const MOST_CHARACTERS = 300_000;
+// As in training/logs.py and training/log_search.py.
+const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
+const LEVELS = { error: /ERROR|CRITICAL|FATAL|Traceback \(most recent call last\)|Error:|Exception:/, warning: /WARN|Warning:/ };
 
 export function fold(text) {
   return text
+    .replace(CONTROLS, "")
     .replaceAll("\r\n", "\n")
     .split("\n")
     .map((line) => line.replace(/\r+$/, "").split("\r").at(-1))
     .join("\n");
+}
+
+// A line as the page shows it: plain, or marked as a warning or an error.
+function shown(line) {
+  const level = Object.keys(LEVELS).find((name) => LEVELS[name].test(line));
+  if (!level) return new Text(line);
+  return Object.assign(document.createElement("span"), { className: `log-${level}`, textContent: line });
 }
 
 class Log {
@@ -18,10 +29,12 @@ class Log {
 
   // The server wrote the log again.
   renew(element) {
+    const isNew = element !== this.element;
     this.element = element;
     if (!element) return;
     this.offset = Number(element.dataset.offset);
-    this.scroll();
+    if (isNew) element.scrollTop = element.scrollHeight; // what came last is what is looked for first
+    else this.scroll();
   }
 
   append({ run_id: runId, offset, text }) {
@@ -33,10 +46,28 @@ class Log {
       return;
     }
     this.offset += bytes;
-    const [last] = this.element.textContent.split("\n").slice(-1);
-    const before = this.element.textContent.slice(0, this.element.textContent.length - last.length);
-    this.element.textContent = (before + fold(last + text)).slice(-MOST_CHARACTERS);
+    const lines = fold(this.takeLast() + text).match(/[^\n]*\n|[^\n]+$/g) ?? [];
+    this.element.append(...lines.map(shown));
+    this.shorten();
     this.scroll();
+  }
+
+  // The line that is not ended yet, which what comes next may write over.
+  takeLast() {
+    const end = this.element.lastChild;
+    if (!end) return "";
+    const begin = end.textContent.lastIndexOf("\n") + 1;
+    const last = end.textContent.slice(begin);
+    if (last && !begin) end.remove();
+    else if (last) end.textContent = end.textContent.slice(0, begin);
+    return last;
+  }
+
+  shorten() {
+    let length = this.element.textContent.length;
+    for (; length > MOST_CHARACTERS && this.element.childNodes.length > 1; this.element.firstChild.remove()) {
+      length -= this.element.firstChild.textContent.length;
+    }
   }
 
   scroll() {

@@ -4,7 +4,11 @@ import { refresh } from "./live.js";
 const NOTHING = "–";
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
-export const lossText = (value) => (value == null ? NOTHING : String(Number(value.toPrecision(4))));
+export function lossText(value) {
+  if (value == null) return NOTHING;
+  const short = Number(value.toPrecision(4));
+  return short !== 0 && Math.abs(short) < 1e-4 ? short.toExponential() : String(short);
+}
 
 export function speedText(stepsPerSecond) {
   if (!stepsPerSecond) return NOTHING;
@@ -31,7 +35,7 @@ function shown(state) {
   const total = state.max_step * state.max_epoch;
   const done = total ? Math.min(1, progress.global_step / total) : 0;
   return {
-    status: state.status,
+    status: state.status.replace(/ ?\.{3}$/, ""),
     step: progress.global_step,
     total: total || NOTHING,
     epoch: Math.min(progress.epoch + 1, state.max_epoch || progress.epoch + 1),
@@ -58,7 +62,7 @@ function fill(container, values) {
 // Something else than the numbers changed: another run, another status, a shorter queue.
 let signature = null;
 function changed(state) {
-  const now = [state.run_id, state.run_status, state.queue_length, state.attempt].join();
+  const now = [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale].join();
   const differs = signature !== null && signature !== now;
   signature = now;
   return differs;

@@ -1,8 +1,13 @@
 // The pages that show how one run goes on: the dashboard, and a run's tabs.
-import { appendToCharts, changeSettings, currentSettings, startCharts } from "./chart.js";
+import { appendToCharts, startCharts } from "./chart.js";
+import { startCountdowns } from "./countdown.js";
+import { hidePreview, showPreview } from "./draw.js";
+import "./grid.js";
 import { connect, refresh, socketAddress } from "./live.js";
 import { startLog } from "./log.js";
+import { appendMetrics, startMetrics } from "./metrics.js";
 import { showNumbers } from "./numbers.js";
+import { showProgress, startBell } from "./progress.js";
 
 const runPage = document.body.dataset.runPage;
 const log = startLog(document.getElementById("log"));
@@ -10,7 +15,8 @@ const log = startLog(document.getElementById("log"));
 function start() {
   startCharts();
   log.renew(document.getElementById("log"));
-  startSettings(document.getElementById("chart-settings"));
+  startMetrics();
+  startBell();
   startConfigSearch(document.getElementById("config-search"));
 }
 
@@ -20,6 +26,7 @@ function append(runId, steps, values, times) {
 
 // The dashboard hears the run's state only, so its chart grows by what that says of the newest step.
 function appendState(state) {
+  if (!runPage) showProgress(state);
   if (runPage || !state.progress || state.loss == null) return;
   const values = { loss: [state.loss], smooth_loss: [state.smooth_loss] };
   append(state.run_id, [state.progress.global_step], values, [Date.now() / 1000]);
@@ -28,7 +35,8 @@ function appendState(state) {
 let signature = null;
 function takeState(state) {
   showNumbers(state);
-  const now = `${state.run_status},${state.attempt}`;
+  showProgress(state);
+  const now = `${state.run_status},${state.attempt},${state.start_after ?? ""},${state.stale},${state.waits_for}`;
   if (signature !== null && signature !== now) refresh();
   signature = now;
 }
@@ -36,27 +44,14 @@ function takeState(state) {
 function take({ type, data }) {
   if (type === "connected" || type === "training_state") takeState(data);
   else if (type === "metrics") {
-    append(data.run_id, data.steps, data.values, data.steps.map(() => Date.now() / 1000));
+    append(data.run_id, data.steps, data.values, data.times);
+    appendMetrics(data.steps, data.values, data.times);
   } else if (type === "log") log.append(data);
-  else if (["sample_default", "sample_custom", "artifact", "command"].includes(type)) refresh();
-}
-
-function startSettings(form) {
-  if (!form || form.dataset.started) return;
-  form.dataset.started = "yes";
-  const { smoothing, across, log: logarithmic } = currentSettings();
-  const [slider, select, check, output] = ["smoothing", "x-axis", "log-axis", "smoothing-value"].map((id) =>
-    document.getElementById(id),
-  );
-  slider.value = output.value = smoothing;
-  select.value = across;
-  check.checked = logarithmic;
-  slider.addEventListener("input", () => {
-    output.value = slider.value;
-    changeSettings({ smoothing: Number(slider.value) });
-  });
-  select.addEventListener("change", () => changeSettings({ across: select.value }));
-  check.addEventListener("change", () => changeSettings({ log: check.checked }));
+  else if (type === "sample_default_progress" || type === "sample_custom_progress") showPreview(data);
+  else if (["sample_default", "sample_custom", "artifact", "command"].includes(type)) {
+    if (type.startsWith("sample")) hidePreview();
+    refresh();
+  }
 }
 
 // Show the config's fields whose path holds what was typed, and open what they lie in.
@@ -74,7 +69,29 @@ function startConfigSearch(input) {
   });
 }
 
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.firstElementChild.className = "ti ti-check";
+  setTimeout(() => (button.firstElementChild.className = "ti ti-copy"), 2000);
+});
+
+// A button that was pressed stays locked until the server has drawn it anew.
+document.addEventListener("submit", ({ target }) => {
+  const button = target.closest(".action-bar form")?.querySelector("button");
+  if (button) setTimeout(() => button.setAttribute("aria-busy", "true"));
+});
+
+// Where the tabs are wider than the screen, the one that is shown is in sight.
+function showTab(tab) {
+  const strip = tab?.closest(".tabs");
+  if (strip) strip.scrollLeft = tab.offsetLeft + tab.offsetWidth - strip.clientWidth;
+}
+
 start();
+showTab(document.querySelector(".tabs [aria-current]"));
+startCountdowns();
 document.body.addEventListener("htmx:after:swap", start);
 document.addEventListener("run-state", (event) => appendState(event.detail));
 if (runPage) connect(socketAddress(`/ws/runs/${runPage}`), take);

@@ -9,15 +9,21 @@
     root.dataset.bsTheme = dark ? "dark" : "light";
   };
 
+  // so that the server writes times as this clock shows them
+  document.cookie = `timezone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}; path=/; max-age=31536000; samesite=lax`;
+
   root.classList.add("js");
   show();
-  systemIsDark.addEventListener("change", show);
+  const showAnew = () => {
+    show();
+    root.dispatchEvent(new CustomEvent("theme-changed", { bubbles: true }));
+  };
+  systemIsDark.addEventListener("change", showAnew);
   window.theme = {
     chosen,
     choose(name) {
       localStorage.setItem("theme", name);
-      show();
-      root.dispatchEvent(new CustomEvent("theme-changed", { bubbles: true }));
+      showAnew();
     },
   };
 })();

@@ -12,6 +12,11 @@ from tests.browser.conftest import PHONE
 PAGE = "/runs/import/"
 
 
+@pytest.fixture(scope="module")
+def site(quiet_site):
+    return quiet_site
+
+
 @pytest.fixture
 def folders(site):
     """Two data sets and a model file among the allowed folders."""

@@ -16,9 +16,8 @@ SEARCH = "Find a field by name, label or help"
 
 
 @pytest.fixture(scope="module")
-def site(make_site):
-    """A site on which nothing trains, so that its pages are quick."""
-    return make_site("editor").start("--no-demo")
+def site(quiet_site):
+    return quiet_site
 
 
 @pytest.fixture
@@ -229,6 +228,7 @@ def test_form_and_json_follow_each_other(editor, site):
     page = editor(size=(1600, 900))
     page.locator("#json-toggle").click()
     text = page.get_by_label("The config as JSON", exact=True).and_(page.locator("textarea"))
+    expect(text).to_be_visible()
     find(page, "epochs")
     field(page, "epochs").fill("7")
     expect(text).to_have_value(re.compile('"epochs": 7'))
@@ -309,6 +309,11 @@ def test_a_server_that_is_away_is_told_and_what_was_typed_is_sent_when_it_is_bac
     open_page.complaints.clear()  # browsers note the failed request
 
 
+def test_the_bar_is_no_wider_than_a_window_between_phone_and_tablet(editor):
+    page = editor(size=(700, 900))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark"), ((1024, 800), "dark")])
 def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor, size, colours):
     page = editor(size=size, color_scheme=colours)
@@ -346,7 +351,7 @@ def test_a_problem_that_a_worker_found_leads_to_its_field_on_another_tab(editor,
         page.get_by_role("link", name="Look again").click()
         wait_for(lambda: page.reload() and page.locator(".preflight-error").count(), 60, "the check")
     link = page.locator(".preflight-error a").first
-    link.click(timeout=60_000)
+    link.click()
     expect(page.locator("#editor-tab")).to_have_attribute("data-tab", "concepts")
     expect(cell(page, "concepts")).to_be_in_viewport()
 

@@ -5,23 +5,42 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from tests.browser.conftest import PHONE, WIDE
+from tests.browser.conftest import PHONE, WIDE, go_on, pause
 from tests.waiting import wait_for
 
 AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
-    "/",
     "/runs/",
     "/runs/new/",
     "/runs/import/",
     "/presets/",
     "/presets/new/",
+    "/browse/",
+    "/compare/",
+    "/queue/",
     "/samples/",
     "/system/",
+    "/system/doctor/",
+    "/system/cleanup/?preview=1&kinds=backups&kinds=caches&keep=1",
+    "/system/cleanup/",
     "/account/",
 )
-TABS = ("", "samples/", "metrics/", "log/", "config/", "timeline/")
+MOVING, RESTING = ("", "metrics/", "log/"), ("samples/", "timeline/", "files/", "config/")  # tabs of a run
 LOOKS = [(WIDE, "light"), (PHONE, "dark")]
+
+
+@pytest.fixture(scope="module")
+def site(training_site):
+    """Its run pauses, so that pages which do not move with it are quick."""
+    return training_site
+
+
+@pytest.fixture
+def training(site):
+    """The run trains for as long as the test."""
+    go_on(site)
+    yield
+    pause(site)
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +50,16 @@ def run_address(site):
 
 @pytest.fixture(scope="module")
 def sample_address(site):
-    """Of a sample that was asked for; it is drawn after the present step."""
+    """Of a sample that was asked for; it is drawn although the run pauses."""
     site.api("POST", "samples/default")
     sample = wait_for(lambda: site.api("GET", "samples/latest?count=1")["samples"], 60, "a sample")[0]
     return f"/samples/{sample['id']}/"
 
 
-def violations(page):
-    """What axe finds, as lines to read."""
+def violations(page, **options):
+    """What axe finds, as lines to read; its options may choose among its rules."""
     page.evaluate(AXE.read_text())  # as a debugger does, so that the page's own policy still holds
-    found = page.evaluate("axe.run().then((result) => result.violations)")
+    found = page.evaluate("(options) => axe.run(options).then((result) => result.violations)", options)
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
@@ -56,8 +75,21 @@ def test_a_page_is_accessible_and_as_wide_as_its_screen(open_page, path, size, c
     check(open_page(path, size, color_scheme=colours))
 
 
+@pytest.mark.usefixtures("training")
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
-@pytest.mark.parametrize("tab", TABS)
+def test_the_dashboard_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
+    check(open_page("/", size, color_scheme=colours))
+
+
+@pytest.mark.usefixtures("training")
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+@pytest.mark.parametrize("tab", MOVING)
+def test_a_tab_of_a_run_that_trains_is_accessible_and_as_wide_as_its_screen(open_page, run_address, tab, size, colours):
+    check(open_page(run_address + tab, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+@pytest.mark.parametrize("tab", RESTING)
 def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(open_page, run_address, tab, size, colours):
     check(open_page(run_address + tab, size, color_scheme=colours))
 
@@ -65,6 +97,26 @@ def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(open_page, run_addre
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
 def test_a_sample_is_accessible_and_as_wide_as_its_screen(open_page, sample_address, size, colours):
     check(open_page(sample_address, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+@pytest.mark.parametrize("form", ["edit/", "delete/"])
+def test_a_runs_form_is_accessible_and_as_wide_as_its_screen(open_page, run_address, form, size, colours):
+    check(open_page(run_address + form, size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+def test_a_preset_is_accessible_and_as_wide_as_its_screen(open_page, site, size, colours):
+    name = f"Mine, {colours}"
+    preset = site.api("POST", "presets/", {"name": name, "config": {"epochs": 7}})
+    check(open_page(f"/presets/{preset['id']}/", size, color_scheme=colours))
+
+
+@pytest.mark.parametrize(("size", "colours"), LOOKS)
+def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
+    page = open_page("/nothing-here/", size, color_scheme=colours)
+    open_page.complaints.clear()  # browsers note the status 404
+    check(page)
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
@@ -102,3 +154,29 @@ def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
     assert page.get_by_label("Epochs", exact=True).input_value() == "many"
     open_page.complaints.clear()  # browsers note the status 400
     check(page)
+
+
+def test_g_and_a_letter_lead_to_a_page(open_page):
+    page = open_page("/presets/")
+    page.keyboard.press("g")
+    page.keyboard.press("y")
+    page.wait_for_url("**/system/")
+
+
+def test_a_question_mark_lists_the_shortcuts_of_every_page(open_page):
+    page = open_page("/system/", PHONE)
+    page.keyboard.press("?")
+    page.get_by_role("heading", name="On every page").wait_for()
+    check(page)
+
+
+def test_a_page_says_so_while_the_server_is_away_and_comes_back_by_itself(open_page):
+    page = open_page("/presets/")
+    page.evaluate("navigator.serviceWorker.ready.then(() => caches.keys())")
+    page.context.set_offline(True)
+    page.goto(page.url)
+    page.get_by_role("heading", name="The server cannot be reached").wait_for()
+    assert violations(page) == []
+    page.context.set_offline(False)
+    page.get_by_role("heading", name="Presets").wait_for()
+    open_page.complaints.clear()  # browsers note each request that failed

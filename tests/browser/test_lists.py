@@ -13,6 +13,11 @@ from tests.browser.conftest import PHONE
 PAGE = "/runs/new/?tab=concepts"
 
 
+@pytest.fixture(scope="module")
+def site(quiet_site):
+    return quiet_site
+
+
 @pytest.fixture
 def folders(site):
     """Two data sets in one folder, one of them with a caption."""

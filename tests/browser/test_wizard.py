@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.test_every_page import check
+from tests.waiting import wait_for
 
 QUESTIONS = ("pictures", "subject", "model", "memory", "time")
 
 
 @pytest.fixture(scope="module")
-def site(make_site):
-    """A site on which nothing trains yet."""
-    return make_site("wizard").start("--no-demo")
+def site(quiet_site):
+    return quiet_site
 
 
 def tab_to(page, selector):
@@ -52,12 +53,11 @@ def type_into(page, selector, text):
     page.keyboard.type(text)
 
 
-def walk(page, demo_folder, until="", minutes="1"):
-    """All five questions, or those before `until`."""
-    page.goto(page.url.partition("/runs/")[0] + "/runs/wizard/")
+def walk(page, demo_folder, minutes="60", look=lambda page: None):
+    """All five questions, with a look at each before it is answered; an hour is enough at whatever speed."""
     for question in QUESTIONS:
-        if question == until:
-            return
+        expect(page).to_have_url(re.compile(f"/wizard/({question}/)?$"))
+        look(page)
         answer_one(page, demo_folder, question, minutes)
 
 
@@ -78,23 +78,22 @@ def answer_one(page, demo_folder, question, minutes):
 
 def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, demo_folder):
     page = open_page("/runs/wizard/")
-    walk(page, demo_folder)
+    walk(page, demo_folder, minutes="1")
     page.get_by_role("heading", name="Why the wizard chose this").wait_for()
     page.get_by_role("button", name="Start the run").focus()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
-    state = site.wait_for_status("finished", "failed", timeout=180)
-    assert (state["run_name"], state["run_status"]) == ("gray on Tiny Stable Diffusion", "finished"), state["error"]
-    artifacts = site.api("GET", f"runs/{state['run_id']}/artifacts/")["results"]
+    run_id = page.url.split("/")[-2]
+    page.close()  # it would be drawn anew with each step
+    run = wait_for(lambda: (run := site.run(run_id))["status"] in ("finished", "failed") and run, 180, "the run's end")
+    assert (run["name"], run["status"]) == ("gray on Tiny Stable Diffusion", "finished"), run["error"]
+    artifacts = site.api("GET", f"runs/{run_id}/artifacts/")["results"]
     assert any(artifact["path"].endswith("models/gray.safetensors") for artifact in artifacts)
 
 
 @pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark")])
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_is_accessible_and_as_wide_as_its_screen(open_page, demo_folder, question, size, colours):
-    page = open_page("/runs/wizard/", size, color_scheme=colours)
-    walk(page, demo_folder, until=question)
-    check(page)
+def test_every_question_is_accessible_and_as_wide_as_its_screen(open_page, demo_folder, size, colours):
+    walk(open_page("/runs/wizard/", size, color_scheme=colours), demo_folder, look=check)
 
 
 def test_an_error_is_accessible_and_names_the_cure(open_page):
@@ -108,6 +107,6 @@ def test_an_error_is_accessible_and_names_the_cure(open_page):
 
 def test_the_reasons_go_when_they_are_understood(open_page, demo_folder):
     page = open_page("/runs/wizard/")
-    walk(page, demo_folder, minutes="60")  # enough at whatever speed an earlier run was measured
+    walk(page, demo_folder)
     page.get_by_role("button", name="Understood").click()
     page.locator("#wizard-note").wait_for(state="detached")

@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
+import filecmp
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from tests.integration.demo_folder import make_demo_folder, training_config
 from tests.integration.site import Site
+
+FIRST_START = """
+import django
+django.setup()
+from django.core.management import call_command
+from system.first_start import admin_account, first_start
+call_command("migrate", verbosity=0)
+first_start(admin_account(), with_demo=False)
+"""
 
 
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
     """The tiny model and its pictures, laid out as the demo is."""
-    from tests.engine import tiny
-
-    folder = tmp_path_factory.mktemp("demo")
-    config = tiny.config_for(tiny.make_model(folder / "model"), tiny.make_pictures(folder / "dataset"), folder)
-    for field in ("workspace_dir", "cache_dir", "backup_before_save"):
-        del config[field]  # OneTrainer's defaults
-    config |= {"output_model_destination": "models/gray.safetensors", "sample_after_unit": "EPOCH", "sample_after": 2}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    return make_demo_folder(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
 def config(demo_folder):
     """A training that ends only when it is told to."""
-    whole = json.loads((demo_folder / "config.json").read_text())
-    return whole | {"epochs": 100_000, "sample_after_unit": "NEVER"}
+    return training_config(demo_folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def collected_static_files():
-    """As `make setup` leaves them; collected again where one has changed since."""
-    manifest = settings.STATIC_ROOT / "staticfiles.json"
-    collected_at = manifest.stat().st_mtime if manifest.exists() else 0
-    static = settings.BASE_DIR / "static"
-    if any(file.stat().st_mtime > collected_at for file in static.rglob("*") if file.is_file()):
-        command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-        subprocess.run([*command, "--ignore", "vendor.mjs"], cwd=settings.BASE_DIR, check=True)
-        manifest.touch()
+    """As `make setup` leaves them; collected again where one has changed since, or differs in a copied folder."""
+    manifest, static = settings.STATIC_ROOT / "staticfiles.json", settings.BASE_DIR / "static"
+
+    def is_collected(file: Path) -> bool:
+        copy = settings.STATIC_ROOT / file.relative_to(static)
+        if not (manifest.exists() and copy.exists()):
+            return False
+        return file.stat().st_mtime <= manifest.stat().st_mtime and filecmp.cmp(file, copy)
+
+    with (settings.BASE_DIR / "manage.py").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process that tests beside this one may be collecting them
+        files = (file for file in static.rglob("[!.]*") if file.is_file() and file.name != "vendor.mjs")
+        if not all(map(is_collected, files)):
+            command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+            subprocess.run([*command, "--ignore", "vendor.mjs"], cwd=settings.BASE_DIR, check=True)
+            manifest.touch()
 
 
-@pytest.fixture(scope="module")
-def make_site(demo_folder):
-    """Make sites in folders of their own; whatever of them still runs at the end is killed."""
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory, demo_folder):
+    """A site as its first start leaves it, but for the demo; it has a token."""
+    site = Site(tmp_path_factory.mktemp("begun") / "data", DEMO_DIR=str(demo_folder))
+    subprocess.run([sys.executable, "-c", FIRST_START], cwd=settings.BASE_DIR, env=site.environment, check=True)
+    assert site.token
+    return site
+
+
+@contextmanager
+def sites_of(demo_folder: Path, begun: Site) -> Iterator[Callable[..., Site]]:
+    """Make sites in folders of their own; whatever of them still runs at the end is killed.
+
+    A site is a copy of the one that has begun already, unless it is to be a new one.
+    """
     root = Path(tempfile.mkdtemp(prefix="site-"))
     sites: list[Site] = []
 
-    def make(name: str = "data", **environment: str) -> Site:
+    def make(name: str = "data", new: bool = False, **environment: str) -> Site:
         folder = root / name
         folder.parent.mkdir(parents=True, exist_ok=True)
         roots = f"{root}:{demo_folder}"
-        sites.append(Site(folder, **({"DEMO_DIR": str(demo_folder), "ALLOWED_ROOTS": roots} | environment)))
-        return sites[-1]
+        site = Site(folder, **({"DEMO_DIR": str(demo_folder), "ALLOWED_ROOTS": roots} | environment))
+        if not new and not folder.exists():
+            shutil.copytree(begun.folder, folder)
+            site.token = begun.token
+        sites.append(site)
+        return site
 
-    yield make
-    for site in sites:
-        site.clean_up()
-    shutil.rmtree(root)
+    try:
+        yield make
+    finally:
+        for site in sites:
+            site.clean_up()
+        shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def make_site(demo_folder, begun):
+    with sites_of(demo_folder, begun) as make:
+        yield make

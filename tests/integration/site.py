@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.conf import settings
 from tests.waiting import wait_for
 
 MANAGE = [sys.executable, "manage.py"]
+UNHURRIED = Path(__file__).with_name("unhurried")
 
 
 class Site:
@@ -31,6 +33,8 @@ class Site:
             "DATA_DIR": str(folder),
             "ALLOWED_ROOTS": str(folder.parent.parent),
             "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(UNHURRIED),
+            "RETRY_DELAYS": "0.5",
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -79,6 +83,17 @@ class Site:
     def address(self) -> str:
         return self.link.partition("/sign-in/")[0]
 
+    def sign_in(self, browser: Any) -> Any:
+        """The browser's state (cookies) once the admin came by the printed link, which leads in once."""
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.goto(self.link)
+        page.wait_for_url(f"{self.address}/")
+        state = context.storage_state()
+        context.close()
+        return state
+
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
 
@@ -100,10 +115,11 @@ class Site:
 
     def _is_mine(self, process: psutil.Process, containing: str) -> bool:
         try:
-            if process.status() == psutil.STATUS_ZOMBIE or containing not in " ".join(process.cmdline()):
+            if containing not in " ".join(process.cmdline()):
                 return False
             # Redis writes its title over its environment, but is the one that is started in the folder.
-            return str(self.folder) in (process.environ().get("DATA_DIR"), process.cwd())
+            mine = str(self.folder) in (process.environ().get("DATA_DIR"), process.cwd())
+            return mine and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
@@ -126,7 +142,7 @@ class Site:
 
     # -- the API -----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def token(self) -> str:
         return self.manage("create_token", "admin")
 

@@ -16,7 +16,7 @@ from django.conf import settings
 @pytest.fixture
 def demo(make_site):
     def train(name, **environment):
-        site = make_site(name, **environment)
+        site = make_site(name, new=True, **environment)
         command = [sys.executable, "manage.py", "demo", "--data-dir", str(site.folder)]
         ended = subprocess.run(
             command, cwd=settings.BASE_DIR, env=site.environment, capture_output=True, text=True, timeout=300
@@ -54,7 +54,7 @@ def test_a_site_that_cannot_start_ends_the_demo_with_its_sentence(demo):
 
 
 def test_the_first_start_trains_the_demo_and_the_second_does_not(make_site):
-    site = make_site("first").start()
+    site = make_site("first", new=True).start()
     assert site.wait_for_status("finished")["run_name"] == "Demo: stars"
     assert len(site.api("GET", "runs/")["results"]) == 1
     assert site.stop() == 0

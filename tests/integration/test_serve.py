@@ -11,7 +11,7 @@ from tests.waiting import wait_for
 
 
 def test_it_serves_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
-    site = make_site("whole").start("--no-demo")
+    site = make_site("whole", new=True).start("--no-demo")
     assert {"daphne", "gpu_worker", "redis-server"} == {
         name for name in ("daphne", "gpu_worker", "redis-server") if len(site.processes(name)) == 1
     }

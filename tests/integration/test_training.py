@@ -46,7 +46,7 @@ def test_a_run_is_started_followed_sampled_stopped_and_resumed(site, config):
         assert next_message(socket, "connected")["is_training"] is False
         run_id = site.start_run(config)
         while (state := next_message(socket, "training_state"))["run_status"] != "running" or not state["progress"]:
-            assert state["run_id"] == run_id
+            assert state["run_id"] in (None, run_id)  # the first one may still tell of no run at all
         site.api("POST", "samples/custom", {"prompt": "a blue circle", "steps": 2, "width": 32, "height": 32})
         (sample,) = next_message(socket, "sample_custom")["samples"]
     picture = requests.get(

@@ -100,6 +100,7 @@ def test_a_new_description_is_no_new_version(admin):
         ('{"batch_size": 4', "This is not JSON: Expecting ',' delimiter: line 1 column 17"),
         ('{"learning_rate": NaN}', "This is not JSON: NaN is no number in JSON"),
         ("[" * 100_000, "This is not JSON: it is nested too deeply"),
+        ('{"base_model_name": "\\ud800"}', "This is not JSON: '\\ud800' holds a NUL or half a character"),
         ("[1, 2]", "A config is a JSON object"),
         ('{"batch_size": "four"}', "batch_size: "),
         ('{"optimizer": {"beta1": "high"}}', "optimizer.beta1: "),

@@ -89,6 +89,16 @@ def test_two_versions_are_compared(api):
     assert api.get(f"{address}?before=x").status_code == 400
 
 
+def test_tokens_in_a_config_are_left_out_and_the_answer_says_so(api):
+    config = {"batch_size": 2, "cloud": {"password": "x"}}
+    made = api.post("/api/presets/", {"name": "Mine", "config": config}).json()
+    assert made["config"] == {"batch_size": 2}
+    assert [one["field"] for one in made["warnings"]] == ["cloud.password"]
+    address = f"/api/presets/{made['id']}/"
+    assert [one["field"] for one in api.patch(address, {"config": config}).json()["warnings"]] == ["cloud.password"]
+    assert "warnings" not in api.get(address).json()
+
+
 def test_what_is_exported_can_be_imported(api):
     preset = make_preset("SDXL/LoRA", {"batch_size": 2, "secrets": {"huggingface_token": "hf_x"}})
     file = api.get(f"/api/presets/{preset.pk}/export/")

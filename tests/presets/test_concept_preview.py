@@ -31,6 +31,12 @@ def root(tmp_path, settings):
     return tmp_path / "open"
 
 
+@pytest.fixture(autouse=True)
+def all_the_time_that_a_busy_machine_takes(monkeypatch):
+    monkeypatch.setattr(concept_preview, "COUNTING_SECONDS", 600)
+    monkeypatch.setattr(concept_preview, "SIZES_SECONDS", 600)
+
+
 def draw(path, size=(16, 16), caption=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, "navy").save(path, **options)

@@ -130,7 +130,7 @@ def test_the_json_is_shown_and_taken(client, draft):
     assert Draft.objects.get().config == {"epochs": 7}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "", '{"a": NaN}', "[" * 5000])
+@pytest.mark.parametrize("text", ["{", "[]", "", '{"a": NaN}', "[" * 5000, '{"tags": "\\ud800"}'])
 def test_what_is_no_config_is_refused_and_stays_in_the_text(client, draft, text):
     data = {"revision": 0, "text": text, "do": "apply"}
     response = client.post(reverse("draft-json", args=[draft.pk]), data)
@@ -290,7 +290,7 @@ def test_what_is_not_understood_is_refused_in_a_sentence(client, draft, asked):
     assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"\\u0000"'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"\\u0000"', b'{"facts": {"name": "\\udfff"}}'])
 def test_what_is_no_json_is_refused_in_a_sentence(client, draft, body):
     answer = client.post(reverse("draft-edit", args=[draft.pk]), body, content_type="application/json")
     assert answer.status_code == 400 and answer.json()["detail"]

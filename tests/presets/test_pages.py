@@ -50,7 +50,7 @@ def test_a_preset_shows_what_it_sets_its_versions_and_its_runs(client):
     preset.save_version({"batch_size": 4}, note="Twice as many")
     make_run("Stars", preset=preset)
     page = client.get(reverse("preset", args=[preset.pk]), {"version": 2}).text
-    assert "Twice as many" in page and "Stars" in page
+    assert "Twice as many" in page and "Stars" in page and "Batch size" in page
     assert "Version 1 and version 2" in " ".join(page.split())
     assert '<td data-label="Before" class="change-before">2</td>' in page
 

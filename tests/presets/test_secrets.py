@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from engine.tokens import without_secrets
 from presets import configs, secrets
 from presets.errors import BadInput
 from presets.models import Draft, Preset, Secret
@@ -97,7 +98,7 @@ IN_MANY_PLACES = {
 
 
 def test_tokens_are_found_and_left_out_wherever_they_lie():
-    assert configs.without_secrets(IN_MANY_PLACES) == {"cloud": {}, "another": [{"name": "kept"}]}
+    assert without_secrets(IN_MANY_PLACES) == {"cloud": {}, "another": [{"name": "kept"}]}
     assert configs.secret_fields(IN_MANY_PLACES) == ["another.0.hf_token", "cloud.password", "secrets"]
     assert configs.secret_fields({"secrets": {"huggingface_token": "", "cloud": {}}, "batch_size": 2}) == []
 

@@ -26,7 +26,7 @@ def make_sample(number=1, run=None, **fields):
 def test_the_list_shows_thumbnails(admin):
     sample = make_sample(prompt="a <red> star")
     page = admin.get(LIST).content.decode()
-    assert f'<img class="thumb" src="{sample.get_file_url()}"' in page and "a &lt;red&gt; star" in page
+    assert f'<img class="thumb" src="{sample.get_thumbnail_url()}"' in page and "a &lt;red&gt; star" in page
 
 
 def test_the_list_needs_as_many_queries_for_many_samples_as_for_few(admin, django_assert_max_num_queries):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from samples.models import Sample
@@ -17,7 +19,9 @@ numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def user(client):
-    client.force_login(make_user())
+    user = make_user()
+    client.force_login(user)
+    return user
 
 
 @pytest.fixture
@@ -43,12 +47,12 @@ def test_no_sample_says_where_they_come_from(client):
     assert "No sample yet" in client.get(reverse("samples")).text
 
 
-def test_samples_of_all_runs_are_shown_with_prompt_step_and_seed(client, run):
+def test_samples_of_all_runs_are_shown_with_prompt_step_and_run(client, run):
     sample = make_sample(run, step=250)
     make_sample(make_run("Moons"), "a moon")
     page = client.get(reverse("samples")).text
-    assert "a red star" in page and "step 250" in page and "seed 42" in page and "Moons" in page
-    assert sample.get_file_url() in page
+    assert "a red star" in page and "step 250" in page and "Moons" in page
+    assert sample.get_thumbnail_url() in page
 
 
 @pytest.mark.parametrize("query", [{"q": "star"}, {"kind": "default", "q": "red"}])
@@ -63,7 +67,15 @@ def test_samples_are_found_by_run(client, run):
     make_sample(run)
     make_sample(make_run("Moons"), "a moon")
     assert "a moon" not in client.get(reverse("samples"), {"run": run.pk}).text
-    assert client.get(reverse("samples"), {"run": "nonsense"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("run", "nonsense"), ("step_from", "-1"), ("step_to", "9" * 30), ("since", "May"), ("kind", "x"), ("before", "x")],
+)
+def test_a_filter_that_makes_no_sense_is_told_in_a_sentence(client, name, value):
+    answer = client.get(reverse("samples"), {name: value})
+    assert answer.status_code == 400 and 'class="alert-text"' in answer.text
 
 
 def test_one_sample_shows_its_settings_and_leads_to_its_neighbours(client, run):
@@ -76,16 +88,81 @@ def test_one_sample_shows_its_settings_and_leads_to_its_neighbours(client, run):
     assert "7.5" in page and "Negative prompt" not in page
 
 
-def test_a_runs_samples_are_in_rows_of_steps_newest_first(client, run):
-    for step, index in itertools.product((100, 200), (0, 1)):
+def grid_of(client, run, **query):
+    context = client.get(reverse("run-samples", args=[run.pk]), query).context
+    return context["columns"], context["rows"]
+
+
+def test_a_runs_samples_have_steps_down_newest_first_and_prompts_across(client, run):
+    for step, index in itertools.product((0, 100, 200), (1, 0)):
         make_sample(run, f"prompt {index}", step, index)
-    steps = client.get(reverse("run-samples", args=[run.pk])).context["steps"]
-    assert [step for step, _ in steps] == [200, 100]
-    assert [sample.index for sample in steps[0][1]] == [0, 1]
+    columns, rows = grid_of(client, run)
+    assert [column.prompt for column in columns] == ["prompt 0", "prompt 1"]
+    assert [row.step for row in rows] == [200, 100, 0]
+    assert "before training" in client.get(reverse("run-samples", args=[run.pk])).text
 
 
-def test_a_runs_samples_can_be_held_to_one_prompt(client, run):
-    make_sample(run, "a red star", 100, 0)
-    make_sample(run, "a moon", 100, 1)
-    page = client.get(reverse("run-samples", args=[run.pk]), {"prompt": "a moon"})
-    assert [sample.prompt for _, found in page.context["steps"] for sample in found] == ["a moon"]
+def test_a_prompt_that_was_not_drawn_at_a_step_leaves_a_gap(client, run):
+    make_sample(run, "a", 100, 0), make_sample(run, "b", 100, 1), make_sample(run, "b", 200, 1)
+    _, rows = grid_of(client, run)
+    assert [len(cell.samples) for cell in rows[0].cells] == [0, 1]
+
+
+def test_averaged_and_plain_weights_share_a_cell_and_are_told_apart(client, run):
+    make_sample(run, step=100), make_sample(run, step=100, is_ema=True)
+    _, rows = grid_of(client, run)
+    assert [sample.is_ema for sample in rows[0].cells[0].samples] == [True, False]
+    page = client.get(reverse("run-samples", args=[run.pk])).text
+    assert ">EMA<" in page and ">as trained<" in page
+
+
+def test_what_was_drawn_by_hand_stands_apart_from_the_grid(client, run):
+    make_sample(run, step=100), make_sample(run, "my own", 100, kind="custom")
+    columns, _ = grid_of(client, run)
+    page = client.get(reverse("run-samples", args=[run.pk])).text
+    assert [column.prompt for column in columns] == ["a red star"] and "my own" in page
+
+
+def queries_of(client, address):
+    """How often samples are asked for; what stands on every page is looked up now and then."""
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(address).status_code == 200
+    return sum("samples_sample" in query["sql"] for query in asked.captured_queries)
+
+
+def test_a_runs_page_of_samples_asks_as_often_for_many_as_for_few(client, run):
+    address = reverse("run-samples", args=[run.pk])
+    make_sample(run)
+    few = queries_of(client, address)
+    for step, index in itertools.product(range(40), range(4)):
+        make_sample(run, f"prompt {index}", step, index)
+    assert queries_of(client, address) == few < 10
+
+
+def test_a_part_of_a_samples_page_fills_the_lightbox(client, run):
+    part = client.get(reverse("sample", args=[make_sample(run).pk]), headers={"HX-Request": "true"}).text
+    assert part.lstrip().startswith("<article") and "7.5" in part
+
+
+# -- favourites ----------------------------------------------------------------------------------------------------
+
+
+def test_a_favourite_is_made_and_taken_back_and_says_whose_it_is(client, run, user):
+    sample = make_sample(run)
+    address = reverse("sample-favourite", args=[sample.pk])
+    assert client.post(address, {"on": "1"}).status_code == 403
+    user.is_staff = True
+    user.save()
+    client.post(address, {"on": "1"})
+    sample.refresh_from_db()
+    assert sample.favourite and sample.favourite_by == user
+    client.post(address, {"on": "0"})
+    sample.refresh_from_db()
+    assert not sample.favourite and sample.favourite_by is None
+
+
+def test_what_is_drawn_at_the_end_belongs_to_the_last_epoch(client, user):
+    run = make_run(status="finished", max_epoch=6)
+    sample = run.samples.create(attempt=1, sequence=1, epoch=6, global_step=96, path="/nowhere/a.png")
+    assert "epoch 6<" in client.get(reverse("run-samples", args=[run.pk])).text
+    assert "<dt>Epoch</dt><dd>6</dd>" in client.get(sample.get_absolute_url()).text

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from samples.models import Sample
 from system.models import Job, Worker
 from tests.making import make_preset, make_run
 from training.models import Artifact, Metric, Run
+from training.summaries import SavedView
 
 RUNNING = UUID("5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11")
 FINISHED = UUID("0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22")
@@ -29,6 +31,8 @@ SAMPLE = UUID("a1b2c3d4-1111-4222-8333-444455556666")
 IMPORT = UUID("c3d4e5f6-3333-4444-8555-666677778888")
 PREFLIGHT = UUID("d4e5f6a7-4444-4555-8666-777788889999")
 BACKUP = UUID("b2c3d4e5-2222-4333-8444-555566667777")
+CLEANUP = UUID("e5f6a7b8-5555-4666-8777-888899990000")
+CLEANED = UUID("f6a7b8c9-6666-4777-8888-999900001111")
 STARS = {"name": "stars", "path": "{data}/datasets/stars"}
 CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
 DRAW = {"prompt": "a red star", "width": 512, "height": 512, "steps": 30, "seed": 1}
@@ -57,6 +61,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "samples_latest_retrieve": ("get", "/api/samples/latest?count=1", None),
     "samples_list": ("get", "/api/samples/", None),
     "samples_retrieve": ("get", f"/api/samples/{SAMPLE}/", None),
+    "samples_partial_update": ("patch", f"/api/samples/{SAMPLE}/", {"favourite": True}),
     "system_info_retrieve": ("get", "/api/system/info", None),
     "system_resources_retrieve": ("get", "/api/system/resources", None),
     "system_processes_retrieve": ("get", "/api/system/processes", None),
@@ -70,6 +75,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "runs_partial_update": ("patch", f"/api/runs/{FINISHED}/", {"notes": "The best so far", "tags": ["keep"]}),
     "runs_stop_create": ("post", f"/api/runs/{RUNNING}/stop/", None),
     "runs_cancel_create": ("post", f"/api/runs/{QUEUED}/cancel/", None),
+    "runs_start_now_create": ("post", f"/api/runs/{QUEUED}/start_now/", None),
     "runs_pause_create": ("post", f"/api/runs/{RUNNING}/pause/", None),
     "runs_continue_create": ("post", f"/api/runs/{RUNNING}/continue/", None),
     "runs_backup_create": ("post", f"/api/runs/{RUNNING}/backup/", None),
@@ -87,6 +93,18 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "runs_diff_retrieve": ("get", f"/api/runs/{RUNNING}/diff/?with=preset", None),
     "runs_import_create": ("post", "/api/runs/import", {"path": "{data}/datasets/workspace", "name": "Old stars"}),
     "runs_import_retrieve": ("get", f"/api/runs/import/{IMPORT}", None),
+    "runs_retention_retrieve": ("get", f"/api/runs/{FINISHED}/retention", None),
+    "runs_retention_update": ("put", f"/api/runs/{FINISHED}/retention", {"backups": {"keep": 3, "every": 10}}),
+    "artifacts_retrieve": ("get", f"/api/artifacts/{BACKUP}", None),
+    "artifacts_partial_update": ("patch", f"/api/artifacts/{BACKUP}", {"pinned": True}),
+    "retention_retrieve": ("get", "/api/retention", None),
+    "queue_retrieve": ("get", "/api/queue", None),
+    "queue_partial_update": ("patch", f"/api/queue/{QUEUED}", {"held": True, "position": 1}),
+    "cleanup_retrieve": ("get", f"/api/cleanup?kinds=backups&run={FINISHED}&keep=0", None),
+    "cleanup_create": ("post", "/api/cleanup", {"token": str(CLEANUP)}),
+    "cleanup_jobs_retrieve": ("get", f"/api/cleanup/jobs/{CLEANED}", None),
+    "cleanup_usage_retrieve": ("get", "/api/cleanup/usage", None),
+    "cleanup_usage_create": ("post", "/api/cleanup/usage", None),
     "presets_list": ("get", "/api/presets/", None),
     "presets_create": ("post", "/api/presets/", {"name": "Small", "config": {"batch_size": 2}, "note": "first"}),
     "presets_retrieve": ("get", "/api/presets/{preset}/", None),
@@ -105,7 +123,12 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "browse_retrieve": ("get", "/api/browse?path={data}/datasets/blue&kind=file", None),
     "browse_create": ("post", "/api/browse", {"path": "{data}/models", "name": "stars"}),
     "concepts_preview_retrieve": ("get", "/api/concepts/preview?path={data}/datasets/blue", None),
+    "views_list": ("get", "/api/views/", None),
+    "views_create": ("post", "/api/views/", {"name": "By loss", "query": "tag=keep&sort=loss"}),
+    "views_retrieve": ("get", "/api/views/{view}/", None),
+    "views_partial_update": ("patch", "/api/views/{view}/", {"name": "Went wrong"}),
     "workers_list": ("get", "/api/workers/", None),
+    "workers_partial_update": ("patch", "/api/workers/host:gpu0/", {"drain": True}),
     "workers_retrieve": ("get", "/api/workers/{worker}/", None),
 }
 # Answers too long to show, files, and answers without a body: these have no example.
@@ -119,9 +142,17 @@ WITHOUT = {
     "presets_destroy",
     "presets_favourite_destroy",
     "runs_destroy",
+    "runs_retention_destroy",
+    "artifacts_destroy",
+    "retention_update",
     "runs_config_retrieve",
     "runs_artifacts_file_retrieve",
+    "runs_preview_retrieve",
     "samples_file_retrieve",
+    "samples_thumbnail_retrieve",
+    "samples_zip_retrieve",
+    "samples_destroy",
+    "views_destroy",
     "schema_retrieve",
 }
 
@@ -136,7 +167,7 @@ def make_world(owner: Any) -> None:
     worker = Worker.objects.create(name="host:gpu0", host="host", gpu="0", device_name="NVIDIA H100", status="busy")
     facts = {"owner": owner, "preset": preset, "preset_version": preset.versions.first()}
     where = {"epoch": 3, "epoch_step": 20, "epoch_sample": 160, "global_step": 320, "max_step": 100, "max_epoch": 20}
-    make_run("Waiting", id=QUEUED, **facts)
+    make_run("Waiting", id=QUEUED, **facts, attempt=1, start_after=now() + timedelta(minutes=1))
     finished = make_run("Stars", Run.Status.FINISHED, id=FINISHED, **facts, **where, loss=0.08, smooth_loss=0.09)
     running = make_run(
         "Blue stars",
@@ -155,7 +186,22 @@ def make_world(owner: Any) -> None:
     _check(owner)
     imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
     facts = {"status": Job.Status.DONE, "detail": "1 training was taken in.", "result": {"runs": [str(FINISHED)]}}
+    _clean(owner)
+    SavedView.objects.create(user=owner, name="Failed", query="status=failed")
     Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)
+
+
+def _clean(owner: Any) -> None:
+    """A count of what takes the room, a clean-up that was shown, and one that is done."""
+    counted = {"bytes": 5_000_000, "kinds": {"backups": 5_000_000}, "folders": {"runs": 5_000_000}, "things": []}
+    runs = [{"id": str(FINISHED), "name": "Stars", "bytes": 5_000_000, "kinds": {"backups": 5_000_000}}]
+    result = {**counted, "measured_at": "2026-11-23T20:00:00Z", "runs": runs}
+    done = {"status": Job.Status.DONE, "ended_at": now(), "user": owner}
+    Job.objects.create(kind=Job.Kind.MEASURE, result=result, **done)
+    detail, result = "2 things were removed, which freed 10 MB.", {"removed": 2, "bytes": 10_000_000, "left": []}
+    Job.objects.create(id=CLEANED, kind=Job.Kind.CLEANUP, detail=detail, result=result, **done)
+    planned = {"items": [], "bytes": 0, "choice": {}}
+    Job.objects.create(id=CLEANUP, kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, arguments=planned, user=owner)
 
 
 def _draw(folder: Path) -> None:
@@ -216,6 +262,7 @@ def call(client: Any, operation: str) -> Any:
     """Make the call of this operation in the world; returns the answer."""
     method, address, body = CALLS[operation]
     names = {"preset": Preset.objects.get().pk, "worker": Worker.objects.get().pk}
+    names["view"] = SavedView.objects.get().pk
     names["data"] = settings.DATA_DIR
     return getattr(client, method)(address.format(**names), in_place(body), format="json")
 
@@ -230,9 +277,10 @@ def in_place(body: Any) -> Any:
 
 
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CLOCK = re.compile(r"before \d\d:\d\d")  # within sentences
 TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
 KEYS = re.compile(r"\b[0-9a-f]{40}\b")
-KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT)}
+KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT, CLEANUP, CLEANED)}
 NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
 OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
 
@@ -264,5 +312,6 @@ def _shown(value: Any, key: str = "") -> Any:
 def _text(text: str) -> str:
     text = text.replace(str(settings.DATA_DIR), "/data")
     text = TIMES.sub("2026-11-23T20:00:00Z", text)
+    text = CLOCK.sub("before 20:00", text)
     text = KEYS.sub("0123456789abcdef0123456789abcdef01234567", text)
     return UUIDS.sub(lambda found: found[0] if found[0] in KNOWN else NEW, text)

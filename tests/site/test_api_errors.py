@@ -56,7 +56,7 @@ def test_a_session_signs_in_and_needs_a_csrf_token_to_change_something():
     refused(client.post("/api/training/stop"), 403)
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/training", "/api/runs/7/stop", "/api/%00", "/api/ü"])
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/training", "/api/runs/7/stop", "/api/%00", "/api/ü"])
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
 def test_an_address_that_leads_nowhere_is_told_in_json(path, method, api):
     for client in (api, APIClient()):
@@ -185,3 +185,8 @@ def test_a_listed_site_may_call(api, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
     answer = api.get("/api/me", headers={"origin": "https://friend.example"})
     assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+
+
+def test_the_root_leads_to_the_documentation(api):
+    answer = api.get("/api/")
+    assert answer.status_code == 302 and answer.headers["Location"] == "/api/docs"

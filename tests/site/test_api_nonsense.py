@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
@@ -29,13 +31,15 @@ BODIES = [
 ]
 
 
+@cache
 def addresses():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
-    for path, methods in paths.items():
-        for method in METHODS:
-            if method in methods:
-                queries = [each["name"] for each in methods[method].get("parameters", []) if each["in"] == "query"]
-                yield path, method, queries
+    return [
+        (path, method, [each["name"] for each in methods[method].get("parameters", []) if each["in"] == "query"])
+        for path, methods in paths.items()
+        for method in METHODS
+        if method in methods
+    ]
 
 
 def filled(path, pk):
@@ -73,3 +77,20 @@ def test_parameters_that_make_no_sense(api, text):
             for query in queries:
                 answer = api.get(address, {query: text})
                 assert answer.status_code < 500, (path, query, text, answer.content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("put", "/api/config/current", r'{"base_model_name": "\ud800"}'),
+        ("patch", "/api/config/current", r'{"changes": [{"field": "base_model_name", "value": "a\udfff"}]}'),
+        ("post", "/api/config/save/Half", r'{"\ud800": 1}'),
+        ("post", "/api/presets/", r'{"name": "\ud800", "config": {}}'),
+        ("post", "/api/training/start", r'{"preset": "\ud800"}'),
+        ("post", "/api/samples/generate", r'{"prompt": "\ud83d a cat"}'),
+        ("patch", f"/api/runs/{RUNNING}/", r'{"notes": "\ud800", "tags": ["\udfff"]}'),
+    ],
+)
+def test_half_a_character_is_refused_wherever_text_comes_in(api, method, path, body):
+    answer = getattr(api, method)(path, body, content_type="application/json")
+    assert answer.status_code == 400 and "half a character" in answer.json()["detail"]

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from jsonschema import Draft202012Validator
 
+from presets.configs import TOKEN_LEFT_OUT
 from presets.models import Preset
 from samples.models import Sample
 from tests.api import content, trainer, viewer
@@ -17,6 +19,7 @@ from tests.making import make_preset, make_run, trainable_config
 from training.models import Run
 
 pytestmark = pytest.mark.django_db
+LEFT_OUT = {"field": "secrets", "message": TOKEN_LEFT_OUT}
 Status = Run.Status
 SLASHES = pytest.mark.parametrize("slash", ["", "/"])
 
@@ -78,11 +81,24 @@ def test_a_start_with_a_config_queues_a_run(api, slash):
     assert (run.name, run.config["seed"], run.owner, run.status) == ("Mine", 7, api.user, Status.QUEUED)
 
 
+def test_a_start_says_that_it_leaves_tokens_out(api):
+    body = {"config_dict": trainable_config(), "overrides": {"secrets": {"huggingface_token": "hf_x"}}}
+    assert api.post("/api/training/start", body).json()["warnings"] == [LEFT_OUT]
+    assert api.post("/api/runs/", body).json()["warnings"] == [LEFT_OUT]
+    assert not any("secrets" in run.config for run in Run.objects.all())
+
+
 def test_a_start_with_a_config_file(api):
     path = settings.DATA_DIR / "datasets" / "config.json"
     path.write_text(json.dumps(trainable_config(seed=9)))
     assert api.post("/api/training/start", {"config_path": str(path)}).status_code == 200
     assert Run.objects.get().config["seed"] == 9
+
+
+def test_a_config_file_with_half_a_character_is_refused(api):
+    path = settings.DATA_DIR / "datasets" / "half.json"
+    path.write_text(r'{"base_model_name": "\ud800"}')
+    assert api.post("/api/training/start", {"config_path": str(path)}).status_code == 400
 
 
 def test_a_start_with_a_preset(api):
@@ -169,6 +185,8 @@ def test_the_working_config_starts_with_the_defaults_and_is_kept_by_user(api, sl
     answer = api.put(address, {"config": {"batch_size": 3, "secrets": {"huggingface_token": "hf_x"}}})
     assert answer.status_code == 200
     assert answer.json()["config"]["batch_size"] == 3
+    assert answer.json()["warnings"] == [LEFT_OUT]
+    assert "warnings" not in api.get(address).json()
     assert api.get(address).json()["config"]["batch_size"] == 3
     assert "hf_x" not in api.get(address).content.decode()
     assert trainer("grace").get(address).json()["config"]["batch_size"] == 1
@@ -447,3 +465,16 @@ def test_viewers_may_not_change_anything(call):
 
 def test_viewers_may_check_a_config():
     assert viewer().post("/api/config/validate", trainable_config()).status_code == 200
+
+
+def test_a_run_that_is_claimed_while_the_status_is_asked_for_is_not_overlooked():
+    make_run("Earlier", Run.Status.FINISHED)
+    run = make_run("Claimed", Run.Status.QUEUED)
+
+    def claim_before_the_queue_is_read(execute, sql, params, many, context):
+        if "queued" in (params or ()):
+            Run.objects.filter(pk=run.pk).update(status=Run.Status.STARTING)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(claim_before_the_queue_is_read):
+        assert Run.objects.current() == run

@@ -29,6 +29,7 @@ def test_the_settings_as_they_come_are_in_order():
         ("ONETRAINER_HOME", Path("/tmp"), "which holds no OneTrainer"),
         ("ONETRAINER_PYTHON", Path("/nowhere/python"), "which cannot be run"),
         ("STOP_GRACE_SECONDS", 0, "give a stop at least 1 second"),
+        ("SIGN_IN_TRIES", 0, "allow at least 1"),
         ("SECRET_KEY", "short", "use a longer random one"),
         ("ALLOWED_HOSTS", ["http://here"], "without scheme and port"),
         ("ALLOWED_HOSTS", ["here:8000"], "without scheme and port"),

@@ -20,6 +20,7 @@ from system.job_work import do
 from system.jobs import MOST_FAILURES, JobKeeper, ask_for_import
 from system.models import SILENT, Job
 from system.pulse import Pulse
+from tests.api import trainer
 from tests.making import make_run
 from tests.workspaces import Workspace, living_workspace
 from training.models import Run
@@ -258,6 +259,16 @@ def test_a_job_whose_files_are_on_another_host_is_left_to_that(keeper):
     assert keeper.started == []
 
 
+def test_a_job_that_cannot_be_begun_fails_with_a_sentence_and_holds_up_no_other(keeper, living, caplog):
+    broken = Job.objects.create(kind=Job.Kind.IMPORT, arguments={"path": "/a" * 5000}, host="another")
+    job = ask_for_import(str(living[0].folder))
+    keeper.step()
+    broken.refresh_from_db()
+    assert keeper.started == [job]
+    assert broken.status == "failed" and "File name too long" in broken.detail
+    assert "Traceback" in caplog.text
+
+
 def test_a_run_that_nobody_follows_any_more_is_followed_again(keeper, living):
     make_run(status=Run.Status.RUNNING, engine="onetrainer", source=str(living[0].folder))
     keeper.step()
@@ -291,3 +302,33 @@ def test_an_import_that_fails_says_why(tmp_path, living, monkeypatch):
     monkeypatch.setattr(job_work.History, "update", fail)
     job = follow(living[0], [])
     assert job.status == "failed" and "ValueError: odd" in job.detail
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_following_can_be_ended_on_the_runs_page_and_the_training_goes_on(client, living, process, is_early):
+    """Early, its process looks once more before it sees that it is not wanted any more."""
+    workspace, log, _ = living
+    client.force_login(trainer().user)
+
+    def stop_following():
+        run = Run.objects.get()
+        assert "Stop following" in client.get(run.get_absolute_url()).content.decode()
+        client.post(f"/runs/{run.pk}/stop-following/")
+        if is_early:
+            run.refresh_from_db()
+            run.move_to(Run.Status.RUNNING)
+
+    job = follow(workspace, [stop_following])
+    run = Run.objects.get()
+    assert (run.status, job.status, process.poll()) == ("interrupted", "done", None)
+    assert "import its workspace again" in run.error
+    assert "Stop following" not in client.get(run.get_absolute_url()).content.decode()
+
+
+def test_what_nobody_follows_cannot_be_let_go(client):
+    client.force_login(trainer().user)
+    run = make_run(status="running")
+    answer = client.post(f"/runs/{run.pk}/stop-following/", follow=True)
+    assert "Nobody follows this run" in answer.content.decode()
+    run.refresh_from_db()
+    assert run.status == "running"

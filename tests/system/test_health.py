@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError
 from django.utils.timezone import now
 
+from system import health
 from system.models import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,6 +25,7 @@ def test_it_needs_no_sign_in(client):
         "status": "ok",
         "database": "ok",
         "channel_layer": "ok",
+        "disk": "ok",
         "workers": {"alive": 0, "missing": 0},
     }
 
@@ -67,6 +69,18 @@ def test_it_fails_without_a_database(client, monkeypatch):
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["database"] == "unreachable"
+
+
+def test_it_fails_where_the_disk_is_full(client, monkeypatch):
+    monkeypatch.setattr(health, "LEAST_ROOM", 10**18)
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["disk"] == "full"
+
+
+def test_it_fails_where_the_data_folder_is_away(client, settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "gone"
+    assert client.get("/healthz").json()["disk"] == "unreachable"
 
 
 def test_it_cannot_be_posted_to(client):

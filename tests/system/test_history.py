@@ -16,7 +16,7 @@ from system.history import History, Overtaken, checked_folder
 from tests.api import content, trainer
 from tests.making import make_user, trainable_config
 from tests.workspaces import PROMPT, Workspace, finished_workspace, living_workspace
-from training.actions import can_draw, offered
+from training.actions import drawing_of, offered
 from training.models import Artifact, Metric, Run
 from training.service import TrainerService
 
@@ -113,7 +113,7 @@ def count(run):
 def test_a_name_given_to_a_run_since_is_kept(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace, name="Old stars")
-    TrainerService().edit(run, {"name": "The best stars"})
+    TrainerService().edit_run(run, {"name": "The best stars"})
     (again,) = taken_in(workspace, name="Old stars")
     assert again.name == "The best stars"
 
@@ -269,7 +269,7 @@ def test_a_followed_run_cannot_be_commanded(workspace):
     (run,) = taken_in(workspace)
     Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING)
     run.refresh_from_db()
-    assert offered(run) == [] and not can_draw(run)
+    assert offered(run) == [] and drawing_of(run) is None
     with pytest.raises(NotNow, match="was started outside of this site"):
         TrainerService().stop_training(run)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from engine.onetrainer.check import WRONG, look
 from system.history import History
+from system.worker import engine_config
+from tests.onetrainer.attempts import Attempt, real
 from training.models import Run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.real_onetrainer]
@@ -82,6 +85,13 @@ def test_its_samples_have_their_whole_prompt_and_ema(run):
 def test_its_backups_and_model_are_there(run):
     kinds = run.artifacts.order_by("global_step", "kind").values_list("kind", "epoch")
     assert sorted(kinds) == [("backup", 1), ("backup", 2), ("model", 2)]
+
+
+def test_a_training_of_it_goes_on_here_from_its_backup(run, tmp_path):
+    backup = run.artifacts.filter(kind="backup").earliest("global_step")
+    attempt = Attempt(real(), tmp_path, engine_config(run, on_gpu=False), Path(backup.path)).wait()
+    assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
+    assert [data["step"] for data in attempt.data("metrics")] == list(range(backup.global_step, run.global_step))
 
 
 def test_the_checkout_is_found_usable():

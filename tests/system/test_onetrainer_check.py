@@ -108,7 +108,7 @@ def test_a_package_of_another_version_is_told(home):
 def test_a_pytorch_that_cannot_be_loaded_says_why(home):
     (home / "site/torch.py").write_text("raise OSError('libcudart.so is missing')")
     state, sentence = found(home, "PyTorch")
-    assert state == WRONG and "libcudart.so is missing" in sentence
+    assert state == WRONG and "libcudart.so is missing" in sentence and "set ONETRAINER_PYTHON" in sentence
 
 
 def test_a_package_that_is_missing_is_named_with_the_cure(home):
@@ -121,6 +121,12 @@ def test_a_trainer_that_cannot_be_loaded_says_why(home):
     (home / "modules/util/create.py").write_text("import no_such_module")
     state, sentence = found(home, "Trainer")
     assert state == WRONG and "No module named 'no_such_module'" in sentence
+
+
+def test_a_checkout_that_lacks_a_part_is_to_be_fetched_anew(home):
+    (home / "modules/util/create.py").unlink()
+    state, sentence = found(home, "Trainer")
+    assert state == WRONG and "fetch it anew" in sentence and "install.sh" not in sentence
 
 
 def test_a_trainer_that_prints_and_exits_while_it_is_loaded_is_no_harm(home):

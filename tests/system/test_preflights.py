@@ -8,7 +8,7 @@ import threading
 
 import psutil
 import pytest
-from django.db import connection
+from django.db import DataError, OperationalError, ProgrammingError, connection
 
 from presets import preflight
 from presets.models import Preflight
@@ -58,7 +58,8 @@ def test_the_child_that_checks_gets_none_of_the_site_s_keys(config, thread, monk
     (tmp_path / "spec.json").write_text(json.dumps({"config": config, "engine": "builtin", "gpus": []}))
     with (tmp_path / "errors").open("w") as errors:
         child = thread._start(tmp_path / "spec.json", errors)
-    inherited = psutil.Process(child.pid).environ()
+    # at its very beginning, while the kernel still loads it, a process shows no environment at all
+    inherited = wait_for(psutil.Process(child.pid).environ, what="the child's environment")
     child.kill()
     child.communicate()
     assert "PATH" in inherited and not {"SECRET_KEY", "DATABASE_URL"} & inherited.keys()
@@ -95,6 +96,52 @@ def test_a_child_that_is_killed_fails_the_check_with_a_sentence(config, thread, 
     wait_for(lambda: Preflight.objects.get(pk=asked.pk).is_ended)
     asked.refresh_from_db()
     assert (asked.status, "start it again" in asked.error) == (Preflight.Status.FAILED, True)
+
+
+def failing_at_first(real, error, when=lambda **changes: True):
+    """The real function, but for its first call of that kind, which fails."""
+    errors = [error]
+
+    def call(*arguments, **changes):
+        if errors and when(**changes):
+            raise errors.pop()
+        return real(*arguments, **changes)
+
+    return call
+
+
+def says_the_result(**changes):
+    return changes.get("status") == Preflight.Status.DONE
+
+
+def test_a_result_that_the_database_does_not_take_just_now_is_noted_later(config, thread, monkeypatch):
+    locked = OperationalError("database is locked")
+    monkeypatch.setattr(preflight, "say", failing_at_first(preflight.say, locked, says_the_result))
+    asked = preflight.request(None, config)
+    assert thread.look()
+    asked.refresh_from_db()
+    assert (asked.status, asked.error) == (Preflight.Status.DONE, "")
+
+
+def test_a_result_that_the_database_never_takes_fails_the_check_with_a_sentence(config, thread, monkeypatch, caplog):
+    refused = DataError("value too long")
+    monkeypatch.setattr(preflight, "say", failing_at_first(preflight.say, refused, says_the_result))
+    asked = preflight.request(None, config)
+    assert thread.look()
+    asked.refresh_from_db()
+    assert asked.status == Preflight.Status.FAILED
+    assert "value too long" in asked.error and "start it again" in asked.error
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), ProgrammingError("no such column"), KeyError("odd")])
+def test_the_thread_lives_on_whatever_it_meets(config, thread, monkeypatch, error):
+    monkeypatch.setattr(preflight, "take", failing_at_first(preflight.take, error))
+    asked = preflight.request(None, config)
+    thread.start()
+    wait_for(lambda: Preflight.objects.get(pk=asked.pk).is_ended)
+    asked.refresh_from_db()
+    assert asked.status == Preflight.Status.DONE
 
 
 def test_a_check_that_nobody_wants_any_more_is_ended(config, thread, tmp_path):

@@ -159,6 +159,17 @@ def test_too_few_pictures_are_refused(client, user, tmp_path):
     check_refused(client, "pictures", "There are 3 pictures in", folder=folder_of(tmp_path, 3))
 
 
+def test_links_that_lead_out_of_the_allowed_folders_are_not_followed(
+    client, user, tmp_path, tmp_path_factory, settings
+):
+    folder = Path(folder_of(tmp_path, 3))
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.png"
+    Image.new("RGB", (64, 64)).save(secret)
+    (folder / "link.png").symlink_to(secret)
+    settings.ALLOWED_ROOTS = [tmp_path]
+    check_refused(client, "pictures", "There are 3 pictures in", folder=str(folder))
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

@@ -6,20 +6,22 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.timezone import now
 
-from engine.builtin.checkpoint import write_backup
 from engine.engines import ENGINES
-from engine.interface.progress import TrainProgress
 from presets import secrets
+from system import following as following_module
 from system import worker as worker_module
+from system.following import Following
 from system.models import Worker
-from system.worker import Following, GpuWorker, engine_config
+from system.worker import engine_config
 from system.worker_name import NameLock
 from tests.making import make_run, make_user
+from tests.training.files import back_up
 from tests.waiting import wait_for
-from training.models import Artifact, Run, RunCommand
+from training.models import Run, RunCommand
 from training.service import TrainerService
 
 pytestmark = pytest.mark.django_db
@@ -30,15 +32,6 @@ event = {"sequence": 1, "time": time.time(), "kind": "ended", "data": {"reason":
 (pathlib.Path(sys.argv[1]) / "journal.jsonl").write_text(json.dumps(event) + "\\n")
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def worker():
-    worker = GpuWorker("here:cpu")
-    worker._heartbeat()
-    yield worker
-    if worker.following:
-        worker.following.kill("")
 
 
 @pytest.fixture
@@ -61,6 +54,7 @@ def active_run(worker_name="here:cpu", **fields):
     return make_run(status=Run.Status.STARTING, worker=owner, **fields)
 
 
+@pytest.mark.django_db(transaction=True)  # a worker gives up its connection, and with it a transaction
 def test_a_second_worker_of_the_same_name_is_refused():
     held = NameLock("twin")
     held.take()
@@ -84,7 +78,7 @@ def test_a_run_that_was_claimed_and_never_began_is_queued_again(worker):
     run = active_run()
     worker._work()
     run.refresh_from_db()
-    assert run.attempt == 1 and run.retries_left == 0
+    assert run.attempt == 1 and run.retries_left == run.retries - 1
     assert run.status == Run.Status.QUEUED
 
 
@@ -98,9 +92,10 @@ def test_a_run_whose_process_cannot_be_started_fails_with_a_sentence(worker, eng
 
 
 def test_a_run_that_starts_again_forgets_why_it_was_interrupted(worker, engine):
-    make_run(error="It was killed.", error_reason="interrupted")
+    make_run(error="It was killed.", error_reason="killed", log_tail="Killed")
     worker.following = worker._claim_next()
-    assert (worker.following.run.error, worker.following.run.error_reason) == ("", "")
+    run = worker.following.run
+    assert (run.error, run.error_reason, run.log_tail, run.start_after) == ("", "", "", None)
 
 
 TELLING = """
@@ -152,22 +147,13 @@ def test_a_shutdown_is_asked_for_again_where_the_database_was_away(worker, engin
 
 
 def test_a_process_that_lives_on_after_its_last_word_is_killed(worker, engine, monkeypatch):
-    monkeypatch.setattr(worker_module, "LINGER_SECONDS", 0)
+    monkeypatch.setattr(following_module, "LINGER_SECONDS", 0)
     engine(ENDED)
     make_run()
     worker.following = following = worker._claim_next()
     wait_for(lambda: not following.step(False), what="the end")
     assert following.run.status == Run.Status.FINISHED
     assert not following.process.alive
-
-
-def back_up(run, step):
-    """A backup of one file, as the built-in trainer writes them."""
-    progress = TrainProgress(global_step=step)
-    path = write_backup(run.folder / "backup", progress, {}, lambda folder: (folder / "weights").write_bytes(b"w" * 99))
-    facts = {"attempt": run.attempt, "sequence": step, "global_step": step}
-    run.artifacts.create(kind=Artifact.Kind.BACKUP, path=str(path), **facts)
-    return path
 
 
 def test_a_run_that_was_cut_short_goes_on_from_its_newest_backup_that_is_whole(worker, engine):
@@ -211,3 +197,33 @@ def no_room(*args, **kwargs):
 
 def away(*args, **kwargs):
     raise OperationalError("database is locked")
+
+
+@pytest.fixture
+def newer_database():
+    """The emptying of the tables after a test leaves out the one of the migrations."""
+    recorder, upgrade = MigrationRecorder(connection), ("training", "9999_upgrade")
+    recorder.record_applied(*upgrade)
+    yield
+    recorder.record_unapplied(*upgrade)
+
+
+@pytest.mark.django_db(transaction=True)  # a worker gives up its connection, and with it a transaction
+@pytest.mark.usefixtures("newer_database")
+def test_a_worker_takes_no_run_from_a_newer_database_and_says_so(worker, engine, monkeypatch, caplog):
+    """It was forgotten in an upgrade: it waits, and does not crash again and again."""
+    run = make_run()
+    monkeypatch.setattr(worker_module, "DATABASE_PAUSE", 0)
+    turns = iter([True, True, False])
+    monkeypatch.setattr(worker, "_listen_to_signals", lambda: None)
+    monkeypatch.setattr(connection, "close", lambda: setattr(worker, "detached", not next(turns, False)))
+    worker._run()
+    run.refresh_from_db()
+    assert run.status == Run.Status.QUEUED
+    assert caplog.text.count("newer than this program (training.9999_upgrade)") == 1
+
+
+def test_a_worker_whose_clock_was_turned_back_is_not_taken_for_well_for_long():
+    worker = Worker.objects.create(name="a", host="a", heartbeat_at=now() + timedelta(hours=1))
+    assert not worker.is_alive
+    assert not Worker.objects.alive().exists()

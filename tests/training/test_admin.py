@@ -114,8 +114,8 @@ def test_the_timeline_names_who_did_what_newest_first(admin):
     run.events.create(kind="status_changed", data={"from": "queued", "to": "starting", "detail": ""})
     run.commands.create(kind="backup", attempt=1, requested_by=make_user(), detail="no room", status="refused")
     newest, oldest = admin.get(page_of(run)).context["timeline"]
-    assert (newest.what, newest.text, newest.user.username, newest.status) == ("backup", "no room", "ada", "refused")
-    assert (oldest.what, oldest.text, oldest.user) == ("status changed", "queued → starting", None)
+    assert (newest.what, newest.text, newest.user.username, newest.status) == ("Backup", "no room", "ada", "refused")
+    assert (oldest.what, oldest.text, oldest.user) == ("status", "queued → starting", None)
 
 
 def test_a_traceback_in_the_timeline_is_kept_apart_from_its_sentence(admin):
@@ -131,7 +131,7 @@ def test_samples_are_thumbnails_that_link_to_the_file(admin):
     run = make_run(status=Status.RUNNING)
     sample = Sample.objects.create(run=run, attempt=1, sequence=1, path="/data/1.png", prompt='a "red" star')
     page = admin.get(page_of(run)).content.decode()
-    assert f'<a href="{sample.get_file_url()}"' in page and f'<img src="{sample.get_file_url()}"' in page
+    assert f'<a href="{sample.get_file_url()}"' in page and f'<img src="{sample.get_thumbnail_url()}"' in page
     assert 'alt="a &quot;red&quot; star"' in page
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import tarfile
 import uuid
+import zipfile
 
 import pytest
 
@@ -159,6 +159,15 @@ def test_name_notes_tags_and_priority_can_be_changed_and_the_timeline_says_by_wh
     assert changes.items() <= answer.json().items()
     event = run.events.get(kind="edited")
     assert (event.user, event.data) == (api.user, changes)
+
+
+def test_a_favourite_is_one_s_own_and_can_be_filtered_by(api):
+    run, bob = make_run(), trainer("bob")
+    assert api.patch(f"/api/runs/{run.pk}/", {"favourite": True}).json()["favourite"] is True
+    assert bob.get(f"/api/runs/{run.pk}/").json()["favourite"] is False
+    assert (names(api.get("/api/runs/?favourite=true")), names(bob.get("/api/runs/?favourite=true"))) == (["Stars"], [])
+    assert api.patch(f"/api/runs/{run.pk}/", {"favourite": False}).json()["favourite"] is False
+    assert not run.events.filter(kind="edited").exists()
 
 
 @pytest.mark.parametrize(
@@ -428,14 +437,14 @@ def test_artifacts_are_listed_and_downloaded(api):
     assert content(api.get(found["url"], headers={"range": "bytes=7-13"})) == b"weights"
 
 
-def test_a_folder_is_downloaded_as_a_tar_file(api):
+def test_a_folder_is_downloaded_as_a_zip_file(api):
     run = make_run(status=Status.FINISHED)
     files = {"meta.json": "{}", "unet/weights.bin": "w" * 300_000, "name ✓.txt": "x"}
     make_artifact(run, name="backup-1", files=files)
     (run.folder / "backup-1" / "link").symlink_to("/etc/passwd")
     address = api.get(f"/api/runs/{run.pk}/artifacts/").json()["results"][0]["url"]
-    with tarfile.open(fileobj=io.BytesIO(content(api.get(address)))) as tar:
-        found = {name: tar.extractfile(name).read().decode() for name in tar.getnames()}
+    with zipfile.ZipFile(io.BytesIO(content(api.get(address)))) as folder:
+        found = {name: folder.read(name).decode() for name in folder.namelist()}
     assert found == {f"backup-1/{name}": text for name, text in files.items()}
 
 

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from engine import engines
 from presets.errors import NotNow
 from samples.models import Sample
-from tests.making import make_preset, make_run, make_user
+from tests.making import make_preset, make_run
 from training.models import Artifact, Metric, Run
 from training.service import TrainerService
 
 pytestmark = pytest.mark.django_db
-TABS = ("run", "run-samples", "run-metrics", "run-log", "run-config", "run-timeline")
-
-
-@pytest.fixture
-def trainer(client):
-    user = make_user(is_staff=True)
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def viewer(client):
-    user = make_user("vera")
-    client.force_login(user)
-    return user
+TABS = ("run", "run-samples", "run-metrics", "run-log", "run-timeline", "run-files", "run-config")
 
 
 def act(client, run, verb, htmx=False, **data):
@@ -79,36 +68,6 @@ def test_the_overview_shows_loss_samples_and_files_without_javascript(client, tr
     assert "stars.safetensors" in page
 
 
-def test_the_list_finds_by_name_and_by_status(client, trainer):
-    make_run("Stars", Run.Status.FINISHED)
-    make_run("Moons", Run.Status.FAILED)
-    assert "Moons" not in client.get(reverse("runs"), {"q": "star"}).text
-    page = client.get(reverse("runs"), {"status": "failed"}).text
-    assert "Moons" in page and "Stars" not in page
-
-
-@pytest.mark.parametrize("order", ("newest", "oldest", "name", "loss", "progress", "nonsense"))
-def test_the_list_takes_every_order(client, trainer, order):
-    make_run("Stars")
-    assert "Stars" in client.get(reverse("runs"), {"order": order, "page": "x", "owner": "x"}).text
-
-
-def test_the_list_sorts_by_loss_with_the_unknown_last(client, trainer):
-    make_run("unknown")
-    make_run("high", Run.Status.FINISHED, smooth_loss=0.9)
-    make_run("low", Run.Status.FINISHED, smooth_loss=0.1)
-    page = client.get(reverse("runs"), {"order": "loss"}).context["page"]
-    assert [run.name for run in page] == ["low", "high", "unknown"]
-
-
-def test_the_list_has_pages(client, trainer):
-    for number in range(30):
-        make_run(f"Run {number:02}")
-    page = client.get(reverse("runs"), {"page": 2, "order": "name"}).text
-    assert "Run 29" in page and "Run 00" not in page
-    assert "?page=1&amp;order=name" in page
-
-
 @pytest.mark.parametrize(
     ("verb", "kind"),
     [("stop", "stop"), ("pause", "pause"), ("sample", "sample_default"), ("backup", "backup"), ("save", "save")],
@@ -119,6 +78,18 @@ def test_a_button_leaves_a_command_and_leads_back(client, trainer, verb, kind):
     assert response.status_code == 302 and response.url == "/"
     command = run.commands.get()
     assert (command.kind, command.requested_by) == (kind, trainer)
+
+
+def test_a_button_that_was_pressed_is_locked_until_it_is_done_and_the_bar_tells_what_became_of_it(client, trainer):
+    run = make_run(status=Run.Status.RUNNING)
+    act(client, run, "backup", htmx=True)
+    page = client.get(run.get_absolute_url()).text
+    assert 'aria-busy="true"' in page and f"/runs/{run.pk}/backup/" not in page
+    assert "Backup: asked, and done after the present step" in page
+    run.commands.update(status="done", detail="It lies in backup-7.", ended_at=now())
+    page = client.get(f"/runs/{run.pk}/log/").text
+    assert 'aria-busy="true"' not in page and f"/runs/{run.pk}/backup/" in page
+    assert "Backup: done" in page and "It lies in backup-7." in page
 
 
 def test_a_button_tells_htmx_its_news_and_that_the_page_has_changed(client, trainer):
@@ -222,6 +193,16 @@ def test_a_running_run_is_not_deleted(client, trainer):
     assert Run.objects.filter(pk=run.pk).exists()
 
 
+def test_what_was_asked_is_called_as_its_button_is(client, trainer):
+    run = make_run(status="running")
+    for kind in ("sample_default", "sample_custom", "save"):
+        run.commands.create(kind=kind, attempt=1)
+    page = client.get(run.get_absolute_url()).text
+    asked = re.search(r'id="commands-title".*?</section>', page, re.DOTALL)[0]
+    assert re.findall(r'<span class="d-block">(\w+)<', asked) == ["Save", "Draw", "Sample"]
+    assert "Save: asked" in page
+
+
 def test_a_config_can_be_kept_as_a_preset(client, trainer):
     run = make_run(config={**make_run().config, "batch_size": 7})
     response = client.post(reverse("preset-from-run", args=[run.pk]), {"name": "Kept"})
@@ -238,8 +219,8 @@ def test_the_config_shows_its_difference_to_the_preset(client, trainer):
     assert "batch_size" in page
 
 
-def test_only_a_run_that_was_cut_short_offers_to_go_on(client, trainer, settings):
-    for status, offered in ((Run.Status.STOPPED, True), (Run.Status.FINISHED, False)):
+def test_an_ended_run_offers_to_go_on_from_its_backup(client, trainer, settings):
+    for status, offered in ((Run.Status.STOPPED, True), (Run.Status.FINISHED, True), (Run.Status.CANCELLED, False)):
         run = make_run(status=status)
         folder = settings.DATA_DIR / "runs" / "whole"
         folder.mkdir(parents=True, exist_ok=True)
@@ -256,6 +237,7 @@ def test_what_an_engine_cannot_do_is_a_disabled_button_with_the_reason(client, t
         assert f'disabled aria-describedby="why-not-{verb}"' in page
         assert reverse("run-action", args=[run.pk, verb]) not in page
     assert "The run is paused: continue it first." in page
+    assert 'disabled aria-describedby="draw-why-not"' in page and "None can be drawn now" in page
     assert reverse("run-action", args=[run.pk, "continue"]) in page
     with pytest.raises(NotNow, match="continue it first"):
         TrainerService(trainer).backup(run)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from presets import preflight
 from presets.drafts import get_draft
 from presets.editor_form import form_of
-from presets.models import Draft, Preflight
+from presets.models import Draft, Preflight, Preset
 from system.models import Worker
 from tests.making import make_preset, make_run, make_user, trainable_config
 from tests.presets.editor_client import inputs, send
@@ -151,6 +151,22 @@ def test_another_start_without_the_changes_is_undone_in_one_step(client, user, p
     assert shown(client, "lora_rank") == "8" and shown(client, "batch_size") == "1"
     send(client, ADDRESS, do="undo")
     assert Draft.objects.get().config == {"batch_size": 3}
+
+
+def test_the_draft_is_saved_as_a_preset_and_stays(client, user, preset):
+    client.get(ADDRESS, {"preset": preset.pk})
+    put(client, "epochs", "7")
+    assert send(client, ADDRESS, do="save-preset", **{"preset-name": "Mine/Stars"}).status_code == 302
+    assert "version 1" in client.get(ADDRESS).text
+    saved = Preset.objects.get(name="Mine/Stars")
+    assert (saved.config, saved.owner) == (get_draft(user).config, user)
+    assert saved.config["epochs"] == 7
+
+
+def test_a_preset_that_cannot_be_saved_says_why_and_the_name_stays(client, user):
+    answer = send(client, ADDRESS, do="save-preset", **{"preset-name": "too/many/folders"})
+    assert answer.status_code == 400 and 'value="too/many/folders"' in answer.text
+    assert not Preset.objects.exists()
 
 
 def test_a_check_starts_nothing(client, user, preset):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onetrainer_site.templatetags.pages import duration, epoch_done, epoch_shown, loss, percent, speed
+from onetrainer_site.templatetags.pages import doing, duration, epoch_done, epoch_shown, loss, percent, speed
 from tests.making import make_run
 from training.charts import drawing, lines, tags_of
 from training.models import Metric, Run
@@ -31,9 +31,13 @@ def test_a_slow_speed_is_told_in_seconds_a_step(value, text):
     assert speed(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.123456, "0.1235"), (12.0, "12")])
-def test_a_loss_has_four_digits(value, text):
+@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.123456, "0.1235"), (12.0, "12"), (1.2814e-6, "1.281e-6")])
+def test_a_loss_has_four_digits_that_matter(value, text):
     assert loss(value) == text
+
+
+def test_what_a_run_does_is_told_without_dots_so_that_the_sentence_goes_on():
+    assert [doing(text) for text in ("Sampling ...", "caching 20 of 32", "")] == ["Sampling", "caching 20 of 32", ""]
 
 
 def test_a_run_is_at_100_percent_only_when_all_is_done():
@@ -54,12 +58,12 @@ def measure(run, tag, values, **fields):
 
 
 @pytest.mark.django_db
-def test_losses_come_first_and_what_was_trained_again_is_left_out():
+def test_losses_come_first_and_what_was_trained_again_has_no_line():
     run = make_run(status=Run.Status.RUNNING)
     measure(run, "a/rate", [1.0])
     measure(run, "loss", [1.0])
     measure(run, "gone", [1.0], superseded=True)
-    assert tags_of(run) == ["loss", "a/rate"]
+    assert tags_of(run) == ["loss", "a/rate", "gone"]
     assert lines(run, ["gone"]) == []
 
 

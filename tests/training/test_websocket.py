@@ -32,11 +32,11 @@ class Socket(WebsocketCommunicator):
         super().__init__(application, path, [(name.encode(), value.encode()) for name, value in given.items()])
 
     async def opened(self):
-        accepted, code = await self.connect(timeout=5)
+        accepted, code = await self.connect(timeout=60)
         assert accepted, code
         return self
 
-    async def next(self, kind="", timeout=5):
+    async def next(self, kind="", timeout=60):
         """The next message, or the next of this type."""
         while True:
             message = json.loads(await self.receive_from(timeout))
@@ -44,7 +44,7 @@ class Socket(WebsocketCommunicator):
                 return message
 
     async def close_code(self):
-        return (await self.receive_output(5))["code"]
+        return (await self.receive_output(60))["code"]
 
 
 @pytest.fixture

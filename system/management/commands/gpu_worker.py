@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from system.worker import GpuWorker
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="end after one run, or at once if none is queued")
 
     def handle(self, *args: Any, gpu: str, name: str, once: bool, **options: Any) -> None:
-        name = name or f"{socket.gethostname()}:{f'gpu{gpu}' if gpu else 'cpu'}"
+        name = name or f"{settings.HOST_NAME}:{f'gpu{gpu}' if gpu else 'cpu'}"
         try:
             GpuWorker(name, gpu, once).run()
         except NameTaken as error:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from presets.errors import DomainError
 from system.job_work import do
-from system.jobs import abandon, ask_for_import
+from system.jobs import LET_GO, abandon, ask_for_import
 from system.models import Job
 from training.models import Run
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--follow", action="store_true", help="go on until the training in it has ended")
 
     def handle(self, *args: Any, path: str, name: str, owner: str, follow: bool, **options: Any) -> None:
-        doer = f"{socket.gethostname()}:{os.getpid()}"
+        doer = f"{settings.HOST_NAME}:{os.getpid()}"
         try:
             job = ask_for_import(path, self._owner(owner), name, follow, doer)
         except DomainError as error:
@@ -51,9 +51,8 @@ class Command(BaseCommand):
         return found
 
     def _let_go(self, job: Job) -> None:
-        sentence = "Following it was ended by hand: import its workspace again to see how it went on."
-        if job.end(Job.Status.FAILED, sentence):
-            abandon(job, sentence)
+        if job.end(Job.Status.FAILED, str(LET_GO)):
+            abandon(job, str(LET_GO))
 
     def _tell(self, job: Job) -> None:
         if job.status != Job.Status.DONE:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 from django.utils.timezone import now
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def _keep(self, findings: list[Any]) -> None:
         """For the system page; a check before the very first start has no database yet."""
-        facts = {"kind": Job.Kind.CHECK, "status": Job.Status.DONE, "host": socket.gethostname(), "ended_at": now()}
+        facts = {"kind": Job.Kind.CHECK, "status": Job.Status.DONE, "host": settings.HOST_NAME, "ended_at": now()}
         try:
             Job.objects.create(**facts, **check_result(findings))
         except DatabaseError as error:

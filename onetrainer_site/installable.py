@@ -1,0 +1,53 @@
+"""What makes the site an app on a phone or a desktop: its manifest, and the script that answers while it is away."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+SIZES = (192, 512)
+
+
+@require_safe
+@cache_control(max_age=3600)
+def manifest(request: HttpRequest) -> HttpResponse:
+    """The W3C's web app manifest."""
+    icons = [{"src": static("img/icon.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}]
+    for size in SIZES:
+        source = static(f"img/icon-{size}.png")
+        icons.append({"src": source, "sizes": f"{size}x{size}", "type": "image/png", "purpose": "any maskable"})
+    content = {
+        "name": "OneTrainer Web UI",
+        "short_name": "OneTrainer",
+        "description": _("Train diffusion models on your own GPUs."),
+        "id": reverse("dashboard"),
+        "start_url": reverse("dashboard"),
+        "display": "standalone",
+        "background_color": "#0b66c3",
+        "theme_color": "#0b66c3",
+        "icons": icons,
+        "shortcuts": [
+            {"name": _("Runs"), "url": reverse("runs")},
+            {"name": _("Samples"), "url": reverse("samples")},
+            {"name": _("New run"), "url": reverse("new-run")},
+        ],
+    }
+    return JsonResponse(content, content_type="application/manifest+json")
+
+
+@require_safe
+@cache_control(max_age=0)
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """At the root, since a service worker may only answer for what lies below its own address."""
+    return render(request, "service_worker.js", content_type="text/javascript")
+
+
+@require_safe
+def away(request: HttpRequest) -> HttpResponse:
+    """The page that the browser keeps, and shows while the server cannot be reached."""
+    return render(request, "away.html")

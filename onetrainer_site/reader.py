@@ -1,0 +1,54 @@
+"""Pages in the reader's own time zone, which the browser tells in a cookie."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from inspect import iscoroutinefunction
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import HttpResponseBase
+from django.utils import timezone
+from django.utils.decorators import sync_and_async_middleware
+
+COOKIE = "timezone"
+
+
+@sync_and_async_middleware
+def in_the_readers_zone(get_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Write times as the reader's clock shows them; in the site's TIME_ZONE until the browser has told its own."""
+    if iscoroutinefunction(get_response):
+
+        async def answer(request: Any) -> HttpResponseBase:
+            with _zone_of(request):
+                return await get_response(request)
+
+        return answer
+
+    def answer_at_once(request: Any) -> HttpResponseBase:
+        with _zone_of(request):
+            return get_response(request)
+
+    return answer_at_once
+
+
+@contextmanager
+def _zone_of(request: Any) -> Iterator[None]:
+    zone = _zone(request.COOKIES.get(COOKIE, ""))
+    if zone is None or request.path.startswith("/api/"):  # scripts get what the site is set to
+        yield
+        return
+    with timezone.override(zone):
+        yield
+
+
+@lru_cache(maxsize=200)
+def _zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """The zone of that name; None for what is no zone, since cookies hold what anybody writes."""
+    try:
+        return zoneinfo.ZoneInfo(unquote(name)) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None

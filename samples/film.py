@@ -1,0 +1,111 @@
+"""One prompt's steps as a film: a GIF or an MP4, made once in bounded time and memory, and kept in the run's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from PIL import Image, ImageOps
+
+from presets.errors import BadInput, NotFound, NotNow
+from presets.paths import refusal
+from presets.thumbnails import opened, small_picture
+from samples.models import Sample
+
+MOST_FRAMES = 150
+MOST_KEPT = 12  # films of a run
+EDGE = 512  # pixels, at most
+WAIT_SECONDS = 20  # for other films; each that waits holds a thread of the web process
+SPEEDS = (1, 2, 4, 8, 15)  # frames a second
+
+_making = threading.BoundedSemaphore(1)
+
+
+def frames_of(sample: Sample) -> list[Sample]:
+    """The steps of its prompt, evenly thinned where there are too many; the last one is always among them."""
+    series = [one for one in sample.series().defer("settings") if not one.is_video]
+    if len(series) <= MOST_FRAMES:
+        return series
+    apart = (len(series) - 1) / (MOST_FRAMES - 1)
+    return [series[round(number * apart)] for number in range(MOST_FRAMES)]
+
+
+def film(sample: Sample, kind: str, speed: int) -> Path:
+    """The file with the film. Raises BadInput, NotFound, and NotNow where too many are made."""
+    if kind not in WRITERS or speed not in SPEEDS:
+        raise BadInput(
+            _("A film is a %(kinds)s with %(speeds)s frames a second.")
+            % {"kinds": _(" or an ").join(WRITERS), "speeds": ", ".join(map(str, SPEEDS))}
+        )
+    frames = frames_of(sample)
+    key = hashlib.sha256("\n".join([kind, str(speed), *(str(one.pk) for one in frames)]).encode()).hexdigest()[:32]
+    kept = settings.DATA_DIR / "runs" / str(sample.run_id) / "films" / f"{key}.{kind}"
+    if not _making.acquire(timeout=WAIT_SECONDS):
+        raise NotNow(_("Other films are being made just now: try again in a minute."))
+    try:
+        if not kept.is_file():
+            _make(frames, kind, speed, kept)
+    finally:
+        _making.release()
+    return kept
+
+
+def _make(frames: list[Sample], kind: str, speed: int, kept: Path) -> None:
+    """Beside and renamed, so that no half film is ever sent."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    beside = kept.with_name(f".{os.getpid()}-{threading.get_ident()}.{kind}")
+    pictures = _pictures(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise NotFound(_("None of the pictures is here any more: they were removed, or they lie on another host."))
+    try:
+        WRITERS[kind](first, pictures, speed, beside)
+        beside.replace(kept)
+    finally:
+        beside.unlink(missing_ok=True)
+    by_age = sorted(kept.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
+    for old in by_age[:-MOST_KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def _pictures(frames: list[Sample]) -> Iterator[Image.Image]:
+    """Those that can be read, one at a time, all in the size of the first, which is even as video wants it."""
+    size = None
+    for sample in frames:
+        if refusal(sample.path) or not sample.file.is_file():
+            continue
+        try:
+            with opened(sample.file.resolve()) as file:
+                picture = small_picture(file, sample.file.name, EDGE).convert("RGB")
+        except BadInput:
+            continue
+        size = size or (max(2, picture.width // 2 * 2), max(2, picture.height // 2 * 2))
+        yield picture if picture.size == size else ImageOps.pad(picture, size)
+
+
+def _write_gif(first: Image.Image, others: Iterator[Image.Image], speed: int, path: Path) -> None:
+    small = [picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for picture in others]
+    times = {"duration": 1000 // speed, "loop": 0}
+    first.quantize(256).save(path, "GIF", save_all=True, append_images=small, optimize=False, **times)
+
+
+def _write_mp4(first: Image.Image, others: Iterator[Image.Image], speed: int, path: Path) -> None:
+    import av  # loads 60 MB of encoders, which most sites never need
+
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as video:
+        stream = video.add_stream("libx264", rate=Fraction(speed), options={"crf": "18", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.thread_count = *first.size, "yuv420p", 1
+        for picture in chain([first], others):
+            video.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        video.mux(stream.encode())
+
+
+Writer = Callable[[Image.Image, Iterator[Image.Image], int, Path], None]
+WRITERS: dict[str, Writer] = {"gif": _write_gif, "mp4": _write_mp4}

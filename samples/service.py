@@ -1,0 +1,50 @@
+"""What is done with samples once they are drawn; pages, API and admin all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from presets.errors import NotNow
+from samples.models import Sample
+from samples.thumbnails import kept_at
+from training.models import Run
+
+
+class SampleService:
+    """What `user` does with samples."""
+
+    def __init__(self, user: Any = None):
+        self.user = user if user is not None and user.is_authenticated else None
+
+    def mark(self, samples: Iterable[Sample], favourite: bool) -> int:
+        """Make them favourites, or take that back; says how many changed."""
+        ids = [sample.pk for sample in samples]
+        changing = Sample.objects.filter(pk__in=ids).exclude(favourite=favourite)
+        return changing.update(favourite=favourite, favourite_by=self.user if favourite else None)
+
+    def delete(self, samples: Iterable[Sample]) -> int:
+        """Remove rows, then files: a kill in between leaves only files that nobody names. Raises NotNow."""
+        samples = list(samples)
+        runs = Run.objects.in_bulk({sample.run_id for sample in samples})
+        for sample in samples:
+            self._refuse(sample, runs[sample.run_id])
+        with transaction.atomic():
+            Sample.objects.filter(pk__in=[sample.pk for sample in samples]).delete()
+        for sample in samples:
+            sample.file.unlink(missing_ok=True)
+            kept_at(sample).unlink(missing_ok=True)
+        return len(samples)
+
+    def _refuse(self, sample: Sample, run: Run) -> None:
+        if sample.favourite:
+            raise NotNow(
+                _("The sample of step %(step)s is a favourite: take the mark off first.") % {"step": sample.global_step}
+            )
+        if not sample.file.resolve().is_relative_to(run.folder.resolve()):
+            raise NotNow(
+                _("%(path)s was not written by this site: delete it where it lies.") % {"path": sample.path[:200]}
+            )

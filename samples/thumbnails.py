@@ -1,0 +1,62 @@
+"""Small pictures of samples, of a video its first frame: made on the first request, and kept in the run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from PIL import Image
+
+from presets.errors import DomainError, NotFound
+from presets.paths import refusal
+from presets.thumbnails import MOST_BYTES, decoding, keep, opened, small_picture
+from samples.models import Sample
+
+EDGE = 384  # pixels; twice what a grid shows, for fine screens
+
+
+def thumbnail(sample: Sample) -> Path:
+    """The file with the sample's thumbnail. Raises NotFound with a sentence that says why there is none."""
+    kept = kept_at(sample)
+    if not kept.is_file():
+        with decoding:
+            keep(_small(sample), kept)
+    return kept
+
+
+def kept_at(sample: Sample) -> Path:
+    """Where it lies, which goes when the run is deleted."""
+    return settings.DATA_DIR / "runs" / str(sample.run_id) / "thumbnails" / f"{sample.pk}.webp"
+
+
+def _small(sample: Sample) -> Image.Image:
+    path = sample.file
+    if refusal(str(path)):
+        raise NotFound(_("The file lies outside the folders that are served: move it, or extend ALLOWED_ROOTS."))
+    if not path.is_file():
+        raise NotFound(_("The file is not here any more: it was removed, or it lies on another host."))
+    try:
+        return first_frame(path) if sample.is_video else _picture(path)
+    except (OSError, DomainError) as error:
+        raise NotFound(_("%(name)s cannot be shown as a picture.") % {"name": path.name}) from error
+
+
+def _picture(path: Path) -> Image.Image:
+    with opened(path.resolve()) as file:
+        if path.stat().st_size > MOST_BYTES:
+            raise NotFound(_("%(name)s is too large to be shown.") % {"name": path.name})
+        return small_picture(file, path.name, EDGE)
+
+
+def first_frame(path: Path) -> Image.Image:
+    """Of a video, small; raises OSError where it has none."""
+    import av  # loads 60 MB of decoders, which a site without videos never needs
+
+    try:
+        with av.open(str(path)) as video:
+            picture = next(video.decode(video=0)).to_image()
+    except (av.error.FFmpegError, IndexError, StopIteration) as error:
+        raise OSError(f"{path.name} has no picture in it.") from error
+    picture.thumbnail((EDGE, EDGE), Image.Resampling.BICUBIC)
+    return picture

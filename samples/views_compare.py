@@ -1,0 +1,115 @@
+"""Two samples under a slider, and one prompt's steps as a film."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from onetrainer_site.pages import PageRequest
+from presets.errors import DomainError, NotFound, NotNow
+from presets.serving import send_file
+from samples.archives import safe_name
+from samples.film import MOST_FRAMES, SPEEDS, WRITERS, film, frames_of
+from samples.filters import is_id
+from samples.models import Sample, SampleQuerySet
+from training.models import Run
+
+RUNS_TO_CHOOSE = 50
+STEPS_TO_CHOOSE = 500
+USUAL_SPEED = 4
+
+
+@require_safe
+@login_required
+def compare(request: PageRequest) -> HttpResponse:
+    """`a` and `b` are samples; `run` chooses another run for the second, in which the same prompt was drawn."""
+    try:
+        left = _sample(request.GET.get("a", ""))
+        right = _right(left, request.GET.get("b", ""), request.GET.get("run", ""))
+    except NotFound as problem:
+        return render(request, "samples/compare.html", {"sentence": str(problem)}, status=404)
+    context = {
+        "left": left,
+        "right": right,
+        "left_steps": left.series()[:STEPS_TO_CHOOSE],
+        "right_steps": right.series()[:STEPS_TO_CHOOSE],
+        "runs": _runs_with(left),
+        "seeds_differ": left.settings.get("seed") != right.settings.get("seed"),
+    }
+    return render(request, "samples/compare.html", context)
+
+
+def _shown() -> SampleQuerySet:
+    return Sample.objects.select_related("run").defer("run__config")
+
+
+def _sample(pk: str) -> Sample:
+    found = _shown().filter(pk=pk).first() if is_id(pk) else None
+    if found is None:
+        raise NotFound(_("There is no such sample any more: open another, and press Compare there."))
+    return found
+
+
+def _right(left: Sample, pk: str, run: str) -> Sample:
+    """The chosen sample, or in the chosen run the one of the nearest step, or else the step before or after."""
+    right = _sample(pk) if pk else None
+    if right is not None and run in ("", str(right.run_id)):
+        return right
+    if is_id(run) and run != str(left.run_id):
+        there = _shown().filter(run=uuid.UUID(run), prompt=left.prompt)
+        return _nearest(there, left) or left
+    others = left.series().exclude(pk=left.pk)
+    return others.filter(global_step__gte=left.global_step).first() or others.last() or left
+
+
+def _nearest(rows: QuerySet[Sample], to: Sample) -> Sample | None:
+    """Of the greatest step that is not later, or else of the first."""
+    by_step = rows.order_by("global_step", "created_at")
+    return by_step.filter(global_step__lte=to.global_step).last() or by_step.first()
+
+
+def _runs_with(sample: Sample) -> list[tuple[str, str]]:
+    """The sample's run, and the newest others that drew its prompt."""
+    drew = Sample.objects.filter(prompt=sample.prompt).order_by().values("run").distinct()
+    others = Run.objects.filter(pk__in=drew).exclude(pk=sample.run_id).newest_first()
+    found = [(str(pk), name) for pk, name in others.values_list("pk", "name")[:RUNS_TO_CHOOSE]]
+    return [(str(sample.run_id), sample.run.name), *found]
+
+
+@require_safe
+@login_required
+def film_page(request: PageRequest, pk: Any) -> HttpResponse:
+    """The steps of a sample's prompt, one after the other."""
+    sample = get_object_or_404(_shown(), pk=pk)
+    frames = frames_of(sample)
+    context = {
+        "sample": sample,
+        "frames": frames,
+        "is_thinned": len(frames) == MOST_FRAMES,
+        "speeds": SPEEDS,
+        "speed": USUAL_SPEED,
+        "kinds": list(WRITERS),
+    }
+    return render(request, "samples/film.html", context)
+
+
+@require_safe
+@login_required
+def film_file(request: PageRequest, pk: Any, kind: str) -> HttpResponseBase:
+    """The film as a file; `speed` says how many steps a second it shows."""
+    sample = get_object_or_404(Sample, pk=pk)
+    speed = request.GET.get("speed", str(USUAL_SPEED))
+    try:
+        made = film(sample, kind, int(speed) if speed.isdecimal() and len(speed) < 4 else 0)
+    except DomainError as problem:
+        status = {NotFound: 404, NotNow: 409}.get(type(problem), 400)
+        return render(request, "samples/compare.html", {"sentence": str(problem)}, status=status)
+    name = f"{safe_name(sample.run.name, 60)}-{safe_name(sample.prompt, 40)}{made.suffix}"
+    return send_file(request, made, as_attachment=True, name=name)

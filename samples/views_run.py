@@ -1,0 +1,40 @@
+"""A run's tab of samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from onetrainer_site.pages import PageRequest, page_of
+from samples.grid import grid
+from samples.models import Sample
+from training.actions import drawing_of
+from training.views_run import run_of, show_tab
+
+STEPS_ON_A_PAGE = 15
+CUSTOM_SHOWN = 24
+
+
+@require_safe
+@login_required
+def samples(request: PageRequest, pk: Any) -> HttpResponse:
+    """The run's own prompts as a grid, and apart from them what was asked for by hand."""
+    run = run_of(pk)
+    default = run.samples.filter(kind=Sample.Kind.DEFAULT)
+    page = page_of(
+        request,
+        default.values_list("global_step", flat=True).distinct().order_by("-global_step"),
+        STEPS_ON_A_PAGE,
+    )
+    columns, rows = grid(default.filter(global_step__in=list(page)))
+    context = {
+        "page": page,
+        "columns": columns,
+        "rows": rows,
+        "custom": run.samples.filter(kind=Sample.Kind.CUSTOM).newest_first()[:CUSTOM_SHOWN],
+        "draw": drawing_of(run),
+    }
+    return show_tab(request, run, "run-samples", context)

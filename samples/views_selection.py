@@ -1,0 +1,98 @@
+"""What is done with several samples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from onetrainer_site.pages import PageRequest
+from onetrainer_site.permissions import may_train
+from presets.errors import BadInput, DomainError, Forbidden
+from samples.archives import send_zip
+from samples.filters import of_ids
+from samples.models import Sample
+from samples.service import SampleService
+
+Act = Callable[[PageRequest, list[Sample]], HttpResponseBase]
+
+
+@require_POST
+@login_required
+def selection(request: PageRequest) -> HttpResponseBase:
+    """Do what a button of the bar says with the samples that are ticked."""
+    act = ACTS.get(request.POST.get("do", ""))
+    try:
+        if act is None:
+            raise BadInput(_("Choose what to do with the samples."))
+        samples = of_ids(request.POST.getlist("id"))
+        if not samples:
+            raise BadInput(_("Tick the samples first."))
+        return act(request, samples)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+        return redirect(_back(request))
+
+
+def _zip(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
+    return send_zip(samples)
+
+
+def _mark(favourite: bool) -> Act:
+    def mark(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
+        count = SampleService(_trainer(request)).mark(samples, favourite)
+        said = ngettext("%(count)s sample was changed.", "%(count)s samples were changed.", count)
+        messages.success(request, said % {"count": count})
+        return redirect(_back(request))
+
+    return mark
+
+
+def _compare(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
+    if len(samples) != 2:
+        raise BadInput(_("Tick two samples to compare them."))
+    newer, older = samples
+    return redirect(f"{reverse('samples-compare')}?a={older.pk}&b={newer.pk}")
+
+
+def _delete(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
+    """Show what would go, then delete it."""
+    user = _trainer(request)
+    if request.POST.get("sure") != "1":
+        context = {"samples": samples, "next": _back(request), "favourites": sum(one.favourite for one in samples)}
+        return render(request, "samples/delete.html", context)
+    count = SampleService(user).delete(samples)
+    said = ngettext("%(count)s sample was deleted.", "%(count)s samples were deleted.", count)
+    messages.success(request, said % {"count": count})
+    return redirect(_back(request))
+
+
+def _trainer(request: PageRequest) -> object:
+    if not may_train(request.user):
+        raise PermissionDenied(Forbidden.__doc__)
+    return request.user
+
+
+def _back(request: PageRequest) -> str:
+    """The page that the bar was on."""
+    address = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+    return address if safe else "samples"
+
+
+ACTS: dict[str, Act] = {
+    "zip": _zip,
+    "compare": _compare,
+    "favourite": _mark(True),
+    "unfavourite": _mark(False),
+    "delete": _delete,
+}

@@ -1,0 +1,74 @@
+// What charts do with numbers: nothing here knows of the page.
+
+// The place of the last value of a sorted list that is not above `value`; -1 where all are.
+export function lastNotAbove(sorted, value) {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+// Of a sorted list, the place of what is nearest to `value`.
+export function nearest(sorted, value) {
+  const before = lastNotAbove(sorted, value);
+  if (before < 0) return sorted.length ? 0 : -1;
+  if (before === sorted.length - 1) return before;
+  return value - sorted[before] <= sorted[before + 1] - value ? before : before + 1;
+}
+
+function forward(values, amount) {
+  let mean = values[0];
+  return values.map((value) => (mean = amount * mean + (1 - amount) * value));
+}
+
+// Exponential smoothing forwards and then backwards, so that no bend comes late: its phase is zero.
+export function smooth(values, amount) {
+  if (!amount || values.length < 3) return values;
+  return forward(forward(values, amount).reverse(), amount).reverse();
+}
+
+// Between which values all but the lowest and the highest two percent lie, with a little air.
+export function withoutOutliers(values) {
+  const sorted = values.filter(Number.isFinite).sort((one, other) => one - other);
+  if (!sorted.length) return null;
+  const at = (part) => sorted[Math.round(part * (sorted.length - 1))];
+  const [low, high] = [at(0.02), at(0.98)];
+  const air = (high - low || Math.abs(high) || 1) * 0.05;
+  return [low - air, high + air];
+}
+
+// Where a logarithmic axis is labelled: at 1, 2 and 5 of each power of ten, or evenly where less than one power is seen.
+export function logTicks(low, high) {
+  const lowest = Math.floor(Math.log10(low));
+  const powers = Array.from({ length: Math.ceil(Math.log10(high)) - lowest + 1 }, (_, index) => 10 ** (lowest + index));
+  const ticks = high / low < 8 ? evenly(low, high) : powers.flatMap((power) => [power, 2 * power, 5 * power]);
+  return ticks.map((tick) => Number(tick.toPrecision(6))).filter((tick) => tick >= low && tick <= high);
+}
+
+function evenly(low, high) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 4));
+  const each = [1, 2, 5, 10].map((first) => first * power).find((size) => (high - low) / size <= 6);
+  const first = Math.ceil(low / each);
+  return Array.from({ length: Math.floor(high / each) - first + 1 }, (_, index) => (first + index) * each);
+}
+
+const quoted = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+
+// One line a step, one column a metric; `lines` have `tag`, `steps`, `values` and `times`.
+export function csvOf(lines) {
+  const rows = new Map();
+  lines.forEach((line, column) =>
+    line.steps.forEach((step, index) => {
+      if (!rows.has(step)) rows.set(step, [step, new Date(line.times[index] * 1000).toISOString()]);
+      rows.get(step)[column + 2] = line.values[index];
+    }),
+  );
+  const head = ["step", "time", ...lines.map((line) => line.tag)];
+  const body = [...rows.values()].sort((one, other) => one[0] - other[0]);
+  const width = head.length;
+  return [head, ...body].map((row) => Array.from({ length: width }, (_, at) => quoted(String(row[at] ?? ""))).join(",")).join("\n");
+}

@@ -1,0 +1,133 @@
+"""Two hours of what each host did: written by its workers every ten seconds, and read for the system page's charts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from system.models import Reading, Worker
+
+SLOT_SECONDS = 10
+KEPT_SLOTS = 2 * 3600 // SLOT_SECONDS
+TIDY_EVERY = 30  # slots
+GATHERED = 3  # slots in one point of a chart
+OF_GPU = {
+    "use": "usage_percent",
+    "memory": "memory_allocated_gb",
+    "temperature": "temperature_c",
+    "power": "power_w",
+    "clock": "clock_mhz",
+}
+
+
+def record(host: str, resources: dict[str, Any]) -> None:
+    """Keep a host's numbers, once in ten seconds whichever of its workers comes first; forget what is too old."""
+    slot = int(time.time()) // SLOT_SECONDS
+    if _recorded.get(host) == slot:
+        return
+    _recorded[host] = slot
+    Reading.objects.bulk_create([Reading(host=host, slot=slot, values=_values(resources))], ignore_conflicts=True)
+    if slot % TIDY_EVERY == 0:
+        Reading.objects.filter(slot__lt=slot - KEPT_SLOTS).delete()
+
+
+_recorded: dict[str, int] = {}
+
+
+def _values(resources: dict[str, Any]) -> dict[str, Any]:
+    gpus = {
+        str(gpu["id"]): {name: round(gpu[key], 2) for name, key in OF_GPU.items()} for gpu in resources.get("gpus", [])
+    }
+    return {"cpu": resources["cpu_percent"], "memory": resources["memory_percent"], "gpus": gpus}
+
+
+def history() -> dict[str, dict[str, Any]]:
+    """By host, the last two hours in columns: `times`, `cpu`, `memory`, and for each GPU those of OF_GPU.
+
+    A time without a reading has None, so that a chart shows the gap.
+    """
+    newest = int(time.time()) // SLOT_SECONDS
+    rows = Reading.objects.filter(slot__gt=newest - KEPT_SLOTS, slot__lte=newest).values_list("host", "slot", "values")
+    of_host: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for host, slot, values in rows:
+        of_host.setdefault(host, {}).setdefault(slot // GATHERED, []).append(values)
+    return {host: _columns(gathered) for host, gathered in of_host.items()}
+
+
+def _columns(gathered: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+    places = range(min(gathered), max(gathered) + 1)
+    groups = [gathered.get(place, []) for place in places]
+    ids = sorted({gpu for group in groups for values in group for gpu in values["gpus"]}, key=int)
+    return {
+        "times": [place * GATHERED * SLOT_SECONDS for place in places],
+        "cpu": [_mean(values["cpu"] for values in group) for group in groups],
+        "memory": [_mean(values["memory"] for values in group) for group in groups],
+        "gpus": {gpu: {name: _of_gpu(groups, gpu, name) for name in OF_GPU} for gpu in ids},
+    }
+
+
+def _of_gpu(groups: list[list[dict[str, Any]]], gpu: str, name: str) -> list[float | None]:
+    """Readings of before a number was kept lack it."""
+    return [
+        _mean(values["gpus"][gpu][name] for values in group if name in values["gpus"].get(gpu, {})) for group in groups
+    ]
+
+
+def _mean(numbers: Iterable[float]) -> float | None:
+    found = list(numbers)
+    return round(sum(found) / len(found), 1) if found else None
+
+
+def machines(workers: Iterable[Worker]) -> list[dict[str, Any]]:
+    """Each host with a living worker: its newest numbers, its GPUs with who uses them, and its last two hours."""
+    past = history()
+    hosts: dict[str, dict[str, Any]] = {}
+    for worker in workers:
+        if worker.is_alive and worker.resources:
+            host = hosts.setdefault(worker.host, {"name": worker.host, "worker": worker, "trainings": {}})
+            if worker.heartbeat_at > host["worker"].heartbeat_at:
+                host["worker"] = worker
+            if training := worker.resources.get("training"):
+                host["trainings"][training["pid"]] = training
+    return [_machine(host, past.get(name)) for name, host in sorted(hosts.items())]
+
+
+def _machine(host: dict[str, Any], past: dict[str, Any] | None) -> dict[str, Any]:
+    resources = host["worker"].resources
+    gpus = [
+        {**gpu, "users": [_named(user, host["trainings"]) for user in gpu.get("users", [])], "usage": _of(past, gpu)}
+        for gpu in resources.get("gpus", [])
+    ]
+    usage = None
+    if past:
+        lines = [_line(_("CPU"), "%", past["cpu"], 100), _line(_("memory"), "%", past["memory"], 100)]
+        usage = {"times": past["times"], "lines": lines}
+    return {"name": host["name"], "resources": resources, "gpus": gpus, "usage": usage}
+
+
+def _of(past: dict[str, Any] | None, gpu: dict[str, Any]) -> list[dict[str, Any]]:
+    """A chart for each of OF_GPU."""
+    columns = past["gpus"].get(str(gpu["id"])) if past else None
+    if past is None or columns is None:
+        return []
+    lines = [
+        _line(_("in use"), "%", columns["use"], 100),
+        _line(_("memory"), "GB", columns["memory"], gpu["memory_total_gb"]),
+        _line(_("temperature"), "°C", columns["temperature"], 100),
+        _line(_("power"), "W", columns["power"], 0),
+        _line(_("clock"), "MHz", columns["clock"], 0),
+    ]
+    return [{"times": past["times"], "lines": [line]} for line in lines]
+
+
+def _line(label: str, unit: str, values: list[float | None], most: float) -> dict[str, Any]:
+    """`most` is what the chart reaches up to at least."""
+    return {"label": label, "unit": unit, "values": values, "most": most}
+
+
+def _named(user: dict[str, Any], trainings: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """A process with the run that it belongs to; without one it is somebody else's."""
+    return {**user, "training": trainings.get(user["session"]) or trainings.get(user["pid"])}

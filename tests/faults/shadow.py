@@ -1,0 +1,84 @@
+"""What the engine said, kept by us: a journal that is torn later has been read before."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+LAST_WORDS = ("ended", "failed")
+
+
+class Shadow:
+    """The whole lines of every attempt's journal of one run."""
+
+    def __init__(self, run_folder: Path):
+        self.attempts: dict[int, list[Line]] = {}
+        self.torn: set[tuple[int, int]] = set()  # (attempt, sequence) of lines that a power cut took
+        self._folder = run_folder / "attempts"
+        self._offsets: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> None:
+        with self._lock:
+            for journal in self._folder.glob("*/journal.jsonl"):
+                self._read(int(journal.parent.name), journal)
+
+    def _read(self, attempt: int, journal: Path) -> None:
+        with journal.open("rb") as file:
+            file.seek(self._offsets.get(attempt, 0))
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offsets[attempt] = self._offsets.get(attempt, 0) + len(whole)
+        try:
+            self.attempts.setdefault(attempt, []).extend(json.loads(line) for line in whole.splitlines())
+        except ValueError as error:
+            raise AssertionError(f"Attempt {attempt} wrote what is no JSON: {whole[:300]!r}") from error
+
+    def journal(self, attempt: int) -> Path:
+        return self._folder / str(attempt) / "journal.jsonl"
+
+    def tear(self, attempt: int, cut: bool) -> None:
+        """Cut through the last line of a journal whose writer is gone, or let half a line follow it."""
+        self.read()
+        journal = self.journal(attempt)
+        last = journal.read_bytes().splitlines(keepends=True)[-1]
+        if cut:
+            os.truncate(journal, journal.stat().st_size - len(last) // 2)
+            self.torn.add((attempt, self.attempts[attempt][-1]["sequence"]))
+        else:
+            with journal.open("ab") as file:
+                file.write(last[: len(last) // 2])
+
+    @property
+    def line_count(self) -> int:
+        return sum(len(lines) for lines in self.attempts.values())
+
+    @property
+    def attempt(self) -> int:
+        """The newest that has said something."""
+        return max(self.attempts, default=0)
+
+    def of(self, kind: str, attempt: int | None = None) -> list[tuple[int, Line]]:
+        """(attempt, line) of one kind, in their order."""
+        return [
+            (number, line)
+            for number, lines in sorted(self.attempts.items())
+            if attempt in (None, number)
+            for line in lines
+            if line["kind"] == kind
+        ]
+
+    def last_word(self) -> str:
+        """`ended` or `failed` where the newest attempt has said so, else nothing."""
+        lines = self.attempts.get(self.attempt, [])
+        return next((line["kind"] for line in reversed(lines) if line["kind"] in LAST_WORDS), "")
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """(attempt, step) of the newest progress."""
+        told = self.of("progress")
+        return (told[-1][0], told[-1][1]["data"]["global_step"]) if told else (0, 0)

@@ -1,0 +1,25 @@
+"""The tiny model and its pictures, laid out as the demo is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def make_demo_folder(folder: Path) -> Path:
+    from tests.engine import tiny
+
+    folder.mkdir(exist_ok=True)
+    config = tiny.config_for(tiny.make_model(folder / "model"), tiny.make_pictures(folder / "dataset"), folder)
+    for field in ("workspace_dir", "cache_dir", "backup_before_save"):
+        del config[field]  # OneTrainer's defaults
+    config |= {"output_model_destination": "models/gray.safetensors", "sample_after_unit": "EPOCH", "sample_after": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def training_config(folder: Path) -> dict[str, Any]:
+    """A training that ends only when it is told to."""
+    whole = json.loads((folder / "config.json").read_text())
+    return whole | {"epochs": 100_000, "sample_after_unit": "NEVER"}

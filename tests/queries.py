@@ -1,0 +1,21 @@
+"""Counting what a page asks of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from system import disk
+
+ASKED_NOW_AND_THEN = ("django_migrations", "sqlite_master", "pg_catalog")  # how the site watches over its schema
+
+
+def queries_of(client: Any, address: str) -> list[str]:
+    """The queries of one page, as of the first that is asked for in a while."""
+    disk._notice.cache_clear()
+    with CaptureQueriesContext(connection) as queries:
+        client.get(address)
+    asked = [one["sql"] for one in queries.captured_queries]
+    return [sql for sql in asked if not any(name in sql for name in ASKED_NOW_AND_THEN)]

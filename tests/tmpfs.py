@@ -1,0 +1,30 @@
+"""A disk that can be full: a file system in memory, of a size."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """Mount one on the folder; who is not root runs the tests in `unshare --mount --map-root-user`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, leave: int = 0) -> Path:
+    """Fill the disk of the folder but for so many bytes; return the file that does."""
+    ballast = folder / "ballast"
+    with ballast.open("ab") as file:
+        while (free := os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - leave) > 0:
+            file.write(bytes(min(free, 1 << 20)))
+            file.flush()
+    return ballast

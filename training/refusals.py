@@ -1,0 +1,27 @@
+"""Why a run's engine would refuse a command now, in the reader's language: the engines know no translation."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from engine.engines import UnknownEngine, get_engine
+from training.models import Run
+
+# What the engines say, for the catalogues of translations; a test compares it with `engine.onetrainer.limits`.
+SENTENCES = (
+    gettext_noop("The run is paused: continue it first."),
+    gettext_noop("A training on several GPUs cannot be paused: stop it, and continue from its backup."),
+)
+
+
+def refusal(run: Run, kind: str) -> str:
+    """A sentence; empty where the command would be taken."""
+    try:
+        engine = get_engine(run.engine)
+    except UnknownEngine as error:
+        return str(error)
+    if kind not in engine.capabilities:
+        return _("The engine %(title)s cannot do this.") % {"title": engine.title}
+    reason = engine.why_not(kind, run.config, run.status == Run.Status.PAUSED)
+    return _(reason) if reason else ""

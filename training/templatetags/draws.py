@@ -1,0 +1,57 @@
+"""What the form of one's own samples offers, and what commands are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.core.exceptions import ValidationError
+
+from engine.builtin.enums import NoiseScheduler
+from training import draws
+from training.actions import label_of
+from training.models import Run, RunCommand
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def draw_choices(context: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Shapes, samplers, the user's last draws, and what to begin with: the draw or sample that the address names."""
+    request = context["request"]
+    recent = draws.recent(request.user)
+    again, like = request.GET.get("again", ""), request.GET.get("like", "")
+    chosen = recent[int(again)] if again.isdecimal() and int(again[:3]) < len(recent) else {}
+    return {
+        "aspects": draws.aspects(run),
+        "samplers": list(NoiseScheduler),
+        "recent": recent,
+        "begin": _settings_like(run, like) if like else chosen,
+        "most": draws.MOST_AT_ONCE,
+    }
+
+
+def _settings_like(run: Run, pk: str) -> dict[str, Any]:
+    """Of the run's sample with this id."""
+    try:
+        sample = run.samples.filter(pk=pk).first()
+    except ValidationError:
+        return {}
+    return as_draw(sample) if sample else {}
+
+
+@register.filter
+def as_draw(sample: Any) -> dict[str, Any]:
+    """A sample's settings for the form."""
+    return draws.kept_of({"prompt": sample.prompt, **sample.settings})
+
+
+@register.filter
+def button_of(command: RunCommand) -> str:
+    """What the button is called that asks for it."""
+    return label_of(command.kind)
+
+
+@register.simple_tag
+def draw_outcomes(run: Run) -> Any:
+    return draws.outcomes(run)

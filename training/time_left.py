@@ -1,0 +1,82 @@
+"""How long a run still takes: its steps, and what is done between them, each as long as it took so far in this run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.timezone import now
+
+if TYPE_CHECKING:
+    from training.models import Run
+
+REGULAR = {  # phases, with the settings that say how often they come, and not before when
+    "sampling": ("sample_after", "sample_after_unit", "sample_skip_first"),
+    "backup": ("backup_after", "backup_after_unit", ""),
+    "saving": ("save_every", "save_every_unit", "save_skip_first"),
+}
+UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}
+MOST_SHARE = 0.9  # of all time that what comes by the clock can be thought to take
+
+
+def seconds_left(run: Run) -> float | None:
+    """Until it is through; None while that is not known, and of a run that stops or does not train.
+
+    What the trainer does now, if it is no step, is counted by what is left of it.
+    """
+    each = run.seconds_per_step or (1 / run.steps_per_second if run.steps_per_second else None)
+    if each is None or not (run.is_active and run.total_steps) or run.status == run.Status.STOPPING:
+        return None
+    left = max(0, run.total_steps - run.global_step) * each
+    left += sum(seconds * _times_to_come(run, phase) for phase, seconds in run.times.items())
+    return left / (1 - _share_by_the_clock(run)) + _rest_of_phase(run)
+
+
+def _rest_of_phase(run: Run) -> float:
+    if run.busy_until is None or run.status == run.Status.PAUSED:
+        return 0.0
+    return max(0.0, (run.busy_until - now()).total_seconds())
+
+
+def _times_to_come(run: Run, phase: str) -> float:
+    """After this step and the last one, and at this one what has not come since."""
+    if phase == "caching":  # of what is cached anew as each epoch begins
+        begins = bool(run.global_step) and run.epoch_step == 0 and phase not in run.since_step
+        return max(0, run.max_epoch - run.epoch - 1 + begins)
+    is_last, comes_at_end = run.global_step >= run.total_steps, _comes_at_end(run, phase)
+    due_here = _regular_after(run, phase, 1) - _regular_after(run, phase, 0) + (is_last and comes_at_end)
+    later = _regular_after(run, phase, 0) + (comes_at_end and not is_last)
+    return later + max(0, due_here - run.since_step.count(phase))
+
+
+def _comes_at_end(run: Run, phase: str) -> bool:
+    return phase == "saving" or (phase == "backup" and bool(run.config.get("backup_before_save")))
+
+
+def _regular_after(run: Run, phase: str, back: int) -> float:
+    """How often the config has it from the present step, or so many before it, to the last one."""
+    every, unit, first = _rule(run, phase)
+    after = max(0, run.global_step - back)
+    if unit == "ALWAYS":
+        return max(0, run.total_steps - after)
+    if every > 0 and unit == "STEP":
+        return _multiples(every, max(after, first - 1), run.total_steps)
+    if every > 0 and unit == "EPOCH" and run.max_step:
+        return _multiples(every, max(after // run.max_step, first - 1), run.max_epoch)
+    return 0
+
+
+def _multiples(every: float, after: float, last: float) -> float:
+    return max(0.0, last // every - after // every)
+
+
+def _share_by_the_clock(run: Run) -> float:
+    """How much of the time goes into what comes every so many minutes, whatever the step."""
+    rules = [(seconds, *_rule(run, phase)) for phase, seconds in run.times.items() if phase in REGULAR]
+    share = sum(seconds / (every * UNITS[unit]) for seconds, every, unit, _ in rules if unit in UNITS and every > 0)
+    return min(MOST_SHARE, share)
+
+
+def _rule(run: Run, phase: str) -> tuple[float, str, float]:
+    every, unit, first = REGULAR.get(phase, ("", "", ""))
+    config = run.config
+    return config.get(every) or 0, config.get(unit) or "NEVER", config.get(first) or 0
