@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,18 @@ class Engine:
     is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
     limits: Callable[[str, dict[str, Any], bool], str] = lambda kind, config, is_paused: ""
+    learn: Callable[[float], Any] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
 
     def why_not(self, kind: str, config: dict[str, Any], is_paused: bool) -> str:
         """Why a run with this config would refuse a command as it stands, in a sentence; empty where it would not."""
         if kind not in self.capabilities:
             return f"The engine {self.title} cannot do this."
         return self.limits(kind, config, is_paused)
+
+    def give_time(self, seconds: float) -> None:
+        """Wait at most so long for an engine whose settings are being read."""
+        with suppress(Unavailable):  # whoever asks next is told why
+            self.learn(seconds)
 
     def why_unavailable(self) -> str:
         """Why nothing can be asked of it now, in a sentence; empty where it can be used."""
@@ -95,6 +102,7 @@ ONETRAINER = Engine(
         {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
     ),
     limits=onetrainer_limits.why_not,
+    learn=onetrainer_schema.facts,
 )
 CONFIGURED = (BUILTIN, ONETRAINER) if os.environ.get("ONETRAINER_HOME") else (BUILTIN,)
 ENGINES = {engine.name: engine for engine in CONFIGURED}

@@ -12,11 +12,17 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import exception_handler, set_rollback
 
-from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow
+from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow, NotReady
 from system.database_trouble import AWAY, has_no_room
 
 logger = logging.getLogger(__name__)
-STATUSES: dict[type[DomainError], int] = {BadInput: 400, Forbidden: 403, NotFound: 404, NotNow: 409}
+STATUSES: dict[type[DomainError], int] = {
+    NotReady: 503,
+    BadInput: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    NotNow: 409,
+}
 SENTENCES = {
     400: "The request is not understood: check its parameters.",
     401: "Sign in, or send your token in the header 'Authorization: Token <key>'.",
@@ -35,7 +41,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """Turn whatever a view raised into an answer; what nobody expected is logged, and the client reads no more."""
     if isinstance(error, DomainError):
         set_rollback()
-        return JsonResponse(_domain_body(error), status=_domain_status(error))
+        headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, NotReady) else {}
+        return JsonResponse(_domain_body(error), status=_domain_status(error), headers=headers)
     if isinstance(error, AWAY):
         return _answer_away(error)
     if isinstance(error, RequestDataTooBig):

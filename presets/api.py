@@ -31,7 +31,10 @@ NAME = OpenApiParameter(
 
 
 def engine_of(request: Request) -> str:
-    return request.query_params.get("engine") or "builtin"
+    """The one that the request names; one whose settings are being read is given time for that."""
+    engine = request.query_params.get("engine") or "builtin"
+    configs.give_time(engine)
+    return engine
 
 
 def config_in(request: Request) -> dict[str, Any]:

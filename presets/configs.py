@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ from engine.builtin.config import SampleConfig, TrainConfig
 from engine.builtin.support import check_values
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
+from engine.onetrainer.facts import StillReading
 from engine.tokens import SECRET, without_secrets
-from presets.errors import BadInput
+from presets.errors import BadInput, NotReady
 from presets.paths import check_paths, named_paths, refusal, with_absolute_paths
 from presets.strict_json import parse
 
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 LONGEST_NAME = 200
+READING_SECONDS = 20.0  # OneTrainer imports torch before it can tell of its settings
 LARGEST_NUMBER = 2**64  # beyond it no program that reads a config takes a whole number
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
 TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
@@ -38,12 +41,27 @@ def merge(*layers: Config) -> Config:
     return result
 
 
-def defaults(engine: str = "builtin") -> Config:
-    """A full config of the engine; raises BadInput for an engine that is not there, or cannot be asked now."""
+@contextmanager
+def asking_an_engine() -> Iterator[None]:
+    """Raises BadInput for an engine that is not there or cannot be asked, NotReady for one that can be soon."""
     try:
-        return get_engine(engine).defaults()
+        yield
+    except StillReading as error:
+        raise NotReady(str(error), {"engine": [str(error)]}) from error
     except (UnknownEngine, Unavailable) as error:
         raise BadInput(str(error), {"engine": [str(error)]}) from error
+
+
+def give_time(engine: str) -> None:
+    """For scripts, which come also right after a start of the site: they wait in place of asking again."""
+    with suppress(UnknownEngine):
+        get_engine(engine).give_time(READING_SECONDS)
+
+
+def defaults(engine: str = "builtin") -> Config:
+    """A full config of the engine; raises as `asking_an_engine` does."""
+    with asking_an_engine():
+        return get_engine(engine).defaults()
 
 
 def full_config(engine: str, *layers: Config) -> Config:

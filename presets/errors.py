@@ -35,5 +35,9 @@ class BadInput(DomainError):
         self.errors = errors or {}
 
 
+class NotReady(BadInput):
+    """Something that the request needs is not ready yet: try again in a moment."""
+
+
 class Forbidden(DomainError):
     """You may look at this but not change it: ask an admin to put you into the group 'trainers'."""

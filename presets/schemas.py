@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.http import quote_etag
 
-from engine.engines import Unavailable, UnknownEngine, get_engine
-from presets.errors import BadInput
+from engine.engines import get_engine
+from presets.configs import asking_an_engine
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,9 @@ _served: dict[str, Served] = {}
 
 
 def schema_of(engine: str) -> dict[str, Any]:
-    """The engine's JSON Schema; do not change it. Raises BadInput for an engine that is not there or not ready."""
-    try:
+    """The engine's JSON Schema; do not change it. Raises as `asking_an_engine` does."""
+    with asking_an_engine():
         return get_engine(engine).schema()
-    except (UnknownEngine, Unavailable) as error:
-        raise BadInput(str(error), {"engine": [str(error)]}) from error
 
 
 def served(engine: str) -> Served:

@@ -62,6 +62,11 @@ class Worker(models.Model):
             return self.Status.DRAINING if self.drain else self.status
         return self.status if self.status == self.Status.OFFLINE else "lost"
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was told to end, and only sees to the end of what it trains."""
+        return self.is_alive and self.status == self.Status.DRAINING
+
     def set_drain(self, drain: bool, by: Any) -> None:
         """Have it take no further run, or take runs again; what it trains goes on."""
         Worker.objects.filter(pk=self.pk).update(drain=drain, drain_set_by=by)

@@ -113,6 +113,7 @@ class TrainerService(QueueVerbs):
             if not isinstance(layer, dict):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
         partial = configs.merge(*layers)
+        configs.give_time(engine)
         problems, preflight = whole_check(self.user, partial, engine)
         configs.refuse_errors(problems)
         memory = preflight.estimate.get("memory", {}) if preflight else {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
-from engine.onetrainer.facts import Checkout
 from tests.onetrainer.attempts import STANDIN
 from tests.waiting import wait_for
 from tests.workspaces import Workspace
@@ -19,7 +17,6 @@ ENDED = ("stopped", "finished", "failed", "interrupted")
 @pytest.fixture(scope="module")
 def site(make_site):
     site = make_site("onetrainer", ONETRAINER_HOME=str(STANDIN), ONETRAINER_PYTHON=sys.executable)
-    Checkout(STANDIN, Path(sys.executable), site.folder / "onetrainer").facts(wait=60)
     site.start("--no-demo")
     yield site
     site.stop()

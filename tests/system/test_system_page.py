@@ -79,6 +79,7 @@ def test_without_a_living_worker_the_web_servers_own_numbers_are_shown(client, t
     [
         ({"status": "busy"}, "busy", "process"),
         ({"status": "busy", "drain": True}, "draining", "Takes no further run"),
+        ({"status": "draining"}, "draining", "It ends: what it trains makes a backup first."),
         ({"status": "offline"}, "offline", "It was ended"),
         ({"status": "busy", "heartbeat_at": now() - timedelta(hours=1)}, "lost", "It went without a word"),
     ],
@@ -99,6 +100,11 @@ def test_a_worker_is_drained_and_resumed(client, trainer):
     assert client.post(address, {"drain": "false"}).url == reverse("system")
     worker.refresh_from_db()
     assert not worker.drain
+
+
+def test_a_worker_that_ends_is_not_offered_to_be_drained(client, trainer):
+    worker = make_worker(status="draining")
+    assert reverse("worker-drain", args=[worker.pk]) not in page(client)
 
 
 def test_a_viewer_drains_nothing(client):
