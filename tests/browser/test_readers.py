@@ -68,7 +68,7 @@ def opened_sockets(page):
 def asleep(page):
     """Freeze the page; its scripts too, which Chromium lets a page that is in sight go on with."""
     devtools = page.context.new_cdp_session(page)
-    page.evaluate("window.beats = []; setInterval(() => beats.push(performance.now()), 50)")
+    page.evaluate("window.beats = [performance.now()]; setInterval(() => beats.push(performance.now()), 50)")
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
     devtools.send("Debugger.enable")
     devtools.send("Debugger.pause")
@@ -76,7 +76,7 @@ def asleep(page):
     devtools.send("Debugger.resume")
     devtools.send("Debugger.disable")
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
-    # No beat may have come yet since it woke, so that this moment ends the last pause.
+    # It may have slept before its first beat, and not have had another one since: both ends are moments too.
     pauses = "[...beats, performance.now()].slice(1).map((beat, at) => beat - beats[at])"
     assert page.evaluate(f"Math.max(...{pauses})") > 400, "it did not sleep"
 
