@@ -180,12 +180,8 @@ def _labelled(field: str, values: set[str]) -> list[tuple[str, str]]:
 
 def label_of(field: str, value: str) -> str:
     """What people call a model type or a method, as the editor does."""
-    return _labels(field).get(value) or value.replace("_", " ").capitalize()
-
-
-@functools.cache
-def _labels(field: str) -> dict[str, str]:
-    return {choice.value: choice.label for choice in form_of("builtin").specs[field].choices}
+    labels = {choice.value: choice.label for choice in form_of("builtin").specs[field].choices}
+    return labels.get(value) or value.replace("_", " ").capitalize()
 
 
 def state(query: QueryDict, **changes: Any) -> str:

@@ -13,6 +13,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from onetrainer_site.languages import languages
+from presets import editor_form
 from presets.models import Preset
 from tests.making import make_run, make_user
 from tests.needs import needs_gettext
@@ -80,6 +81,7 @@ class Texts(HTMLParser):
 @pytest.fixture
 def own_language(monkeypatch):
     """A language in which every text stands between « and »."""
+    monkeypatch.setattr(editor_form, "_compiled", {})  # what is kept for each language, which this one is not told by
     marked = translation._trans
     monkeypatch.setattr(marked, "gettext", lambda text: f"«{text}»" if text else "")
     monkeypatch.setattr(marked, "pgettext", lambda context, text: f"«{text}»")
