@@ -14,6 +14,8 @@ PACKAGES := benchmarks engine onetrainer_site presets samples system training
 ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
 NOT_OURS := .venv/* node_modules/* staticfiles/* static/vendor/* tests/* benchmarks/*
 ARGS ?=
+# The tests start some 150 processes, which need not compile the same modules each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup run demo test test-faults lint messages screenshots
 

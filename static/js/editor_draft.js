@@ -160,7 +160,8 @@ export class Draft {
     try {
       const response = await fetch(this.address.replace(/edit\/$/, "revision/"));
       const answer = response.ok ? await readJson(response) : null;
-      if (answer && answer.revision !== this.revision && !this.sent.size) this.fallBehind();
+      // One that was on its way while a change was taken here tells of the time before it.
+      if (answer && answer.revision > this.revision && !this.sent.size) this.fallBehind();
     } catch {
       this.onState("failed", gettext("The server cannot be reached."));
     }
