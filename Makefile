@@ -27,9 +27,10 @@ run: setup
 demo: setup
 	@$(BIN)/python manage.py demo $(ARGS)
 
-# In the order of the files, so that the tests in a folder follow each other and share what they start.
+# In the order of the files, so that the tests in a folder follow each other and share what they start. Three processes
+# keep two processors busy, as tests of whole sites wait often.
 test: setup $(VENV)/.installed-dev lint
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: setup $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -8,24 +8,35 @@ import pytest
 from tests.waiting import wait_for
 
 
+@pytest.fixture(scope="module")
+def ending(make_site):
+    return make_site("ending")
+
+
 @pytest.fixture
-def site(make_site, request, config):
-    """A site that trains."""
-    site = make_site(request.node.name).start("--no-demo")
-    site.start_run(config)
-    site.wait_for_step(5)
-    return site
+def site(ending, config):
+    """A site that trains; where it still serves or trains since the test before, it goes on."""
+    if not ending.running:
+        ending.start("--no-demo")
+    if not ending.status()["is_training"]:
+        ending.start_run(config)
+    ending.wait_for_step(5)
+    return ending
+
+
+def has_backup(site, run_id):
+    return any(site.folder.glob(f"runs/{run_id}/**/backup*/*"))
 
 
 def test_the_first_ctrl_c_lets_the_training_make_a_backup(site):
+    run_id = site.status()["run_id"]
     assert site.stop() == 0
     assert site.processes() == []
     assert "A running training makes a backup first" in site.output
     assert "Ending at once" not in site.output
-    assert list(site.folder.glob("runs/*/**/backup*/*"))
+    assert has_backup(site, run_id)
     site.start()
     assert site.status()["run_status"] == "stopped"
-    assert site.stop() == 0
 
 
 def test_the_second_ctrl_c_ends_everything_at_once(site):
@@ -42,21 +53,13 @@ def test_the_second_ctrl_c_ends_everything_at_once(site):
 
 def test_one_signal_that_arrives_twice_is_one(site):
     """As when a service manager tells every process, and the supervisor tells its workers again."""
+    run_id = site.status()["run_id"]
     for process in [site.process_of("gpu_worker"), psutil.Process(site.process.pid)]:
         process.terminate()
     site.process.terminate()
     assert site.wait() == 0
     assert "Ending at once" not in site.output
-    assert list(site.folder.glob("runs/*/**/backup*/*"))
-
-
-def test_a_training_whose_worker_is_dead_is_ended_too(site):
-    """Its worker is killed again and again, until the pause before its next start is long enough to stop in."""
-    for _ in range(4):
-        site.kill("gpu_worker")
-    assert site.processes("engine.builtin")
-    assert site.stop() == 0
-    assert site.processes() == []
+    assert has_backup(site, run_id)
 
 
 def test_a_training_outlives_a_killed_serve_and_is_found_again(site):
@@ -69,5 +72,12 @@ def test_a_training_outlives_a_killed_serve_and_is_found_again(site):
     assert after["run_id"] == before["run_id"]
     assert after["attempt"] == 1
     assert site.process_of("engine.builtin").pid == engine
+
+
+def test_a_training_whose_worker_is_dead_is_ended_too(site):
+    """Its worker is killed again and again, until the pause before its next start is long enough to stop in."""
+    for _ in range(4):
+        site.kill("gpu_worker")
+    assert site.processes("engine.builtin")
     assert site.stop() == 0
     assert site.processes() == []
