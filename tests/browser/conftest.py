@@ -128,13 +128,8 @@ def open_page(browser, site, signed_in):
     complaints: list[str] = []
 
     def open_it(path: str = "/", size: tuple[int, int] = WIDE, **options: Any) -> Page:
-        viewport = {"width": size[0], "height": size[1]}
-        context = browser.new_context(**{"storage_state": signed_in, "viewport": viewport} | options)
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page = new_window(browser, complaints, size, **{"storage_state": signed_in} | options)
+        contexts.append(page.context)
         page.goto(site.address + path)
         return page
 
@@ -143,3 +138,46 @@ def open_page(browser, site, signed_in):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def windows(browser, signed_in):
+    """Those that stay open for a whole file, one for each size and colours; with what their consoles were told."""
+    opened: dict[Any, Page] = {}
+    complaints: list[str] = []
+
+    def window(size: tuple[int, int], **options: Any) -> Page:
+        look = (size, *options.items())
+        if look not in opened:
+            opened[look] = new_window(browser, complaints, size, storage_state=signed_in, **options)
+        return opened[look]
+
+    yield window, complaints
+    for page in opened.values():
+        page.context.close()
+
+
+@pytest.fixture
+def go_to(site, windows):
+    """As `open_page`, for tests that only look: in a window that has been open before, and has its styles already."""
+    window, complaints = windows
+
+    def go(path: str = "/", size: tuple[int, int] = WIDE, **options: Any) -> Page:
+        page = window(size, **options)
+        page.goto(site.address + path)
+        return page
+
+    go.complaints = complaints  # type: ignore[attr-defined]
+    complaints.clear()
+    yield go
+    assert complaints == []
+
+
+def new_window(browser: Any, complaints: list[str], size: tuple[int, int], **options: Any) -> Page:
+    """An empty page in a window of its own; what goes wrong in it is added to the complaints."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page

@@ -72,51 +72,51 @@ def check(page):
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_accessible_and_as_wide_as_its_screen(open_page, path, size, colours):
-    check(open_page(path, size, color_scheme=colours))
+def test_a_page_is_accessible_and_as_wide_as_its_screen(go_to, path, size, colours):
+    check(go_to(path, size, color_scheme=colours))
 
 
 @pytest.mark.usefixtures("training")
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_the_dashboard_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
-    check(open_page("/", size, color_scheme=colours))
+def test_the_dashboard_is_accessible_and_as_wide_as_its_screen(go_to, size, colours):
+    check(go_to("/", size, color_scheme=colours))
 
 
 @pytest.mark.usefixtures("training")
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("tab", MOVING)
-def test_a_tab_of_a_run_that_trains_is_accessible_and_as_wide_as_its_screen(open_page, run_address, tab, size, colours):
-    check(open_page(run_address + tab, size, color_scheme=colours))
+def test_a_tab_of_a_run_that_trains_is_accessible_and_as_wide_as_its_screen(go_to, run_address, tab, size, colours):
+    check(go_to(run_address + tab, size, color_scheme=colours))
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("tab", RESTING)
-def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(open_page, run_address, tab, size, colours):
-    check(open_page(run_address + tab, size, color_scheme=colours))
+def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(go_to, run_address, tab, size, colours):
+    check(go_to(run_address + tab, size, color_scheme=colours))
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_a_sample_is_accessible_and_as_wide_as_its_screen(open_page, sample_address, size, colours):
-    check(open_page(sample_address, size, color_scheme=colours))
+def test_a_sample_is_accessible_and_as_wide_as_its_screen(go_to, sample_address, size, colours):
+    check(go_to(sample_address, size, color_scheme=colours))
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("form", ["edit/", "delete/"])
-def test_a_runs_form_is_accessible_and_as_wide_as_its_screen(open_page, run_address, form, size, colours):
-    check(open_page(run_address + form, size, color_scheme=colours))
+def test_a_runs_form_is_accessible_and_as_wide_as_its_screen(go_to, run_address, form, size, colours):
+    check(go_to(run_address + form, size, color_scheme=colours))
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_a_preset_is_accessible_and_as_wide_as_its_screen(open_page, site, size, colours):
+def test_a_preset_is_accessible_and_as_wide_as_its_screen(go_to, site, size, colours):
     name = f"Mine, {colours}"
     preset = site.api("POST", "presets/", {"name": name, "config": {"epochs": 7}})
-    check(open_page(f"/presets/{preset['id']}/", size, color_scheme=colours))
+    check(go_to(f"/presets/{preset['id']}/", size, color_scheme=colours))
 
 
 @pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
-    page = open_page("/nothing-here/", size, color_scheme=colours)
-    open_page.complaints.clear()  # browsers note the status 404
+def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(go_to, size, colours):
+    page = go_to("/nothing-here/", size, color_scheme=colours)
+    go_to.complaints.clear()  # browsers note the status 404
     check(page)
 
 

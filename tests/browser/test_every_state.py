@@ -50,14 +50,15 @@ def filled(state):
 
 
 @pytest.fixture
-def look(open_page):
+def look(go_to):
     """Look at a page as it is on a phone, by night and by day."""
 
     def look_at(path: str) -> None:
-        page = open_page(path, PHONE, color_scheme="dark", reduced_motion="reduce")
+        page = go_to(path, PHONE, color_scheme="dark", reduced_motion="reduce")
         check(page)
         page.emulate_media(color_scheme="light")
         assert violations(page, runOnly=["color-contrast"]) == []
+        page.emulate_media(color_scheme="dark")
 
     return look_at
 
@@ -68,10 +69,10 @@ def test_a_page_that_has_nothing_to_show_is_accessible_and_fits_a_phone(look, st
 
 
 @pytest.mark.parametrize("name", FILLED)
-def test_a_page_in_a_rare_state_is_accessible_and_fits_a_phone(open_page, look, filled, name):
+def test_a_page_in_a_rare_state_is_accessible_and_fits_a_phone(go_to, look, filled, name):
     look(filled[name])
     if name == "concept-outside":
-        open_page.complaints.clear()  # browsers note the status 400
+        go_to.complaints.clear()  # browsers note the status 400
 
 
 def test_each_state_has_a_test(state):
