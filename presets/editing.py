@@ -20,6 +20,7 @@ from presets.models import Draft
 from presets.paths_in_configs import MISSING
 
 FIELD, FACT = "field:", "fact:"
+MOST_OWN = 2  # revisions that one request of a page makes: of facts and of changes
 HARMLESS = ("save", "check")  # buttons that change nothing by themselves
 CHANGE, RESET = gettext_noop("Change %(what)s"), gettext_noop("Reset %(what)s")
 VERBS: dict[str, Callable[[Draft, int], Draft]] = {"undo": drafts.undo, "redo": drafts.redo}
@@ -110,7 +111,8 @@ def _known(draft: Draft, asked: dict[str, Any]) -> int:
     much that moves the draft on, so that it is not taken for a change of somebody else's.
     """
     revision, own = whole(asked.get("revision")), asked.get("own")
-    return draft.revision if own in (1, 2) and revision <= draft.revision <= revision + own else revision
+    is_own = own in range(1, MOST_OWN + 1) and revision <= draft.revision <= revision + own
+    return draft.revision if is_own else revision
 
 
 def _read(editor: Editor, change: Any) -> dict[str, Any]:

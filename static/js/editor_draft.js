@@ -14,6 +14,7 @@ export class Draft {
     this.facts = new Map();
     [this.sent, this.sentFacts] = [new Map(), new Map()]; // what is on its way
     this.isStale = false;
+    this.isLeaving = false; // its last words are on their way
     this.mayMeetItself = false; // after a reload: the page before may change the draft until this page has sent
     this.busy = Promise.resolve();
     this.tries = 0;
@@ -112,11 +113,8 @@ export class Draft {
   }
 
   refusedAsStale(answer) {
-    if (answer && answer.revision === this.revision) {
-      this.onState("saved"); // nothing to undo or redo
-      return true;
-    }
-    if (this.mayMeetItself) return false;
+    const metItself = answer?.revision === this.revision; // a change of this page was on its way too
+    if (metItself || this.mayMeetItself) return false;
     this.onState("failed", gettext("Not saved"));
     this.isStale = true;
     queueMicrotask(() => this.goStale());
@@ -180,19 +178,31 @@ export class Draft {
   // The page goes away: what is pending goes out with a request that outlives it, and what is on its way once more,
   // since the browser breaks that request off.
   leave() {
+    if (this.isLeaving && !(this.changes.size || this.facts.size)) return; // a page is hidden once more as it goes
     const [changes, facts] = [new Map([...this.sent, ...this.changes]), new Map([...this.sentFacts, ...this.facts])];
     if (this.isStale || !(changes.size || facts.size)) return;
     const body = { revision: this.revision, tab: this.tab, seen: {}, changes: [...changes.values()] };
     body.facts = Object.fromEntries(facts);
-    if (this.sending) body.own = 2; // what is on its way moves the draft on, by facts and changes
+    if (this.sending || this.isLeaving) body.own = 2; // what is on its way moves the draft on, by facts and changes
     this.remember(body);
+    this.isLeaving = true;
     this.sent = changes;
-    // The next page may have been written before they arrived, so it looks once more.
-    const arrived = (response) => this.take(response).then((taken) => taken && this.remember({ changes: [], facts: {} }));
-    fetch(this.address, { ...this.request(body), keepalive: true })
-      .then(arrived, () => this.tryAgain())
-      .finally(() => (this.sent = new Map()));
     [this.changes, this.facts] = [new Map(), new Map()];
+    fetch(this.address, { ...this.request(body), keepalive: true })
+      .then((response) => this.take(response), () => null)
+      .then((taken) => this.hasLeft(taken, changes, facts));
+  }
+
+  // What became of the last words, where the page is still there: it was only hidden, or the next one takes its time.
+  hasLeft(taken, changes, facts) {
+    this.isLeaving = false;
+    this.sent = new Map();
+    // The next page may have been written before they arrived, so it looks once more.
+    if (taken) return this.remember({ changes: [], facts: {} });
+    this.changes = new Map([...changes, ...this.changes]);
+    this.facts = new Map([...facts, ...this.facts]);
+    if (taken === null) this.tryAgain();
+    else if (!this.isStale) this.busy = this.busy.then(() => this.sendOnNewest());
   }
 
   remember(words) {

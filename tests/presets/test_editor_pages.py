@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from engine import engines
-from presets import drafts
+from presets import drafts, views_editor
 from presets.editor_form import form_of
 from presets.models import Draft, Preset
 from tests.making import make_preset, make_user
@@ -259,6 +259,20 @@ def test_the_last_words_of_a_page_that_goes_away_reach_the_draft_that_it_just_ch
     assert edit(client, draft, own=2, changes=[{"field": "epochs", "text": "8"}]).status_code == 200
     assert edit(client, draft, own=2, changes=[{"field": "epochs", "text": "9"}]).status_code == 409
     assert Draft.objects.get().config == {"epochs": 8}
+
+
+def test_last_words_that_meet_a_change_of_their_page_at_the_same_moment_are_taken_after_it(client, draft, monkeypatch):
+    read = views_editor._draft
+
+    def read_and_wait(request, pk):
+        monkeypatch.setattr(views_editor, "_draft", read)
+        found = read(request, pk)
+        edit(client, draft, changes=[{"field": "batch_size", "text": "3"}], facts={"name": "Mine"})
+        return found
+
+    monkeypatch.setattr(views_editor, "_draft", read_and_wait)
+    assert edit(client, draft, own=2, changes=[{"field": "epochs", "text": "8"}]).status_code == 200
+    assert Draft.objects.get().config == {"batch_size": 3, "epochs": 8}
 
 
 def test_an_older_window_is_told_and_overwrites_nothing(client, draft):

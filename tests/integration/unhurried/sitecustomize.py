@@ -6,7 +6,7 @@ An endless training of a tiny model would take a whole processor from the site t
 import sys
 import time
 
-STEP_SECONDS = 0.1
+STEP_SECONDS = 0.05
 
 
 class Finder:
