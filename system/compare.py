@@ -10,6 +10,7 @@ from typing import Any
 from engine.engines import UnknownEngine
 from engine.tokens import without_secrets
 from presets.admin_parts import as_text
+from presets.browse import natural
 from presets.configs import leaves
 from presets.editor_form import Form, form_of
 from presets.errors import DomainError
@@ -45,7 +46,7 @@ def tags(runs: list[Run]) -> list[str]:
     """What at least one of them measured, the losses first."""
     found = {tag for run in runs for tag in tags_of(run)}
     first = [tag for tag in FIRST if tag in found]
-    return [*first, *sorted(found - set(first))]
+    return [*first, *sorted(found - set(first), key=natural)]
 
 
 def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:

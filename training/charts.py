@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from presets.browse import natural
 from training.metric_summaries import old_values, spans, thinned
 from training.models import Run
 from training.thinning import Point, Thinner
@@ -16,7 +17,7 @@ Line = dict[str, Any]
 
 def tags_of(run: Run) -> list[str]:
     """What was measured, the losses first."""
-    return sorted(spans(run), key=lambda tag: ("loss" not in tag, tag))
+    return sorted(spans(run), key=lambda tag: ("loss" not in tag, natural(tag)))
 
 
 def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:

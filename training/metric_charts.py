@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from presets.browse import natural
 from training.charts import curves, drawing, tags_of
 from training.models import Run
 
@@ -60,7 +61,7 @@ def charts_of(run: Run) -> list[Chart]:
         groups.setdefault(_group_of(tag), []).append(tag)
     order = [group[0] for group in GROUPS]
     ranked = sorted(groups.items(), key=lambda item: order.index(item[0][0]) if item[0][0] in order else len(order))
-    return [_chart(run, group, sorted(tags), found) for group, tags in ranked[:MOST_CHARTS]]
+    return [_chart(run, group, sorted(tags, key=natural), found) for group, tags in ranked[:MOST_CHARTS]]
 
 
 def _group_of(tag: str) -> tuple[str, Any]:

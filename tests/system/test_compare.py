@@ -55,6 +55,11 @@ def test_any_metric_may_be_compared_and_nonsense_shows_the_loss(client):
     assert (context["tag"], context["axis"]) == ("smooth_loss", "steps")
 
 
+def test_metrics_to_compare_stand_in_the_order_of_their_numbers(client):
+    run, other = measured("One", [1.0], tag="lr/10"), measured("Two", [2.0], tag="lr/2")
+    assert show(client, run, other).context["tags"] == ["lr/2", "lr/10"]
+
+
 def test_only_settings_that_differ_are_listed_with_their_titles(client):
     one = make_run("One", config=trainable_config(learning_rate=0.001))
     two = make_run("Two", config=trainable_config(learning_rate=0.002))

@@ -33,6 +33,12 @@ def test_metrics_of_a_kind_share_a_chart_and_the_losses_come_first():
     ]
 
 
+def test_metrics_that_are_numbered_stand_in_the_order_of_their_numbers():
+    run = make_run(status="running")
+    measure(run, ["lr/10", "lr/2", "lr/1"])
+    assert charts_of(run)[0].tags == ["lr/1", "lr/2", "lr/10"]
+
+
 def test_a_table_tells_the_last_value_and_the_extremes_with_their_steps():
     run = make_run(status="running")
     measure(run, ["loss"])
