@@ -111,8 +111,8 @@ def _known(draft: Draft, asked: dict[str, Any]) -> int:
     much that moves the draft on, so that it is not taken for a change of somebody else's.
     """
     revision, own = whole(asked.get("revision")), asked.get("own")
-    is_own = own in range(1, MOST_OWN + 1) and revision <= draft.revision <= revision + own
-    return draft.revision if is_own else revision
+    reach = own if isinstance(own, int) and 0 < own <= MOST_OWN else 0
+    return draft.revision if revision <= draft.revision <= revision + reach else revision
 
 
 def _read(editor: Editor, change: Any) -> dict[str, Any]:

@@ -23,9 +23,11 @@ from engine.engines import UnknownEngine, available, get_engine
 from engine.interface import fence
 from engine.launcher import EngineProcess, Start, child_environment, kill_all_of
 from presets import secrets
+from system.catching_up import catch_up
 from system.data_folder import folder_identity
 from system.database_trouble import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
 from system.following import Following
+from system.ingest import StaleAttempt
 from system.jobs import JobKeeper
 from system.leases import LeaseKeeper, LeaseWatch
 from system.models import AHEAD, LATE, Worker
@@ -42,9 +44,8 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
-SAME_SIGNAL = (
-    0.3  # seconds; a service manager tells all processes of a service, and the supervisor tells this one again
-)
+# Seconds: a service manager tells all processes of a service of a signal, and the supervisor tells this one again.
+SAME_SIGNAL = 0.3
 
 
 class GpuWorker:
@@ -179,9 +180,17 @@ class GpuWorker:
             return None
         for run in Run.objects.ready():
             refuse_other_schema()
-            if self._reaches(run) and self._is_fenced(run) and (claimed := self._claim(run)):
+            if self._reaches(run) and self._is_fenced(run) and self._goes_on(run) and (claimed := self._claim(run)):
                 return self._launch(claimed)
         return None
+
+    def _goes_on(self, run: Run) -> bool:
+        """Whether its last attempt, once its journal is read to the end, has left something to train."""
+        try:
+            return catch_up(run, self.publisher)
+        except (StaleAttempt, Run.DoesNotExist) as error:
+            logger.info("%s", error)
+            return False
 
     def _reaches(self, run: Run) -> bool:
         """One that has begun in another data folder waits for a worker there: its files are not here."""

@@ -53,11 +53,7 @@ def examine(world: World, run_id: str, shadow: Shadow, backup_interval: int) -> 
         *_files(world, key, run),
         *_processes(world),
     ]
-    findings.again = _trained_again(shadow)
-    if findings.again > backup_interval:
-        findings.sentences.append(
-            f"{findings.again} steps were trained again, and a backup is made every {backup_interval} steps"
-        )
+    _trained_again(findings, shadow, backup_interval)
     return findings
 
 
@@ -203,12 +199,30 @@ def _processes(world: World) -> Iterator[str]:
             yield f"{part} runs twice"
 
 
-def _trained_again(shadow: Shadow) -> int:
-    """The most steps that an attempt did once more after the one before it was killed."""
-    reached, most = 0, 0
+def _trained_again(findings: Findings, shadow: Shadow, backup_interval: int) -> None:
+    """How many steps an attempt did once more after the one before it: no more than lie between two backups.
+
+    Those that a full disk had no room for are as many that nothing could be done about, and count apart.
+    """
+    reached, left_out = 0, 0
     for attempt in sorted(shadow.attempts):
         steps = [line["data"]["step"] for _, line in shadow.of("metrics", attempt)]
-        if steps and reached:
-            most = max(most, reached - min(steps) + 1)
-        reached = max([reached, *steps])
-    return most
+        again = reached - min(steps) + 1 if steps and reached else 0
+        if left_out == 0:
+            findings.again = max(findings.again, again)
+        if again > backup_interval * (1 + left_out):
+            findings.sentences.append(
+                f"{again} steps were trained again, and a backup is made every {backup_interval} steps; "
+                f"{left_out} had no room"
+            )
+        reached, left_out = max([reached, *steps]), _without_room(shadow.attempts[attempt])
+
+
+def _without_room(lines: list[Line]) -> int:
+    """How many backups a full disk left out since the last one."""
+    count = 0
+    for line in lines:
+        if line["kind"] == "artifact" and line["data"]["kind"] == "backup":
+            count = 0
+        count += line["kind"] == "warning" and "no room for the backup" in line["data"]["message"]
+    return count
