@@ -150,6 +150,7 @@ def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
     page.locator("#editor-found [role=option]").first.wait_for()
     search.press("Enter")
     page.get_by_label("Epochs", exact=True).fill("many")
+    page.get_by_text("1 error").first.wait_for()
     page.get_by_role("button", name="Start").click()
     page.get_by_text("The run was not started:").wait_for()
     assert page.get_by_label("Epochs", exact=True).input_value() == "many"
