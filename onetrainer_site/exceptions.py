@@ -16,7 +16,7 @@ from presets.errors import BadInput, DomainError, Forbidden, NotFound, NotNow, N
 from system.database_trouble import AWAY, has_no_room
 
 logger = logging.getLogger(__name__)
-STATUSES: dict[type[DomainError], int] = {
+STATUSES: dict[type[DomainError], int] = {  # the first that fits counts
     NotReady: 503,
     BadInput: 400,
     Forbidden: 403,

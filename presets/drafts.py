@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
@@ -28,6 +28,7 @@ MOST_STEPS = 500
 FACTS = ("name", "tags", "notes", "description", "note")
 LONGEST_FACT = {"name": 200, "tags": 1000, "notes": 20_000, "description": 10_000, "note": 500}
 MOST_RIVALS = 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -208,9 +209,9 @@ def discard(draft: Draft) -> None:
     draft.delete()
 
 
-def retry(draft: Draft, change: Callable[[Draft], Draft]) -> Draft:
-    """Make a change on whatever the newest state is, for clients that know no revisions."""
-    for _round in range(MOST_RIVALS):
+def retry(draft: Draft, change: Callable[[Draft], T], rounds: int = MOST_RIVALS) -> T:
+    """Make a change on whatever the newest state is, for clients that know no revisions. Raises StaleDraft."""
+    for _round in range(rounds):
         try:
             return change(draft)
         except StaleDraft:

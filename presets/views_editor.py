@@ -70,12 +70,8 @@ def edit(request: PageRequest, pk: int) -> HttpResponse:
 
 def _taken(draft: Draft, asked: dict[str, Any]) -> tuple[Draft, set[str]]:
     """Do what is asked; the last words of a page again where they met one of its own changes that was on the way."""
-    for _try in range(MOST_OWN if "own" in asked else 0):
-        try:
-            return draft, take_changes(draft, asked)
-        except StaleDraft:
-            draft = Draft.objects.select_related("preset").get(pk=draft.pk)
-    return draft, take_changes(draft, asked)
+    rounds = MOST_OWN + 1 if "own" in asked else 1
+    return drafts.retry(draft, lambda one: (one, take_changes(one, asked)), rounds)
 
 
 def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> dict[str, Any]:

@@ -24,10 +24,12 @@ def catch_up(run: Run, publisher: Publisher) -> bool:
 
     Raises StaleAttempt where another worker does the same.
     """
-    newest_known = run.newest_backup()
-    config_epochs = int(run.config.get("epochs") or 0)
-    if run.attempt == 0 or not _read(run, publisher):
+    if run.attempt == 0:
         return True
+    newest_known = run.newest_backup()
+    if not _read(run, publisher):
+        return True
+    config_epochs = int(run.config.get("epochs") or 0)
     logger.info(
         "Attempt %d of run %s had written more than was known, up to step %d.", run.attempt, run, run.global_step
     )

@@ -41,7 +41,7 @@ class Lane:
 
     @property
     def takes_runs(self) -> bool:
-        return self.worker.is_alive and not self.worker.drain and self.worker.status != Worker.Status.DRAINING
+        return self.worker.is_alive and self.worker.state != Worker.Status.DRAINING
 
 
 @dataclass

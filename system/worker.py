@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Q
 from django.utils.timezone import now
 
-from engine.engines import UnknownEngine, available, get_engine
+from engine.engines import ENGINES, UnknownEngine, get_engine
 from engine.interface import fence
 from engine.launcher import EngineProcess, Start, child_environment, kill_all_of
 from presets import secrets
@@ -75,7 +75,8 @@ class GpuWorker:
         if not self.once:
             for thread in threads:
                 thread.start()
-            available()  # an engine that takes long to tell of its settings begins with that before it is asked
+            for engine in ENGINES.values():
+                engine.give_time(0)  # one that takes long to tell of its settings begins with that before it is asked
         try:
             self._run()
         finally:

@@ -62,13 +62,16 @@ export class Draft {
     const facts = this.facts;
     [this.changes, this.facts] = [new Map(), new Map()];
     const taken = await this.post({ changes: [...this.sent.values()], facts: Object.fromEntries(facts) });
-    if (!taken) {
-      this.changes = new Map([...this.sent, ...this.changes]); // what was typed since is newer
-      this.facts = new Map([...facts, ...this.facts]);
-    }
+    if (!taken) this.putBack(this.sent, facts);
     [this.sent, this.sentFacts] = [new Map(), new Map()];
     if (taken === null) this.tryAgain();
     if (taken === false && !this.isStale) return this.sendOnNewest();
+  }
+
+  // What was typed since is newer.
+  putBack(changes, facts) {
+    this.changes = new Map([...changes, ...this.changes]);
+    this.facts = new Map([...facts, ...this.facts]);
   }
 
   // True where the server took it, false where it refused, null where it could not be reached.
@@ -199,8 +202,7 @@ export class Draft {
     this.sent = new Map();
     // The next page may have been written before they arrived, so it looks once more.
     if (taken) return this.remember({ changes: [], facts: {} });
-    this.changes = new Map([...changes, ...this.changes]);
-    this.facts = new Map([...facts, ...this.facts]);
+    this.putBack(changes, facts);
     if (taken === null) this.tryAgain();
     else if (!this.isStale) this.busy = this.busy.then(() => this.sendOnNewest());
   }

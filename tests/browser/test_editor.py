@@ -348,7 +348,7 @@ def test_the_bar_is_no_wider_than_a_window_between_phone_and_tablet(editor):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark"), ((1024, 800), "dark")])
 def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor, size, colours):
     page = editor(size=size, color_scheme=colours)
     field(page, "epochs").fill("many")
