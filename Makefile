@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PACKAGES := benchmarks engine onetrainer_site presets samples system training
+PACKAGES := benchmarks engine web system presets training samples worker operations onetrainer_site
 # What only reads the code needs settings but no data of yours.
 ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
 NOT_OURS := .venv/* node_modules/* staticfiles/* static/vendor/* tests/* benchmarks/*

@@ -107,8 +107,8 @@ class Maker:
     def make_people_and_presets(self) -> None:
         from django.contrib.auth.models import Group, User
 
+        from operations.serve.first_start import admin_account, first_start
         from presets.models import Preset
-        from system.first_start import admin_account, first_start
 
         admin = admin_account()
         first_start(admin, with_demo=False)
@@ -125,7 +125,7 @@ class Maker:
         Run.objects.bulk_create(self.runs, BATCH // 4)
 
     def _configs(self) -> list[dict[str, Any]]:
-        from presets import configs
+        from presets.config import configs
 
         return [configs.full_config("builtin", preset.config) for preset in self.presets]
 
@@ -260,7 +260,7 @@ class Maker:
             self._insert(tag, self.steps, f"'{pk}'{cast}", "(SELECT 1) AS one", self.runs[-1].started_at)
 
     def sum_up(self) -> None:
-        from training.metric_summaries import sum_up
+        from training.metrics.summaries import sum_up
 
         for run in self.runs:
             if run.started_at:
@@ -276,8 +276,8 @@ class Maker:
             cursor.execute(sql.replace("%", "%%").replace("%%s", "%s"), [steps - 1, tag])
 
     def make_summaries(self) -> None:
-        from training.loss_lines import draw_loss
-        from training.summaries import RunSummary
+        from training.metrics.loss_lines import draw_loss
+        from training.models import RunSummary
 
         for first in range(0, len(self.runs), BATCH // 4):
             RunSummary.objects.describe(*self.runs[first : first + BATCH // 4])

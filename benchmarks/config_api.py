@@ -53,7 +53,7 @@ def _calls() -> dict[str, Callable[[], Any]]:
     call_command("migrate", verbosity=0)
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
-    from presets.configs import defaults
+    from presets.config.configs import defaults
 
     config = defaults()
     return {

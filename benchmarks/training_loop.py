@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from engine.builtin.config import TrainConfig
-from engine.builtin.losses import batch_loss
+from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.trainer import GenericTrainer
+from engine.builtin.training.losses import batch_loss
 from engine.demo.make_dataset import DATASET
 from engine.demo.make_model import MODEL
 from engine.interface.reporting import Reporter

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.builtin import schema as builtin_schema
-from engine.builtin import support as builtin_support
-from engine.builtin.checkpoint import is_whole as is_whole_backup
+from engine.builtin.config import schema as builtin_schema
+from engine.builtin.config import support as builtin_support
+from engine.builtin.training.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
 from engine.onetrainer import limits as onetrainer_limits
 from engine.onetrainer import schema as onetrainer_schema

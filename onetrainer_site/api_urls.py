@@ -8,22 +8,20 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.routers import SimpleRouter
 
-from onetrainer_site.api import MeView, NoSuchAddressView, TokenView
-from onetrainer_site.api_secrets import SecretsView
-from presets import api as presets
-from presets import api_browse as folders
-from presets import api_drafts as drafts
-from presets import api_preflight as checks
-from presets import api_presets
+from operations.cleanup import api as cleanup
+from operations.workspaces import api as jobs
+from presets.editor import api as drafts
+from presets.folders import api as folders
+from presets.library import api as api_presets
+from presets.library import api_configs as presets
+from presets.preflight import api as checks
 from samples import api as samples
 from system import api as system
-from system import api_cleanup as cleanup
-from system import api_jobs as jobs
-from system import api_queue as queue
-from training import api as runs
-from training import api_artifacts as artifacts
-from training import api_trainer as trainer
-from training import api_views as views
+from system.account.api import MeView, NoSuchAddressView, TokenView
+from system.account.api_secrets import SecretsView
+from training.api import artifacts, process, queue, runs
+from training.api import single_trainer as trainer
+from training.table import api as views
 
 app_name = "api"
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -69,7 +67,7 @@ single_trainer = [
     address(f"samples/(?P<pk>{UUID})/thumbnail", samples.SampleThumbnailView.as_view(), "sample-thumbnail"),
     address("system/info", system.InfoView.as_view(), "system-info"),
     address("system/resources", system.ResourcesView.as_view(), "system-resources"),
-    address("system/processes", system.ProcessesView.as_view(), "system-processes"),
+    address("system/processes", process.ProcessesView.as_view(), "system-processes"),
 ]
 resources = [
     address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),

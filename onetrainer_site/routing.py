@@ -3,8 +3,8 @@
 from channels.routing import URLRouter
 from django.urls import re_path
 
-from training.consumers import LiveConsumer, NoSuchAddress, RunConsumer
-from training.ws_auth import check_origin, sign_in
+from training.live.consumers import LiveConsumer, NoSuchAddress, RunConsumer
+from training.live.sign_in import check_origin, sign_in
 
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 websocket_application = check_origin(

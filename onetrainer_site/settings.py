@@ -12,8 +12,8 @@ import dj_database_url
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from onetrainer_site.environment import Environment, masked, socket_path
 from onetrainer_site.languages import languages
+from web.environment import Environment, masked, socket_path
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -141,14 +141,17 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "web",
+    "system",
     "presets",
     "training",
     "samples",
-    "system",
+    "worker",
+    "operations",
     "onetrainer_site",
 ]
 MIDDLEWARE = [
-    "onetrainer_site.middleware.json_errors",
+    "web.middleware.json_errors",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -160,8 +163,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "onetrainer_site.csp.content_security_policy",
-    "onetrainer_site.reader.in_the_readers_zone",
+    "web.csp.content_security_policy",
+    "web.time_zone.in_the_readers_zone",
 ]
 ROOT_URLCONF = "onetrainer_site.urls"
 ASGI_APPLICATION = "onetrainer_site.asgi.application"
@@ -232,14 +235,14 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["onetrainer_site.permissions.ViewersReadTrainersWrite"],
+    "DEFAULT_PERMISSION_CLASSES": ["web.permissions.ViewersReadTrainersWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["presets.parsers.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "onetrainer_site.negotiation.OneAnswer",
-    "DEFAULT_PAGINATION_CLASS": "onetrainer_site.pagination.CursorPages",
-    "DEFAULT_THROTTLE_CLASSES": ["onetrainer_site.throttling.ReadThrottle", "onetrainer_site.throttling.WriteThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["web.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "web.negotiation.OneAnswer",
+    "DEFAULT_PAGINATION_CLASS": "web.pagination.CursorPages",
+    "DEFAULT_THROTTLE_CLASSES": ["web.throttling.ReadThrottle", "web.throttling.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "onetrainer_site.exceptions.answer_error",
+    "EXCEPTION_HANDLER": "web.exceptions.answer_error",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "OneTrainer Web UI",
@@ -275,7 +278,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"away_in_one_line": {"()": "system.database_trouble.AwayInOneLine"}},
+    "filters": {"away_in_one_line": {"()": "web.database.AwayInOneLine"}},
     "loggers": {"django.request": {"filters": ["away_in_one_line"]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", logging.INFO)},

@@ -6,9 +6,10 @@ from django.views.decorators.cache import cache_control
 from django.views.i18n import JavaScriptCatalog
 
 from onetrainer_site import installable
-from onetrainer_site.views import favicon
+from onetrainer_site.dashboard import dashboard
+from system.account.limits import limited
 from system.health import healthz
-from system.sign_in import limited
+from web.error_pages import favicon
 
 words_of_scripts = cache_control(max_age=3600)(JavaScriptCatalog.as_view(packages=["onetrainer_site"]))
 
@@ -22,12 +23,14 @@ urlpatterns = [
     path("manifest.webmanifest", installable.manifest, name="manifest"),
     path("service-worker.js", installable.service_worker),
     path("away/", installable.away, name="away"),
+    path("", dashboard, name="dashboard"),
     path("", include("presets.urls")),
     path("", include("samples.urls")),
     path("", include("system.urls")),
+    path("", include("operations.urls")),
     path("", include("training.urls")),
 ]
 
-handler403 = "onetrainer_site.views.forbidden"
-handler404 = "onetrainer_site.views.not_found"
-handler500 = "onetrainer_site.views.failed"
+handler403 = "web.error_pages.forbidden"
+handler404 = "web.error_pages.not_found"
+handler500 = "web.error_pages.failed"

@@ -16,9 +16,12 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from presets import admin_parts, configs, exchange, strict_json
-from presets.errors import BadInput
+from presets.admin_changes import changes_table
+from presets.config import configs
+from presets.library import exchange
 from presets.models import Preset, PresetVersion
+from web import admin_parts, strict_json
+from web.errors import BadInput
 
 VERSIONS_SHOWN = 50
 MAX_FILE_BYTES = 5_000_000
@@ -121,7 +124,7 @@ class VersionInline(admin.TabularInline):
 
     @admin.display(description="changes to the version before")
     def changes(self, version: Any) -> SafeString:
-        return admin_parts.changes_table(version.config_before or {}, version.config)
+        return changes_table(version.config_before or {}, version.config)
 
 
 class ImportForm(forms.Form):

@@ -10,6 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils.timezone import now
 
+from system.account.models import Secret as Secret
+
 NAME = RegexValidator(
     r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)?\Z",
     "A preset's name holds at most one folder, such as 'SDXL/LoRA 16GB', and no control characters.",
@@ -172,18 +174,3 @@ class Preflight(models.Model):
     @property
     def is_ended(self) -> bool:
         return self.status in self.ENDED
-
-
-class Secret(models.Model):
-    """A user's token for a hub or a cloud, encrypted; `presets.secrets` writes and reads it."""
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="secrets")
-    name = models.CharField(max_length=60, help_text="As in OneTrainer's secrets, such as huggingface_token.")
-    ciphertext = models.BinaryField()
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_secret_per_user_and_name")]
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.user}"

@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from presets import views, views_browse, views_editor, views_exchange, views_preflight
+from presets.editor import views as views_editor
+from presets.folders import views as views_browse
+from presets.library import views, views_exchange
+from presets.preflight import views as views_preflight
 
 urlpatterns = [
     path("browse/", views_browse.folders, name="browse"),

@@ -7,8 +7,8 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from presets.admin_parts import ReadOnlyAdmin, entries, link_to
 from samples.models import Sample
+from web.admin_parts import ReadOnlyAdmin, entries, link_to
 
 
 @admin.register(Sample)

@@ -13,11 +13,6 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from engine.interface.files import PREVIEW
-from presets.errors import BadInput
-from presets.filters import FieldFilter, Order, Search
-from presets.parameters import whole_number
-from presets.serializers import SuccessSerializer
-from presets.serving import send_file
 from samples.archives import send_zip
 from samples.filters import FILTERS, MOST_IDS, SampleRanges, narrowed, of_ids
 from samples.models import Sample
@@ -25,7 +20,12 @@ from samples.serializers import CustomSampleSerializer, FavouriteSerializer, Sam
 from samples.service import SampleService
 from samples.thumbnails import thumbnail
 from training.models import Run
-from training.service import TrainerService
+from training.runs.service import TrainerService
+from web.errors import BadInput
+from web.filters import FieldFilter, Order, Search
+from web.parameters import whole_number
+from web.serializers import SuccessSerializer
+from web.serving import send_file
 
 MOST = 1000
 COUNT = OpenApiParameter("count", int, description=f"How many at most, up to {MOST}.")

@@ -10,10 +10,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponseBase
 from django.utils.timezone import now
 
-from presets.packing import Content
-from presets.packing import send_zip as send_members
-from presets.paths import refusal
 from samples.models import Sample
+from web.allowed_paths import refusal
+from web.packing import Content
+from web.packing import send_zip as send_members
 
 
 def send_zip(samples: Iterable[Sample], method: str = "GET") -> HttpResponseBase:

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from presets.errors import BadInput, NotFound, NotNow
-from presets.paths import refusal
-from presets.thumbnails import opened, small_picture
+from presets.folders.thumbnails import opened, small_picture
 from samples.models import Sample
+from web.allowed_paths import refusal
+from web.errors import BadInput, NotFound, NotNow
 
 MOST_FRAMES = 150
 MOST_KEPT = 12  # films of a run

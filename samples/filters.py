@@ -13,10 +13,10 @@ from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend
 
-from presets.errors import BadInput
-from presets.filters import MOST_DIGITS, text_parameter
 from samples.models import Sample
 from training.models import Run
+from web.errors import BadInput
+from web.filters import MOST_DIGITS, text_parameter
 
 MOST_IDS = 5000
 

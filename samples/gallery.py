@@ -13,10 +13,10 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from presets.errors import BadInput
 from samples.filters import FILTERS, is_id, narrowed
 from samples.models import Sample
 from training.models import Run
+from web.errors import BadInput
 
 SIZE = 60
 RUNS_TO_CHOOSE = 200

@@ -13,9 +13,8 @@ from django.utils.translation import gettext as _
 from engine.interface.files import remove
 from samples.models import Sample
 from samples.thumbnails import kept_at
-from training.models import Run
-from training.removal import lies_within, put_aside
-from training.retention import RetentionPolicy
+from training.models import RetentionPolicy, Run
+from training.runs.removal import lies_within, put_aside
 
 
 def verdicts(run: Run, policy: RetentionPolicy) -> list[tuple[Sample, str]]:

@@ -27,7 +27,7 @@ class FavouriteSerializer(serializers.Serializer):
 
 
 class CustomSampleSerializer(serializers.Serializer):
-    """For the OpenAPI document; `presets.configs.sample_settings` checks them, and further SampleConfig fields."""
+    """For the OpenAPI document: `presets.config.configs.sample_settings` checks them and other SampleConfig fields."""
 
     prompt = serializers.CharField()
     negative_prompt = serializers.CharField(required=False, allow_blank=True)

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from presets.errors import NotNow
 from samples.models import Sample
 from samples.thumbnails import kept_at
 from training.models import Run
+from web.errors import NotNow
 
 
 class SampleService:

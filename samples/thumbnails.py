@@ -8,10 +8,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from presets.errors import DomainError, NotFound
-from presets.paths import refusal
-from presets.thumbnails import MOST_BYTES, decoding, keep, opened, small_picture
+from presets.folders.thumbnails import MOST_BYTES, decoding, keep, opened, small_picture
 from samples.models import Sample
+from web.allowed_paths import refusal
+from web.errors import DomainError, NotFound
 
 EDGE = 384  # pixels; twice what a grid shows, for fine screens
 

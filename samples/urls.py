@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from samples import views, views_compare, views_run, views_selection
+from samples import views, views_compare, views_run, views_runs_compared, views_selection
 
 urlpatterns = [
+    path("compare/", views_runs_compared.page, name="compare"),
     path("samples/", views.samples, name="samples"),
     path("runs/<uuid:pk>/samples/", views_run.samples, name="run-samples"),
     path("samples/selection/", views_selection.selection, name="samples-selection"),

@@ -10,13 +10,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from onetrainer_site.pages import PageRequest, render_page, trainers_only
-from presets.errors import BadInput
 from samples import gallery
 from samples.filters import FILTERS
 from samples.models import Sample
 from samples.service import SampleService
-from training.actions import why_not_drawn
+from training.runs.actions import why_not_drawn
+from web.errors import BadInput
+from web.pages import PageRequest, render_page, trainers_only
 
 # The settings that a person looks for, in this order; all others follow on demand.
 FIRST_SETTINGS = (

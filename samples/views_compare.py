@@ -12,14 +12,14 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from onetrainer_site.pages import PageRequest
-from presets.errors import DomainError, NotFound, NotNow
-from presets.serving import send_file
 from samples.archives import safe_name
 from samples.film import MOST_FRAMES, SPEEDS, WRITERS, film, frames_of
 from samples.filters import is_id
 from samples.models import Sample, SampleQuerySet
 from training.models import Run
+from web.errors import DomainError, NotFound, NotNow
+from web.pages import PageRequest
+from web.serving import send_file
 
 RUNS_TO_CHOOSE = 50
 STEPS_TO_CHOOSE = 500

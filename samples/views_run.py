@@ -8,11 +8,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from onetrainer_site.pages import PageRequest, page_of
 from samples.grid import grid
 from samples.models import Sample
-from training.actions import drawing_of
-from training.views_run import run_of, show_tab
+from training.pages.run import run_of, show_tab
+from training.runs.actions import drawing_of
+from web.pages import PageRequest, page_of
 
 STEPS_ON_A_PAGE = 15
 CUSTOM_SHOWN = 24

@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from onetrainer_site.pages import PageRequest
-from onetrainer_site.permissions import may_train
-from presets.errors import BadInput, DomainError, Forbidden
 from samples.archives import send_zip
 from samples.filters import of_ids
 from samples.models import Sample
 from samples.service import SampleService
+from web.errors import BadInput, DomainError, Forbidden
+from web.pages import PageRequest
+from web.permissions import may_train
 
 Act = Callable[[PageRequest, list[Sample]], HttpResponseBase]
 

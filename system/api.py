@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from engine.launcher import EngineProcess
-from presets.errors import NotFound
-from presets.filters import MOST_DIGITS, FieldFilter, Order, Search
 from system.models import Worker
-from system.resources import host_info, host_resources, process_info
+from system.resources import host_info, host_resources
 from system.serializers import (
     HostInfoSerializer,
     HostResourcesSerializer,
-    ProcessSerializer,
     WorkerChangeSerializer,
     WorkerSerializer,
 )
-from training.models import Run
+from web.filters import MOST_DIGITS, FieldFilter, Order, Search
 
 
 class InfoView(APIView):
@@ -38,18 +33,6 @@ class ResourcesView(APIView):
     def get(self, request: Request) -> Response:
         """How much of the web server's host is in use."""
         return Response(host_resources())
-
-
-class ProcessesView(APIView):
-    @extend_schema(responses={200: ProcessSerializer, 404: OpenApiResponse(description="None runs on this host.")})
-    def get(self, request: Request) -> Response:
-        """The training process of the active run; 404 where none runs on the web server's host."""
-        run = Run.objects.active().first()
-        process = EngineProcess.find(run.attempt_folder) if run else None
-        facts = process_info(process.identity.pid) if process else None
-        if facts is None:
-            raise NotFound(_("No training process runs on this host: start a run, or ask again in a moment."))
-        return Response(facts)
 
 
 NAMED = OpenApiParameter("id", str, OpenApiParameter.PATH, description="A worker's name, or its id.")

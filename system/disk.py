@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
-from engine.interface.room import in_words, needed
-from system.models import Worker
-from training.models import Artifact, Run
 
 READ_SECONDS = 10.0
 REMEMBERED = 180  # readings: half an hour
 LEAST_SECONDS = 600.0  # what was seen for a shorter time tells no speed
-SOON_HOURS = 24
-NOTICE_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Notice:
-    """What a page says of the disk; `is_full` where writes fail or will fail now."""
-
-    sentences: list[str]
-    is_full: bool
 
 
 class DiskWatch:
@@ -55,47 +36,3 @@ class DiskWatch:
 
 
 WATCH = DiskWatch()
-
-
-def notice() -> Notice | None:
-    """What pages should warn of now, looked at anew every few seconds."""
-    return _notice(int(time.monotonic() // NOTICE_SECONDS), str(settings.DATA_DIR), settings.DISK_LOW_BYTES)
-
-
-@functools.lru_cache(maxsize=1)
-def _notice(moment: int, folder: str, low: int) -> Notice | None:
-    disk = shutil.disk_usage(folder)
-    disks = [(_("the data folder"), {"free": disk.free, "shrinks_by": 0})]
-    for worker in Worker.objects.alive():
-        if facts := worker.resources.get("disk"):
-            disks.append((worker.host, facts))
-    sentences = _about_room(disks, low) + _about_runs(min(facts["free"] for name, facts in disks))
-    return Notice(sentences, disk.free < needed(0)) if sentences else None
-
-
-def _about_room(disks: list[tuple[str, dict[str, Any]]], low: int) -> list[str]:
-    name, facts = min(disks, key=lambda pair: pair[1]["free"])
-    fastest = max(pair[1]["shrinks_by"] for pair in disks)
-    hours = facts["free"] / fastest if fastest else None
-    is_soon = hours is not None and hours < SOON_HOURS
-    if facts["free"] >= low and not is_soon:
-        return []
-    sentence = _("%(room)s are free on the disk of %(name)s.") % {"room": in_words(facts["free"]), "name": name}
-    if facts["free"] < needed(0):
-        sentence = _("The disk of %(name)s is full.") % {"name": name}
-    elif hours is not None and is_soon:
-        about = max(1, round(hours))
-        sentence += " " + ngettext(
-            "It is full in about %(hours)s hour at this rate.",
-            "It is full in about %(hours)s hours at this rate.",
-            about,
-        ) % {"hours": about}
-    return [sentence]
-
-
-def _about_runs(free: int) -> list[str]:
-    """Each run that trains and whose next backup, as large as its last, would be left out."""
-    runs = Run.objects.active().filter(artifacts__kind=Artifact.Kind.BACKUP, artifacts__deleted_at=None)
-    sizes = runs.order_by().values_list("name").annotate(size=Max("artifacts__size"))
-    sentence = _("The next backup of “%(name)s” needs %(size)s and would be left out.")
-    return [sentence % {"name": name, "size": in_words(needed(size))} for name, size in sizes if needed(size) > free]

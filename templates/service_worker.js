@@ -1,7 +1,7 @@
 {% load static %}// Only for the moment when the server cannot be reached: a page that says so in place of the browser's own.
 const AWAY = "{% url "away" %}";
 const KEPT = "away-{% static "css/site.css" %}";
-const PARTS = [AWAY, "{% static "css/site.css" %}", "{% static "vendor/tabler/tabler.min.css" %}", "{% static "js/theme.js" %}", "{% static "js/away.js" %}", "{% static "img/icon.svg" %}"];
+const PARTS = [AWAY, "{% static "css/site.css" %}", "{% static "vendor/tabler/tabler.min.css" %}", "{% static "js/parts/theme.js" %}", "{% static "js/pages/away.js" %}", "{% static "img/icon.svg" %}"];
 
 addEventListener("install", (event) => event.waitUntil(caches.open(KEPT).then((cache) => cache.addAll(PARTS))));
 

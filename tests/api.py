@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from onetrainer_site.permissions import TRAINERS
 from tests.making import make_user
+from web.permissions import TRAINERS
 
 
 def viewer(name: str = "vera") -> APIClient:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.utils.timezone import now
 
-from presets.configs import full_config
+from presets.config.configs import full_config
 from presets.models import Preset
 from training.models import Run
 

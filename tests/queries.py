@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from system import disk
+from operations import disk_notice as disk
 
 ASKED_NOW_AND_THEN = ("django_migrations", "sqlite_master", "pg_catalog")  # how the site watches over its schema
 

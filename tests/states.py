@@ -18,8 +18,8 @@ from presets.models import Preflight
 from samples.models import Sample
 from system.models import Job
 from tests.making import make_run
-from training.loss_lines import draw_loss
-from training.metric_summaries import sum_up
+from training.metrics.loss_lines import draw_loss
+from training.metrics.summaries import sum_up
 from training.models import Metric, Run
 
 GIB = 1024**3

@@ -18,13 +18,13 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from presets import admin_parts
-from presets.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill, short_time
-from presets.errors import DomainError
 from training.admin_page import facts_for_export, page_of
 from training.models import Artifact, RetentionPolicy, Run, RunCommand, RunEvent
-from training.service import TrainerService
-from training.timeline import describe
+from training.runs.service import TrainerService
+from training.runs.timeline import describe
+from web import admin_parts
+from web.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill, short_time
+from web.errors import DomainError
 
 
 class TagsField(forms.CharField):

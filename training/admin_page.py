@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from engine.tokens import without_secrets
-from presets import configs
-from presets.admin_parts import changes, entries
-from presets.errors import DomainError
+from presets.admin_changes import changes
+from presets.config import configs
 from training.models import Run
-from training.timeline import timeline
+from training.runs.timeline import timeline
+from web.admin_parts import entries
+from web.errors import DomainError
 
 SAMPLES_SHOWN = 24
 FACTS = (

@@ -1,10 +1,22 @@
 """Pages."""
 
-from django.urls import path
+from django.urls import include, path
 
-from training import views, views_about, views_bulk, views_config, views_files, views_new, views_run, views_table
+from training.pages import about as views_about
+from training.pages import actions as views
+from training.pages import config as views_config
+from training.pages import files as views_files
+from training.pages import new_run as views_new
+from training.pages import queue as views_queue
+from training.pages import run as views_run
+from training.table import views as views_table
+from training.table import views_bulk
 
 urlpatterns = [
+    path("queue/", views_queue.queue, name="queue"),
+    path("queue/<uuid:pk>/", views_queue.change, name="queue-change"),
+    path("queue/<uuid:pk>/plan/", views_queue.plan, name="queue-plan"),
+    path("runs/wizard/", include("training.wizard.urls")),
     path("now-training/", views.now_training, name="now-training"),
     path("runs/", views_table.runs, name="runs"),
     path("runs/bulk/", views_bulk.bulk, name="runs-bulk"),

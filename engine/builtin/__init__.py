@@ -1,4 +1,4 @@
 """The built-in trainer, on torch, diffusers and peft.
 
-`config`, `enums`, `support`, `schema` and `concepts` need no torch, so that the web process may import them.
+`config`, `estimates`, `preflight` and what these use of `data` and `families` need no torch: the web imports them.
 """

@@ -18,7 +18,7 @@ def main(folder: Path) -> int:
 def train(folder: Path, reporter: Reporter) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
     keep_libraries_quiet()
-    from engine.builtin.config import TrainConfig
+    from engine.builtin.config.train_config import TrainConfig
     from engine.builtin.trainer import GenericTrainer  # imports torch, while the journal says already that it starts
 
     spec = json.loads((folder / "spec.json").read_text())

@@ -1,4 +1,4 @@
-"""The check of a config where it will be used: `python -m engine.builtin.preflight SPEC.json`. No torch.
+"""The check of a config where the built-in trainer will use it; `engine.preflight` runs it. No torch.
 
 The spec is {"config": {...}, "gpus": [{"name", "memory_total_gb"}]}; relative destinations were made absolute before.
 Each line that it prints is one JSON object: {"stage", "current", "total"} while it works, and at the end {"problems":
@@ -7,41 +7,34 @@ Each line that it prints is one JSON object: {"stage", "current", "total"} while
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.builtin import disk, memory
-from engine.builtin.concepts import DEFAULT_SIZE_MULTIPLE, survey
-from engine.builtin.config import TrainConfig
-from engine.builtin.lists import load_concepts, load_samples
-from engine.builtin.model_files import ModelFiles, NotAModel, find_model, kind_of, looks_like_hub_name, read_model
-from engine.builtin.pictures import PictureIndex
-from engine.builtin.plan import EpochPlan
-from engine.builtin.support import check
-from engine.interface.errors import BadConfig, Problem
+from engine.builtin.config.lists import load_concepts, load_samples
+from engine.builtin.config.support import check
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.data.batches import EpochPlan
+from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
+from engine.builtin.data.pictures import PictureIndex
+from engine.builtin.estimates import disk, memory
+from engine.builtin.families.model_files import (
+    ModelFiles,
+    NotAModel,
+    find_model,
+    kind_of,
+    looks_like_hub_name,
+    read_model,
+)
+from engine.interface.errors import Problem
+from engine.interface.preflight import Report, Result
 
 GIB = 1024**3
 TIGHT = 0.92  # of a GPU's memory: beyond it a run may just so go, or not
-REPORT_SECONDS = 0.2
-Report = Callable[[str, int, int], None]
-
-
-@dataclass
-class Result:
-    problems: list[Problem] = field(default_factory=list)
-    estimate: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"problems": [problem.to_dict() for problem in self.problems], "estimate": self.estimate}
 
 
 def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Report = lambda *_: None) -> Result:
@@ -210,39 +203,3 @@ def compare_disk(config: TrainConfig, need: memory.Estimate) -> Iterator[Problem
         cure = "free some, turn on rolling_backup, or back up less often"
         text = f"about {need.total / GIB:.1f} GB will be written and {free / GIB:.1f} GB are free at {existing}; {cure}"
         yield Problem("backup_after", text)
-
-
-def _printer() -> Report:
-    """Prints where the check is, a few times a second."""
-    last = 0.0
-    stage_before = ""
-
-    def report(stage: str, current: int, total: int) -> None:
-        nonlocal last, stage_before
-        if stage == stage_before and current != total and time.monotonic() - last < REPORT_SECONDS:
-            return
-        last, stage_before = time.monotonic(), stage
-        print(json.dumps({"stage": stage, "current": current, "total": total}), flush=True)  # noqa: T201  its voice
-
-    return report
-
-
-def _preflight_of(engine: str | None) -> Callable[[dict[str, Any], list[dict[str, Any]], Report], Result]:
-    if engine == "onetrainer":
-        from engine.onetrainer.preflight import preflight as of_onetrainer
-
-        return of_onetrainer  # type: ignore[return-value]  # where this module is run, it is there twice
-    return preflight
-
-
-def main(spec_file: Path) -> None:
-    spec = json.loads(spec_file.read_text())
-    try:
-        result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
-    except BadConfig as error:
-        result = Result(error.problems)
-    print(json.dumps(result.to_dict()), flush=True)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -13,25 +13,25 @@ import torch
 from safetensors import SafetensorError
 from torch.nn import Parameter
 
-from engine.builtin.concepts import check_data
-from engine.builtin.config import SampleConfig, TrainConfig
-from engine.builtin.ema import MovingAverage
-from engine.builtin.enums import EMAMode, TrainingMethod
-from engine.builtin.failures import explain
-from engine.builtin.families import load_family
+from engine.builtin.config.enums import EMAMode, TrainingMethod
+from engine.builtin.config.lists import load_samples
+from engine.builtin.config.support import check
+from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.builtin.data.concepts import check_data
+from engine.builtin.data.loader import Batch, BatchLoader
 from engine.builtin.families.base import ModelFamily
-from engine.builtin.intervals import Interval
-from engine.builtin.keeping import Keeper
-from engine.builtin.lists import load_samples
-from engine.builtin.loader import Batch, BatchLoader
-from engine.builtin.lora import add_lora, load_lora, lora_parameters
-from engine.builtin.loss_log import LossLog
-from engine.builtin.losses import batch_loss
-from engine.builtin.optimizers import make_optimizer, make_schedule
-from engine.builtin.precision import autocast, choose_device, computing_dtype, peak_memory
-from engine.builtin.sampling import Sampler
-from engine.builtin.state import restore, take_weights
-from engine.builtin.support import check
+from engine.builtin.families.loading import load_family
+from engine.builtin.families.lora import add_lora, load_lora, lora_parameters
+from engine.builtin.families.precision import autocast, choose_device, computing_dtype, peak_memory
+from engine.builtin.saving.keeper import Keeper
+from engine.builtin.saving.state import restore, take_weights
+from engine.builtin.training.ema import MovingAverage
+from engine.builtin.training.failures import explain
+from engine.builtin.training.intervals import Interval
+from engine.builtin.training.loss_log import LossLog
+from engine.builtin.training.losses import batch_loss
+from engine.builtin.training.optimizers import make_optimizer, make_schedule
+from engine.builtin.training.sampling import Sampler
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
 from engine.interface.errors import BadConfig, BadData, DiskFull, NotFinite, NotWritten

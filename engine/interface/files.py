@@ -269,3 +269,15 @@ def leftovers(folder: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path) -> None:
     for leftover in list(leftovers(folder)):
         remove(leftover)
+
+
+def total_size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; what goes away meanwhile counts as nothing."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = 0
+    for file in files:
+        try:
+            size += file.stat().st_size
+        except FileNotFoundError:
+            continue
+    return size

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.builtin import disk, memory
 from engine.builtin import preflight as parts
-from engine.builtin.config import ConceptConfig, TrainConfig
-from engine.builtin.lists import load_concepts, load_samples
-from engine.builtin.model_files import find_model, kind_of
-from engine.builtin.preflight import Report, Result
+from engine.builtin.config.lists import load_concepts, load_samples
+from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.builtin.estimates import disk, memory
+from engine.builtin.families.model_files import find_model, kind_of
 from engine.interface.errors import BadConfig
+from engine.interface.preflight import Report, Result
 
 VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import schema as json_schema
-from engine.builtin import schema as builtin
+from engine.builtin.config import schema as builtin
 from engine.onetrainer.facts import Checkout, Facts
 from engine.schema_check import check_against
 

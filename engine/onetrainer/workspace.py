@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-from engine.builtin.model_files import NotAModel, read_header
+from engine.builtin.families.model_files import NotAModel, read_header
 from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, verify
 from engine.tokens import without_secrets

@@ -13,8 +13,8 @@ from tests.browser.test_every_page import check
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils.timezone import now
-from presets.configs import full_config
-from training.loss_lines import draw_loss
+from presets.config.configs import full_config
+from training.metrics.loss_lines import draw_loss
 from training.models import Metric, Run
 admin = User.objects.get(username="admin")
 facts = {"owner": admin, "attempt": 1, "started_at": now(), "ended_at": now(), "max_step": 10, "max_epoch": 2}

@@ -13,7 +13,7 @@ from tests.waiting import wait_for
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils.timezone import now
-from presets.configs import full_config
+from presets.config.configs import full_config
 from samples.models import Sample
 from training.models import Artifact, Metric, Run
 facts = {"status": "finished", "attempt": 1, "started_at": now(), "ended_at": now(), "max_step": 10, "max_epoch": 20}

@@ -12,10 +12,10 @@ ROWS = """
 from datetime import datetime, timedelta, timezone
 from django.contrib.auth.models import User
 from PIL import Image
-from presets.configs import full_config
+from presets.config.configs import full_config
 from presets.models import Preset
 from samples.models import Sample
-from training.loss_lines import draw_loss
+from training.metrics.loss_lines import draw_loss
 from training.models import Metric, Run
 ada = User.objects.create_user("ada")
 preset = Preset.objects.create(name="Jewels")

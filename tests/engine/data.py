@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.builtin.config import TrainConfig
+from engine.builtin.config.train_config import TrainConfig
 
 
 def make_pictures(folder: Path, sizes: list[tuple[int, int]], captions: bool = True) -> Path:

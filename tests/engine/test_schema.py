@@ -7,8 +7,8 @@ import pytest
 import tomllib
 
 from engine import fields
-from engine.builtin.config import TrainConfig
-from engine.builtin.schema import defaults, facts, schema
+from engine.builtin.config.schema import defaults, facts, schema
+from engine.builtin.config.train_config import TrainConfig
 from engine.schema import applies, build, leaf, walk
 
 

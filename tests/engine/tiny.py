@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from engine.builtin.config import TrainConfig
+from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.trainer import GenericTrainer
 from engine.demo.make_tokenizer import make_tokenizer
 from engine.interface.callbacks import NAMES, TrainCallbacks

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.builtin import checkpoint
+from engine.builtin.training import checkpoint
 from engine.interface.errors import BadBackup
 from tests.faults.shadow import Line, Shadow
 from tests.faults.world import World

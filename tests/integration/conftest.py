@@ -22,7 +22,7 @@ FIRST_START = """
 import django
 django.setup()
 from django.core.management import call_command
-from system.first_start import admin_account, first_start
+from operations.serve.first_start import admin_account, first_start
 call_command("migrate", verbosity=0)
 first_start(admin_account(), with_demo=False)
 """

@@ -19,7 +19,7 @@ django.setup()
 settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 call_command("migrate", verbosity=0)
 
-from presets.errors import NotNow
+from web.errors import NotNow
 from tests.making import trainable_config
 from training import service
 from training.models import Run

@@ -21,7 +21,7 @@ def test_settings_that_the_built_in_trainer_does_not_know_are_no_matter(config, 
     config |= {"text_encoder": {"stop_training_after": 30, "stop_training_after_unit": "EPOCH"}, "cloud": {}}
     config |= {"optimizer": {"optimizer": "LION"}, "ema": "SOMETHING_NEW"}
     (tmp_path / "spec.json").write_text(json.dumps({"config": config, "engine": "onetrainer", "gpus": []}))
-    command = [sys.executable, "-m", "engine.builtin.preflight", str(tmp_path / "spec.json")]
+    command = [sys.executable, "-m", "engine.preflight", str(tmp_path / "spec.json")]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert json.loads(said[-1])["problems"] == [] and json.loads(said[-1])["estimate"]["batches"] == 2
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from engine.interface.files import PREVIEW
 from engine.interface.journal import Event
-from system.ingest import Transcript
 from tests.api import content, viewer
 from tests.making import make_run
+from worker.ingest import Transcript
 
 pytestmark = pytest.mark.django_db
 

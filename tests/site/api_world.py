@@ -16,13 +16,12 @@ from django.utils.timezone import now
 from PIL import Image
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
-from presets import drafts
+from presets.editor import drafts
 from presets.models import Draft, Preflight, Preset
 from samples.models import Sample
 from system.models import Job, Worker
 from tests.making import make_preset, make_run
-from training.models import Artifact, Metric, Run
-from training.summaries import SavedView
+from training.models import Artifact, Metric, Run, SavedView
 
 RUNNING = UUID("5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11")
 FINISHED = UUID("0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22")

@@ -11,10 +11,10 @@ from django.db import DatabaseError
 from redis.exceptions import ConnectionError as RedisIsAway
 from rest_framework.test import APIClient
 
-from onetrainer_site.throttling import WriteThrottle
 from tests.api import trainer
 from tests.making import make_run, make_user
-from training.service import TrainerService
+from training.runs.service import TrainerService
+from web.throttling import WriteThrottle
 
 pytestmark = pytest.mark.django_db
 EVERYTHING = ["training/status", "config/list", "runs/", "presets/", "samples/", "workers/", "me", "schema", "docs"]

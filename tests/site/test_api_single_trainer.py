@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from jsonschema import Draft202012Validator
 
-from presets.configs import TOKEN_LEFT_OUT
+from presets.config.configs import TOKEN_LEFT_OUT
 from presets.models import Preset
 from samples.models import Sample
 from tests.api import content, trainer, viewer

@@ -6,7 +6,7 @@ import re
 
 from django.conf import settings
 
-from system.management.commands.serve import Command
+from operations.management.commands.serve import Command
 
 DOCKERFILE = settings.BASE_DIR / "deploy" / "Dockerfile"
 

@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from onetrainer_site.languages import languages
-from presets import editor_form
+from presets.editor import form as editor_form
 from presets.models import Preset
 from tests.making import make_run, make_user
 from tests.needs import needs_gettext

@@ -6,11 +6,11 @@ import pytest
 from django.urls import reverse
 
 from engine.interface.journal import FILE_NAME, JournalWriter
-from system.ingest import JournalReader
 from tests.making import make_run
-from training.loss_lines import draw_loss
-from training.metric_summaries import WIDTH, sum_up
+from training.metrics.loss_lines import draw_loss
+from training.metrics.summaries import WIDTH, sum_up
 from training.models import Run
+from worker.ingest import JournalReader
 
 pytestmark = pytest.mark.django_db
 FIRST, SECOND = range(1200), range(800, 1000)  # the steps of two attempts, the later of which goes on from a backup

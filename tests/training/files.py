@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.timezone import now
 
-from engine.builtin.checkpoint import write_backup
+from engine.builtin.training.checkpoint import write_backup
 from engine.interface.files import size_of, write_manifest
 from engine.interface.progress import TrainProgress
 from samples.models import Sample

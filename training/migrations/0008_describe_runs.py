@@ -5,7 +5,7 @@ import math
 from django.db import migrations
 from django.db.models import Avg, F, Max
 
-from training.summaries import describe
+from training.models.summary import describe
 
 POINTS = 40
 

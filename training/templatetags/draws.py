@@ -7,10 +7,10 @@ from typing import Any
 from django import template
 from django.core.exceptions import ValidationError
 
-from engine.builtin.enums import NoiseScheduler
-from training import draws
-from training.actions import label_of
+from engine.builtin.config.enums import NoiseScheduler
 from training.models import Run, RunCommand
+from training.runs import own_samples as draws
+from training.runs.actions import label_of
 
 register = template.Library()
 

@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from training.log_search import LEVELS
+from training.logs.search import LEVELS
 
 register = template.Library()
 WORDS = {level: [mark.decode() for mark in marks] for level, marks in LEVELS.items()}

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
-from training.run_table import label_of
+from training.table.query import label_of
 
 register = template.Library()
 SOON = 60  # seconds
@@ -36,7 +36,7 @@ def about(moment: datetime) -> str:
     return _("about %s") % date_format(local, "H:i" if local.date() == today.date() else "D j M, H:i")
 
 
-@register.inclusion_tag("training/_sparkline.html")
+@register.inclusion_tag("training/table/_sparkline.html")
 def sparkline(values: list[float] | None) -> dict[str, Any]:
     """A small drawing of a run's loss; nothing for fewer than two values."""
     return {"points": _points(values) if values and len(values) > 1 else "", "width": WIDTH, "height": HEIGHT}

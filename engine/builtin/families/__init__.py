@@ -1,17 +1,1 @@
-"""The model families: one file each. Nothing outside this folder knows which one it trains."""
-
-from __future__ import annotations
-
-import torch
-
-from engine.builtin.config import TrainConfig
-from engine.builtin.families.base import ModelFamily
-from engine.builtin.families.stable_diffusion import StableDiffusion
-
-FAMILIES: tuple[type[ModelFamily], ...] = (StableDiffusion,)
-
-
-def load_family(config: TrainConfig, device: torch.device) -> ModelFamily:
-    """The loaded model of the config's type; raises MissingModel with a sentence."""
-    kind = next(family for family in FAMILIES if config.model_type in family.model_types)
-    return kind(config, device)
+"""The model families, one file each, and what they share; `loading.py` lists them."""

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from engine.builtin.config import SampleConfig, TrainConfig
-from engine.builtin.enums import ModelType
+from engine.builtin.config.enums import ModelType
+from engine.builtin.config.train_config import SampleConfig, TrainConfig
 
 OnStep = Callable[[int, int, Callable[[], Image.Image]], None]
 

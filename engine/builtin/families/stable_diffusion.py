@@ -23,11 +23,11 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from engine.builtin.config import SampleConfig, TrainConfig
-from engine.builtin.enums import ModelType, NoiseScheduler, TrainingMethod
+from engine.builtin.config.enums import ModelType, NoiseScheduler, TrainingMethod
+from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.builtin.families.base import ModelFamily, OnStep, Prediction
+from engine.builtin.families.precision import autocast, to_device, torch_dtype
 from engine.builtin.families.single_file import configs_within, save_single_file
-from engine.builtin.precision import autocast, to_device, torch_dtype
 from engine.interface.errors import MissingModel
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}

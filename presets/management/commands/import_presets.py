@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from presets import exchange
-from presets.errors import BadInput
+from presets.library import exchange
+from web.errors import BadInput
 
 
 class Command(BaseCommand):

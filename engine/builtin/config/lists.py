@@ -1,0 +1,40 @@
+"""The concepts and samples of a config, which may lie in files of their own. No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.builtin.config.train_config import ConceptConfig, SampleConfig, TrainConfig
+from engine.interface.errors import BadConfig, Problem
+
+
+def load_concepts(config: TrainConfig) -> list[ConceptConfig]:
+    """The concepts, from the config or from the file that it names. Raises BadConfig."""
+    if config.concepts is not None:
+        return config.concepts
+    return TrainConfig.from_dict({"concepts": _read_list(config, "concept_file_name")}).concepts or []
+
+
+def load_samples(config: TrainConfig) -> list[SampleConfig]:
+    """The samples, from the config or from the file that it names. Raises BadConfig."""
+    if config.samples is not None:
+        return config.samples
+    return TrainConfig.from_dict({"samples": _read_list(config, "sample_definition_file_name")}).samples or []
+
+
+def _read_list(config: TrainConfig, field: str) -> list[Any]:
+    """The list in the JSON file that a setting names; empty where OneTrainer's usual file is not there."""
+    name = getattr(config, field)
+    if name in ("", config.default_of(field)) and not Path(name).is_file():
+        return []
+    try:
+        items = json.loads(Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadConfig([Problem(field, f"the file {name!r} is not there; choose one that is")]) from error
+    except (OSError, ValueError) as error:
+        raise BadConfig([Problem(field, f"the file {name!r} cannot be read as JSON: {error}")]) from error
+    if not isinstance(items, list):
+        raise BadConfig([Problem(field, f"the file {name!r} must hold a list")])
+    return items

@@ -1,0 +1,123 @@
+"""The built-in trainer's config as JSON Schema, from the dataclasses themselves, and its defaults."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import types
+import typing
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+from engine import schema as json_schema
+from engine.builtin.config.enums import ModelFormat
+from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
+from engine.builtin.config.settings import Settings, inner_types, to_json
+from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
+from engine.builtin.config.train_config import TrainConfig
+
+# Their defaults follow the optimizer.
+DEPENDENT = {name for own in OPTIMIZER_DEFAULTS.values() for name in own}
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a config, made once; do not change it.
+
+    Beside what `engine.schema` says of each field, a property has `x-supported`, where the built-in trainer has only
+    some of the choices, and `x-note`, where it does not do it or it makes no difference.
+    """
+    built = json_schema.build(facts())
+    for path, described in json_schema.walk(built):
+        described.update(_notes(path))
+    return built
+
+
+def defaults() -> dict[str, Any]:
+    """A config with OneTrainer's defaults, to lay presets and changes over.
+
+    What differs from optimizer to optimizer is left out, since it follows the optimizer that is chosen in the end.
+    """
+    return copy.deepcopy(_defaults())
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    config = TrainConfig().to_dict()
+    config["optimizer"] = {name: value for name, value in config["optimizer"].items() if name not in DEPENDENT}
+    return config
+
+
+def facts() -> json_schema.Facts:
+    """The bare facts of the dataclasses, in the form that `engine.schema` reads."""
+    classes: dict[str, Any] = {}
+    enums: dict[str, list[str]] = {}
+    _collect(TrainConfig, classes, enums)
+    return {
+        "root": TrainConfig.__name__,
+        "classes": classes,
+        "enums": enums,
+        "training_methods_by_model_type": {
+            str(model): [str(method) for method in CHOICES["training_method"]] for model in CHOICES["model_type"]
+        },
+        "model_formats": [str(choice) for choice in ModelFormat],
+        "optimizer_parameters": {str(name): to_json(own) for name, own in OPTIMIZER_DEFAULTS.items()},
+    }
+
+
+def _collect(kind: type[Settings], classes: dict[str, Any], enums: dict[str, list[str]]) -> None:
+    if kind.__name__ in classes:
+        return
+    described: dict[str, Any] = {}
+    classes[kind.__name__] = {"version": kind.json_version, "fields": described}
+    for name, hint in kind.hints().items():
+        for part in _parts(hint):
+            if issubclass(part, Settings):
+                _collect(part, classes, enums)
+            elif issubclass(part, StrEnum):
+                enums[part.__name__] = [str(choice) for choice in part]
+        described[name] = _fact(kind, name, hint)
+
+
+def _fact(owner: type[Settings], name: str, hint: Any) -> dict[str, Any]:
+    kind, nullable = inner_types(hint)
+    return {
+        "type": _type_name(kind),
+        "default": to_json(owner.default_of(name)),
+        "nullable": nullable,
+        **owner.metadata_of(name),
+    }
+
+
+def _parts(hint: Any) -> Iterator[type]:
+    """The classes that a type names, at any depth."""
+    if isinstance(hint, type) and not typing.get_args(hint):
+        yield hint
+    for part in typing.get_args(hint):
+        if part not in (Any, types.NoneType):
+            yield from _parts(part)
+
+
+def _type_name(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list:
+        return f"list[{_type_name(arguments[0])}]"
+    if origin is dict:
+        return "dict" if arguments[1] is Any else f"dict[str, {_type_name(arguments[1])}]"
+    return kind.__name__
+
+
+def _notes(path: str) -> Iterator[tuple[str, Any]]:
+    if path in CHOICES:
+        yield "x-supported", [str(choice) for choice in CHOICES[path]]
+    if path in NOT_DONE:
+        yield "x-note", f"The built-in trainer does not {NOT_DONE[path]}."
+    elif why := _no_effect(path):
+        yield "x-note", f"No effect in the built-in trainer: {why}."
+
+
+def _no_effect(path: str) -> str | None:
+    """The reason for this field, or for one that it lies within."""
+    parts = path.split(".")
+    return next((why for n in range(len(parts), 0, -1) if (why := NO_EFFECT.get(".".join(parts[:n])))), None)

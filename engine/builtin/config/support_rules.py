@@ -1,0 +1,196 @@
+"""Checks that look at several settings together, or into the text of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.builtin.config.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
+from engine.builtin.config.resolutions import parse_resolution
+from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.interface.errors import Problem
+
+FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
+    TrainingMethod.LORA: (ModelFormat.KOHYA_LORA, ModelFormat.DIFFUSERS_LORA, ModelFormat.SAFETENSORS),
+    TrainingMethod.FINE_TUNE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
+}
+SAMPLE_SIZE_MULTIPLE = 8
+HIGH_LEARNING_RATE = 0.1
+PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+
+
+def check_rules(config: TrainConfig) -> Iterator[Problem]:
+    """Every rule's problems, of a config that holds its concepts and samples."""
+    for rule in RULES:
+        yield from rule(config)
+
+
+def _base_model(config: TrainConfig) -> Iterator[Problem]:
+    if Path(config.base_model_name).suffix.lower() in PICKLED:
+        yield Problem("base_model_name", "such a file can hold programs; use its .safetensors, or a diffusers folder")
+
+
+def _output(config: TrainConfig) -> Iterator[Problem]:
+    formats = FORMATS.get(config.training_method, ())
+    if formats and config.output_model_format not in formats:
+        yield Problem(
+            "output_model_format",
+            f"{config.output_model_format} does not fit {config.training_method}; choose {' or '.join(formats)}",
+        )
+        return
+    destination = config.output_model_destination
+    is_file = destination.endswith(".safetensors")
+    if not destination:
+        yield Problem("output_model_destination", "must say where the trained model goes")
+    elif config.output_model_format == ModelFormat.DIFFUSERS and is_file:
+        yield Problem("output_model_destination", "must be a folder for the format DIFFUSERS; leave out .safetensors")
+    elif config.output_model_format != ModelFormat.DIFFUSERS and not is_file:
+        yield Problem("output_model_destination", "must end in .safetensors")
+    elif config.prevent_overwrites and Path(destination).exists():
+        yield Problem("output_model_destination", "is already there; choose another, or turn off prevent_overwrites")
+
+
+def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
+    if not config.unet.train and not config.text_encoder.train:
+        yield Problem("unet.train", "nothing is trained; turn on unet.train or text_encoder.train")
+    if config.training_method != TrainingMethod.FINE_TUNE:
+        return
+    for name in ("unet", "text_encoder"):
+        part = getattr(config, name)
+        if part.train and part.weight_dtype != DataType.FLOAT_32:
+            yield Problem(
+                f"{name}.weight_dtype",
+                "weights that are trained are kept in FLOAT_32; choose that, or turn off the part's training",
+            )
+
+
+def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
+    """What only a LoRA can do."""
+    if config.training_method != TrainingMethod.FINE_TUNE:
+        return
+    if config.layer_filter or config.layer_filter_preset != "full":
+        field = "layer_filter" if config.layer_filter else "layer_filter_preset"
+        yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave it empty")
+    if config.dropout_probability:
+        yield Problem("dropout_probability", "has no effect: only a LoRA has dropout", "warning")
+
+
+def _averages(config: TrainConfig) -> Iterator[Problem]:
+    if config.ema != EMAMode.OFF and config.non_ema_sampling:
+        yield Problem("non_ema_sampling", "has no effect: samples are drawn with the averaged weights", "warning")
+
+
+def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
+    """The rate of each part that is trained: its own, or the common one."""
+    rates = {}
+    for name in ("unet", "text_encoder"):
+        part = getattr(config, name)
+        if part.train:
+            own = part.learning_rate is not None
+            rates[f"{name}.learning_rate" if own else "learning_rate"] = (
+                part.learning_rate if own else config.learning_rate
+            )
+    for field, rate in rates.items():
+        if message := _doubt(config.optimizer.optimizer, rate):
+            yield Problem(field, message, "warning")
+
+
+def _doubt(optimizer: Optimizer, rate: float) -> str | None:
+    if rate == 0:
+        return "is 0, so nothing is learnt; raise it, or turn off the part's training"
+    if optimizer == Optimizer.PRODIGY:
+        return None if rate == 1 else f"is {rate:g}, but PRODIGY finds the rate itself and multiplies it by this; set 1"
+    if rate >= HIGH_LEARNING_RATE:
+        return f"is {rate:g}, far too high for {optimizer}; try 0.0001 for a LoRA or 0.00001 for FINE_TUNE"
+    return None
+
+
+def _losses(config: TrainConfig) -> Iterator[Problem]:
+    if config.mse_strength + config.mae_strength + config.huber_strength <= 0:
+        yield Problem("mse_strength", "no loss is left; raise mse_strength, mae_strength or huber_strength")
+    if config.huber_strength > 0 and config.huber_delta <= 0:
+        yield Problem("huber_delta", "must be above 0 for the Huber loss")
+
+
+def _noise(config: TrainConfig) -> Iterator[Problem]:
+    if config.force_v_prediction and config.force_epsilon_prediction:
+        yield Problem("force_v_prediction", "cannot be forced together with force_epsilon_prediction; choose one")
+    if config.min_noising_strength >= config.max_noising_strength:
+        yield Problem("min_noising_strength", "must be below max_noising_strength")
+
+
+def _concepts(config: TrainConfig) -> Iterator[Problem]:
+    """Whether there is something to train on; what is in the folders is for `concepts.check_data`."""
+    concepts = config.concepts or []
+    if not any(concept.enabled for concept in concepts):
+        yield Problem("concepts", "there is nothing to train on; add a concept with a folder of pictures")
+    for index, concept in enumerate(concepts):
+        if concept.enabled and not concept.path:
+            yield Problem(f"concepts.{index}.path", "name the folder of the concept's pictures")
+        if concept.enabled and concept.text.prompt_source == "concept" and not concept.text.prompt_path:
+            yield Problem(f"concepts.{index}.text.prompt_path", "name the file with the captions")
+
+
+def _resolutions(config: TrainConfig) -> Iterator[Problem]:
+    yield from _resolution("resolution", config.resolution)
+    for index, concept in enumerate(config.concepts or []):
+        if concept.enabled and concept.image.enable_resolution_override:
+            yield from _resolution(f"concepts.{index}.image.resolution_override", concept.image.resolution_override)
+
+
+def _resolution(field: str, text: str) -> Iterator[Problem]:
+    try:
+        parse_resolution(text)
+    except ValueError as error:
+        yield Problem(field, str(error))
+
+
+def _layers(config: TrainConfig) -> Iterator[Problem]:
+    """A regular expression that cannot be read; as in OneTrainer, commas part the patterns first."""
+    for pattern in config.layer_filter.split(",") if config.layer_filter_regex else ():
+        try:
+            re.compile(pattern.strip())
+        except re.error as error:
+            yield Problem("layer_filter", f"{pattern.strip()!r} is not a regular expression: {error}")
+
+
+def _device(config: TrainConfig) -> Iterator[Problem]:
+    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", config.train_device):
+        yield Problem("train_device", f"{config.train_device!r} is not a device; write cuda, cuda:1 or cpu")
+
+
+def _cloud(config: TrainConfig) -> Iterator[Problem]:
+    if config.cloud.get("enabled"):
+        yield Problem("cloud.enabled", "the built-in trainer trains on this machine; turn it off")
+
+
+def _samples(config: TrainConfig) -> Iterator[Problem]:
+    for index, sample in enumerate(config.samples or []):
+        if sample.enabled:
+            yield from check_sample(sample, f"samples.{index}.")
+
+
+def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
+    """A picture's sides have to be multiples of what one latent covers."""
+    for side in ("width", "height"):
+        if getattr(sample, side) % SAMPLE_SIZE_MULTIPLE:
+            yield Problem(f"{prefix}{side}", f"must be a multiple of {SAMPLE_SIZE_MULTIPLE}")
+
+
+RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
+    _base_model,
+    _output,
+    _trained_parts,
+    _whole_parts,
+    _averages,
+    _learning_rates,
+    _losses,
+    _noise,
+    _concepts,
+    _resolutions,
+    _layers,
+    _device,
+    _cloud,
+    _samples,
+)

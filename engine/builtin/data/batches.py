@@ -1,0 +1,176 @@
+"""Which pictures come in an epoch, in which batches: decided by nothing but the seed and the epoch. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from engine.builtin.config.enums import BalancingStrategy
+from engine.builtin.config.resolutions import parse_resolution
+from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.builtin.data.buckets import Size, bucket_sizes
+from engine.builtin.data.pictures import Crop, crop_for
+from engine.interface.errors import Problem
+
+if TYPE_CHECKING:
+    from engine.builtin.data.pictures import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A picture as it is trained on once: cut and perhaps mirrored, with one caption."""
+
+    picture: Picture
+    crop: Crop
+    caption: str
+
+
+Group = tuple[Size, ...]  # the sizes of a picture, one for each resolution
+
+
+class EpochPlan:
+    """Lays out epochs. Each has equally many batches, so that a run's length is known at its start.
+
+    With several resolutions the batches of one shape take them in turn. What does not fill a batch is left out of
+    that epoch; the shuffle sees to it that it is not always the same pictures.
+    """
+
+    def __init__(self, config: TrainConfig, pictures: Sequence[Picture], size_multiple: int):
+        self.config = config
+        self.size_multiple = size_multiple
+        self.groups: dict[Group, list[Picture]] = defaultdict(list)
+        for picture in pictures:
+            self.groups[self._group(picture)].append(picture)
+        self.shares = _shares(self.groups)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.batches(0))
+
+    def batches(self, epoch: int) -> list[list[Item]]:
+        """The epoch's batches, all pictures of one batch at one size."""
+        random = Random(f"{self.config.seed}/{epoch}")
+        batches: list[list[Item]] = []
+        for group in self.groups:
+            for number, pictures in enumerate(self._whole_batches(self._choose(group, random))):
+                size = group[(number + epoch) % len(group)]
+                batches.append([self._item(picture, size, epoch, random) for picture in pictures])
+        random.shuffle(batches)
+        return batches
+
+    def variants(self) -> Iterator[Item]:
+        """Every cut of every picture that any epoch can ask for, with one caption of those that it can have."""
+        for group, pictures in self.groups.items():
+            for picture in pictures:
+                for turn in range(max(picture.concept.image_variations, picture.concept.text_variations)):
+                    for size in dict.fromkeys(group):
+                        for flip in _flips(picture.concept):
+                            crop = self._crop(picture, size, turn, flip)
+                            yield Item(picture, crop, self._caption(picture, turn))
+
+    def problems(self) -> list[Problem]:
+        """Pictures that never come, since too few of their shape are there to fill a batch."""
+        size, cure = self.config.batch_size, "lower batch_size, raise balancing, or add pictures"
+        if not len(self):
+            count = sum(self._count(group) for group in self.groups)
+            return [Problem("batch_size", f"{count} pictures in an epoch do not fill a batch of {size}; {cure}")]
+        return [
+            Problem(
+                "batch_size",
+                f"{self._count(group)} pictures of {group[0][0]}x{group[0][1]} do not fill a batch of {size} and "
+                f"are not trained on, among them {self.groups[group][0].path}; {cure}",
+                "warning",
+            )
+            for group in self.groups
+            if self._count(group) < size
+        ]
+
+    def _group(self, picture: Picture) -> Group:
+        image = picture.concept.image
+        text = image.resolution_override if image.enable_resolution_override else self.config.resolution
+        size = (picture.facts.width, picture.facts.height)
+        return bucket_sizes(size, parse_resolution(text), self.config.aspect_ratio_bucketing, self.size_multiple)
+
+    def _count(self, group: Group) -> int:
+        """How many times an epoch has a picture of the group."""
+        return sum(share for _, share in self.shares[group])
+
+    def _choose(self, group: Group, random: Random) -> list[Picture]:
+        """The group's pictures of one epoch, shuffled: whole repeats, and some by chance for the rest."""
+        chosen: list[Picture] = []
+        for pictures, share in self.shares[group]:
+            repeats, rest = divmod(share, len(pictures))
+            chosen += [*pictures * repeats, *random.sample(pictures, rest)]
+        random.shuffle(chosen)
+        return chosen
+
+    def _item(self, picture: Picture, size: Size, epoch: int, random: Random) -> Item:
+        flips = _flips(picture.concept)
+        flip = flips[0] if len(flips) == 1 else random.random() < 0.5
+        return Item(picture, self._crop(picture, size, epoch, flip), self._caption(picture, epoch))
+
+    def _whole_batches(self, pictures: list[Picture]) -> Iterator[list[Picture]]:
+        size = self.config.batch_size
+        for start in range(0, len(pictures) - size + 1, size):
+            yield pictures[start : start + size]
+
+    def _crop(self, picture: Picture, size: Size, epoch: int, flip: bool) -> Crop:
+        """Where the picture is cut; without a cache that is another place each epoch."""
+        image = picture.concept.image
+        turn = epoch % picture.concept.image_variations if self.config.latent_caching else epoch
+        jitter = self._random(picture, f"crop/{turn}") if image.enable_crop_jitter else None
+        return crop_for(picture.facts, size, flip, jitter)
+
+    def _caption(self, picture: Picture, epoch: int) -> str:
+        """One of the picture's captions; where they are encoded anew each time, another in each epoch."""
+        cached = self.config.latent_caching and not self.config.text_encoder.train
+        turn = epoch % picture.concept.text_variations if cached else epoch
+        return self._random(picture, f"caption/{turn}").choice(picture.captions)
+
+    def _random(self, picture: Picture, purpose: str) -> Random:
+        """Chance that belongs to one picture, wherever it lies and whatever lies beside it."""
+        return Random(f"{self.config.seed}/{picture.concept.seed}/{picture.facts.digest}/{purpose}")
+
+
+def _flips(concept: ConceptConfig) -> tuple[bool, ...]:
+    """Whether the concept's pictures come as they are, mirrored, or both."""
+    if concept.image.enable_fixed_flip:
+        return (True,)
+    return (False, True) if concept.image.enable_random_flip else (False,)
+
+
+def _shares(groups: dict[Group, list[Picture]]) -> dict[Group, list[tuple[list[Picture], int]]]:
+    """By group and concept, its pictures and how many of them an epoch has.
+
+    A concept's broken number of repeats is handed out along its groups such that the sum is right.
+    """
+    sizes: dict[int, int] = defaultdict(int)
+    for picture in (picture for pictures in groups.values() for picture in pictures):
+        sizes[id(picture.concept)] += 1
+    seen: dict[int, int] = defaultdict(int)
+    shares: dict[Group, list[tuple[list[Picture], int]]] = {}
+    for group, pictures in groups.items():
+        by_concept: dict[int, list[Picture]] = defaultdict(list)
+        for picture in pictures:
+            by_concept[id(picture.concept)].append(picture)
+        shares[group] = []
+        for key, own in by_concept.items():
+            repeats = _repeats(own[0].concept, sizes[key])
+            before, seen[key] = seen[key], seen[key] + len(own)
+            shares[group].append((own, _whole(seen[key] * repeats) - _whole(before * repeats)))
+    return shares
+
+
+def _repeats(concept: ConceptConfig, pictures: int) -> float:
+    """How many times an epoch has each of the concept's pictures, on average."""
+    by_repeats = concept.balancing_strategy == BalancingStrategy.REPEATS
+    return concept.balancing if by_repeats else concept.balancing / pictures
+
+
+def _whole(number: float) -> int:
+    """Rounded down, but for the error of floating point."""
+    return math.floor(number + 1e-6)

@@ -1,0 +1,160 @@
+"""How much memory a training will take at its peak, with its parts, before it starts. No torch.
+
+Weights, gradients, optimizer state and averages follow from the shapes of the model's weights. Activations are what
+autograd keeps for the backward pass: each layer of the UNet keeps a multiple of its output. The multiples were measured
+with `torch.autograd.graph.saved_tensors_hooks` on UNets of Stable Diffusion 1's shape, in float32 and under autocast.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
+from engine.builtin.config.resolutions import parse_resolution
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.families.model_files import SD2, ModelFiles, kind_of
+
+GIB = 1024**3
+FULL, HALF = 4, 2  # bytes
+CONTEXT = 500_000_000  # of CUDA and its libraries
+CPU_LIBRARIES = 160_000_000  # code and buffers that the model's libraries load, as the demo's training showed
+CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so that a measured peak has it not
+FRAGMENTATION = 0.06  # what the allocator cannot use, as a part of the rest
+USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
+SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
+USUAL_UNET: dict[str, Any] = {
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "cross_attention_dim": 768,
+}
+STATE_BYTES = {Optimizer.ADAMW: 8.0, Optimizer.PRODIGY: 8.0, Optimizer.ADAFACTOR: 0.2}
+RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, by a residual block and a transformer's
+VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest place
+TRAINED_LAYERS = re.compile(
+    r"attn|attentions|transformer|resnets|conv|proj|mlp|self_attn|input_blocks|output_blocks|middle"
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that are needed, by part; `parts` are in the order in which they are shown."""
+
+    parts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"total": self.total, "parts": self.parts}
+
+
+def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool) -> Estimate:
+    """The peak of a training; `model` is None where its files are not on this machine yet."""
+    counts = {part: parameters_of(part, config, model) for part in USUAL_PARAMETERS}
+    trained = trained_parameters(config, model)
+    half = on_gpu and config.train_dtype is not DataType.FLOAT_32
+    weights = sum(int(count * _weight_bytes(part, config, half)) for part, count in counts.items())
+    training = _activations(config, model, half, on_gpu)
+    encoding = _encoding(config, half)
+    parts = {
+        "weights": weights + (trained * FULL if _adds(config) else 0),
+        "gradients": trained * FULL,
+        "optimizer": int(trained * state_bytes(config)),
+        "averages": trained * FULL if config.ema is EMAMode.GPU or (config.ema is EMAMode.CPU and not on_gpu) else 0,
+        "activations": max(training, encoding),
+        "half copies": trained * HALF if half else 0,
+    }
+    parts |= {"fragmentation": int(sum(parts.values()) * FRAGMENTATION), **_base(on_gpu)}
+    return Estimate({name: size for name, size in parts.items() if size})
+
+
+def _base(on_gpu: bool) -> dict[str, int]:
+    """What is taken before anything of the model is."""
+    return {CUDA_CONTEXT: CONTEXT} if on_gpu else {"libraries": CPU_LIBRARIES}
+
+
+def trained_parameters(config: TrainConfig, model: ModelFiles | None) -> int:
+    """How many numbers the optimizer changes."""
+    parts = [part for part in ("unet", "text_encoder") if getattr(config, part).train]
+    if not _adds(config):
+        return sum(parameters_of(part, config, model) for part in parts)
+    return sum(_lora_parameters(part, config, model) for part in parts)
+
+
+def _adds(config: TrainConfig) -> bool:
+    return config.training_method is TrainingMethod.LORA
+
+
+def parameters_of(part: str, config: TrainConfig, model: ModelFiles | None) -> int:
+    usual = SD2_PARAMETERS if kind_of(config.model_type) == SD2 else USUAL_PARAMETERS
+    return (model.parameters(part) if model else 0) or usual[part]
+
+
+def _weight_bytes(part: str, config: TrainConfig, half: bool) -> int:
+    """Trained weights are whole; frozen ones have the format of their settings, except on a CPU."""
+    settings = getattr(config, part)
+    whole = not _adds(config) and part != "vae" and settings.train
+    return HALF if half and not whole and settings.weight_dtype is not DataType.FLOAT_32 else FULL
+
+
+def state_bytes(config: TrainConfig) -> float:
+    """Bytes of the optimizer's state for each number that is trained."""
+    chosen = config.optimizer
+    if chosen.optimizer is Optimizer.PRODIGY:
+        return STATE_BYTES[Optimizer.PRODIGY] + 2 * FULL / (chosen.slice_p or 1)
+    extra = FULL if chosen.optimizer is Optimizer.ADAFACTOR and chosen.beta1 else 0
+    return STATE_BYTES.get(chosen.optimizer, 8.0) + extra + (FULL if chosen.amsgrad else 0)
+
+
+def _lora_parameters(part: str, config: TrainConfig, model: ModelFiles | None) -> int:
+    """Rank times the sides of each layer that a LoRA adds to."""
+    shapes = model.shapes.get(part, {}) if model else {}
+    if not shapes:  # measured on Stable Diffusion 1's UNet and text encoder
+        return config.lora_rank * (1_580_000 if part == "unet" else 150_000)
+    attention_only = config.layer_filter_preset == "attn-only"
+    layers = (
+        shape
+        for name, shape in shapes.items()
+        if name.endswith("weight") and len(shape) in (2, 4) and "embed" not in name and TRAINED_LAYERS.search(name)
+        if not attention_only or "attn" in name
+    )
+    return sum(config.lora_rank * (shape[0] + math.prod(shape[1:])) for shape in layers)
+
+
+def largest_area(config: TrainConfig) -> int:
+    sizes = [parse_resolution(config.resolution)]
+    for concept in config.concepts or []:
+        if concept.enabled and concept.image.enable_resolution_override:
+            sizes.append(parse_resolution(concept.image.resolution_override))
+    return max(size.width * size.height for group in sizes for size in group)
+
+
+def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_gpu: bool) -> int:
+    """What the UNet keeps for the backward pass of one batch."""
+    unet: dict[str, Any] = (model.unet_config if model else {}) or USUAL_UNET
+    channels: list[int] = list(unet.get("block_out_channels", USUAL_UNET["block_out_channels"]))
+    layers = int(unet.get("layers_per_block") or 2)
+    places = largest_area(config) / 64  # of the latents
+    bytes_each = HALF if half else FULL  # measured: 1.8 and 4.0 of what is kept
+    checkpointed = on_gpu and config.unet.gradient_checkpointing
+    total = 0.0
+    for level, width in enumerate(channels):
+        attends = "Attn" in str(unet.get("down_block_types", ["CrossAttn"] * 3 + ["Down"])[level])
+        blocks = 2 * layers + 1
+        kept = blocks * width * (RESIDUAL_KEEPS + (ATTENTION_KEEPS if attends else 0))
+        if checkpointed:  # each block keeps its input, and one block at a time is computed again
+            kept = blocks * width * 2 + (width * ATTENTION_KEEPS * layers if level == 0 else 0)
+        total += kept * places / 4**level
+    return int(total * bytes_each * config.batch_size)
+
+
+def _encoding(config: TrainConfig, half: bool) -> int:
+    """The VAE's need for one picture, while caching or drawing a sample."""
+    sides = [sample.width * sample.height for sample in config.samples or [] if sample.enabled]
+    area = max([largest_area(config), *sides])
+    narrow = half and config.vae.weight_dtype is not DataType.FLOAT_32
+    return int(area * VAE_KEEPS * (HALF if narrow else FULL) / 3)

@@ -1,0 +1,218 @@
+"""What a base model is, told from its files: which architecture, and the shapes of its weights. No torch, no weights.
+
+Of a safetensors file only the header is read: eight bytes with its length, then JSON with each tensor's type and shape
+(https://huggingface.co/docs/safetensors/index#format).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.builtin.config.enums import ModelType
+
+MAX_HEADER_BYTES = 100_000_000
+SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+}
+PARTS = ("unet", "transformer", "prior", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vae")
+SD1, SD2, SDXL, SD3, FLUX = (
+    "Stable Diffusion 1",
+    "Stable Diffusion 2",
+    "Stable Diffusion XL",
+    "Stable Diffusion 3",
+    "Flux",
+)
+BY_WIDTH = {768: SD1, 1024: SD2, 2048: SDXL}  # of the text that the UNet is told
+KIND_OF_TYPE = {
+    "STABLE_DIFFUSION_15": SD1,
+    "STABLE_DIFFUSION_2": SD2,
+    "STABLE_DIFFUSION_XL": SDXL,
+    "STABLE_DIFFUSION_3": SD3,
+    "FLUX": FLUX,
+}
+Shape = tuple[int, ...]
+
+
+class NotAModel(ValueError):
+    """The files are no base model; the message says why, and what to do."""
+
+
+@dataclass
+class ModelFiles:
+    """What was found: `kind` is empty where the files do not tell; `shapes` are by part, then by tensor."""
+
+    kind: str = ""
+    inpainting: bool = False
+    prediction: str = ""  # as its scheduler says it: epsilon or v_prediction; a single file does not tell
+    shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
+    unet_config: dict[str, Any] = field(default_factory=dict)
+
+    def parameters(self, part: str) -> int:
+        """How many numbers a part has; 0 where it is not there."""
+        return sum(math.prod(shape) for shape in self.shapes.get(part, {}).values())
+
+
+def find_model(name: str, cache_dir: str = "") -> Path | None:
+    """The folder or file of a base model, also in the hub's cache; None where it is not on this machine."""
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if path.is_absolute() or name.count("/") != 1 or name.startswith((".", "~")):
+        return None
+    folder = _hub_cache(cache_dir) / f"models--{name.replace('/', '--')}"
+    revision = folder / "refs" / "main"
+    if revision.is_file():
+        snapshot = folder / "snapshots" / revision.read_text().strip()
+        return snapshot if snapshot.is_dir() else None
+    return next((path for path in sorted(folder.glob("snapshots/*")) if path.is_dir()), None)
+
+
+def looks_like_hub_name(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith(("/", ".", "~")) and not name.endswith(".safetensors")
+
+
+def read_model(path: Path) -> ModelFiles:
+    """Read configs and headers of a diffusers folder or of one safetensors file. Raises NotAModel."""
+    return _read_folder(path) if path.is_dir() else _read_file(path)
+
+
+def kind_of(model_type: ModelType) -> str:
+    """The architecture that a model type stands for, in this module's words; empty where it knows none."""
+    return next((kind for start, kind in KIND_OF_TYPE.items() if model_type.startswith(start)), "")
+
+
+def read_header(path: Path) -> dict[str, Shape]:
+    """The shape of each tensor in a safetensors file, whose size has to be what its header says. Raises NotAModel."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(MAX_HEADER_BYTES, size):
+            raise NotAModel(f"{path} is no safetensors file, or is cut off; download it again.")
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            raise NotAModel(f"{path} is no safetensors file, or is damaged; download it again.") from None
+    tensors = {name: facts for name, facts in header.items() if name != "__metadata__"}
+    end = max((facts["data_offsets"][1] for facts in tensors.values()), default=0)
+    if 8 + length + end > size:
+        raise NotAModel(f"{path} is cut off: {8 + length + end - size} bytes are missing; download it again.")
+    return {name: tuple(facts["shape"]) for name, facts in tensors.items()}
+
+
+def _hub_cache(cache_dir: str) -> Path:
+    if cache_dir:
+        return Path(cache_dir).expanduser()
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+
+
+def _read_folder(folder: Path) -> ModelFiles:
+    if not (folder / "model_index.json").is_file():
+        raise NotAModel(
+            f"{folder} is no diffusers model, since it has no model_index.json; name the folder that holds one, "
+            "or a .safetensors file."
+        )
+    index = _read_json(folder / "model_index.json")
+    found = ModelFiles(kind=_kind_by_class(str(index.get("_class_name", ""))))
+    for part in PARTS:
+        if part in index and (folder / part).is_dir():
+            found.shapes[part] = dict(_part_shapes(folder / part))
+    if (folder / "unet" / "config.json").is_file():
+        found.unet_config = _read_json(folder / "unet" / "config.json")
+        found.kind = _kind_by_width(found.unet_config.get("cross_attention_dim")) or found.kind
+        found.inpainting = found.unet_config.get("in_channels") == 9
+    if (folder / "scheduler" / "scheduler_config.json").is_file():
+        found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
+    if not found.shapes:
+        raise NotAModel(f"{folder} holds none of a model's parts; download it again.")
+    return found
+
+
+def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
+    """The shapes of a part's weights; of several precisions beside each other the plain one counts."""
+    files = sorted(folder.glob("*.safetensors"))
+    plain = [file for file in files if ".fp16." not in file.name and ".bf16." not in file.name]
+    if not files:
+        pickled = any(folder.glob("*.bin"))
+        why = "only as .bin files, which can hold programs" if pickled else "no weights"
+        raise NotAModel(f"{folder} holds {why}; download the model with its .safetensors files.")
+    for file in plain or files:
+        yield from read_header(file).items()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotAModel(f"{path} cannot be read ({error}); download the model again.") from error
+    if not isinstance(content, dict):
+        raise NotAModel(f"{path} holds no JSON object; download the model again.")
+    return content
+
+
+def _kind_by_class(name: str) -> str:
+    for start, kind in (("StableDiffusionXL", SDXL), ("StableDiffusion3", SD3), ("Flux", FLUX)):
+        if name.startswith(start):
+            return kind
+    return (
+        "" if name.startswith(("StableDiffusion", "")) and "StableDiffusion" in name else name.removesuffix("Pipeline")
+    )
+
+
+def _kind_by_width(width: Any) -> str:
+    return BY_WIDTH.get(width, "") if isinstance(width, int) else ""
+
+
+def _read_file(path: Path) -> ModelFiles:
+    if path.suffix.lower() != ".safetensors":
+        raise NotAModel(f"{path} is no .safetensors file; name one, or a diffusers folder.")
+    shapes = read_header(path)
+    found = ModelFiles(kind=_kind_by_keys(shapes))
+    for name, shape in shapes.items():
+        found.shapes.setdefault(_part_of(name), {})[name] = shape
+    first = shapes.get("model.diffusion_model.input_blocks.0.0.weight", ())
+    found.inpainting = len(first) == 4 and first[1] == 9
+    return found
+
+
+def _kind_by_keys(shapes: dict[str, Shape]) -> str:
+    """The architecture, from the names and shapes that the original layouts have. Raises NotAModel."""
+    names = list(shapes)
+    if any("lora_" in name or ".lora." in name for name in names):
+        raise NotAModel("the file is a LoRA, not a base model; name the model that it was made for.")
+    if any("joint_blocks." in name for name in names):
+        return SD3
+    if any("double_blocks." in name for name in names):
+        return FLUX
+    if any(name.startswith("conditioner.embedders.") for name in names):
+        return SDXL
+    for name, shape in shapes.items():
+        if name.endswith("attn2.to_k.weight") and "diffusion_model" in name:
+            return _kind_by_width(shape[1])
+    if not any("diffusion_model" in name for name in names):
+        raise NotAModel("the file holds no diffusion model; name a base model, not one of its parts.")
+    return ""
+
+
+def _part_of(name: str) -> str:
+    if name.startswith("first_stage_model."):
+        return "vae"
+    if name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.")):
+        return "text_encoder"
+    return "unet" if "diffusion_model" in name else "other"

@@ -1,0 +1,58 @@
+"""From what torch raises to the sentence that a user reads, with the settings of this run that would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
+from engine.builtin.config.train_config import TrainConfig
+from engine.interface.errors import OutOfMainMemory, OutOfMemory, TrainingError
+
+GIB = 1024**3
+MOST_NAMED = 4  # settings; more is no advice any more
+
+
+def explain(error: BaseException, config: TrainConfig, device: torch.device | None) -> TrainingError | None:
+    """The TrainingError that says the same, or None where it is none that was foreseen."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return OutOfMemory(f"The GPU's memory did not suffice{_peak(device)}: {what_to_lower(config)}.")
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return OutOfMainMemory(f"The machine's main memory did not suffice: {what_to_lower(config)}.")
+    return None
+
+
+def what_to_lower(config: TrainConfig) -> str:
+    """The settings that take the most memory here and can be lowered, such as `lower batch_size (4)`."""
+    return ", or ".join([*_savings(config)][:MOST_NAMED]) or "end what else uses it, or train on a larger one"
+
+
+def _savings(config: TrainConfig) -> Iterator[str]:
+    trained = [name for name in ("unet", "text_encoder") if getattr(config, name).train]
+    if config.batch_size > 1:
+        yield f"lower batch_size ({config.batch_size}; gradient_accumulation_steps makes up for it)"
+    for name in trained:
+        if not getattr(config, name).gradient_checkpointing:
+            yield f"turn on {name}.gradient_checkpointing"
+    if config.train_dtype is DataType.FLOAT_32:
+        yield "choose BFLOAT_16 as train_dtype"
+    yield f"lower resolution ({config.resolution})"
+    if not config.latent_caching:
+        yield "turn on latent_caching"
+    if config.ema is EMAMode.GPU:
+        yield "choose CPU for ema"
+    if config.training_method is TrainingMethod.LORA:
+        yield f"lower lora_rank ({config.lora_rank})"
+    elif config.optimizer.optimizer is not Optimizer.ADAFACTOR:
+        yield "choose ADAFACTOR as optimizer"
+
+
+def _peak(device: torch.device | None) -> str:
+    """How much there was, and how much of it this process took."""
+    if device is None or device.type != "cuda":
+        return ""
+    peak = torch.cuda.max_memory_reserved(device) / GIB
+    free, total = (size / GIB for size in torch.cuda.mem_get_info(device))
+    others = max(0.0, total - free - torch.cuda.memory_reserved(device) / GIB)
+    return f" (this run took up to {peak:.1f} GB of {total:.1f} GB, others have {others:.1f} GB)"

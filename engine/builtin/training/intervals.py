@@ -1,0 +1,40 @@
+"""When something is due that a config wants every so many steps, epochs or minutes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from engine.builtin.config.enums import TimeUnit
+from engine.interface.progress import TrainProgress
+
+SECONDS = {TimeUnit.SECOND: 1, TimeUnit.MINUTE: 60, TimeUnit.HOUR: 3600}
+
+
+class Interval:
+    """`every` and `unit` as in a config; nothing is due before `skip_first` of the unit."""
+
+    def __init__(
+        self, every: float, unit: TimeUnit, skip_first: float = 0, clock: Callable[[], float] = time.monotonic
+    ):
+        self.every, self.unit, self.skip_first, self._clock = every, unit, skip_first, clock
+        self._start = self._last = clock()
+
+    def is_due(self, progress: TrainProgress) -> bool:
+        """Ask once after each step; `progress` already counts that step."""
+        if self.unit is TimeUnit.ALWAYS:
+            return True
+        if self.unit is TimeUnit.NEVER or self.every <= 0:
+            return False
+        if self.unit is TimeUnit.STEP:
+            return progress.global_step >= self.skip_first and progress.global_step % self.every == 0
+        if self.unit is TimeUnit.EPOCH:
+            return progress.epoch_step == 0 and progress.epoch >= self.skip_first and progress.epoch % self.every == 0
+        return self._time_is_due(SECONDS[self.unit])
+
+    def _time_is_due(self, seconds: int) -> bool:
+        present = self._clock()
+        if present - self._last < self.every * seconds or present - self._start < self.skip_first * seconds:
+            return False
+        self._last = present
+        return True

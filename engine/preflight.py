@@ -1,0 +1,52 @@
+"""A check before a start, in a process of its own: `python -m engine.preflight SPEC.json`.
+
+Progress and result are printed as JSON lines.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.builtin.preflight import preflight
+from engine.interface.errors import BadConfig
+from engine.interface.preflight import Report, Result
+from engine.onetrainer.preflight import preflight as of_onetrainer
+
+REPORT_SECONDS = 0.2
+
+
+def _printer() -> Report:
+    """Prints where the check is, a few times a second."""
+    last = 0.0
+    stage_before = ""
+
+    def report(stage: str, current: int, total: int) -> None:
+        nonlocal last, stage_before
+        if stage == stage_before and current != total and time.monotonic() - last < REPORT_SECONDS:
+            return
+        last, stage_before = time.monotonic(), stage
+        print(json.dumps({"stage": stage, "current": current, "total": total}), flush=True)  # noqa: T201  its voice
+
+    return report
+
+
+def _preflight_of(engine: str | None) -> Callable[[dict[str, Any], list[dict[str, Any]], Report], Result]:
+    return of_onetrainer if engine == "onetrainer" else preflight
+
+
+def main(spec_file: Path) -> None:
+    spec = json.loads(spec_file.read_text())
+    try:
+        result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
+    except BadConfig as error:
+        result = Result(error.problems)
+    print(json.dumps(result.to_dict()), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

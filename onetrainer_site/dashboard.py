@@ -1,0 +1,47 @@
+"""The dashboard: what trains, what waits, and the newest samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from system.models import Worker
+from system.resources import host_info
+from training.metrics.charts import drawing, lines
+from training.models import Run
+from training.pages.run import LOSSES, newest_samples
+from training.runs.actions import offered
+from web.pages import PageRequest, render_page
+
+QUEUE_SHOWN = 20
+
+
+@require_safe
+@login_required
+def dashboard(request: PageRequest) -> HttpResponse:
+    """What trains now, what waits, and what the machine does."""
+    return render_page(request, "dashboard.html", "_dashboard.html", _dashboard())
+
+
+def _dashboard() -> dict[str, Any]:
+    active = list(Run.objects.active().select_related("owner", "preset", "worker"))
+    queue = Run.objects.queued().select_related("owner")
+    run = active[0] if active else None
+    shown = run or Run.objects.ended().order_by("-ended_at").first()
+    drawn = lines(shown, LOSSES) if shown else []
+    return {
+        "run": run,
+        "last": None if run else shown,
+        "others": active[1:],
+        "lines": drawn,
+        "drawing": drawing(drawn),
+        "actions": offered(run) if run else [],
+        "samples": newest_samples(shown) if shown else [],
+        "queue": queue[:QUEUE_SHOWN],
+        "queue_length": queue.count(),
+        "workers": Worker.objects.alive(),
+        "host": host_info(),
+    }

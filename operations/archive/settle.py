@@ -1,0 +1,55 @@
+"""After an import: what was going on when the archive was made is over here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from engine.engines import UnknownEngine, get_engine
+from operations.archive.manifest import Manifest
+from presets.models import Preflight
+from system.data_folder import folder_identity
+from system.models import Job, Worker
+from training.models import Artifact, Run, RunCommand
+
+CUT = _("It was training when this history was exported: continue it from its newest backup.")
+LEFT_OUT = _("It did not come along when the site was moved.")
+MOVED = _("The site was moved to another place meanwhile: ask for it again.")
+
+
+def settle(manifest: Manifest) -> None:
+    """Nothing looks alive that is not, and nothing is offered whose files did not come along."""
+    Run.objects.update(data_folder=folder_identity())
+    Run.objects.lost().update(error=str(CUT), error_reason="interrupted")  # its process will not be seen here
+    for run in Run.objects.active():
+        run.move_to(Run.Status.INTERRUPTED, detail=str(CUT), error=str(CUT), error_reason="interrupted")
+    ended = {"ended_at": now()}
+    RunCommand.objects.filter(status__in=RunCommand.OPEN).update(
+        status=RunCommand.Status.EXPIRED, detail=str(MOVED), **ended
+    )
+    Job.objects.open().update(status=Job.Status.FAILED, detail=str(MOVED), **ended)
+    Preflight.objects.exclude(status__in=Preflight.ENDED).update(
+        status=Preflight.Status.FAILED, error=str(MOVED), **ended
+    )
+    Worker.objects.update(status=Worker.Status.OFFLINE)
+    for artifact in Artifact.objects.filter(deleted_at=None).select_related("run").iterator(chunk_size=500):
+        if _should_be_here(artifact) and not _is_here(artifact):
+            Artifact.objects.filter(pk=artifact.pk).update(deleted_at=now(), deleted_why=str(LEFT_OUT))
+
+
+def _should_be_here(artifact: Artifact) -> bool:
+    return Path(artifact.path).is_relative_to(settings.DATA_DIR)
+
+
+def _is_here(artifact: Artifact) -> bool:
+    """A backup that made room for a newer one while it was exported came along in parts."""
+    path = Path(artifact.path)
+    if artifact.kind != Artifact.Kind.BACKUP:
+        return path.exists()
+    try:
+        return path.exists() and get_engine(artifact.run.engine).is_whole(path)
+    except UnknownEngine:
+        return True  # only that engine could tell

@@ -1,0 +1,100 @@
+"""Which files of the data folder belong to a moment of the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from engine.interface.control import FILE_NAME as CONTROL
+from engine.interface.fence import LOCK_FILE, MARK_FILE
+from engine.interface.files import PARTIAL
+from engine.interface.journal import FILE_NAME as JOURNAL
+from engine.launcher import PROCESS_FILE
+from operations.archive.manifest import PLACES
+from training.models import Artifact, Run
+
+OF_THIS_BOOT = {CONTROL, PROCESS_FILE, LOCK_FILE, MARK_FILE}  # a living process's address, number and fence
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, and how many of its bytes count."""
+
+    path: Path
+    size: int
+    mtime: float
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(settings.DATA_DIR).as_posix()
+
+
+@dataclass
+class Tree:
+    """To be asked within the snapshot that was taken at `taken_at`."""
+
+    taken_at: float
+    without_models: bool = False
+    without_backups: bool = False
+    links: int = 0
+    strangers: int = 0  # folders in runs that no run owns
+
+    def __post_init__(self) -> None:
+        self._runs = {str(run.pk): run for run in Run.objects.only("status", "attempt", "journal_offset")}
+        self._unwanted = set(self._unwanted_artifacts())
+
+    def entries(self) -> Iterator[Entry]:
+        """Those of active runs first: their backups may make room for newer ones soon."""
+        for key in sorted(self._runs, key=lambda key: not self._runs[key].is_active):
+            yield from self._run(self._runs[key])
+        self.strangers = len(set(_names_in(settings.DATA_DIR / "runs")) - set(self._runs))
+        for place in PLACES[1:]:
+            if not (place == "models" and self.without_models):
+                yield from self._files(settings.DATA_DIR / place)
+
+    def _unwanted_artifacts(self) -> Iterator[str]:
+        kinds = [Artifact.Kind.BACKUP] if self.without_backups else []
+        kinds += [Artifact.Kind.SAVE, Artifact.Kind.MODEL] if self.without_models else []
+        yield from Artifact.objects.filter(kind__in=kinds).values_list("path", flat=True)
+
+    def _run(self, run: Run) -> Iterator[Entry]:
+        attempts = run.folder / "attempts"
+        for entry in self._files(run.folder):
+            if entry.path.is_relative_to(attempts):
+                yield from self._of_attempt(run, entry, attempts)
+            elif not (run.is_active and entry.mtime > self.taken_at):  # else it is of a later moment
+                yield entry
+
+    def _of_attempt(self, run: Run, entry: Entry, attempts: Path) -> Iterator[Entry]:
+        """Up to what the rows know: a journal that is ahead of them is cut there."""
+        number, name = entry.path.relative_to(attempts).parts[0], entry.path.name
+        if name in OF_THIS_BOOT or (number.isdecimal() and int(number) > run.attempt):
+            return
+        cut = run.is_active and name == JOURNAL and number == str(run.attempt)
+        yield Entry(entry.path, min(entry.size, run.journal_offset), entry.mtime) if cut else entry
+
+    def _files(self, folder: Path) -> Iterator[Entry]:
+        for place, folders, names in os.walk(folder):
+            here = Path(place)
+            folders[:] = sorted(name for name in folders if self._is_wanted(here / name))
+            for path in (here / name for name in sorted(names)):
+                if self._is_wanted(path):
+                    try:
+                        facts = path.stat()
+                    except FileNotFoundError:
+                        continue  # it made room for a newer one
+                    yield Entry(path, facts.st_size, facts.st_mtime)
+
+    def _is_wanted(self, path: Path) -> bool:
+        if path.is_symlink():
+            self.links += 1
+            return False
+        return not path.name.endswith(PARTIAL) and str(path) not in self._unwanted
+
+
+def _names_in(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208

@@ -1,0 +1,154 @@
+"""The API of the clean-up: what takes the room, what would go, and a yes to exactly that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from operations.cleanup.ask import ask_for_inventory
+from operations.cleanup.inventory import KINDS, as_uuid
+from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_for, make_plan, newest_inventory, propose
+from system.models import Job
+from web.errors import BadInput
+from web.parameters import whole_number
+from web.permissions import OnlyTrainers
+
+SHOWN = 1000
+
+
+class UsedByRunSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    bytes = serializers.IntegerField()
+    kinds = serializers.DictField(child=serializers.IntegerField())
+
+
+class UsageSerializer(serializers.Serializer):
+    measured_at = serializers.DateTimeField(allow_null=True, help_text="When a worker counted; null before the first.")
+    is_counting = serializers.BooleanField()
+    bytes = serializers.IntegerField()
+    kinds = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes by kind, of what runs wrote.")
+    folders = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes by entry of the data folder.")
+    runs = UsedByRunSerializer(many=True, help_text="Those that take most first.")
+
+
+class ItemSerializer(serializers.Serializer):
+    kind = serializers.CharField()
+    label = serializers.CharField()
+    run = serializers.CharField(allow_blank=True, help_text="Its run's id, where it has one.")
+    run_name = serializers.CharField(allow_blank=True)
+    bytes = serializers.IntegerField()
+    why = serializers.CharField(allow_blank=True, help_text="Why it stays.")
+
+
+class PlanSerializer(serializers.Serializer):
+    token = serializers.CharField(allow_null=True, help_text="To be sent back within an hour; null where nothing goes.")
+    count = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="What it frees.")
+    going = ItemSerializer(many=True, help_text=f"At most {SHOWN} of them, the largest first.")
+    staying = ItemSerializer(many=True, help_text=f"At most {SHOWN} of them.")
+
+
+class ConfirmSerializer(serializers.Serializer):
+    token = serializers.UUIDField(help_text="Of what was shown.")
+
+
+class CleanupSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(Job.Status.choices)
+    detail = serializers.CharField(allow_blank=True)
+    removed = serializers.IntegerField(allow_null=True)
+    bytes = serializers.IntegerField(allow_null=True, help_text="What it freed.")
+    left = serializers.ListField(child=serializers.DictField(), help_text="What was left, and why.")
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, job: Job) -> dict[str, Any]:
+        facts = {name: getattr(job, name) for name in ("id", "status", "detail", "created_at", "ended_at")}
+        return {**facts, "removed": None, "bytes": None, "left": [], **job.result}
+
+
+class UsageView(APIView):
+    permission_classes = (OnlyTrainers,)
+
+    @extend_schema(responses=UsageSerializer)
+    def get(self, request: Request) -> Response:
+        """What takes how much room, as a worker counted it last; of other people's runs only for admins."""
+        found = newest_inventory() or {"measured_at": None, "bytes": 0, "kinds": {}, "folders": {}, "runs": []}
+        mine = {str(key) for key in allowed_runs(request.user).values_list("pk", flat=True)}
+        runs = [run for run in found["runs"] if request.user.is_staff or run["id"] in mine]
+        is_counting = Job.objects.open().filter(kind=Job.Kind.MEASURE).exists()
+        return Response({**UsageSerializer({**found, "runs": runs, "is_counting": is_counting}).data})
+
+    @extend_schema(request=None, responses={202: UsageSerializer})
+    def post(self, request: Request) -> Response:
+        """Have a worker count again."""
+        ask_for_inventory(request.user)
+        answer = self.get(request)
+        answer.status_code = 202
+        return answer
+
+
+class CleanupView(APIView):
+    permission_classes = (OnlyTrainers,)
+
+    @extend_schema(
+        responses=PlanSerializer,
+        parameters=[
+            OpenApiParameter("kinds", str, required=True, description=f"With commas between: {', '.join(KINDS)}."),
+            OpenApiParameter("run", str, description="Only of this run."),
+            OpenApiParameter("older_than", int, description="Only what is older than so many days."),
+            OpenApiParameter("keep", int, description="Keep the newest so many in each run; else as its policy says."),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """Exactly what would go and what stays, with why, and the token that says yes to it. Nothing is removed."""
+        choice = _choice(request)
+        plan = make_plan(choice, request.user)
+        token = str(propose(choice, plan, request.user).pk) if plan.going else None
+        sums = {"token": token, "count": len(plan.going), "bytes": plan.bytes}
+        return Response({**sums, "going": _shown(plan.going), "staying": _shown(plan.staying)})
+
+    @extend_schema(request=ConfirmSerializer, responses={202: CleanupSerializer})
+    def post(self, request: Request) -> Response:
+        """Have a worker remove exactly what was shown, without what has changed since."""
+        asked = ConfirmSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(CleanupSerializer(confirm(asked.validated_data["token"], request.user)).data, status=202)
+
+
+class CleanupJobView(APIView):
+    permission_classes = (OnlyTrainers,)
+
+    @extend_schema(responses=CleanupSerializer)
+    def get(self, request: Request, pk: str) -> Response:
+        """How a clean-up stands or went."""
+        jobs = Job.objects.filter(kind=Job.Kind.CLEANUP)
+        visible = jobs if request.user.is_staff else jobs.filter(user=request.user)
+        return Response(CleanupSerializer(get_object_or_404(visible, pk=pk)).data)
+
+
+def _choice(request: Request) -> Choice:
+    kinds = [kind for kind in request.query_params.get("kinds", "").split(",") if kind]
+    if unknown := [kind for kind in kinds if kind not in kinds_for(request.user)]:
+        sentence = _("%(unknown)s is nothing that you may remove: choose from %(kinds_for)s.") % {
+            "unknown": f"{unknown[0]!r}",
+            "kinds_for": ", ".join(kinds_for(request.user)),
+        }
+        raise BadInput(sentence, {"kinds": [sentence]})
+    run = request.query_params.get("run", "")
+    if run and as_uuid(run) is None:
+        raise BadInput("run is a run's id.", {"run": [_("It is a run's id.")]})
+    keep = whole_number(request, "keep", 0, 0, 100_000) if "keep" in request.query_params else None
+    return Choice(tuple(kinds), run, whole_number(request, "older_than", 0, 0, 36_500), keep)
+
+
+def _shown(items: list[Item]) -> Any:
+    return ItemSerializer(items[:SHOWN], many=True).data

@@ -1,0 +1,20 @@
+"""Asking for a count of what takes how much space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from system.models import Job
+
+
+def ask_for_inventory(user: Any = None) -> Job:
+    """Have a worker count what takes how much room, unless that is being done; earlier counts are forgotten."""
+    counts = Job.objects.filter(kind=Job.Kind.MEASURE)
+    going_on = counts.filter(status__in=Job.OPEN).first()
+    if going_on:
+        return going_on
+    kept = counts.filter(status=Job.Status.DONE).order_by("-ended_at").values_list("pk", flat=True)[:1]
+    counts.exclude(pk__in=list(kept)).delete()
+    return Job.objects.create(kind=Job.Kind.MEASURE, user=user, host=settings.HOST_NAME)

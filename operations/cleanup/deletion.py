@@ -1,0 +1,90 @@
+"""Removing what was shown and agreed to: exactly that, without what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from engine.interface.files import remove
+from operations.cleanup.inventory import Thing, files_of, measure
+from operations.cleanup.plan import allowed_runs, why_thing_stays
+from samples.models import Sample
+from samples.retention import remove_samples
+from training.models import Artifact, Run
+from training.runs.removal import lies_within, put_aside, remove_artifact
+from web.errors import NotNow
+
+CHANGED = gettext_noop("It has changed since it was shown.")
+
+
+class Deletion:
+    """One clean-up on its way."""
+
+    def __init__(self, user: Any):
+        self.user = user
+        self.removed = 0
+        self.bytes = 0
+        self.left: list[dict[str, str]] = []
+
+    def remove(self, items: list[dict[str, Any]], beat: Callable[[], None]) -> None:
+        for item in items:
+            beat()
+            try:
+                self._remove(item)
+            except (NotNow, OSError) as error:
+                self.left.append({"label": item["label"], "run": item["run_name"], "why": str(error)})
+            else:
+                self.removed += 1
+                self.bytes += item["bytes"]
+
+    def _remove(self, item: dict[str, Any]) -> None:
+        if item["run"] and not allowed_runs(self.user).filter(pk=item["run"]).exists():
+            raise NotNow(_("Its run is gone, or not yours any more."))
+        if item["thing"]:
+            self._remove_thing(Thing(**item["thing"]))
+        elif item["kind"] == "samples":
+            self._remove_samples(item)
+        else:
+            self._remove_artifact(item)
+
+    def _remove_artifact(self, item: dict[str, Any]) -> None:
+        artifact = Artifact.objects.filter(pk=item["ids"][0]).select_related("run").first()
+        if artifact is None or artifact.size != item["bytes"]:
+            raise NotNow(_(CHANGED))
+        remove_artifact(artifact, _("Removed by a clean-up."), self.user)
+
+    def _remove_samples(self, item: dict[str, Any]) -> None:
+        run = Run.objects.get(pk=item["run"])
+        gone = remove_samples(run, Sample.objects.filter(pk__in=item["ids"]), _("Removed by a clean-up."), self.user)
+        if gone < len(item["ids"]):
+            left = len(item["ids"]) - gone
+            raise NotNow(_("%(left)s of them became favourites or are gone.") % {"left": left})
+
+    def _remove_thing(self, thing: Thing) -> None:
+        present = measure(thing)
+        if (present.bytes, present.count) != (thing.bytes, thing.count):
+            raise NotNow(_(CHANGED))
+        run = Run.objects.filter(pk=thing.run).first() if thing.run else None
+        if reason := why_thing_stays(thing, run):
+            raise NotNow(reason)
+        if thing.kind == "orphans" and Run.objects.filter(pk=thing.label).exists():
+            raise NotNow(_("Its run is there again."))
+        for place in thing.paths:
+            remove_within(thing, settings.DATA_DIR / place)
+
+
+def remove_within(thing: Thing, path: Path) -> None:
+    """A whole folder at once where nothing else lies in it, else the files that are the thing's; through no link."""
+    if not lies_within(path, settings.DATA_DIR):
+        raise NotNow(_("A link leads out of the data folder, where nothing is removed."))
+    if thing.kind == "logs" or thing.label == "encoded":
+        for file, *facts in list(files_of(thing, path)):
+            del facts
+            file.unlink(missing_ok=True)
+    elif aside := put_aside(path):
+        remove(aside)

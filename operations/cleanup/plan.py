@@ -1,0 +1,228 @@
+"""From a choice to exactly what would go and what stays, with why; and the token that says yes to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from operations.cleanup.inventory import KINDS, Thing
+from samples import retention as pictures
+from samples.models import Sample
+from system.models import Job
+from training.models import Artifact, RetentionPolicy, Run
+from training.models.retention import KINDS as POLICIES
+from training.models.retention import SITE
+from training.runs import retention as keeping
+from training.runs.removal import why_it_stays
+from web.errors import BadInput, NotNow
+
+MOST_ITEMS = 20_000
+SAMPLES: dict[str, str] = {
+    Sample.Kind.DEFAULT: gettext_noop("%(count)s samples of step %(step)s"),
+    Sample.Kind.CUSTOM: gettext_noop("%(count)s samples of step %(step)s that were asked for by hand"),
+}
+VALID = timedelta(hours=1)  # for so long a token says yes to what was shown
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What shall go: of these kinds, of one run or all, older than so many days; of backups, saves and samples what
+    each run's policy lets go, or all but the newest `keep`."""
+
+    kinds: tuple[str, ...]
+    run: str = ""
+    older_than: int = 0
+    keep: int | None = None
+
+    @property
+    def before(self) -> float:
+        """Seconds since 1970: only what is older goes."""
+        return time.time() - self.older_than * 86400
+
+
+@dataclass
+class Item:
+    """A thing that goes, or stays for a reason; `ids` are of rows, where it has some."""
+
+    kind: str
+    label: str
+    run: str
+    run_name: str
+    bytes: int
+    why: str = ""
+    ids: list[str] = field(default_factory=list)
+    thing: dict[str, Any] | None = None
+
+
+@dataclass
+class Plan:
+    """What would go and what stays."""
+
+    going: list[Item] = field(default_factory=list)
+    staying: list[Item] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        return sum(item.bytes for item in self.going)
+
+    def add(self, item: Item) -> None:
+        (self.staying if item.why else self.going).append(item)
+
+
+def make_plan(choice: Choice, user: Any) -> Plan:
+    """Look at rows and the newest inventory; nobody sees what he must not remove. Raises BadInput."""
+    if not choice.kinds:
+        raise BadInput(_("Choose at least one kind of things to remove."), {"kinds": [_("Choose at least one.")]})
+    plan = Plan()
+    for item in _items(choice, user):
+        plan.add(item)
+        if len(plan.going) > MOST_ITEMS:
+            raise BadInput(
+                _("These are more than %(most)s things: choose one run, or fewer kinds.") % {"most": MOST_ITEMS}
+            )
+    plan.going.sort(key=lambda item: -item.bytes)
+    return plan
+
+
+def _items(choice: Choice, user: Any) -> Iterator[Item]:
+    runs = allowed_runs(user)
+    if choice.run:
+        runs = runs.filter(pk=choice.run)
+    policies = {policy.scope: policy for policy in RetentionPolicy.objects.all()}
+    has_files = Exists(Artifact.objects.filter(run=OuterRef("pk"), deleted_at=None))
+    for run in runs.filter(has_files).order_by("created_at"):
+        yield from _of_artifacts(run, choice, _policy(run, choice, policies))
+    if "samples" in choice.kinds:
+        for run in runs.filter(Exists(Sample.objects.filter(run=OuterRef("pk")))).order_by("created_at"):
+            yield from _of_samples(run, choice, _policy(run, choice, policies))
+    yield from _of_things(choice, user, runs)
+
+
+def allowed_runs(user: Any) -> QuerySet[Run]:
+    """An admin's are all, a trainer's those of his own."""
+    return Run.objects.all() if user.is_staff else Run.objects.filter(owner=user)
+
+
+def _policy(run: Run, choice: Choice, policies: dict[str, RetentionPolicy]) -> RetentionPolicy:
+    if choice.keep is None:
+        return policies.get(str(run.pk)) or policies.get(SITE) or RetentionPolicy()
+    return RetentionPolicy(**{f"keep_{kind}": choice.keep for kind in POLICIES})
+
+
+def _of_artifacts(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator[Item]:
+    kinds = [keeping.KIND_OF[kind] for kind in ("backups", "saves") if kind in choice.kinds]
+    found = keeping.verdicts(run, policy) if kinds else []
+    if "models" in choice.kinds:
+        found += _models(run, choice)
+        kinds.append(Artifact.Kind.MODEL)
+    for artifact, why in found:
+        if artifact.kind in kinds:
+            why = why or _too_new(artifact.created_at.timestamp(), choice)
+            yield Item(f"{artifact.kind}s", str(artifact), *_of(run), artifact.size, why, [str(artifact.pk)])
+
+
+def _models(run: Run, choice: Choice) -> list[tuple[Artifact, str]]:
+    """Final models that a later attempt has made again; the newest one stays whatever is chosen."""
+    made = run.artifacts.filter(kind=Artifact.Kind.MODEL).select_related("run").order_by("attempt", "sequence")
+    there = [artifact for artifact in made if artifact.exists]
+    newest = _("It is the run's newest final model.")
+    return [(artifact, why_it_stays(artifact) or newest * (artifact == there[-1])) for artifact in there]
+
+
+def _of_samples(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator[Item]:
+    by_step: dict[tuple[int, str, str], list[Sample]] = {}
+    for sample, why in pictures.verdicts(run, policy):
+        why = why or _too_new(sample.created_at.timestamp(), choice)
+        by_step.setdefault((sample.global_step, sample.kind, why), []).append(sample)
+    for (step, kind, why), samples in by_step.items():
+        label = _(SAMPLES[kind]) % {"count": len(samples), "step": step}
+        size = sum(_size(sample) for sample in samples)
+        yield Item("samples", label, *_of(run), size, why, [str(sample.pk) for sample in samples])
+
+
+def _size(sample: Sample) -> int:
+    try:
+        return sample.file.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _of_things(choice: Choice, user: Any, runs: QuerySet[Run]) -> Iterator[Item]:
+    found = (newest_inventory() or {}).get("things", [])
+    chosen = [thing for facts in found if (thing := Thing(**facts)).kind in choice.kinds]
+    mine = {str(run.pk): run for run in runs.filter(pk__in={thing.run for thing in chosen if thing.run})}
+    for thing in chosen:
+        run = mine.get(thing.run)
+        if run is not None or (not thing.run and user.is_staff and not choice.run):
+            why = why_thing_stays(thing, run) or _too_new(thing.newest, choice)
+            whose = _of(run) if run else ("", "")
+            yield Item(thing.kind, label_of(thing), *whose, thing.bytes, why, thing=asdict(thing))
+
+
+def why_thing_stays(thing: Thing, run: Run | None) -> str:
+    """What a training writes or reads now stays."""
+    if run is not None and (run.is_active or run.status == Run.Status.QUEUED):
+        return _("The run has not ended.")
+    if thing.label == "encoded" and Run.objects.filter(status__in=(Run.Status.QUEUED, *Run.ACTIVE)).exists():
+        return _("Runs that train or wait may use it.")
+    return ""
+
+
+def label_of(thing: Thing) -> str:
+    """In words."""
+    if thing.kind == "caches":
+        shared = {"encoded": _("Encoded pictures, shared by all runs"), "thumbnails": _("Small pictures of data sets")}
+        return shared.get(thing.label) or _("OneTrainer's cache")
+    if thing.kind == "logs":
+        return _("Logs of all attempts")
+    if thing.kind == "orphans":
+        return _("Folder %(name)s, whose run was deleted") % {"name": thing.label}
+    return thing.label
+
+
+def _of(run: Run) -> tuple[str, str]:
+    return str(run.pk), run.name
+
+
+def _too_new(modified: float, choice: Choice) -> str:
+    if not choice.older_than or modified <= choice.before:
+        return ""
+    return _("It is not older than %(days)s days.") % {"days": choice.older_than}
+
+
+# -- asking for it -------------------------------------------------------------------------------------------------
+
+
+def newest_inventory() -> dict[str, Any] | None:
+    done = Job.objects.filter(kind=Job.Kind.MEASURE, status=Job.Status.DONE).order_by("-ended_at").first()
+    return done.result if done else None
+
+
+def propose(choice: Choice, plan: Plan, user: Any) -> Job:
+    """Keep what was shown, so that a yes means exactly that; the id is the token."""
+    Job.objects.filter(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, created_at__lt=now() - VALID).delete()
+    items = [asdict(item) for item in plan.going]
+    arguments = {"choice": asdict(choice), "items": items, "bytes": plan.bytes}
+    return Job.objects.create(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, arguments=arguments, user=user)
+
+
+def confirm(token: Any, user: Any) -> Job:
+    """Have a worker remove what was shown; raises NotNow where it was long ago, or done already."""
+    planned = Job.objects.filter(
+        pk=token, kind=Job.Kind.CLEANUP, user=user, status=Job.Status.PLANNED, created_at__gte=now() - VALID
+    )
+    if not planned.update(status=Job.Status.WAITING, created_at=now()):
+        raise NotNow(_("This was shown too long ago, or is being removed already: look again."))
+    return Job.objects.get(pk=token)
+
+
+def kinds_for(user: Any) -> tuple[str, ...]:
+    return KINDS if user.is_staff else tuple(kind for kind in KINDS if kind != "orphans")

@@ -1,0 +1,232 @@
+"""The page that shows what takes how much room, what a clean-up would remove, and how one went."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from operations import disk_notice as disk_warning
+from operations.cleanup.ask import ask_for_inventory
+from operations.cleanup.inventory import as_uuid
+from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_for, make_plan, newest_inventory, propose
+from system.models import Job, Worker
+from system.resources import disk_of_data
+from training.models import RetentionPolicy
+from web.errors import DomainError
+from web.pages import PageRequest, render_page, trainers_only
+
+SHOWN = 200  # things of a plan; the number and the sum are of all
+RUNS_SHOWN = 15
+LARGE = 1_000_000  # bytes of an entry of the data folder that is named
+NAMES: dict[str, Any] = {
+    "backups": gettext_lazy("Backups"),
+    "saves": gettext_lazy("Saved models"),
+    "models": gettext_lazy("Final models"),
+    "samples": gettext_lazy("Samples"),
+    "caches": gettext_lazy("Caches"),
+    "logs": gettext_lazy("Logs"),
+    "leftovers": gettext_lazy("Half-written leftovers"),
+    "orphans": gettext_lazy("Folders of deleted runs"),
+    "records": gettext_lazy("Journals and settings"),
+}
+CHOOSABLE = ("backups", "saves", "models", "samples", "caches", "logs", "leftovers", "orphans")
+
+
+class ChoiceForm(forms.Form):
+    """What shall go."""
+
+    kinds = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False)
+    run = forms.CharField(required=False)
+    older_than = forms.IntegerField(min_value=0, max_value=36500, required=False)
+    keep = forms.IntegerField(min_value=0, max_value=100_000, required=False)
+
+    def __init__(self, user: Any, *args: Any):
+        super().__init__(*args)
+        self.fields["kinds"].choices = [(kind, NAMES[kind]) for kind in kinds_for(user)]  # type: ignore[attr-defined]
+
+    def clean_run(self) -> str:
+        given = self.cleaned_data["run"].strip()
+        if given and as_uuid(given) is None:
+            raise forms.ValidationError(_("This is no run's id: choose a run from the list."))
+        return given
+
+    def choice(self) -> Choice:
+        data = self.cleaned_data
+        return Choice(tuple(data["kinds"]), data["run"], data["older_than"] or 0, data["keep"])
+
+
+class PolicyForm(forms.ModelForm):
+    class Meta:
+        model = RetentionPolicy
+        fields = (
+            *("keep_backups", "every_backups", "keep_saves", "every_saves", "keep_samples", "every_samples"),
+            "keep_custom_samples",
+        )
+
+
+@require_safe
+@login_required
+@trainers_only
+def cleanup(request: PageRequest) -> HttpResponse:
+    """What takes how much, what can go, and how the last clean-ups went."""
+    inventory = newest_inventory()
+    if inventory is None:
+        ask_for_inventory(request.user)
+    context = {**_usage(inventory, request.user), **_jobs(request.user), "form": ChoiceForm(request.user), "given": {}}
+    context |= _policy_context(request)
+    if "preview" in request.GET:
+        context |= _preview(request)
+    return render_page(request, "operations/cleanup/cleanup.html", "operations/cleanup/_cleanup_jobs.html", context)
+
+
+def _usage(inventory: dict[str, Any] | None, user: Any) -> dict[str, Any]:
+    """Of other people's runs, only an admin sees the sizes."""
+    found = inventory or {}
+    mine = None if user.is_staff else {str(key) for key in allowed_runs(user).values_list("pk", flat=True)}
+    runs = [run for run in found.get("runs", []) if mine is None or run["id"] in mine]
+    kinds = sorted(found.get("kinds", {}).items(), key=lambda pair: -pair[1])
+    return {
+        "inventory": inventory,
+        "disk": disk_of_data(),
+        "kinds_used": [(NAMES.get(kind, kind), size) for kind, size in kinds],
+        "folders": _other_folders(found.get("folders", {})),
+        "runs_used": [{**run, "parts": _parts(run)} for run in runs[:RUNS_SHOWN]],
+        "choosable": [(kind, NAMES[kind]) for kind in kinds_for(user)],
+        "runs_to_choose": allowed_runs(user).order_by("-created_at").only("id", "name", "created_at")[:500],
+    }
+
+
+def _other_folders(folders: dict[str, int]) -> list[tuple[str, int]]:
+    """What is no run's and no cache, the small ones as one."""
+    others = {name: size for name, size in folders.items() if name not in ("runs", "cache")}
+    large = [(name, size) for name, size in others.items() if size >= LARGE]
+    rest = sum(others.values()) - sum(size for name, size in large)
+    return [*large, (_("The rest"), rest)]
+
+
+def _parts(run: dict[str, Any]) -> list[tuple[Any, int]]:
+    parts = sorted(run["kinds"].items(), key=lambda pair: -pair[1])
+    return [(NAMES.get(kind, kind), size) for kind, size in parts if size]
+
+
+def _jobs(user: Any) -> dict[str, Any]:
+    cleanups = Job.objects.filter(kind=Job.Kind.CLEANUP).exclude(status=Job.Status.PLANNED).select_related("user")
+    if not user.is_staff:
+        cleanups = cleanups.filter(user=user)
+    jobs = list(cleanups[:5])
+    is_counting = Job.objects.open().filter(kind=Job.Kind.MEASURE).exists()
+    is_open = is_counting or any(job.is_open for job in jobs)
+    has_worker = Worker.objects.alive().exists()
+    return {"jobs": jobs, "is_counting": is_counting, "is_open": is_open, "has_worker": has_worker}
+
+
+def _preview(request: PageRequest) -> dict[str, Any]:
+    form = ChoiceForm(request.user, request.GET)
+    given = {
+        "kinds": request.GET.getlist("kinds"),
+        **{key: request.GET.get(key, "") for key in form.fields if key != "kinds"},
+    }
+    if not form.is_valid():
+        return {"form": form, "given": given}
+    try:
+        plan = make_plan(form.choice(), request.user)
+    except DomainError as problem:
+        return {"form": form, "given": given, "refused": str(problem)}
+    token = propose(form.choice(), plan, request.user).pk if plan.going else ""
+    context = {"plan": plan, "going": plan.going[:SHOWN], "staying": _by_reason(plan.staying), "token": token}
+    return {"form": form, "given": given, **context}
+
+
+def _by_reason(items: list[Item]) -> list[tuple[str, int, int]]:
+    """(why, how many, bytes), the largest first."""
+    sums: dict[str, list[int]] = defaultdict(list)
+    for item in items:
+        sums[item.why].append(item.bytes)
+    return sorted(((why, len(sizes), sum(sizes)) for why, sizes in sums.items()), key=lambda row: -row[2])
+
+
+@require_POST
+@login_required
+@trainers_only
+def count_again(request: HttpRequest) -> HttpResponse:
+    ask_for_inventory(request.user)
+    return redirect("cleanup")
+
+
+@require_POST
+@login_required
+@trainers_only
+def clean_up(request: HttpRequest) -> HttpResponse:
+    """Remove what was shown."""
+    try:
+        if as_uuid(request.POST.get("token", "")) is None:
+            raise DomainError(_("Have it shown first what would be removed."))
+        confirm(request.POST["token"], request.user)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, _("It is being removed; how it goes is shown below."))
+    return redirect("cleanup")
+
+
+def _policy_context(request: PageRequest) -> dict[str, Any]:
+    form, run = PolicyForm(instance=_policy(request)), _run_of(request)
+    titles = {"backups": _("Backups"), "saves": _("Saved models"), "samples": _("Steps with samples")}
+    rows: list[tuple[Any, Any, str]] = [
+        (form[f"keep_{kind}"], form[f"every_{kind}"], title) for kind, title in titles.items()
+    ]
+    rows.append((form["keep_custom_samples"], None, _("Samples that were asked for by hand")))
+    return {"policy_rows": rows, "policy_run": run, "may_change_policy": run is not None or request.user.is_staff}
+
+
+def _run_of(request: HttpRequest) -> Any:
+    """The run whose policy is shown; None for the site's."""
+    asked = request.GET.get("policy_of") or request.POST.get("policy_of") or ""
+    return get_object_or_404(allowed_runs(request.user), pk=asked) if as_uuid(asked) else None
+
+
+def _policy(request: HttpRequest) -> RetentionPolicy:
+    run = _run_of(request)
+    return RetentionPolicy.own(run) if run else RetentionPolicy.of_site()
+
+
+@require_http_methods(["POST"])
+@login_required
+@trainers_only
+def change_policy(request: HttpRequest) -> HttpResponse:
+    """The site's, which is an admin's to change, or that of one of one's own runs."""
+    run = _run_of(request)
+    if run is None and not request.user.is_staff:
+        raise PermissionDenied(
+            _("Only an admin changes what is kept of all runs: give your own runs a policy instead.")
+        )
+    if run is not None and "follow_site" in request.POST:
+        RetentionPolicy.objects.filter(scope=str(run.pk)).delete()
+        messages.success(request, _("The run follows the site's policy."))
+        return redirect("cleanup")
+    form = PolicyForm(request.POST, instance=_policy(request))
+    if not form.is_valid():
+        messages.error(request, _("Give whole numbers of at least 1, or leave a field empty to keep all."))
+    else:
+        form.save()
+        messages.success(
+            request, _("The policy is saved; it holds from the next new file on, and in clean-ups at once.")
+        )
+    return redirect("cleanup")
+
+
+@require_safe
+@login_required
+def disk_notice(request: PageRequest) -> HttpResponse:
+    """The warning that pages show, asked for again and again."""
+    return render(request, "operations/_disk_notice.html", {"notice": disk_warning.notice(), "user": request.user})

@@ -1,0 +1,16 @@
+"""Asking for an examination of the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from system.models import Job
+
+
+def ask_for_examination(user: Any = None, mend: bool = False) -> Job:
+    """Have the site examined, unless that is being done."""
+    going_on = Job.objects.open().filter(kind=Job.Kind.DOCTOR).first()
+    facts = {"arguments": {"mend": mend}, "user": user, "host": settings.HOST_NAME}
+    return going_on or Job.objects.create(kind=Job.Kind.DOCTOR, **facts)

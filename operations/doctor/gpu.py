@@ -1,0 +1,90 @@
+"""The GPUs: what the driver and PyTorch see, and who holds their memory."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from engine.launcher import child_environment
+from operations.doctor.finding import Asked, Finding, counted, fine, look_at, note, wrong
+from operations.doctor.orphans import engine_folder, has_active_run
+from system.resources import gpus
+
+TORCH_SECONDS = 120  # the first import on a slow disk takes a while
+DRIVER_SECONDS = 15
+# In a process of its own: importing torch is what may fail, and it would stay in this one.
+PROBE = """
+import json, torch
+cuda = torch.cuda.is_available()
+names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())] if cuda else []
+print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "devices": names}))
+"""
+
+
+def look(asked: Asked) -> Iterator[Finding]:
+    devices = gpus()
+    yield from _driver(devices)
+    asked.beat()
+    yield from _torch(devices)
+    asked.beat()
+    yield from _holders()
+
+
+def _driver(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    if shutil.which("nvidia-smi") is None:
+        yield note("There is no nvidia-smi here, so trainings use the CPU.")
+    elif not devices:
+        yield wrong(
+            "nvidia-smi is there and shows no GPU.", "run nvidia-smi to see why: often the driver needs a reboot"
+        )
+    for device in devices:
+        used, total = device["memory_allocated_gb"], device["memory_total_gb"]
+        yield fine(f"GPU {device['id']}: {device['name']}, {used:.1f} of {total:.1f} GiB in use.")
+
+
+def _torch(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+    try:
+        command = [sys.executable, "-c", PROBE]
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=True, env=child_environment()
+        )
+        facts = json.loads(answer.stdout.splitlines()[-1])
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        yield wrong(f"PyTorch cannot be imported: {last[:200]}.", "run `make setup`")
+        return
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        yield wrong(f"PyTorch could not be tried ({type(error).__name__}).", "run `make setup`, or look at the disk")
+        return
+    sentence = f"PyTorch {facts['version']} sees {counted(len(facts['devices']), 'GPU')}."
+    if devices and not facts["devices"]:
+        cure = "install the PyTorch that fits the driver's CUDA version"
+        yield wrong(f"{sentence} The driver shows {len(devices)}.", cure)
+    else:
+        yield fine(sentence)
+
+
+def _holders() -> Iterator[Finding]:
+    """Processes of ours that hold a GPU's memory and train no run that the site knows."""
+    for pid, memory in _memory_by_process():
+        folder = engine_folder(pid)
+        if folder is not None and not has_active_run(folder):
+            sentence = f"Process {pid} holds {memory:.1f} GiB of a GPU for a training that is over."
+            yield look_at(sentence, f"end it: kill -- -{pid}")
+
+
+def _memory_by_process() -> list[tuple[int, float]]:
+    """(process, GiB); a driver in a container shows no processes."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [(int(pid), int(size) / 1024) for pid, size in re.findall(r"^(\d+), (\d+)$", answer, re.M)]

@@ -1,0 +1,72 @@
+"""Journal lines whose rows are missing, on their way into the rows alone: the run itself stays as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min
+
+from engine.interface.journal import Event
+from operations.doctor.finding import counted_are
+from operations.doctor.tally import PAIR, Tally, batches, pairs
+from training.metrics.summaries import sum_up
+from training.models import Run
+from worker.ingest import Transcript
+
+
+def refill(run: Run, tally: Tally, beat: Callable[[], Any]) -> str:
+    """Make the rows that `run.attempt` lacks; says how many lines were taken in."""
+    taken = sum(_Refill(run, events, lost).fill() for events, lost in tally.batches_lacking(run, run.attempt, beat))
+    for events in batches(tally.path, beat):
+        taken += _Refill(run, [event for event in events if event.sequence > 0], set()).fill_events(tally)
+    _supersede(run)
+    return f"{counted_are(taken, 'line')} in the database now."
+
+
+class _Refill(Transcript):
+    """The same methods that take a journal in make the rows; none of what would change the run is called."""
+
+    def __init__(self, run: Run, events: list[Event], lost: set[PAIR]):
+        super().__init__(run, events)
+        self.lost = lost
+
+    @transaction.atomic
+    def fill(self) -> int:
+        """Values; those that are there already are left as they are."""
+        self.metrics = [event for event in self.events if self.lost.intersection(pairs(event))]
+        self._store_metrics()
+        return len(self.metrics)
+
+    @transaction.atomic
+    def fill_events(self, tally: Tally) -> int:
+        wanted = [event for event in self.events if self._is_wanted(event, tally)]
+        return sum(self._make_rows(event, tally) for event in wanted)
+
+    def _is_wanted(self, event: Event, tally: Tally) -> bool:
+        return event.sequence in tally.timeline or event.sequence in tally.samples
+
+    def _make_rows(self, event: Event, tally: Tally) -> bool:
+        made = False
+        if event.sequence in tally.timeline and not self._has("events", event):
+            self._note(event)
+            made = True
+        for kind, told in (("sample", tally.samples), ("artifact", tally.artifacts)):
+            there = event.sequence in told and Path(told[event.sequence]).exists()
+            if there and not self._has(f"{kind}s", event):
+                getattr(self, f"_take_{kind}")(event)
+                made = True
+        return made
+
+    def _has(self, rows: str, event: Event) -> bool:
+        return getattr(self.run, rows).filter(attempt=self.run.attempt, sequence=event.sequence).exists()
+
+
+def _supersede(run: Run) -> None:
+    """What a later attempt trained again is superseded in the new rows too, and the curves are summed up anew."""
+    later = run.metrics.filter(attempt__gt=run.attempt).aggregate(first=Min("step"))["first"]
+    if later is not None:
+        run.metrics.filter(attempt=run.attempt, step__gte=later, superseded=False).update(superseded=True)
+        sum_up(run, later)

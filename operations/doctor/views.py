@@ -1,0 +1,64 @@
+"""The doctor's page: asked for by a button, done by a worker, and read or downloaded by an admin."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from operations.doctor.ask import ask_for_examination
+from system.models import Job, Worker
+from web.pages import PageRequest, admins_only, render_page
+
+
+@require_safe
+@login_required
+@admins_only
+def doctor(request: PageRequest) -> HttpResponse:
+    """The newest examination, what it found first."""
+    return render_page(request, "operations/doctor/doctor.html", "operations/doctor/_doctor.html", _newest())
+
+
+@require_POST
+@login_required
+@admins_only
+def examine_site(request: PageRequest) -> HttpResponse:
+    """Have everything looked at, and mended where that was asked for."""
+    ask_for_examination(request.user, mend=request.POST.get("mend") == "on")
+    messages.success(request, _("The site is examined as soon as a worker takes it on."))
+    return redirect("doctor")
+
+
+@require_safe
+@login_required
+@admins_only
+def report(request: PageRequest) -> HttpResponse:
+    """The newest report as a text, to be attached to a bug report."""
+    newest = _jobs().filter(status=Job.Status.DONE).first()
+    if newest is None:
+        raise Http404(_("The site was not examined yet."))
+    response = HttpResponse(newest.result["text"], content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="doctor-{newest.ended_at:%Y-%m-%d_%H-%M}.txt"'
+    return response
+
+
+def _jobs() -> Any:
+    return Job.objects.filter(kind=Job.Kind.DOCTOR).select_related("user")
+
+
+def _newest() -> dict[str, Any]:
+    job = _jobs().first()
+    findings = job.result.get("findings", []) if job else []
+    return {
+        "job": job,
+        "found": [one for one in findings if one["level"] not in ("fine", "note")],
+        "subjects": [(title, list(group)) for title, group in groupby(findings, lambda one: one["subject"])],
+        "can_be_mended": any(one["can_be_mended"] for one in findings),
+        "workers_alive": Worker.objects.alive().exists(),
+    }

@@ -1,0 +1,171 @@
+"""What is done for a job, in its own process or in a terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from engine.interface.room import in_words
+from engine.onetrainer.check import Finding
+from operations.cleanup.ask import ask_for_inventory
+from operations.cleanup.deletion import Deletion
+from operations.cleanup.inventory import take_inventory
+from operations.doctor import examine
+from operations.doctor.finding import Asked
+from operations.onetrainer_check import check, is_usable
+from operations.workspaces.history import SEND, History, Overtaken, checked_folder
+from system.jobs import Hold, JobLost
+from system.models import Job
+from training.models import Run
+from training.runs.service import TrainerService
+from web.database import is_passing
+from web.errors import DomainError
+from worker.job_runner import abandon
+
+logger = logging.getLogger(__name__)
+POLL_SECONDS = 1.0  # how often a workspace that is followed is looked at, and
+SHARE = 5  # at least so many times longer than the looking takes
+
+
+def do(job: Job, send: SEND | None = None, pause: Callable[[float], object] = time.sleep) -> None:
+    """Do the job to its end, and write down how it went. Where it was lost to another process, nothing is written."""
+    try:
+        WORK[job.kind](job, send, pause)
+    except JobLost as error:
+        logger.warning("%s: %s", job, error)
+        _let_go(job)
+    except (DomainError, Overtaken) as error:
+        _fail(job, str(error))
+    except Exception as error:
+        if is_passing(error):
+            raise  # whoever started this process tries again
+        logger.exception("%s failed.", job)
+        _fail(job, f"It failed unexpectedly ({type(error).__name__}: {error}): see the worker's log.")
+
+
+def _let_go(job: Job) -> None:
+    """Where it was ended while this process looked once more, that look may have found the training alive."""
+    claim = job.claim
+    job.refresh_from_db()
+    if not job.is_open and job.claim == claim:
+        abandon(job, job.detail)
+
+
+def _fail(job: Job, sentence: str) -> None:
+    if job.end(Job.Status.FAILED, sentence):
+        abandon(job, sentence)
+
+
+def _import(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    asked = job.arguments
+    history = History(checked_folder(asked["path"]), job.user, asked["name"], send)
+    hold = Hold(job)
+    hold(detail="It is being read.")
+    seconds = _update(history, asked["follow"], hold)
+    while asked["follow"] and history.is_alive:
+        pause(max(POLL_SECONDS, SHARE * seconds))
+        seconds = _update(history, True, hold)
+    job.end(Job.Status.DONE, summary(history.runs), result=_result(history))
+
+
+def _update(history: History, follow: bool, hold: Hold) -> float:
+    """One look at the workspace; returns how many seconds it took."""
+    began = time.monotonic()
+    before = _result(history)
+    history.update(follow, hold)
+    if (after := _result(history)) != before:
+        hold(result=after, detail="It is followed." if history.is_alive else summary(history.runs))
+    hold()
+    return time.monotonic() - began
+
+
+def _result(history: History) -> dict[str, list[str]]:
+    return {"runs": [str(run.pk) for run in history.runs]}
+
+
+def summary(runs: list[Run]) -> str:
+    if not runs:
+        return "No training was found in it."
+    return f"{len(runs)} training{'s were' if len(runs) > 1 else ' was'} taken in."
+
+
+def _check(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being checked; a training of two steps takes a minute or two.")
+    job.end(Job.Status.DONE, **check_result(check(job.arguments.get("training", True), hold)))
+
+
+def check_result(findings: list[Finding]) -> dict[str, Any]:
+    """What a job keeps of a check."""
+    usable = is_usable(findings)
+    detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see what is wrong."
+    return {"detail": detail, "result": {"usable": usable, "findings": [one.to_dict() for one in findings]}}
+
+
+def _examine(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail=_("Everything is being looked at; a long history takes a minute or two."))
+    report = examine(job.arguments["mend"], Asked(beat=hold))
+    job.end(Job.Status.DONE, report.summary, result={**report.to_dict(), "text": report.to_text()})
+
+
+def _measure(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being counted.")
+    result = take_inventory(hold)
+    job.end(Job.Status.DONE, f"{in_words(result['bytes'])} in all.", result=result)
+
+
+def _clean_up(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    hold = Hold(job)
+    hold(detail="It is being removed.")
+    deletion = Deletion(job.user)
+    deletion.remove(job.arguments["items"], hold)
+    result = {"removed": deletion.removed, "bytes": deletion.bytes, "left": deletion.left}
+    job.end(Job.Status.DONE, _told(deletion), result=result)
+    ask_for_inventory(job.user)
+
+
+def _told(deletion: Deletion) -> str:
+    done = ngettext(
+        "%(count)s thing was removed, which freed %(bytes)s.",
+        "%(count)s things were removed, which freed %(bytes)s.",
+        deletion.removed,
+    )
+    left = ngettext(
+        " %(count)s was left, as it had changed meanwhile.",
+        " %(count)s were left, as they had changed meanwhile.",
+        len(deletion.left),
+    )
+    told = done % {"count": deletion.removed, "bytes": in_words(deletion.bytes)}
+    return told + (left % {"count": len(deletion.left)} if deletion.left else "")
+
+
+def _delete(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    """Delete runs, those that are gone already aside; what goes wrong with one is told, and the others go on."""
+    hold, service = Hold(job), TrainerService(job.user)
+    asked, problems = job.arguments["runs"], []
+    for number, pk in enumerate(asked, start=1):
+        if run := Run.objects.filter(pk=pk).first():
+            try:
+                service.delete(run, hold)
+            except (DomainError, OSError) as problem:
+                problems.append({"label": run.name, "run": pk, "why": str(problem)})
+        hold(result={"done": number, "of": len(asked), "left": problems})
+    result = {"done": len(asked) - len(problems), "of": len(asked), "left": problems}
+    job.end(Job.Status.DONE, f"{result['done']} of {len(asked)} runs were deleted.", result=result)
+
+
+WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {
+    Job.Kind.IMPORT: _import,
+    Job.Kind.CHECK: _check,
+    Job.Kind.DOCTOR: _examine,
+    Job.Kind.MEASURE: _measure,
+    Job.Kind.CLEANUP: _clean_up,
+    Job.Kind.DELETE: _delete,
+}

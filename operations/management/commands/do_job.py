@@ -1,0 +1,25 @@
+"""`manage.py do_job JOB CLAIM`: what a worker starts for a job."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from operations.job_work import do
+from system.models import Job
+
+
+class Command(BaseCommand):
+    help = "Do a job that a worker took on. Workers start this by themselves."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job")
+        parser.add_argument("claim", type=int)
+
+    def handle(self, *args: Any, job: str, claim: int, **options: Any) -> None:
+        found = Job.objects.filter(pk=job, claim=claim).select_related("user").first()
+        if found is None:
+            raise CommandError("There is no such job, or another process does it: workers start jobs by themselves.")
+        do(found)

@@ -1,0 +1,46 @@
+"""`manage.py import_all`: a whole installation out of one file."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from operations.archive.importing import Import
+from operations.archive.manifest import KEY, Manifest
+from operations.archive.progress import Progress
+from system.data_folder import FolderLock, FolderTaken
+from web.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = (
+        "Take in an archive that `manage.py export_all` wrote, into a new installation. Everything in it is checked "
+        "before anything is touched. Runs that trained when it was written can be continued from their newest backup."
+    )
+    requires_system_checks: list[str] = []  # a new installation may lack what they look at
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="the archive")
+        parser.add_argument("--data-dir", help="the new site's data folder, if DATA_DIR does not name it")
+
+    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+        try:
+            with FolderLock(settings.DATA_DIR):
+                manifest = Import(path.expanduser().absolute(), Progress(self.stdout.write)).take_in()
+        except (DomainError, FolderTaken, DatabaseError, OSError) as error:
+            raise CommandError(str(error)) from error
+        rows, files = f"{manifest.row_count:,} rows", f"{len(manifest.files):,} files"
+        self.stdout.write(f"Took in {rows} and {files} of {manifest.made_at}. Start the site by `manage.py serve`.")
+        self._say_what_is_to_do(manifest)
+
+    def _say_what_is_to_do(self, manifest: Manifest) -> None:
+        if KEY not in manifest.files:
+            self.stdout.write("It came without secrets: users sign in again, and make and enter their tokens anew.")
+        elif os.environ.get("SECRET_KEY", "") not in ("", (settings.DATA_DIR / KEY).read_text().strip()):
+            self.stdout.write(f"SECRET_KEY is set to another key than the archive's: unset it, or set it to {KEY}'s.")

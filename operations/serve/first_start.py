@@ -1,0 +1,79 @@
+"""What a new site starts with: an admin account, presets, and a demo run."""
+
+from __future__ import annotations
+
+import itertools
+
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from operations.serve.default_presets import DEMO, PRESETS, demo_config
+from presets.models import Preset
+from system.models import Milestone
+from training.runs.service import TrainerService
+from web.errors import DomainError
+
+ADMIN = "admin"
+DEMO_RUN = "Demo: stars"
+
+
+def admin_account() -> User:
+    """The oldest active admin; made here, without a password, where there is none."""
+    found = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    return found or User.objects.create_superuser(_free_name())  # no password given: an unusable one
+
+
+def _free_name() -> str:
+    names = itertools.chain([ADMIN], (f"{ADMIN}{number}" for number in itertools.count(2)))
+    return next(name for name in names if not User.objects.filter(username=name).exists())
+
+
+def sign_in_link(user: User) -> str:
+    """The path that signs the user in once: signing in changes what the token was made from."""
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("sign-in-link", args=[uid, default_token_generator.make_token(user)])
+
+
+@transaction.atomic
+def first_start(admin: User, with_demo: bool = True) -> list[str]:
+    """Make presets and queue the demo run, the first time only; return sentences about what was done."""
+    if not Milestone.reach("first start"):
+        ship_presets()
+        return []
+    made = [f"made {ship_presets()} presets"]
+    return [*made, _queue_demo(admin)] if with_demo else made
+
+
+def _queue_demo(admin: User) -> str:
+    """Queue the demo run from its preset; return a sentence, also where the demo's files are not there."""
+    try:
+        with transaction.atomic():
+            TrainerService(admin).start_training(preset=DEMO, name=DEMO_RUN)
+    except DomainError as error:
+        return f"the demo run was not queued: {error}"
+    return f"queued the run “{DEMO_RUN}”"
+
+
+def ship_presets() -> int:
+    """Bring the presets that ship with the site up to date; return how many are new or changed.
+
+    Users' presets keep their names and contents: where one has a shipped preset's name, that one is left out.
+    """
+    presets = {**PRESETS, DEMO: ("Teaches stars to the tiny model that comes with the site.", demo_config())}
+    shipped = Preset.objects.filter(source=Preset.Source.SHIPPED)
+    shipped.exclude(name__in=presets).update(archived=True)
+    return sum(_ship(name, description, config) for name, (description, config) in presets.items())
+
+
+def _ship(name: str, description: str, config: dict) -> bool:
+    facts = {"source": Preset.Source.SHIPPED, "description": description}
+    preset, made = Preset.objects.get_or_create(name=name, defaults=facts)
+    if preset.source != Preset.Source.SHIPPED or (not made and preset.config == config):
+        return False
+    Preset.objects.filter(pk=preset.pk).update(description=description)
+    preset.save_version(config, note="ships with the site")
+    return True

@@ -1,0 +1,165 @@
+"""The whole site as processes: what `manage.py serve` starts, and in which order."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError, connections
+
+from operations.serve import embedded_redis
+from operations.serve.first_start import admin_account, first_start, sign_in_link
+from operations.serve.listening import address_of, is_wildcard
+from operations.serve.part import Part
+from operations.serve.supervisor import Console, Supervisor
+from system.data_folder import FolderLock
+from system.resources import gpus
+from web.environment import masked
+
+APPLICATION = "onetrainer_site.asgi:application"
+SERVERS: dict[str, Callable[[int], list[str]]] = {
+    "daphne": lambda fd: ["-m", "daphne", "--fd", str(fd), "--no-server-name", APPLICATION],
+    "uvicorn": lambda fd: [
+        *("-m", "uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
+        *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would hold it up for ever
+    ],
+}
+
+
+class CannotStart(Exception):
+    """The site cannot start."""
+
+
+class Site:
+    """One data folder's processes, behind one listening socket."""
+
+    def __init__(self, host: str, listener: socket.socket, lock: FolderLock, console: Console, server: str = "daphne"):
+        self.host, self.listener, self.lock, self.console, self.server = host, listener, lock, console, server
+        self.address = address_of(listener)
+        self.supervisor = Supervisor(console)
+
+    def run(self, with_workers: bool = True, with_demo: bool = True) -> None:
+        """Serve until a signal says otherwise; raises CannotStart."""
+        self.supervisor.listen_to_signals()
+        try:
+            self._check_static_files()
+            self._start_redis()
+            self._prepare_database(with_demo)
+            if with_workers:
+                self._start_workers()
+            self._start_web()
+            if self.supervisor.watch(until=_answering(self.address)):
+                self._welcome()
+                self.supervisor.watch()
+        finally:
+            self.supervisor.shut_down()
+        self.console.line("Everything has ended.")
+
+    def _check_static_files(self) -> None:
+        if not (settings.STATIC_ROOT / "staticfiles.json").exists():
+            raise CannotStart("The pages' style sheets and scripts are not collected yet: run `make setup` first.")
+
+    # -- the parts ---------------------------------------------------------------------------------------------
+
+    def _start_redis(self) -> None:
+        """The embedded one, unless REDIS_URL names another, which has to answer."""
+        if not settings.EMBEDDED_REDIS:
+            if why := embedded_redis.why_no_answer(settings.REDIS_URL):
+                url = masked(settings.REDIS_URL)
+                raise CannotStart(f"REDIS_URL is {url}, where no Redis answers ({why}): start it, or unset REDIS_URL.")
+            return
+        redis = self._part("redis", embedded_redis.server_command(), cwd=settings.DATA_DIR)
+        self.supervisor.start(redis)
+        self.supervisor.watch(lambda: not redis.alive or embedded_redis.why_no_answer(settings.REDIS_URL) is None)
+        if not redis.alive:
+            raise CannotStart(
+                f"The embedded Redis {redis.how_it_ended()}: see {redis.log}, or run a Redis and name it in REDIS_URL."
+            )
+
+    def _prepare_database(self, with_demo: bool) -> None:
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+            for sentence in first_start(admin_account(), with_demo):
+                self.console.say("first start", sentence)
+        except OperationalError as error:
+            raise CannotStart(f"The database cannot be used ({str(error).strip()}): check DATABASE_URL.") from error
+        finally:
+            connections.close_all()  # this process lives long and asks the database nothing more
+
+    def _start_workers(self) -> None:
+        host = settings.HOST_NAME
+        for gpu in usable_gpus():
+            device = f"gpu{gpu}" if gpu else "cpu"
+            command = [sys.executable, "manage.py", "gpu_worker", "--gpu", gpu, "--name", f"{host}:{device}"]
+            self.supervisor.start_worker(self._part(f"worker-{device}", command), f"{host}:{device}")
+
+    def _start_web(self) -> None:
+        fd = self.listener.fileno()
+        self.supervisor.start(self._part("web", [sys.executable, *SERVERS[self.server](fd)], pass_fds=(fd,)))
+
+    def _part(
+        self, name: str, command: list[str], cwd: Path = settings.BASE_DIR, pass_fds: tuple[int, ...] = ()
+    ) -> Part:
+        log = settings.DATA_DIR / "logs" / f"{name}.log"
+        return Part(name, command, log, cwd, self._environment(), pass_fds)
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, "DATA_DIR": str(settings.DATA_DIR), "PYTHONUNBUFFERED": "1"}
+        if not os.environ.get("ALLOWED_HOSTS") and not is_wildcard(self.listener):
+            named = f"[{self.host}]" if ":" in self.host else self.host
+            environment["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, named]))
+        return environment
+
+    # -- what people read --------------------------------------------------------------------------------------
+
+    def _welcome(self) -> None:
+        self.lock.write(self.address)
+        self.console.say("web", f"{self.server} answers at {self.address}")
+        if is_wildcard(self.listener) and not os.environ.get("ALLOWED_HOSTS"):
+            self.console.line("Other machines may look in once ALLOWED_HOSTS lists the names by which they call this.")
+        admin = admin_account()
+        link = f"{self.address}{sign_in_link(admin)}"
+        connections.close_all()
+        self.console.line()
+        self.console.line(f"Open  {link}", log=False)  # a log may be read by people who must not sign in with it
+        self.console.line(f"      It signs you in as {admin}, once. After that: {self.address}")
+        self.console.line(f"      Logs are in {settings.DATA_DIR / 'logs'}. Ctrl-C ends everything.")
+
+
+def usable_gpus() -> list[str]:
+    """What to give each worker: a GPU's index, or nothing for the CPU. CUDA_VISIBLE_DEVICES chooses among several."""
+    present = [str(device["id"]) for device in gpus()]
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if present and chosen is not None:
+        present = [gpu for gpu in map(str.strip, chosen.split(",")) if gpu not in ("", "-1")]
+    return present or [""]
+
+
+def _answering(address: str) -> Callable[[], bool]:
+    """A condition that becomes true when the web server answers; asked from a thread, since it may take a while."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        where = urlsplit(address)
+        while not answered.is_set():
+            connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+            try:
+                connection.request("GET", "/healthz")
+                connection.getresponse()
+                answered.set()
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)  # it was not there yet, or died under the question
+            finally:
+                connection.close()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.is_set

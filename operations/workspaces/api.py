@@ -1,0 +1,29 @@
+"""The API of what workers do beside training."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from operations.workspaces.ask import ask_for_import
+from operations.workspaces.serializers import ImportRequestSerializer, ImportSerializer
+from system.models import Job
+
+
+class ImportWorkspaceView(APIView):
+    @extend_schema(request=ImportRequestSerializer, responses={202: ImportSerializer})
+    def post(self, request: Request) -> Response:
+        """Take a OneTrainer workspace on the server in as history: a run for each training found in it."""
+        asked = ImportRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(ImportSerializer(ask_for_import(user=request.user, **asked.validated_data)).data, status=202)
+
+
+class ImportedWorkspaceView(APIView):
+    @extend_schema(responses=ImportSerializer)
+    def get(self, request: Request, pk: str) -> Response:
+        """How taking a workspace in stands, and which runs came of it."""
+        return Response(ImportSerializer(get_object_or_404(Job, pk=pk, kind=Job.Kind.IMPORT)).data)

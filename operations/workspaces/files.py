@@ -1,0 +1,147 @@
+"""What a training made, on its way into its run: samples, backups, saved models and the final one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from engine.interface.files import total_size
+from engine.onetrainer.workspace import Made, Training, is_same_prompt, sample_place
+from samples.models import Sample
+from training.live.publisher import ALL_RUNS, Message, envelope, group_of
+from training.models import Artifact, Run
+from web.allowed_paths import refusal
+
+LONGEST_PATH = 1000
+TOLD = 20  # samples in one message; who missed more sees them on the page
+
+
+class FileKeeper:
+    """Rows for the files of one run; each file is taken in once, by its path."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self._known = set(run.samples.values_list("path", flat=True)) | set(
+            run.artifacts.values_list("path", flat=True)
+        )
+        self._refused: set[str] = set()
+
+    @transaction.atomic
+    def update(self, training: Training) -> list[Message]:
+        """Take in what is new, and note what is gone; returns the news."""
+        new = [made for made in training.made if str(made.path) not in self._known and self._may(made.path)]
+        news = self._add_samples(training, [made for made in new if made.kind == "sample"])
+        for made in new:
+            if made.kind != "sample":
+                news.append(self._add_artifact(training, made.kind, made.path, made))
+        if training.model and str(training.model) not in self._known and self._may(training.model):
+            news.append(self._add_artifact(training, Artifact.Kind.MODEL, training.model, None))
+        self._note_what_became_of_them(training)
+        self._warn(training)
+        return news
+
+    def _may(self, path: Path) -> bool:
+        """Links may lead out of the workspace; what lies outside the allowed folders is not taken in."""
+        name = str(path)
+        if name in self._refused:
+            return False
+        sentence = refusal(name) if len(name) <= LONGEST_PATH else f"{name[:80]}… has too long a name: shorten it."
+        if sentence is None:
+            return True
+        self._refused.add(name)
+        self._warn_once(sentence)
+        return False
+
+    def _add_samples(self, training: Training, new: list[Made]) -> list[Message]:
+        if not new:
+            return []
+        first = self._next(self.run.samples)
+        rows = [self._sample(training, made, first + place) for place, made in enumerate(new)]
+        Sample.objects.bulk_create(rows, batch_size=1000)
+        self._known |= {row.path for row in rows}
+        return [message for row in rows[-TOLD:] for message in self._news_of(row)]
+
+    def _sample(self, training: Training, made: Made, sequence: int) -> Sample:
+        place = sample_place(made)
+        index, prompt, without_ema = place or (0, "", False)
+        asked = _sample_config(training, index, prompt) if place else {}
+        return Sample(
+            run=self.run,
+            attempt=self.run.attempt,
+            sequence=sequence,
+            kind=Sample.Kind.DEFAULT if place else Sample.Kind.CUSTOM,
+            path=str(made.path),
+            index=index,
+            prompt=asked.get("prompt") or prompt,
+            settings=asked,
+            global_step=made.step,
+            epoch=made.epoch,
+            is_ema=training.config.get("ema", "OFF") != "OFF" and not without_ema,
+            created_at=training.moment(made.stamp),
+        )
+
+    def _news_of(self, sample: Sample) -> list[Message]:
+        news = {"run_id": str(self.run.pk), "sample_count": 1, "samples": [sample.to_dict()]}
+        text = envelope(f"sample_{sample.kind}", news)
+        return [(ALL_RUNS, text), (group_of(self.run), text)]
+
+    def _add_artifact(self, training: Training, kind: str, path: Path, made: Made | None) -> Message:
+        newest = max(training.made, key=lambda one: one.step, default=None)
+        told = made or newest
+        moment = training.moment(made.stamp) if made else None
+        artifact = self.run.artifacts.create(
+            attempt=self.run.attempt,
+            sequence=self._next(self.run.artifacts),
+            kind=kind,
+            path=str(path),
+            size=total_size(path),
+            global_step=max(told.step if told else 0, 0 if made else self.run.global_step),
+            epoch=told.epoch if told else 0,
+            created_at=moment or _written(path, training),
+        )
+        data = {"kind": kind, "path": artifact.path, "global_step": artifact.global_step}
+        self.run.events.create(attempt=self.run.attempt, kind="artifact", data=data, at=artifact.created_at)
+        self._known.add(artifact.path)
+        return group_of(self.run), envelope("artifact", artifact.to_dict())
+
+    def _note_what_became_of_them(self, training: Training) -> None:
+        """Backups are pruned as it goes on, a model is written over by the next training, and a large file grows."""
+        for artifact in self.run.artifacts.filter(attempt=self.run.attempt, deleted_at=None):
+            path = Path(artifact.path)
+            taken_over = artifact.kind == Artifact.Kind.MODEL and training.model != path
+            if taken_over or not path.exists():
+                Artifact.objects.filter(pk=artifact.pk).update(deleted_at=now())
+            elif artifact.kind != Artifact.Kind.BACKUP and (size := total_size(path)) != artifact.size:
+                Artifact.objects.filter(pk=artifact.pk).update(size=size)
+
+    def _warn(self, training: Training) -> None:
+        for sentence in training.problems:
+            self._warn_once(sentence)
+
+    def _warn_once(self, sentence: str) -> None:
+        if not self.run.events.filter(kind="warning", data__message=sentence).exists():
+            self.run.events.create(attempt=self.run.attempt, kind="warning", data={"message": sentence})
+
+    def _next(self, rows: Any) -> int:
+        last = rows.filter(attempt=self.run.attempt).order_by("-sequence").first()
+        return last.sequence + 1 if last else 1
+
+
+def _sample_config(training: Training, index: int, beginning: str) -> dict[str, Any]:
+    """What the config asks for at this place, if it is that prompt still; a seed that was drawn is not known."""
+    samples = training.config.get("samples")
+    asked = samples[index] if isinstance(samples, list) and index < len(samples) else None
+    if not isinstance(asked, dict) or not is_same_prompt(str(asked.get("prompt", "")), beginning):
+        return {}
+    return {key: value for key, value in asked.items() if not (key == "seed" and asked.get("random_seed"))}
+
+
+def _written(path: Path, training: Training) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except OSError:
+        return training.moment(training.stamp)

@@ -1,0 +1,349 @@
+"""OneTrainer workspaces as history: a run for each training found, brought up to date as often as one likes.
+
+Files stay where they are. What was read of a TensorBoard log is noted on the run in the same transaction as its
+scalars, so each comes into the database once, whatever dies, and two who read the same log do not get into each
+other's way.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import transaction
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from engine.onetrainer.scalars import Scalar, ScalarLog
+from engine.onetrainer.workspace import Training, is_text, is_workspace, read_workspace
+from operations.workspaces.files import FileKeeper
+from operations.workspaces.pulse import PATIENCE, Pulse
+from training.live import publisher
+from training.live.publisher import Message, envelope, group_of, state_messages
+from training.metrics.loss_lines import LossLine, draw_loss
+from training.metrics.summaries import sum_up
+from training.models import Metric, Run
+from training.runs.service import MAX_NAME
+from web.allowed_paths import refusal
+from web.errors import BadInput
+
+RUNS_OF_WORKSPACES = uuid.UUID("6f1c5c0e-5d6b-4b8e-9a53-0f6d0a3f5b1d")  # a run's id comes from its workspace and name
+RECORDS = 5000  # in one transaction, so that nobody else waits long for the database
+MOST_LIVE = 2000  # scalars in one message; who missed more reads them from the database
+SPEED_SECONDS, RECENT = 60.0, 2000  # the speed is that of so many seconds, or of so many steps if they are quicker
+ATTEMPT = 1
+UNREADY = "Taking this run in did not come to its end: import its workspace again."
+STILL_TRAINS = "It was still training when it was taken in: import its workspace again, and follow it, to see it go on."
+SEND = Callable[[list[Message]], Any]
+
+
+class Overtaken(Exception):
+    """Another process takes in the same workspace."""
+
+
+def checked_folder(path: Any) -> Path:
+    """The workspace at this path; raises BadInput where it may not be named, or where there is none."""
+    if not isinstance(path, str) or not path.strip():
+        raise _bad(_("Name the workspace's folder."))
+    if not is_text(path):
+        raise _bad(_("The folder's name is not valid text: rename it."))
+    if sentence := refusal(path.strip()):
+        raise _bad(sentence)
+    folder = Path(path.strip()).expanduser().resolve()
+    try:
+        if not folder.is_dir():
+            raise _bad(_("%(folder)s is no folder: name a OneTrainer workspace on the server.") % {"folder": folder})
+        if not is_workspace(folder):
+            raise _bad(
+                _(
+                    "%(folder)s holds no OneTrainer workspace: name the folder that has config, "
+                    "tensorboard, samples, backup or save in it."
+                )
+                % {"folder": folder}
+            )
+    except OSError as error:
+        raise _bad(
+            _("%(folder)s cannot be read (%(error)s): let the site's user read it.")
+            % {"folder": folder, "error": error.strerror}
+        ) from error
+    return folder
+
+
+def _bad(sentence: str) -> BadInput:
+    return BadInput(sentence, {"path": [sentence]})
+
+
+class History:
+    """The runs of one workspace."""
+
+    def __init__(
+        self, folder: Path, by: Any = None, name: str = "", send: SEND | None = None, patience: float = PATIENCE
+    ):
+        self.folder, self.by, self.name, self.patience = folder, by, name, patience
+        self._send: SEND = send or async_to_sync(publisher.send_all)
+        self._chronicles: dict[str, Chronicle] = {}
+        self._deleted: set[str] = set()
+
+    def update(self, follow: bool = False, beat: Callable[[], Any] = lambda: None) -> list[Run]:
+        """Take in what is new, and return the runs, oldest first; `beat` is called between the portions."""
+        try:
+            trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
+        except OSError as error:
+            self._give_up(
+                _("The workspace cannot be read any more (%(error)s): see whether it was moved.")
+                % {"error": error.strerror}
+            )
+            return self.runs
+        processes = [training.process() for training in trainings]
+        for place, training in enumerate(trainings):
+            is_newest = processes[place] not in processes[place + 1 :]
+            if training.name not in self._deleted:
+                self._update_one(training, trainings, follow, is_newest, beat)
+        return self.runs
+
+    def _update_one(self, training: Training, trainings: list[Training], *how: Any) -> None:
+        """A run that a person deletes meanwhile stays deleted, and does not hold up the others."""
+        try:
+            self._of(training, trainings).update(training, *how)
+        except Run.DoesNotExist:
+            self._deleted.add(training.name)
+            del self._chronicles[training.name]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [chronicle.run for chronicle in self._chronicles.values()]
+
+    @property
+    def is_alive(self) -> bool:
+        return any(run.is_watched for run in self.runs)
+
+    def _of(self, training: Training, trainings: list[Training]) -> Chronicle:
+        if training.name not in self._chronicles:
+            run = self._run(training, trainings)
+            self._chronicles[training.name] = Chronicle(run, self._send, Pulse(self.patience))
+        return self._chronicles[training.name]
+
+    def _run(self, training: Training, trainings: list[Training]) -> Run:
+        """The training's run, found again or made."""
+        start = training.moment(training.stamp)
+        several = len(trainings) > 1
+        name = (self.name or self.folder.name or "workspace")[: MAX_NAME - 30]
+        facts = {
+            "name": f"{name} {training.stamp:%Y-%m-%d %H:%M:%S}" if several else name,
+            "engine": "onetrainer",
+            "source": str(self.folder),
+            "config": training.config,
+            "owner": self.by,
+            "parent": self._parent(training, trainings),
+            "attempt": ATTEMPT,
+            "status": Run.Status.INTERRUPTED,
+            "error": UNREADY,
+            "retries_left": 0,
+            **dict.fromkeys(("created_at", "queued_at", "started_at", "ended_at"), start),
+        }
+        with transaction.atomic():
+            run, is_new = Run.objects.get_or_create(pk=self._id(training), defaults=facts)
+            if is_new:
+                detail = f"taken in from {self.folder}"
+                run.events.create(attempt=ATTEMPT, kind="created", data={"detail": detail}, user=self.by, at=start)
+        return run
+
+    def _parent(self, training: Training, trainings: list[Training]) -> Run | None:
+        """The run that this one went on with, where it continued from the last backup."""
+        earlier = [one for one in trainings if one.stamp < training.stamp and one.of_kind("backup")]
+        if not (training.config.get("continue_last_backup") and earlier):
+            return None
+        return Run.objects.filter(pk=self._id(earlier[-1])).first()
+
+    def _id(self, training: Training) -> uuid.UUID:
+        return uuid.uuid5(RUNS_OF_WORKSPACES, f"{self.folder}/{training.name}")
+
+    def _give_up(self, sentence: str) -> None:
+        for chronicle in self._chronicles.values():
+            chronicle.give_up(sentence)
+
+
+class Chronicle:
+    """One training on its way into its run."""
+
+    def __init__(self, run: Run, send: SEND, pulse: Pulse):
+        self.run = run
+        self._send = send
+        self._pulse = pulse
+        self._log = ScalarLog(run.journal_sequence)
+        self._files = FileKeeper(run)
+        self._line = LossLine(run)
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
+        self._settled = 0.0  # the newest write that the ended run knows of
+
+    def update(self, training: Training, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
+        """Take in what is new. A run that was continued on this site is left as it is."""
+        self.run.refresh_from_db()
+        beating = self._pulse.is_beating(
+            training, follow, is_newest
+        )  # before the reading, so that nothing is left unread
+        newest = training.last_write()
+        if not self.run.is_from_elsewhere or (not beating and self._settled and self._settled == newest):
+            return
+        if beating and follow and not self.run.is_active:
+            self.run.move_to(
+                Run.Status.RUNNING, detail=_("It is followed."), ended_at=None, error="", error_reason="", traceback=""
+            )
+        news = self._files.update(training)
+        self._read_log(training, beat)
+        if beating and follow:
+            self._go_on(training, news)
+        else:
+            self._settle(training, STILL_TRAINS if beating else "")
+            self._settled = newest
+
+    def give_up(self, sentence: str) -> None:
+        if self.run.is_watched:
+            self.run.move_to(Run.Status.INTERRUPTED, detail=sentence, error=sentence, error_reason="interrupted")
+            self._send(state_messages(self.run))
+
+    # -- scalars -----------------------------------------------------------------------------------------------
+
+    def _read_log(self, training: Training, beat: Callable[[], Any]) -> None:
+        files = training.event_files()
+        while True:
+            scalars, records = self._log.read(files, RECORDS)
+            if not records:
+                return
+            self._store(scalars, records)
+            beat()
+
+    @transaction.atomic
+    def _store(self, scalars: list[Scalar], records: int) -> None:
+        known = Run.objects.select_for_update().values_list("attempt", "journal_sequence").get(pk=self.run.pk)
+        if known != (ATTEMPT, self._log.taken - records):
+            raise Overtaken(
+                _("“%(name)s” is taken in by another process too, which goes on with it.") % {"name": self.run.name}
+            )
+        Metric.objects.bulk_create(
+            [Metric(run_id=self.run.pk, attempt=ATTEMPT, **scalar._asdict()) for scalar in scalars],
+            ignore_conflicts=True,
+        )
+        if scalars:
+            sum_up(self.run, min(scalar.step for scalar in scalars))
+        changes = {"journal_sequence": self._log.taken, **self._progress_of(scalars)}
+        Run.objects.filter(pk=self.run.pk).update(**changes)
+        for field, value in changes.items():
+            setattr(self.run, field, value)
+        if self.run.is_active and 0 < len(scalars) <= MOST_LIVE:
+            text = envelope("metrics", _columns(self.run, scalars))
+            transaction.on_commit(lambda: self._send([(group_of(self.run), text)]))
+
+    def _progress_of(self, scalars: list[Scalar]) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        for scalar in scalars:
+            if scalar.tag in ("loss", "smooth_loss"):
+                changes[scalar.tag] = scalar.value
+            if scalar.tag == "loss":
+                self._recent.append((scalar.time, scalar.step))
+        if scalars:
+            reached = max(scalar.step for scalar in scalars) + 1  # a scalar's step is counted before it is made
+            changes["global_step"] = max(reached, self.run.global_step)
+        return changes
+
+    # -- where it stands ---------------------------------------------------------------------------------------
+
+    def _go_on(self, training: Training, news: list[Message]) -> None:
+        changes = {**_standing(training, self.run.global_step), "status_text": "training outside of this site"}
+        changes["steps_per_second"] = self._speed()
+        self._change(changes)
+        self._line.renew()
+        self._send([*news, *state_messages(self.run)])
+
+    def _settle(self, training: Training, still_trains: str) -> None:
+        """Write down how it ended, as far as that can be told."""
+        standing = _standing(training, self.run.global_step)
+        status, sentence = (Run.Status.INTERRUPTED, still_trains) if still_trains else _ending(training, standing)
+        ended = self._ended_at(training)
+        facts = {"error": sentence, "error_reason": "interrupted" if sentence else "", "ended_at": ended}
+        self._change({**standing, "steps_per_second": None, "status_text": ""})
+        if self.run.is_active:
+            self.run.move_to(status, detail=sentence, **facts)
+        else:
+            self._change_ended(status, facts)
+        draw_loss(self.run)
+        self._send(state_messages(self.run))
+
+    @transaction.atomic
+    def _change_ended(self, status: str, facts: dict[str, Any]) -> None:
+        if (self.run.status, self.run.error) != (status, facts["error"]):
+            data = {"from": "training", "to": status, "detail": facts["error"]}
+            self.run.events.create(attempt=ATTEMPT, kind="status_changed", data=data, at=facts["ended_at"])
+        self._change({**facts, "status": status, "status_changed_at": now()})
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        """Only while nobody has continued it here: then it is that attempt's to tell."""
+        Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED).update(**changes)
+        self.run.refresh_from_db()
+
+    def _ended_at(self, training: Training) -> datetime:
+        moments = [training.moment(made.stamp) for made in training.made]
+        if newest := self.run.metrics.filter(attempt=ATTEMPT).order_by("-step").first():
+            moments.append(datetime.fromtimestamp(newest.time, timezone.utc))
+        return max([training.moment(training.stamp), *moments])
+
+    def _speed(self) -> float | None:
+        while len(self._recent) > 2 and self._recent[-1][0] - self._recent[0][0] > SPEED_SECONDS:
+            self._recent.popleft()
+        if len(self._recent) < 2:
+            return None
+        (began, first), (ended, last) = self._recent[0], self._recent[-1]
+        return (last - first) / (ended - began) if ended > began and last > first else None
+
+
+def _standing(training: Training, global_step: int) -> dict[str, Any]:
+    """How far it is, from the step and from what names tell about the length of an epoch."""
+    newest = max(training.made, key=lambda made: made.step, default=None)
+    step = max(global_step, newest.step if newest else 0)
+    length, epochs = training.steps_per_epoch(), _whole(training.config.get("epochs"))
+    epoch, epoch_step = divmod(step, length) if length else (newest.epoch if newest else 0, 0)
+    return {
+        "global_step": step,
+        "epoch": epoch,
+        "epoch_step": epoch_step,
+        "epoch_sample": epoch_step * _whole(training.config.get("batch_size")),
+        "max_step": length,
+        "max_epoch": epochs,
+    }
+
+
+def _ending(training: Training, standing: dict[str, Any]) -> tuple[str, str]:
+    """(status, what is to be said of it). Who ends a training in order leaves its model, and a backup before it."""
+    epochs, backups = standing["max_epoch"], training.of_kind("backup")
+    done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)
+    steps = standing["max_step"] * epochs
+    accumulated = _whole(training.config.get("gradient_accumulation_steps"))
+    done = done or bool(steps) and standing["global_step"] + max(accumulated, 1) > steps
+    if done or (training.model and not (steps or backups)):
+        return Run.Status.FINISHED, ""
+    if training.model:
+        return Run.Status.STOPPED, ""
+    if not standing["global_step"]:
+        return Run.Status.INTERRUPTED, _("It ended before its first step.")
+    return Run.Status.INTERRUPTED, _("It ended before its last epoch, and left no final model.")
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else 0
+
+
+def _columns(run: Run, scalars: list[Scalar]) -> dict[str, Any]:
+    """As the journal's metrics are told: a column for each tag, None where a step lacks it."""
+    rows: dict[int, dict[str, float]] = {}
+    for scalar in scalars:
+        rows.setdefault(scalar.step, {})[scalar.tag] = scalar.value
+    tags = sorted({scalar.tag for scalar in scalars})
+    values = {tag: [row.get(tag) for row in rows.values()] for tag in tags}
+    times = {scalar.step: scalar.time for scalar in scalars}
+    return {"run_id": str(run.pk), "steps": list(rows), "times": list(times.values()), "values": values}

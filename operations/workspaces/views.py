@@ -1,0 +1,68 @@
+"""The page that takes OneTrainer workspaces in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from operations.workspaces.ask import ask_for_import, end_following
+from system.models import Job, Worker
+from training.models import Run
+from web.errors import BadInput, NotNow
+from web.pages import PageRequest, render_page, trainers_only
+
+SHOWN = 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def import_workspace(request: PageRequest) -> HttpResponse:
+    """Show what was taken in, or have a workspace taken in by a worker."""
+    if request.method != "POST":
+        return _show(request, {"follow": True})
+    given = {"path": request.POST.get("path", "").strip(), "name": request.POST.get("name", "").strip()}
+    follow = request.POST.get("follow") == "on"
+    try:
+        ask_for_import(given["path"], request.user, given["name"], follow)
+    except BadInput as problem:
+        return _show(request, {**given, "follow": follow, "error": str(problem)}, status=400)
+    messages.success(request, _("The workspace will be taken in; its runs appear here and in the list of runs."))
+    return redirect("import-workspace")
+
+
+@require_POST
+@login_required
+@trainers_only
+def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
+    """Leave a training of outside alone; it goes on there."""
+    try:
+        end_following(get_object_or_404(Run, pk=pk))
+        messages.success(request, _("It is no longer followed; the training itself goes on."))
+    except NotNow as problem:
+        messages.error(request, str(problem))
+    return redirect("run", pk)
+
+
+def _show(request: PageRequest, given: dict[str, Any], status: int = 200) -> HttpResponse:
+    jobs = list(Job.objects.filter(kind=Job.Kind.IMPORT).select_related("user")[:SHOWN])
+    context = {
+        "given": given,
+        "imports": [(job, _runs(job)) for job in jobs],
+        "is_open": any(job.is_open for job in jobs),
+        "has_worker": Worker.objects.alive().exists(),
+    }
+    return render_page(
+        request, "operations/workspaces/import.html", "operations/workspaces/_imports.html", context, status
+    )
+
+
+def _runs(job: Job) -> list[Run]:
+    """Those that are still there, oldest first."""
+    return list(Run.objects.filter(pk__in=job.result.get("runs", [])).order_by("created_at"))

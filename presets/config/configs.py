@@ -1,0 +1,320 @@
+"""Configs: laying them over each other, comparing them, and checking them before they are used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from engine.builtin.config.support import check_values
+from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
+from engine.interface.errors import BadConfig, Problem
+from engine.onetrainer.facts import StillReading
+from engine.tokens import SECRET, without_secrets
+from presets.config.paths import check_paths, named_paths, with_absolute_paths
+from web.allowed_paths import refusal
+from web.errors import BadInput, NotReady
+from web.strict_json import parse
+
+MAX_CONFIG_BYTES = 5_000_000
+MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
+LONGEST_NAME = 200
+READING_SECONDS = 20.0  # OneTrainer imports torch before it can tell of its settings
+LARGEST_NUMBER = 2**64  # beyond it no program that reads a config takes a whole number
+SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
+TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
+Config = dict[str, Any]
+
+
+def merge(*layers: Config) -> Config:
+    """Later layers win; objects merge field by field, lists and values replace. No layer is changed."""
+    result: Config = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = result.get(key)
+            both_objects = isinstance(value, dict) and isinstance(below, dict)
+            result[key] = merge(below, value) if both_objects else value  # type: ignore[arg-type]
+    return result
+
+
+@contextmanager
+def asking_an_engine() -> Iterator[None]:
+    """Raises BadInput for an engine that is not there or cannot be asked, NotReady for one that can be soon."""
+    try:
+        yield
+    except StillReading as error:
+        raise NotReady(str(error), {"engine": [str(error)]}) from error
+    except (UnknownEngine, Unavailable) as error:
+        raise BadInput(str(error), {"engine": [str(error)]}) from error
+
+
+def give_time(engine: str) -> None:
+    """For scripts, which come also right after a start of the site: they wait in place of asking again."""
+    with suppress(UnknownEngine):
+        get_engine(engine).give_time(READING_SECONDS)
+
+
+def defaults(engine: str = "builtin") -> Config:
+    """A full config of the engine; raises as `asking_an_engine` does."""
+    with asking_an_engine():
+        return get_engine(engine).defaults()
+
+
+def full_config(engine: str, *layers: Config) -> Config:
+    """The engine's defaults with the layers over them."""
+    return merge(defaults(engine), *layers)
+
+
+def difference(config: Config, base: Config) -> Config:
+    """What a preset has to hold so that `merge(base, difference)` gives `config`."""
+    result: Config = {}
+    for key, value in config.items():
+        below = base.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            if nested := difference(value, below):
+                result[key] = nested
+        elif key not in base or value != below or isinstance(value, bool) != isinstance(below, bool):
+            result[key] = value  # in Python, true is 1
+    return result
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each leaf with its dotted path; `concepts.0.path` for the items of lists of objects."""
+    if isinstance(config, dict) and config:
+        items: Any = config.items()
+    elif isinstance(config, list) and any(isinstance(item, dict) for item in config):
+        items = enumerate(config)
+    else:
+        yield prefix, config
+        return
+    for key, value in items:
+        yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def secret_fields(config: Any) -> list[str]:
+    """The paths of the tokens in a config that are more than empty."""
+    return sorted({_secret_part(field) for field, value in leaves(config) if value and _secret_part(field)})
+
+
+def left_out(config: Any) -> list[Problem]:
+    """A warning for each token in a config, for whoever sent it: it is not kept."""
+    return [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
+
+
+def _secret_part(field: str) -> str:
+    parts = field.split(".")
+    at = next((number for number, part in enumerate(parts) if part in SECRET), None)
+    return "" if at is None else ".".join(parts[: at + 1])
+
+
+def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
+    """The fields that differ, in the order of their paths; a side that lacks a field has None there."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    return [
+        {"field": field, "before": old.get(field), "after": new.get(field)}
+        for field in sorted(old.keys() | new.keys())
+        if old.get(field) != new.get(field) or (field in old) != (field in new)
+    ]
+
+
+def validate(config: Any, engine: str = "builtin") -> list[Problem]:
+    """Everything that is wrong with a partial or full config, before anything is started."""
+    if problems := list(_limits(config)):
+        return problems
+    found = left_out(config)
+    whole = full_config(engine, without_secrets(config))
+    try:
+        whole = with_inline_files(whole)
+    except BadInput as error:
+        return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
+    try:
+        found += get_engine(engine).check(whole)
+    except Unavailable as error:  # its checkout was changed at this very moment
+        return [Problem("engine", str(error))]
+    return [*found, *check_paths(whole)]
+
+
+def freeze(engine: str, partial: Config) -> Config:
+    """The whole config of a run: defaults filled in, lists read from their files, paths absolute, no secrets."""
+    return without_secrets(with_absolute_paths(with_inline_files(full_config(engine, partial))))
+
+
+def sample_settings(given: Any, config: Config) -> Config:
+    """A whole SampleConfig from what a client sent; raises BadInput by field.
+
+    Size, steps and the like default to the run's first sample prompt, then to OneTrainer's own values.
+    """
+    if not isinstance(given, dict):
+        raise BadInput(_("Send the sample's settings as a JSON object with at least a prompt."))
+    given = dict(given)
+    if "steps" in given:
+        given.setdefault("diffusion_steps", given.pop("steps"))
+    model: Config = next(iter(config.get("samples") or []), {})
+    shape = {
+        key: model[key]
+        for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler")
+        if key in model
+    }
+    settings = {**SampleConfig().to_dict(), **shape, **given}
+    if not isinstance(settings["prompt"], str) or not settings["prompt"].strip():
+        raise BadInput(_("prompt: say what to draw."), {"prompt": [_("Say what to draw.")]})
+    try:
+        sample = SampleConfig.from_dict(settings)
+    except BadConfig as error:
+        refuse_errors(error.problems)
+    refuse_errors(list(_sample_limits(sample)))
+    return sample.to_dict()
+
+
+def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
+    for field, most in SAMPLE_LIMITS.items():
+        if not 1 <= getattr(sample, field) <= most:
+            yield Problem(field, f"must be from 1 to {most}.")
+    if sample.cfg_scale < 0 or not 0 <= sample.seed < 2**63:
+        yield Problem("seed", "seed and cfg_scale must not be negative, and the seed must be below 2^63.")
+
+
+def check_form(config: Any) -> list[Problem]:
+    """What is wrong with a partial config, whichever engine will use it: names, types, choices, ranges and paths.
+
+    What it leaves open is each run's to fill in, and whether an engine can do it is told by `engines_for`.
+    """
+    if problems := list(_limits(config)):
+        return problems
+    try:
+        parsed = TrainConfig.from_dict(config)
+    except BadConfig as error:
+        return error.problems
+    outside = [(field, refusal(path, write)) for field, path, write in named_paths(config)]
+    return [*check_values(parsed), *(Problem(field, sentence) for field, sentence in outside if sentence)]
+
+
+def check_edited(config: Any, engine: str, of_preset: bool) -> list[Problem]:
+    """What an editor says of a config: of a preset its form, of a new run all that would keep it from starting."""
+    return check_form(config) if of_preset else validate(config, engine)
+
+
+def engines_for(config: Config) -> list[dict[str, Any]]:
+    """Each engine with its `name` and `title`, and `why_not`: the first thing of this config that it cannot do."""
+    named = [field for field, _ in leaves(config)]
+    return [
+        {"name": engine.name, "title": engine.title, "why_not": _why_not(engine, config, named)}
+        for engine in ENGINES.values()
+    ]
+
+
+def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
+    if why := engine.why_unavailable():
+        return why
+    problems = engine.check(merge(engine.defaults(), config))
+    about = (one for one in problems if one.is_error and any(_one_holds_the_other(one.field, name) for name in named))
+    first = next(about, None)
+    return f"{first.field}: {first.message}" if first else ""
+
+
+def refuse_endless(config: Any) -> None:
+    """Raise BadInput for what not even a draft has to hold, though a draft may be half done or wrong."""
+    refuse_errors(list(_limits(config)))
+
+
+def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
+    """What no config needs: endless lists, texts and nesting, and numbers that JSON does not have."""
+    if depth == 0 and not isinstance(config, dict):
+        yield Problem("", _("A config is a JSON object: send {...} with OneTrainer's field names."))
+    elif depth > MOST_DEPTH:
+        yield Problem(path, f"is nested more than {MOST_DEPTH} deep; no setting is")
+    elif isinstance(config, str) and len(config) > LONGEST_TEXT:
+        yield Problem(path, f"has {len(config):,} characters; write at most {LONGEST_TEXT:,}")
+    elif isinstance(config, float) and not math.isfinite(config):
+        yield Problem(path, 'must be a number that JSON has; write "inf" where infinity is meant')
+    elif isinstance(config, int) and abs(config) > LARGEST_NUMBER:
+        yield Problem(path, "is a number too large for any setting; write a smaller one")
+    elif isinstance(config, list | dict) and len(config) > LONGEST_LIST:
+        yield Problem(path, f"has {len(config):,} entries; keep at most {LONGEST_LIST:,}")
+    elif isinstance(config, list | dict):
+        for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+            if len(str(key)) > LONGEST_NAME:
+                yield Problem(str(key)[:50], f"is a name of {len(str(key)):,} characters; no setting has one")
+            yield from _limits(value, f"{path}.{key}"[:200] if path else str(key)[:200], depth + 1)
+
+
+def _one_holds_the_other(field: str, other: str) -> bool:
+    return f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}.")
+
+
+FILES_OF_LISTS = {"concepts": "concept_file_name", "samples": "sample_definition_file_name"}
+
+
+def with_inline_files(config: Config) -> Config:
+    """Read the concepts and samples that the config keeps in files of their own into a copy of it.
+
+    So a run's frozen config is whole, and what those files name is checked like everything else. A file that is
+    not there is left to the engine's check, since OneTrainer's defaults name files that need not exist.
+    """
+    config = dict(config)
+    for field, file_field in FILES_OF_LISTS.items():
+        path = config.get(file_field)
+        if not config.get(field) and isinstance(path, str) and path and Path(path).expanduser().exists():
+            config[field] = read_json(path, list, file_field)
+    return config
+
+
+def refuse_errors(problems: list[Problem]) -> None:
+    """Raise BadInput with a message by field if any of the problems is an error."""
+    errors: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.is_error:
+            errors.setdefault(problem.field, []).append(problem.message)
+    if errors:
+        first = next(iter(errors))
+        more = f" (and {len(errors) - 1} more fields)" if len(errors) > 1 else ""
+        label = f"{first}: " if first else ""
+        raise BadInput(f"{label}{errors[first][0]}{more}", errors)
+
+
+def load_config_file(path: str) -> Config:
+    """Read a config file below an allowed root; raises BadInput with a sentence, never with the file's content."""
+    return read_json(path, dict, "config_path")
+
+
+def read_json(path: str, kind: type, field: str) -> Any:
+    """The JSON object or list in a file below an allowed root; `field` is who asked, for the error."""
+    if not isinstance(path, str) or not path:
+        raise _bad_path(field, _("Name the file's path as a string."))
+    if sentence := refusal(path):
+        raise _bad_path(field, sentence)
+    content = _parse(path, field)
+    if not isinstance(content, kind):
+        raise _bad_path(
+            field,
+            _("%(path)s holds no JSON %(kind)s: export it again.")
+            % {"path": path, "kind": "object" if kind is dict else "list"},
+        )
+    return content
+
+
+def _parse(path: str, field: str) -> Any:
+    file = Path(path).expanduser()
+    try:
+        if file.stat().st_size > MAX_CONFIG_BYTES:
+            raise _bad_path(
+                field,
+                _("%(path)s is larger than %(max_config_bytes)s MB: this is no config file.")
+                % {"path": path, "max_config_bytes": MAX_CONFIG_BYTES // 1_000_000},
+            )
+        return parse(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _bad_path(
+            field, _("%(path)s cannot be read (%(error)s): check the path.") % {"path": path, "error": error.strerror}
+        ) from error
+    except ValueError as error:
+        raise _bad_path(field, _("%(path)s is not JSON: export the config again.") % {"path": path}) from error
+
+
+def _bad_path(field: str, sentence: str) -> BadInput:
+    return BadInput(sentence, {field: [sentence]})

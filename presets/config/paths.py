@@ -1,0 +1,78 @@
+"""Which files and folders a config may name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from django.utils.translation import gettext as _
+
+from engine.interface.errors import Problem
+from web.allowed_paths import refusal
+
+MODELS = ("base_model_name", "lora_model_name")
+
+
+def check_paths(config: dict[str, Any]) -> list[Problem]:
+    """A problem for each path of the config that may not be used, or that is not there to be read."""
+    named = [(field, refusal(path, write) or missing(path, write)) for field, path, write in named_paths(config)]
+    return [Problem(field, sentence) for field, sentence in named if sentence]
+
+
+def missing(path: str, write: bool = False) -> str | None:
+    """A sentence if a file or folder that will be read is not there."""
+    if write or Path(path).expanduser().exists():
+        return None
+    return _("%(path)s is not there: check the path, or put the files there first.") % {"path": path[:200]}
+
+
+def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy in which each path that will be read is absolute, so that it means the same in every process."""
+    config = copy.deepcopy(config)
+    for field in MODELS:
+        if looks_like_path(name := config.get(field)):
+            config[field] = _absolute(name)
+    for concept in _objects(config.get("concepts")):
+        if _is_path(concept.get("path")):
+            concept["path"] = _absolute(concept["path"])
+        if isinstance(text := concept.get("text"), dict) and _is_path(text.get("prompt_path")):
+            text["prompt_path"] = _absolute(text["prompt_path"])
+    return config
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """(field, path, whether it is written) of each file or folder that the config names.
+
+    Relative destinations are left out, since they land in the run's own folder.
+    """
+    for field in MODELS:
+        if looks_like_path(name := config.get(field)):
+            yield field, name, False
+    for field in ("output_model_destination", "cache_dir"):
+        if _is_path(path := config.get(field)) and Path(path).is_absolute():
+            yield field, path, True
+    for index, concept in enumerate(_objects(config.get("concepts"))):
+        if _is_path(path := concept.get("path")):
+            yield f"concepts.{index}.path", path, False
+        text = concept.get("text")
+        if isinstance(text, dict) and text.get("prompt_source") == "concept" and _is_path(text.get("prompt_path")):
+            yield f"concepts.{index}.text.prompt_path", text["prompt_path"], False
+
+
+def looks_like_path(name: Any) -> TypeGuard[str]:
+    """Whether a model's name is a file or folder rather than a hub name such as `owner/model`."""
+    return _is_path(name) and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
+
+
+def _is_path(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,41 @@
+"""The engines' schemas as they go over the wire: serialized once, with what a client needs to keep them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.http import quote_etag
+
+from engine.engines import get_engine
+from presets.config.configs import asking_an_engine
+
+
+@dataclass(frozen=True)
+class Served:
+    """A schema, its bytes, and the ETag that changes when they do."""
+
+    schema: dict[str, Any]
+    content: bytes
+    etag: str
+
+
+_served: dict[str, Served] = {}
+
+
+def schema_of(engine: str) -> dict[str, Any]:
+    """The engine's JSON Schema; do not change it. Raises as `asking_an_engine` does."""
+    with asking_an_engine():
+        return get_engine(engine).schema()
+
+
+def served(engine: str) -> Served:
+    """The schema's bytes, made anew only where the engine has another schema by now; raises BadInput."""
+    schema = schema_of(engine)
+    known = _served.get(engine)
+    if known is None or known.schema is not schema:
+        content = json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()
+        known = _served[engine] = Served(schema, content, quote_etag(hashlib.sha256(content).hexdigest()[:32]))
+    return known

@@ -1,0 +1,40 @@
+"""What the API says of configs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from engine.tokens import without_secrets
+from presets.config import configs
+
+
+class ConfigField(serializers.DictField):
+    """A config: OneTrainer's names, values and nesting. Tokens for hubs and clouds are never shown."""
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return without_secrets(value)
+
+
+class ProblemSerializer(serializers.Serializer):
+    field = serializers.CharField(allow_blank=True, help_text="A dotted path, such as optimizer.beta1.")
+    message = serializers.CharField()
+
+
+class LeftOutSerializer(serializers.Serializer):
+    """What an answer says of a config that was sent with tokens in it."""
+
+    warnings = ProblemSerializer(many=True, required=False, help_text="What of the config was left out: its tokens.")
+
+
+def with_left_out(answer: dict[str, Any], *sent: Any) -> dict[str, Any]:
+    """The answer with a warning for each token in the configs that were sent, where there are any."""
+    found = [problem for config in sent for problem in configs.left_out(config)]
+    return {**answer, "warnings": ProblemSerializer(found, many=True).data} if found else answer
+
+
+class ChangeSerializer(serializers.Serializer):
+    field = serializers.CharField(help_text="A dotted path, such as optimizer.beta1.")
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)

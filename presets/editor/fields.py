@@ -1,0 +1,87 @@
+"""The fields of the editor as its pages show them."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from dataclasses import dataclass
+
+from engine.interface.errors import Problem
+from presets.editor.form import Choice, Form, Spec
+
+
+def anchor(path: str) -> str:
+    """The id of a field's element in the page."""
+    return f"field-{path.replace('.', '-')}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input as it is shown now; `text` is its value, or what was typed where that is not stored."""
+
+    spec: Spec
+    path: str
+    text: str
+    choices: tuple[Choice, ...] = ()
+    why_not: str = ""
+    changed: bool = False
+    default: str = ""
+    start: str = ""  # what the preset or run has that the draft began with, where that is neither
+    start_title: str = ""
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def html_id(self) -> str:
+        return anchor(self.path)
+
+    @property
+    def on(self) -> bool:
+        return self.text == "true"
+
+    @property
+    def is_wide(self) -> bool:
+        return self.spec.kind in ("json", "list", "multiline") or bool(self.spec.browse)
+
+    @functools.cached_property
+    def state(self) -> str:
+        """Differs where the field has to be drawn again."""
+        seen = (self.text, self.choices, self.why_not, self.changed, self.default, self.start, self.errors)
+        return f"{zlib.crc32(repr((seen, self.warnings)).encode()):x}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A problem in the list, with where it leads."""
+
+    field: str
+    label: str
+    message: str
+    is_error: bool
+    tab: str
+    target: str
+
+    @property
+    def anchor(self) -> str:
+        return anchor(self.target)
+
+
+def placed(form: Form, problem: Problem) -> Shown:
+    """A problem with the field's label, and the tab and field that it leads to."""
+    spec = form.nearest(problem.field)
+    label = spec.title if spec else problem.field or "The config"
+    numbers = [str(int(part) + 1) for part in problem.field.split(".") if part.isdecimal()]
+    if spec and numbers:
+        label = f"{problem.field.partition('.')[0].replace('_', ' ').capitalize()} {numbers[0]}, {label}"
+    target = spec.path.partition(".*")[0] if spec else ""
+    tab = spec.tab if spec else ""
+    return Shown(problem.field, label, problem.message, problem.is_error, tab, target)
+
+
+@dataclass(frozen=True)
+class TabLink:
+    id: str
+    title: str
+    active: bool
+    errors: int
+    changed: int

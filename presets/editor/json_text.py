@@ -1,0 +1,108 @@
+"""A config as text: its problems with the lines that they stand in."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from engine.tokens import without_secrets
+from presets.config import configs
+from presets.editor.page import Editor
+from web.errors import BadInput
+from web.strict_json import parse
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+@dataclass(frozen=True)
+class TextProblem:
+    line: int
+    field: str
+    message: str
+    severity: str  # error, warning or note
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+
+def as_text(config: dict[str, Any]) -> str:
+    return json.dumps(without_secrets(config), indent=2, ensure_ascii=False)
+
+
+def read(text: str) -> dict[str, Any]:
+    """The config that the text holds; raises BadInput that says in which line it is no JSON."""
+    try:
+        config = parse(text)
+    except json.JSONDecodeError as error:
+        sentence = _("Line %(lineno)s is not JSON (%(msg)s): correct it.") % {"lineno": error.lineno, "msg": error.msg}
+        raise BadInput(sentence, {"json": [sentence]}) from error
+    except ValueError as error:
+        raise BadInput(_("This is not JSON (%(error)s): correct it.") % {"error": error}) from error
+    if not isinstance(config, dict):
+        raise BadInput(_("A config is an object: begin with { and end with }."))
+    return config
+
+
+def problems_of(text: str, editor: Editor) -> list[TextProblem]:
+    """Everything that the check finds in the text, by line; fields that nobody knows are named, and kept."""
+    try:
+        config = read(text)
+    except BadInput as error:
+        cause = error.__cause__
+        line = cause.lineno if isinstance(cause, json.JSONDecodeError) else 1
+        return [TextProblem(line, "", str(error), "error")]
+    lines = lines_by_path(text)
+    found = [
+        TextProblem(_line(lines, problem.field), problem.field, problem.message, problem.severity)
+        for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
+    ]
+    found += [
+        TextProblem(lines[path], path, _("This field is not known: it is kept, and the trainer ignores it."), "note")
+        for path, _value in configs.leaves(without_secrets(config))
+        if path in lines and path and editor.form.nearest(path) is None
+    ]
+    if "secrets" in config:
+        found.append(TextProblem(lines["secrets"], "secrets", _("Tokens are kept apart: this is left out."), "warning"))
+    return sorted(found, key=lambda one: (one.severity != "error", one.line))
+
+
+def _line(lines: dict[str, int], path: str) -> int:
+    """The line of the field, or of what it would stand in."""
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return lines[path]
+
+
+def lines_by_path(text: str) -> dict[str, int]:
+    """The line, counted from 1, in which each field of valid JSON begins."""
+    lines, stack, key, line, seen = {"": 1}, [("", -1)], "", 1, 0
+    before = ""
+    for match in TOKEN.finditer(text):
+        token = match.group()
+        line += text.count("\n", seen, match.start())
+        seen = match.start()
+        path, index = stack[-1]
+        if token in "}]":
+            stack.pop()
+        elif token == ",":
+            stack[-1] = (path, index + 1 if index >= 0 else -1)
+        elif token[0] == '"' and index == -1 and before in ("{", ",") and len(stack) > 1:
+            key = json.loads(token)
+            lines[_below(path, key)] = line
+        elif token != ":":
+            own = key if index == -1 else str(index)
+            here = _below(path, own) if len(stack) > 1 else ""
+            lines.setdefault(here, line)
+            if token in "{[":
+                stack.append((here, -1 if token == "{" else 0))
+        before = token
+    return lines
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

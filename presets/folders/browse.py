@@ -1,0 +1,329 @@
+"""Looking into the server's folders to choose a path: inside the allowed ones only, bounded in names and time."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from engine.builtin.data.pictures import is_picture
+from web.allowed_paths import refusal
+from web.errors import BadInput, NotFound
+from web.natural import natural
+
+KINDS = ("folder", "file", "model", "save")
+WEIGHTS = (".safetensors",)
+MODEL_FILE = "model_index.json"  # what makes a folder a model of diffusers
+MOST_SHOWN = 500
+MOST_READ = 50_000  # names of one folder
+MOST_LINKS = 2_000  # that are followed in one folder
+MOST_COUNTED = 5_000  # names that are looked at to count a subfolder's pictures
+COUNTING_SECONDS = 0.25  # for the pictures of all subfolders together
+LONGEST_NAME = 255
+UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # controls, and bytes that are no UTF-8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder or file as it is listed; of a folder, `pictures` is how many lie in it, or None where not counted."""
+
+    name: str
+    path: str
+    is_folder: bool
+    size: int | None = None
+    pictures: int | None = None
+    is_model: bool = False
+    counted: bool = True  # False where there are more pictures than were counted
+
+
+@dataclass(frozen=True)
+class Place:
+    title: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One folder; `name` is what the asked path calls in it, where that was no folder."""
+
+    path: str
+    kind: str
+    crumbs: list[Place]
+    places: list[Place]
+    entries: list[Entry]
+    total: int
+    pictures: int
+    is_model: bool = False
+    parent: str = ""
+    name: str = ""
+    note: str = ""
+
+
+def list_folder(
+    path: str = "", kind: str = "folder", suffixes: Sequence[str] = (), words: str = "", nearest: bool = False
+) -> Listing:
+    """What lies in a folder, or in the one that holds the file that `path` names; the first place without a path.
+
+    `nearest` looks at the closest folder above where there is none, as a dialog does that opens on what was typed.
+    Raises BadInput and NotFound.
+    """
+    if kind not in KINDS:
+        raise BadInput(
+            _("kind is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)},
+            {"kind": [_("It is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)}]},
+        )
+    places = places_for(kind)
+    folder, name = _folder_of(path or (places[0].path if places else ""), kind, nearest)
+    found = _read(folder, kind, suffixes)
+    wanted = [entry for entry in found.entries if words.casefold() in entry.name.casefold()]
+    wanted.sort(key=lambda entry: (not entry.is_folder, natural(entry.name)))
+    return Listing(
+        path=str(folder),
+        kind=kind,
+        crumbs=_crumbs(folder, places, kind),
+        places=places,
+        entries=list(_with_facts(wanted[:MOST_SHOWN])),
+        total=len(wanted),
+        pictures=found.pictures,
+        is_model=_is_model(str(folder)),
+        parent=str(folder.parent)
+        if folder.parent != folder and not refusal(str(folder.parent), kind == "save")
+        else "",
+        name=name,
+        note=" ".join(_notes(found, len(wanted))),
+    )
+
+
+def make_folder(parent: str, name: str) -> Path:
+    """Make a folder in one that may be written to. Raises BadInput and NotFound."""
+    folder, _typed = _folder_of(parent, "save", nearest=False)
+    if (
+        not name
+        or name.startswith(".")
+        or "/" in name
+        or UNUSABLE.search(name)
+        or len(os.fsencode(name)) > LONGEST_NAME
+    ):
+        raise _bad(_("Name the new folder without a slash and without a dot at its beginning."), "name")
+    made = folder / name
+    if sentence := refusal(str(made), write=True):
+        raise _bad(sentence, "name")
+    try:
+        made.mkdir()
+    except FileExistsError as error:
+        raise _bad(
+            _("There is something named %(name)s already: choose another name.") % {"name": name}, "name"
+        ) from error
+    except OSError as error:
+        raise _bad(
+            _("The folder %(name)s cannot be made (%(error)s): choose a place of yours.")
+            % {"name": name, "error": error.strerror},
+            "name",
+        ) from error
+    return made
+
+
+def places_for(kind: str) -> list[Place]:
+    """Where to begin: the allowed folders, the data folder's own, and the demo."""
+    data = settings.DATA_DIR
+    found = [Place("Data sets", str(data / "datasets")), Place("Models", str(data / "models"))]
+    roots = [Place(_title(root), str(root)) for root in settings.ALLOWED_ROOTS]
+    found = [*roots, *(reversed(found) if kind in ("model", "save") else found)]
+    if kind != "save":
+        found += [Place("Runs", str(data / "runs")), Place("Demo", str(settings.DEMO_DIR))]
+    return [place for place in found if not refusal(place.path, kind == "save") and Path(place.path).is_dir()]
+
+
+def _title(root: Path) -> str:
+    return "Home" if root == Path.home() else root.name or str(root)
+
+
+# -- the folder --------------------------------------------------------------------------------------------------------
+
+
+def _folder_of(path: str, kind: str, nearest: bool) -> tuple[Path, str]:
+    """The folder with its links followed, so that it is the one that was checked, and the file's name in it."""
+    if sentence := refusal(path, kind == "save"):
+        raise _bad(sentence)
+    try:
+        real = Path(path).expanduser().resolve()
+        if real.is_dir():
+            return real, ""
+        here, name = real.parent, real.name
+        while nearest and not here.is_dir() and here != here.parent:
+            here, name = here.parent, ""
+        fits = here.is_dir() and (nearest or real.exists())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _bad(_("%(path)s is no usable path: name another.") % {"path": path[:200]}) from error
+    if not fits:
+        raise NotFound(_("%(path)s is not there any more: choose another folder.") % {"path": path[:200]})
+    if sentence := refusal(str(here), kind == "save"):
+        raise _bad(sentence)
+    return here, name
+
+
+def _bad(sentence: str, field: str = "path") -> BadInput:
+    return BadInput(sentence, {field: [sentence]})
+
+
+def _crumbs(folder: Path, places: list[Place], kind: str) -> list[Place]:
+    """The way from the outermost folder that may be shown."""
+    way = [one for one in (*reversed(folder.parents), folder) if not refusal(str(one), kind == "save")]
+    titles = {os.path.realpath(place.path): place.title for place in places}
+    return [
+        Place(titles.get(str(one), one.name or "/") if not index else one.name, str(one))
+        for index, one in enumerate(way)
+    ]
+
+
+@dataclass
+class _Found:
+    entries: list[Entry]
+    pictures: int = 0
+    whole: bool = True
+    unnamable: int = 0
+    links: int = 0
+    elsewhere: int = 0
+
+
+def _read(folder: Path, kind: str, suffixes: Sequence[str]) -> _Found:
+    found = _Found([])
+    write = kind == "save"
+    endings = tuple(suffix.lower() for suffix in suffixes if suffix) or (WEIGHTS if kind == "model" else ())
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                if number >= MOST_READ:
+                    found.whole = False
+                    break
+                _take(found, entry, kind, endings, write)
+    except PermissionError as error:
+        raise _bad(
+            _("%(folder)s may not be read by the site: give it the right to, or choose another folder.")
+            % {"folder": folder}
+        ) from error
+    except OSError as error:
+        raise NotFound(
+            _("%(folder)s cannot be read (%(error)s): choose another folder.")
+            % {"folder": folder, "error": error.strerror}
+        ) from error
+    return found
+
+
+def _take(found: _Found, entry: os.DirEntry[str], kind: str, endings: tuple[str, ...], write: bool) -> None:
+    if entry.name.startswith("."):
+        return
+    if UNUSABLE.search(entry.name):
+        found.unnamable += 1
+    elif _is_closed(entry, found, write):
+        return
+    elif _is_folder(entry):
+        found.entries.append(Entry(entry.name, entry.path, is_folder=True))
+    else:
+        found.pictures += is_picture(Path(entry.name))
+        if kind != "folder" and (not endings or entry.name.lower().endswith(endings)):
+            found.entries.append(Entry(entry.name, entry.path, is_folder=False))
+
+
+def _is_closed(entry: os.DirEntry[str], found: _Found, write: bool) -> bool:
+    """Whether it is a link to a place that may not be chosen, or the site's own folder: nothing else here can be."""
+    if entry.is_symlink():
+        found.links += 1
+        closed = found.links > MOST_LINKS or refusal(entry.path, write) is not None
+        found.elsewhere += closed
+        return closed
+    return entry.name == settings.DATA_DIR.name and refusal(entry.path, write) is not None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _with_facts(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """With the pictures of folders, as long as that is quick, and the size of files."""
+    until = time.monotonic() + COUNTING_SECONDS
+    for entry in entries:
+        if not entry.is_folder:
+            yield replace(entry, size=_size(entry.path))
+        elif time.monotonic() < until:
+            count, counted = count_pictures(entry.path)
+            yield replace(entry, pictures=count, counted=counted, is_model=_is_model(entry.path))
+        else:
+            yield entry
+
+
+def _is_model(folder: str) -> bool:
+    return Path(folder, MODEL_FILE).is_file()
+
+
+def _size(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return None
+
+
+def count_pictures(path: str) -> tuple[int | None, bool]:
+    """(how many pictures lie in the folder itself, whether all were counted); None where it may not be read."""
+    count = 0
+    try:
+        with os.scandir(path) as entries:
+            for number, entry in enumerate(entries):
+                if number >= MOST_COUNTED:
+                    return count, False
+                count += is_picture(Path(entry.name))
+    except OSError:
+        return None, True
+    return count, True
+
+
+def _notes(found: _Found, total: int) -> Iterator[str]:
+    if not found.whole:
+        yield _(
+            "This folder holds more than %(most_read)s names, of which these were looked at: type the path instead."
+        ) % {"most_read": f"{MOST_READ:,}"}
+    if total > MOST_SHOWN:
+        yield _("The first %(most_shown)s of %(total)s are shown: type a part of the name to find the others.") % {
+            "most_shown": MOST_SHOWN,
+            "total": f"{total:,}",
+        }
+    if found.unnamable:
+        yield _("%(unnamable)s left out, since a config cannot hold their names: rename what you need.") % {
+            "unnamable": found.unnamable
+        }
+    if found.elsewhere:
+        yield _("%(elsewhere)s left out, since they lead outside the allowed folders.") % {"elsewhere": found.elsewhere}
+
+
+def as_json(listing: Listing) -> dict[str, Any]:
+    """As the API tells it."""
+    return {
+        "path": listing.path,
+        "parent": listing.parent or None,
+        "name": listing.name,
+        "places": [vars(place) for place in listing.places],
+        "pictures": listing.pictures,
+        "entries": [
+            {
+                "name": entry.name,
+                "path": entry.path,
+                "kind": "folder" if entry.is_folder else "file",
+                "size": entry.size,
+                "pictures": entry.pictures,
+                "is_model": entry.is_model,
+            }
+            for entry in listing.entries
+        ],
+        "total": listing.total,
+        "note": listing.note,
+    }

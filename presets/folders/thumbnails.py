@@ -1,0 +1,149 @@
+"""Small pictures of the pictures that a concept names: made once, kept in the cache folder, and bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import stat
+import threading
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from PIL import Image, ImageOps
+
+from engine.builtin.data.pictures import is_picture
+from web.allowed_paths import refusal
+from web.errors import BadInput, NotFound
+
+logger = logging.getLogger(__name__)
+EDGE = 256
+MOST_BYTES = 200_000_000  # of a file that is opened
+MOST_PIXELS = 64_000_000  # decoded; of JPEG, which is scaled while it is decoded, Pillow's own limit counts
+MOST_KEPT = 4_000
+MOST_AT_ONCE = 2  # a decoder may take hundreds of MB
+FORMATS = ("AVIF", "BMP", "JPEG", "PNG", "TIFF", "WEBP")  # none that starts another program
+LYING = range(5, 9)  # the EXIF orientations that swap width and height
+ORIENTATION = 0x0112
+
+decoding = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+def folder() -> Path:
+    return settings.DATA_DIR / "cache" / "thumbnails"
+
+
+def thumbnail(path: str) -> Path:
+    """The file with the thumbnail of a picture. Raises BadInput and NotFound, with a sentence that says why."""
+    picture = _checked(path)
+    try:
+        with opened(picture) as file:
+            facts = os.fstat(file.fileno())
+            key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\0{EDGE}"
+            kept = folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()}.webp"
+            if not kept.is_file():
+                if facts.st_size > MOST_BYTES:
+                    raise BadInput(
+                        _("%(picture)s has %(st_size)s MB: it is too large to be shown.")
+                        % {"picture": picture.name, "st_size": facts.st_size // 1_000_000}
+                    )
+                with decoding:
+                    keep(small_picture(file, picture.name, EDGE), kept)
+                _make_room(kept.parent)
+            return kept
+    except OSError as error:
+        raise NotFound(
+            _("%(picture)s cannot be read (%(strerror)s): check its rights.")
+            % {"picture": picture.name, "strerror": error.strerror or error}
+        ) from error
+
+
+def _checked(path: str) -> Path:
+    """The picture's path with its links followed. Nothing is said of what lies outside the allowed folders."""
+    if sentence := refusal(path):
+        raise BadInput(sentence, {"path": [sentence]})
+    real = Path(path).expanduser().resolve()
+    if not is_picture(real):
+        sentence = _("This is no picture to train on: name a PNG, JPEG, WebP, AVIF, BMP or TIFF file.")
+        raise BadInput(sentence, {"path": [sentence]})
+    return real
+
+
+def opened(picture: Path) -> BinaryIO:
+    """The file, open to be read, if it is a plain one: a pipe would never end."""
+    descriptor = os.open(picture, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise NotFound(_("%(picture)s is no file: choose another.") % {"picture": picture.name})
+    return file
+
+
+def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
+    """The picture, upright, at most `edge` pixels wide and high. Raises BadInput."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as picture:
+                if picture.format != "JPEG" and picture.width * picture.height > MOST_PIXELS:
+                    raise BadInput(
+                        _("%(name)s has %(width)s × %(height)s pixels: too many to be shown.")
+                        % {"name": name, "width": picture.width, "height": picture.height}
+                    )
+                picture.draft("RGB", (2 * edge, 2 * edge))
+                picture.thumbnail((edge, edge), Image.Resampling.BICUBIC)
+                return ImageOps.exif_transpose(picture).convert("RGBA" if _is_clear(picture) else "RGB")
+    except BadInput:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadInput(_("%(name)s has too many pixels to be shown: make it smaller.") % {"name": name}) from error
+    # Pillow's decoders raise what they like on broken files: SyntaxError, EOFError, struct.error and more.
+    except Exception as error:
+        raise BadInput(_("%(name)s cannot be decoded as a picture: replace or remove it.") % {"name": name}) from error
+
+
+def _is_clear(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+
+
+def keep(picture: Image.Image, kept: Path) -> None:
+    """Write it beside and rename it, so that no half thumbnail is ever shown."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    beside = kept.with_name(f".{kept.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        picture.save(beside, "WEBP", quality=80, method=2)
+        beside.replace(kept)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _make_room(kept: Path) -> None:
+    """Drop the oldest eighth where there are too many."""
+    with os.scandir(kept) as entries:
+        names = [entry.path for entry in entries]
+    if len(names) <= MOST_KEPT:
+        return
+    ages = []
+    for name in names:
+        with suppress(FileNotFoundError):  # another process makes room too
+            ages.append((Path(name).stat().st_mtime, name))
+    for _age, name in sorted(ages)[: len(names) - MOST_KEPT * 7 // 8]:
+        Path(name).unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Upright width and height from a picture's header; None where that cannot be read, or may not."""
+    if path.is_symlink() and refusal(str(path)):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with opened(path.resolve()) as file, Image.open(file, formats=FORMATS) as picture:
+                width, height = picture.size
+                return (height, width) if picture.getexif().get(ORIENTATION) in LYING else (width, height)
+    except Exception:  # broken headers raise what they like; the check before the start tells them in full
+        return None

@@ -1,0 +1,104 @@
+"""The folder browser, a concept's preview and its thumbnails: pages, and the parts that scripts load of them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from presets.folders import browse, concept_preview, thumbnails
+from web.errors import BadInput, DomainError, NotFound
+from web.pages import PageRequest, render_page, trainers_only
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def folders(request: PageRequest) -> HttpResponse:
+    """One of the server's folders, to choose a path in; POST makes a folder there."""
+    asked = request.POST if request.method == "POST" else request.GET
+    kind = asked.get("kind", "folder")
+    path, words, suffixes = asked.get("path", ""), asked.get("q", "")[:200], asked.get("suffixes", "")[:200]
+    query = {"kind": kind, **({"suffixes": suffixes} if suffixes else {})}
+    if request.method == "POST":
+        return _make(request, path, query)
+    context: dict[str, Any] = {"kind": kind, "words": words, "suffixes": suffixes, "query": urlencode(query)}
+    context["places"] = browse.places_for(kind)
+    status = 200
+    try:
+        nearest = asked.get("nearest") == "1"
+        context["listing"] = browse.list_folder(path, kind, suffixes.split(","), words, nearest)
+    except DomainError as problem:
+        status = _status(request, problem)
+        context["sentence"] = str(problem)
+    return render_page(request, "presets/folders/browse.html", "presets/folders/_browse.html", context, status)
+
+
+def _status(request: PageRequest, problem: DomainError) -> int:
+    """A part of a page that says what is wrong was made all right: else the browser's console complains."""
+    if request.htmx:
+        return 200
+    return 404 if isinstance(problem, NotFound) else 400
+
+
+def _make(request: PageRequest, path: str, query: dict[str, str]) -> HttpResponse:
+    try:
+        made = browse.make_folder(path, request.POST.get("name", "").strip())
+    except (BadInput, NotFound) as problem:
+        if request.htmx:
+            return HttpResponse(str(problem), status=400, content_type="text/plain; charset=utf-8")
+        messages.error(request, str(problem))
+        return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': path})}")
+    return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': str(made)})}")
+
+
+@require_safe
+@login_required
+@trainers_only
+def concept(request: PageRequest) -> HttpResponse:
+    """What a concept's folder holds: counts, sizes, and its first pictures with their captions."""
+    try:
+        shown = concept_preview.preview(**asked_preview(request.GET))
+    except DomainError as problem:
+        return _concept_page(request, {"sentence": str(problem)}, _status(request, problem))
+    return _concept_page(request, {"shown": shown})
+
+
+def _concept_page(request: PageRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """With `brief`, one picture and how many there are, as it stands in a list."""
+    part = "presets/folders/_concept_brief.html" if request.GET.get("brief") == "1" else "presets/folders/_concept.html"
+    return render_page(request, "presets/folders/concept.html", part, context, status)
+
+
+def asked_preview(asked: Any) -> dict[str, Any]:
+    """The parameters of a preview, from an address."""
+    return {
+        "path": asked.get("path", ""),
+        "subfolders": asked.get("include_subdirectories", "").lower() in ("true", "1", "on"),
+        "source": asked.get("prompt_source") or "sample",
+        "prompt_path": asked.get("prompt_path", ""),
+    }
+
+
+@require_safe
+@login_required
+@trainers_only
+def picture(request: PageRequest) -> HttpResponse:
+    """The thumbnail of a picture in the allowed folders, or why there is none."""
+    try:
+        kept = thumbnails.thumbnail(request.GET.get("path", ""))
+        content = kept.read_bytes()
+    except (DomainError, FileNotFoundError) as problem:
+        status = 400 if isinstance(problem, BadInput) else 404
+        return HttpResponse(str(problem), status=status, content_type="text/plain; charset=utf-8")
+    etag = f'"{kept.stem}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    answer = HttpResponse(content, content_type="image/webp", headers=headers)
+    return cast(HttpResponse, get_conditional_response(request, etag=etag, response=answer))

@@ -1,0 +1,99 @@
+"""The API of configs."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from engine.tokens import without_secrets
+from presets.config import configs
+from presets.config.schemas import served
+from presets.library import from_onetrainer as onetrainer_presets
+from presets.library import verbs as library
+from presets.library.serializers import ConfigNamesSerializer, SavedPresetSerializer
+from presets.models import Preset
+from web.errors import BadInput
+
+A_CONFIG = OpenApiTypes.OBJECT
+ENGINE = OpenApiParameter("engine", str, description="Which trainer; `builtin` where it is left out.")
+NAME = OpenApiParameter(
+    "name", str, OpenApiParameter.PATH, description="May hold one folder: `SDXL%2FLoRA%2016GB`, or with a plain `/`."
+)
+
+
+def engine_of(request: Request) -> str:
+    """The one that the request names; one whose settings are being read is given time for that."""
+    engine = request.query_params.get("engine") or "builtin"
+    configs.give_time(engine)
+    return engine
+
+
+def config_in(request: Request) -> dict[str, Any]:
+    """The config that is the request's body, or that lies in it under `config`."""
+    body = request.data
+    if isinstance(body, dict) and "config" in body:
+        body = body["config"]
+        if not isinstance(body, dict):
+            sentence = _("It is a JSON object with OneTrainer's field names.")
+            raise BadInput(f"config: {sentence}", {"config": [sentence]})
+    if not isinstance(body, dict):
+        raise BadInput(_("Send a config: a JSON object with OneTrainer's field names."))
+    return body
+
+
+class ConfigListView(APIView):
+    @extend_schema(responses=ConfigNamesSerializer)
+    def get(self, request: Request) -> Response:
+        """The names of all presets."""
+        onetrainer_presets.sync()
+        return Response({"configs": list(Preset.objects.listed().values_list("name", flat=True))})
+
+
+class LoadConfigView(APIView):
+    @extend_schema(responses=A_CONFIG, parameters=[NAME, ENGINE])
+    def get(self, request: Request, name: str) -> Response:
+        """A preset's full config: the defaults with the preset over them."""
+        preset = library.find_preset(name)
+        return Response(without_secrets(configs.full_config(engine_of(request), preset.config)))
+
+
+class SaveConfigView(APIView):
+    @extend_schema(request=A_CONFIG, responses=SavedPresetSerializer, parameters=[NAME, ENGINE])
+    def post(self, request: Request, name: str) -> Response:
+        """Save a config as a preset, or as a new version of the one that has the name already."""
+        config = config_in(request)
+        preset = library.save_preset(name, config, by=request.user, engine=engine_of(request))
+        message = _("Saved as version %(version)s of “%(name)s”.") % {"version": preset.version, "name": name}
+        if configs.secret_fields(config):
+            message += _(" Its tokens were left out: set yours on the account page.")
+        return Response({"success": True, "message": message, "name": name, "version": preset.version})
+
+
+class ConfigSchemaView(APIView):
+    @extend_schema(responses={200: dict[str, Any]}, parameters=[ENGINE])
+    def get(self, request: Request) -> HttpResponse:
+        """The JSON Schema (draft 2020-12) of a config, from memory; with its ETag, a client need not load it again.
+
+        Its own keys tell an editor where a field stands (`x-tab`, `x-section`, `x-order`, `x-advanced`), what it is
+        (`x-unit`, `x-kind`, `x-labels`), what the engine does of it (`x-supported`, `x-note`), and when it matters:
+        `x-applies` maps dotted paths to values, and all must hold; a path that begins with ./ is a neighbour's.
+        """
+        schema = served(engine_of(request))
+        answer = HttpResponse(schema.content, content_type="application/json", headers={"ETag": schema.etag})
+        answer["Cache-Control"] = "private, no-cache"
+        return cast(HttpResponse, get_conditional_response(request, etag=schema.etag, response=answer))
+
+
+class ConfigDefaultsView(APIView):
+    @extend_schema(responses=A_CONFIG, parameters=[ENGINE])
+    def get(self, request: Request) -> Response:
+        """A full config with the engine's defaults."""
+        return Response(without_secrets(configs.defaults(engine_of(request))))

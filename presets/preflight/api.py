@@ -1,0 +1,77 @@
+"""The API of checks: the quick one, and preflights in the worker's world."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from engine.interface.errors import Problem
+from presets.config import configs
+from presets.library.api_configs import A_CONFIG, ENGINE, config_in, engine_of
+from presets.models import Preflight
+from presets.preflight import requests as preflight
+from presets.preflight.serializers import PreflightSerializer, ValidationSerializer
+from web.errors import NotFound
+
+QUICK = OpenApiParameter(
+    "preflight", bool, description="false leaves out what only a worker can see, which can take seconds."
+)
+
+
+def told(problems: Iterable[Problem]) -> dict[str, Any]:
+    """Errors and warnings apart, each with its field."""
+    found: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+    for problem in problems:
+        found[problem.is_error].append({"field": problem.field, "message": problem.message})
+    return {"valid": not found[True], "errors": found[True], "warnings": found[False]}
+
+
+class ValidateConfigView(APIView):
+    permission_classes = [IsAuthenticated]  # it changes nothing
+
+    @extend_schema(request=A_CONFIG, responses=ValidationSerializer, parameters=[ENGINE, QUICK])
+    def post(self, request: Request) -> Response:
+        """Check a config as a start does: types, ranges, what the engine can do, paths, and what a worker finds.
+
+        Where the quick part finds no error and a worker lives, that worker looks at base model, pictures, captions,
+        disk and memory; its answer is waited for some seconds, and `preflight` tells where to ask for it after that.
+        """
+        config, engine = config_in(request), engine_of(request)
+        if request.query_params.get("preflight", "").lower() in ("false", "0", "no"):
+            return Response(told(configs.validate(config, engine)))
+        problems, found = preflight.whole_check(request.user, config, engine)
+        answer = told(problems)
+        return Response(answer | {"preflight": PreflightSerializer(found).data} if found else answer)
+
+
+class StartPreflightView(APIView):
+    @extend_schema(request=A_CONFIG, responses={202: PreflightSerializer}, parameters=[ENGINE])
+    def post(self, request: Request) -> Response:
+        """Ask a worker to check a config in its world; answers at once with the preflight's id."""
+        config, engine = config_in(request), engine_of(request)
+        configs.refuse_errors(configs.validate(config, engine))
+        return Response(PreflightSerializer(preflight.request(request.user, config, engine)).data, status=202)
+
+
+class PreflightView(APIView):
+    @extend_schema(responses=PreflightSerializer)
+    def get(self, request: Request, pk: str) -> Response:
+        """How far a preflight is, or what it found."""
+        return Response(PreflightSerializer(find(request.user, pk)).data)
+
+
+def find(user: Any, pk: str | uuid.UUID) -> Preflight:
+    """One of the user's own preflights; an admin sees all. Raises NotFound."""
+    mine = Preflight.objects.all() if user.is_staff else Preflight.objects.filter(user=user)
+    found = mine.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(_("There is no such preflight, or it is older than a day: start another one."))
+    return found

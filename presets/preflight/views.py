@@ -1,0 +1,88 @@
+"""Preflights on pages: started for a draft, followed until they end, and shown."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from engine.interface.errors import Problem
+from presets.config.configs import validate
+from presets.editor.fields import Shown, placed
+from presets.editor.form import form_of
+from presets.models import Draft, Preflight
+from presets.preflight import requests as preflight
+from presets.preflight.api import find
+from web.errors import BadInput, NotFound
+from web.pages import PageRequest, render_page, trainers_only
+
+
+@require_POST
+@login_required
+@trainers_only
+def start(request: PageRequest) -> HttpResponse:
+    """Ask a worker to check one of the user's drafts; what the quick check finds is said at once."""
+    pk = request.POST.get("draft", "")
+    draft = get_object_or_404(Draft, pk=int(pk) if pk.isdecimal() else 0, user=request.user)
+    problems = validate(draft.config, draft.engine)
+    if any(problem.is_error for problem in problems):
+        return render(request, "presets/preflight/_preflight.html", {"problems": _placed(draft.engine, problems)})
+    try:
+        found = preflight.request(request.user, draft.config, draft.engine)
+    except BadInput as error:
+        return render(request, "presets/preflight/_preflight.html", {"refusal": str(error)})
+    if not request.htmx:
+        return redirect("preflight", found.pk)
+    return render(request, "presets/preflight/_preflight.html", preflight_context(found))
+
+
+@require_safe
+@login_required
+def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
+    """One preflight: how far it is, or what it found; asked for again by the page until it has ended."""
+    try:
+        found = find(request.user, pk)
+    except NotFound as error:
+        raise Http404(str(error)) from error
+    return render_page(
+        request, "presets/preflight/preflight.html", "presets/preflight/_preflight.html", preflight_context(found)
+    )
+
+
+def _placed(engine: str, problems: list[Problem]) -> list[Shown]:
+    """The problems with where they lead in the editor, errors first."""
+    form = form_of(engine)
+    return [placed(form, problem) for problem in sorted(problems, key=lambda one: not one.is_error)]
+
+
+def preflight_context(found: Preflight) -> dict[str, Any]:
+    """What `_preflight.html` shows."""
+    estimate = found.estimate
+    gpus = estimate.get("gpus") or []
+    room = int(min(gpu["memory_total_gb"] for gpu in gpus) * 1024**3) if gpus else 0
+    return {
+        "preflight": found,
+        "problems": _placed(found.engine, preflight.problems_of(found)),
+        "unattended": found.status == Preflight.Status.WAITING and not preflight.worker_is_alive(),
+        "memory": _bar(estimate.get("memory"), room),
+        "disk": _bar(estimate.get("disk"), 0),
+        "gpus": gpus,
+        "room": room,
+    }
+
+
+def _bar(estimate: dict[str, Any] | None, room: int) -> dict[str, Any] | None:
+    """The parts with their shares, in per cent, of the whole or of the room that there is."""
+    if not estimate:
+        return None
+    whole = max(estimate["total"], room) or 1
+    parts, start = [], 0.0
+    for name, size in estimate["parts"].items():
+        percent = 100 * size / whole
+        parts.append({"name": name, "size": size, "start": start, "percent": percent})
+        start += percent
+    return {"total": estimate["total"], "parts": parts}

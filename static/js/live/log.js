@@ -1,0 +1,78 @@
+// A log that follows what is written: appended by byte offset, with carriage returns folded as a terminal does.
+import { refresh } from "./live.js";
+
+const MOST_CHARACTERS = 300_000;
+// As in training/logs/tail.py and training/logs/search.py.
+const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
+const LEVELS = { error: /ERROR|CRITICAL|FATAL|Traceback \(most recent call last\)|Error:|Exception:/, warning: /WARN|Warning:/ };
+
+export function fold(text) {
+  return text
+    .replace(CONTROLS, "")
+    .replaceAll("\r\n", "\n")
+    .split("\n")
+    .map((line) => line.replace(/\r+$/, "").split("\r").at(-1))
+    .join("\n");
+}
+
+// A line as the page shows it: plain, or marked as a warning or an error.
+function shown(line) {
+  const level = Object.keys(LEVELS).find((name) => LEVELS[name].test(line));
+  if (!level) return new Text(line);
+  return Object.assign(document.createElement("span"), { className: `log-${level}`, textContent: line });
+}
+
+class Log {
+  constructor(element) {
+    this.renew(element);
+  }
+
+  // The server wrote the log again.
+  renew(element) {
+    const isNew = element !== this.element;
+    this.element = element;
+    if (!element) return;
+    this.offset = Number(element.dataset.offset);
+    if (isNew) element.scrollTop = element.scrollHeight; // what came last is what is looked for first
+    else this.scroll();
+  }
+
+  append({ run_id: runId, offset, text }) {
+    if (!this.element || this.element.dataset.follow !== runId) return;
+    const bytes = new TextEncoder().encode(text).length;
+    if (offset + bytes <= this.offset) return; // the server's text holds it already
+    if (offset !== this.offset) {
+      refresh(); // something in between was missed
+      return;
+    }
+    this.offset += bytes;
+    const lines = fold(this.takeLast() + text).match(/[^\n]*\n|[^\n]+$/g) ?? [];
+    this.element.append(...lines.map(shown));
+    this.shorten();
+    this.scroll();
+  }
+
+  // The line that is not ended yet, which what comes next may write over.
+  takeLast() {
+    const end = this.element.lastChild;
+    if (!end) return "";
+    const begin = end.textContent.lastIndexOf("\n") + 1;
+    const last = end.textContent.slice(begin);
+    if (last && !begin) end.remove();
+    else if (last) end.textContent = end.textContent.slice(0, begin);
+    return last;
+  }
+
+  shorten() {
+    let length = this.element.textContent.length;
+    for (; length > MOST_CHARACTERS && this.element.childNodes.length > 1; this.element.firstChild.remove()) {
+      length -= this.element.firstChild.textContent.length;
+    }
+  }
+
+  scroll() {
+    if (document.getElementById("follow")?.checked) this.element.scrollTop = this.element.scrollHeight;
+  }
+}
+
+export const startLog = (element) => new Log(element);

@@ -1,0 +1,115 @@
+// The queue: runs are dragged to their places, or moved by Alt and the arrow keys; the focus goes with them.
+import { refresh } from "../live/live.js";
+
+const live = document.getElementById("live");
+const news = document.getElementById("queue-news");
+const rowOf = (element) => element?.closest?.("[data-queued]");
+let moved = null; // the id of the row that was moved, to be told of once the server has drawn it anew
+let focused = null;
+let dragged = null; // the row that is moved, by which pointer, and before which other it would be put
+
+// -- keys and buttons -----------------------------------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  const way = { ArrowUp: "up", ArrowDown: "down" }[event.key];
+  const row = rowOf(event.target);
+  if (!event.altKey || !way || !row) return;
+  event.preventDefault();
+  const button = document.getElementById(`${way}-${row.dataset.queued}`);
+  if (button && !button.disabled) button.click();
+});
+
+live.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[name=do]");
+  if (!button) return;
+  focused = button.id;
+  moved = ["up", "down"].includes(button.value) ? rowOf(button).id : null;
+});
+
+document.body.addEventListener("htmx:after:swap", () => {
+  if (moved) news.textContent = document.getElementById(moved)?.dataset.said ?? "";
+  const button = focused && document.getElementById(focused);
+  if (button) keepFocus(button);
+  moved = focused = null;
+});
+
+// A run that has come to an end of the queue has one button less to press.
+function keepFocus(button) {
+  const other = button.disabled && [...button.form.elements].find((one) => one.name === "do" && !one.disabled);
+  (other || button).focus();
+}
+
+// -- dragging, by mouse, finger or pen ------------------------------------------------------------------------------
+
+const EDGE = 72; // pixels from the window's upper or lower end, within which it scrolls
+const STEP = 10; // pixels a frame
+const rows = () => [...document.querySelectorAll(".queue-row")];
+
+live.addEventListener("pointerdown", (event) => {
+  const handle = event.target.closest(".queue-handle");
+  if (!handle || event.button || dragged) return;
+  event.preventDefault(); // or text would be selected
+  handle.setPointerCapture(event.pointerId);
+  dragged = { row: rowOf(handle), pointer: event.pointerId, begin: event.pageY, y: event.clientY, before: undefined };
+  dragged.row.classList.add("is-dragged");
+  dragged.row.parentElement.setAttribute("hx-morph-skip", ""); // what is dragged must stay where it is
+  requestAnimationFrame(scrollAtTheEnds);
+});
+
+live.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== dragged?.pointer) return;
+  dragged.y = event.clientY;
+  follow();
+});
+
+live.addEventListener("pointerup", (event) => event.pointerId === dragged?.pointer && drop(true));
+live.addEventListener("pointercancel", (event) => event.pointerId === dragged?.pointer && drop(false));
+document.addEventListener("keydown", (event) => event.key === "Escape" && dragged && drop(false));
+
+function scrollAtTheEnds() {
+  if (!dragged) return;
+  const way = dragged.y < EDGE ? -STEP : dragged.y > innerHeight - EDGE ? STEP : 0;
+  if (way) {
+    scrollBy({ top: way, behavior: "instant" });
+    follow();
+  }
+  requestAnimationFrame(scrollAtTheEnds);
+}
+
+// The row goes with the pointer, and a line shows where it would be put: before the first row whose middle lies below.
+function follow() {
+  const others = rows().filter((row) => row !== dragged.row);
+  const middle = (row) => row.getBoundingClientRect().top + row.offsetHeight / 2;
+  clear();
+  dragged.row.style.translate = `0 ${dragged.y + scrollY - dragged.begin}px`;
+  dragged.before = others.find((row) => dragged.y < middle(row)) ?? null;
+  if (dragged.before) dragged.before.classList.add("is-over");
+  else others.at(-1)?.classList.add("is-over-below");
+}
+
+function clear() {
+  for (const row of rows()) row.classList.remove("is-over", "is-over-below");
+}
+
+function drop(meant) {
+  const { row, before } = dragged;
+  dragged = null;
+  clear();
+  row.style.translate = "";
+  row.classList.remove("is-dragged");
+  row.parentElement.removeAttribute("hx-morph-skip");
+  if (meant && before !== undefined && before !== row.nextElementSibling) put(row, before);
+  else refresh();
+}
+
+async function put(row, before) {
+  const form = row.querySelector(".queue-buttons");
+  const body = new FormData(form);
+  body.set("do", "before");
+  body.set("before", before?.dataset.queued ?? "");
+  const list = row.parentElement;
+  list.insertBefore(row, before); // at once; the server's word comes with the refresh
+  await fetch(form.action, { method: "POST", body }).catch(() => null); // where it was not heard, the refresh puts it back
+  refresh();
+  news.textContent = row.dataset.said;
+}

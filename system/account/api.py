@@ -1,0 +1,66 @@
+"""The API's views that belong to no app: the user's own, and the answer for addresses that lead nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.authtoken.models import Token
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from system.account.serializers import MeSerializer, TokenSerializer
+from web.errors import NotFound
+from web.permissions import may_train
+
+
+class MeView(APIView):
+    @extend_schema(responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Who is signed in, and what they may do."""
+        user: Any = request.user
+        return Response(
+            {
+                "username": user.username,
+                "email": user.email,
+                "is_admin": user.is_staff,
+                "may_train": may_train(user),
+                "has_token": Token.objects.filter(user=user).exists(),
+            }
+        )
+
+
+class TokenView(APIView):
+    permission_classes = [IsAuthenticated]  # viewers may call the API too
+
+    @extend_schema(request=None, responses={201: TokenSerializer})
+    def post(self, request: Request) -> Response:
+        """Make a new token for API clients; the one before it ends. It is shown this once."""
+        with transaction.atomic():
+            user = User.objects.select_for_update().get(pk=request.user.pk)  # of two clicks, the second waits
+            Token.objects.filter(user=user).delete()
+            token = Token.objects.create(user=user)
+        return Response({"token": token.key}, status=201)
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """End the token: clients that use it are refused from now on."""
+        Token.objects.filter(user=request.user).delete()
+        return Response(status=204)
+
+
+@extend_schema(exclude=True)
+class NoSuchAddressView(APIView):
+    permission_classes = [AllowAny]
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Whatever the method, the address leads nowhere."""
+        self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
+        self.request = request = self.initialize_request(request, *args, **kwargs)
+        error = NotFound(_("There is nothing at this address: see /api/docs/ for those that there are."))
+        return self.finalize_response(request, self.handle_exception(error))

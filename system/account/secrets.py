@@ -1,0 +1,77 @@
+"""Tokens for hubs: each user's own, encrypted at rest, and handed to nothing but the process that trains."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from system.account.models import Secret
+from web.errors import BadInput, DomainError
+
+TITLES = {"huggingface_token": "Hugging Face token"}  # by OneTrainer's names
+VARIABLES = {"huggingface_token": "HF_TOKEN"}  # what a training process reads each from
+LONGEST = 1_000
+PURPOSE = b"presets.secrets"  # so that this key is good for nothing else
+
+
+class Unreadable(DomainError):
+    """A stored token cannot be read, since the site's SECRET_KEY is another now: enter it again on the account page."""
+
+
+def set_secret(user: Any, name: str, value: str) -> None:
+    """Keep it in place of the one before; raises BadInput."""
+    _check(name, value)
+    Secret.objects.update_or_create(user=user, name=name, defaults={"ciphertext": _box().encrypt(value.encode())})
+
+
+def remove_secret(user: Any, name: str) -> None:
+    """Forget it; one that is not there is forgotten already."""
+    Secret.objects.filter(user=user, name=name).delete()
+
+
+def get_secrets(user: Any) -> dict[str, str]:
+    """The user's tokens by name, readable; for a training process alone. Raises Unreadable."""
+    rows = Secret.objects.filter(user=user).values_list("name", "ciphertext") if user is not None else ()
+    return {name: _open(bytes(ciphertext)) for name, ciphertext in rows}
+
+
+def set_since(user: Any) -> dict[str, datetime | None]:
+    """When each token that there can be was set; None for one that is not set."""
+    times = dict(Secret.objects.filter(user=user).values_list("name", "updated_at"))
+    return {name: times.get(name) for name in TITLES}
+
+
+def environment(user: Any) -> dict[str, str]:
+    """The variables for a process that works for this user; without a user, none. Raises Unreadable."""
+    return {VARIABLES[name]: value for name, value in get_secrets(user).items() if name in VARIABLES}
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in TITLES:
+        sentence = _("There is no token of this name: choose one of %(titles)s.") % {"titles": ", ".join(TITLES)}
+        raise BadInput(sentence, {name[:100]: [sentence]})
+    plain = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+    if not plain or not 0 < len(value) <= LONGEST:
+        sentence = _("A token is a word of at most %(longest)s letters and digits: copy it again.") % {
+            "longest": LONGEST
+        }
+        raise BadInput(f"{name}: {sentence}", {name: [sentence]})
+
+
+def _open(ciphertext: bytes) -> str:
+    try:
+        return _box().decrypt(ciphertext).decode()
+    except InvalidToken as error:
+        raise Unreadable from error
+
+
+def _box() -> Fernet:
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(settings.SECRET_KEY.encode())
+    return Fernet(base64.urlsafe_b64encode(key))

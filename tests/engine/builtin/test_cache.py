@@ -1,0 +1,86 @@
+"""The cache of encoded pictures and captions."""
+
+import errno
+import logging
+
+import pytest
+import torch
+
+from engine.builtin.data.cache import TensorCache, cache_key
+from engine.interface.errors import DiskFull
+
+KEY = cache_key(picture="abc", cut=[1, 2])
+
+
+def entry():
+    return {"mean": torch.arange(6.0).reshape(2, 3), "half": torch.ones(4, dtype=torch.bfloat16)}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return TensorCache(tmp_path / "cache")
+
+
+def test_an_entry_is_made_once(cache):
+    made = []
+    for _ in range(2):
+        tensors = cache.get_or_make(KEY, lambda: made.append(1) or entry())
+        assert torch.equal(tensors["mean"], entry()["mean"])
+        assert tensors["half"].dtype == torch.bfloat16
+    assert made == [1]
+
+
+def test_what_is_not_there_is_none(cache):
+    assert cache.get(KEY) is None
+    assert not cache.has(KEY)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"picture": "abd", "cut": [1, 2]}, {"picture": "abc", "cut": [2, 1]}, {"picture": "abc"}]
+)
+def test_any_other_fact_is_another_entry(facts):
+    assert cache_key(**facts) != KEY
+
+
+def damage_head(data):
+    return b"\x00" * 8 + data[8:]
+
+
+def damage_value(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-5], damage_head, damage_value])
+def test_a_broken_entry_is_made_again_with_a_warning(cache, caplog, damage):
+    cache.put(KEY, entry())
+    path = cache.path(KEY)
+    path.write_bytes(damage(path.read_bytes()))
+    with caplog.at_level(logging.WARNING, "engine"):
+        tensors = cache.get_or_make(KEY, entry)
+    assert torch.equal(tensors["mean"], entry()["mean"])
+    assert "is broken" in caplog.text
+    assert cache.get(KEY) is not None
+
+
+def test_no_half_written_file_is_left(cache, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(DiskFull, match="is full"):
+        cache.put(KEY, entry())
+    assert list(cache.path(KEY).parent.iterdir()) == []
+
+
+def test_two_runs_may_write_the_same_entry(tmp_path):
+    first, second = TensorCache(tmp_path), TensorCache(tmp_path)
+    first.put(KEY, entry())
+    second.put(KEY, entry())
+    assert first.get(KEY) is not None
+    assert [path.name for path in first.path(KEY).parent.iterdir()] == [f"{KEY}.safetensors"]
+
+
+def test_an_entry_does_not_hold_its_whole_batch(cache):
+    tensors = cache.get_or_make(KEY, lambda: {"mean": torch.zeros(8, 3)[2]})
+    assert tensors["mean"].shape == (3,)
+    assert cache.path(KEY).stat().st_size < 300

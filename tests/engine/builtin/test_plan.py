@@ -1,0 +1,148 @@
+"""Which pictures come in an epoch, and in which batches."""
+
+from collections import Counter
+
+import pytest
+
+from engine.builtin.data.batches import EpochPlan
+from engine.builtin.data.concepts import survey
+from engine.builtin.data.pictures import PictureIndex
+from tests.engine.data import make_config, make_pictures
+
+SQUARE, WIDE, TALL = (80, 80), (160, 80), (80, 160)
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    def make(sizes, concept=None, **changes):
+        config = make_config(make_pictures(tmp_path / "stars", sizes), concept, **changes)
+        return EpochPlan(config, survey(config, PictureIndex(tmp_path)).pictures, size_multiple=8)
+
+    return make
+
+
+def described(batches):
+    return [[(item.picture.path.name, item.crop, item.caption) for item in batch] for batch in batches]
+
+
+def counted(batches):
+    return Counter(item.picture.path.name for batch in batches for item in batch)
+
+
+def test_an_epoch_has_each_picture_once(plan_of):
+    assert counted(plan_of([SQUARE] * 6).batches(0)) == {f"{number}.png": 1 for number in range(6)}
+
+
+def test_the_same_seed_and_epoch_give_the_same_batches(plan_of):
+    sizes = [SQUARE, WIDE, TALL] * 4
+    flips = {"image": {"enable_random_flip": True}}
+    assert described(plan_of(sizes, flips).batches(3)) == described(plan_of(sizes, flips).batches(3))
+
+
+def test_another_epoch_or_seed_gives_other_batches(plan_of):
+    first = described(plan_of([SQUARE] * 12).batches(0))
+    assert described(plan_of([SQUARE] * 12).batches(1)) != first
+    assert described(plan_of([SQUARE] * 12, seed=7).batches(0)) != first
+
+
+def test_a_batch_has_pictures_of_one_size(plan_of):
+    batches = plan_of([SQUARE, WIDE, TALL] * 4).batches(0)
+    assert {len({item.crop.size for item in batch}) for batch in batches} == {1}
+    assert {item.crop.size for batch in batches for item in batch} == {(64, 64), (88, 48), (48, 88)}
+
+
+def test_what_does_not_fill_a_batch_is_left_out_but_not_always_the_same(plan_of):
+    plan = plan_of([SQUARE] * 5)
+    assert {len(plan.batches(epoch)) for epoch in range(9)} == {2}
+    assert len(sum((counted(plan.batches(epoch)) for epoch in range(9)), Counter())) == 5
+
+
+def test_repeats_bring_pictures_again(plan_of):
+    assert set(counted(plan_of([SQUARE] * 4, {"balancing": 3.0}).batches(0)).values()) == {3}
+
+
+def test_half_a_repeat_brings_half_of_the_pictures(plan_of):
+    plan = plan_of([SQUARE] * 4, {"balancing": 1.5})
+    assert sorted(counted(plan.batches(0)).values()) == [1, 1, 2, 2]
+    assert {tuple(sorted(counted(plan.batches(epoch)).items())) for epoch in range(9)} != {1}
+
+
+def test_balancing_by_samples_brings_so_many(plan_of):
+    plan = plan_of([SQUARE] * 4, {"balancing": 6.0, "balancing_strategy": "SAMPLES"})
+    assert sum(counted(plan.batches(0)).values()) == 6
+
+
+def test_a_part_of_a_repeat_is_handed_out_along_the_shapes(plan_of):
+    plan = plan_of([SQUARE, WIDE, TALL, WIDE, TALL, SQUARE], {"balancing": 0.5}, batch_size=1)
+    assert len(plan.batches(0)) == 3
+
+
+@pytest.mark.parametrize("balancing", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("resolution", ["64", "64,96,128"])
+def test_every_epoch_is_equally_long(plan_of, balancing, resolution):
+    plan = plan_of([SQUARE, WIDE, TALL, SQUARE, WIDE] * 3, {"balancing": balancing}, resolution=resolution)
+    assert {len(plan.batches(epoch)) for epoch in range(12)} == {len(plan)}
+
+
+def test_batches_take_several_resolutions_in_turn(plan_of):
+    plan = plan_of([SQUARE], resolution="64,96", batch_size=1)
+    assert [plan.batches(epoch)[0][0].crop.size for epoch in range(4)] == [(64, 64), (96, 96)] * 2
+
+
+def test_a_concept_may_have_a_resolution_of_its_own(plan_of):
+    plan = plan_of([SQUARE] * 2, {"image": {"enable_resolution_override": True, "resolution_override": "128"}})
+    assert plan.batches(0)[0][0].crop.size == (128, 128)
+
+
+def test_random_flips_mirror_about_half(plan_of):
+    plan = plan_of([SQUARE] * 2, {"image": {"enable_random_flip": True}})
+    flips = [item.crop.flip for epoch in range(50) for batch in plan.batches(epoch) for item in batch]
+    assert 30 < sum(flips) < 70
+
+
+def test_a_fixed_flip_mirrors_all(plan_of):
+    plan = plan_of([SQUARE] * 2, {"image": {"enable_fixed_flip": True, "enable_random_flip": True}})
+    assert all(item.crop.flip for batch in plan.batches(0) for item in batch)
+
+
+def test_with_a_cache_a_cut_stays_and_without_it_moves(plan_of):
+    def cuts(plan):
+        return {item.crop for epoch in range(5) for batch in plan.batches(epoch) for item in batch}
+
+    square = {"batch_size": 1, "aspect_ratio_bucketing": False}
+    assert len(cuts(plan_of([WIDE], **square))) == 1
+    assert len(cuts(plan_of([WIDE], **square, latent_caching=False))) == 5
+    assert len(cuts(plan_of([WIDE], {"image_variations": 3}, **square))) == 3
+
+
+def test_without_jitter_the_centre_is_cut(plan_of):
+    plan = plan_of([(96, 80)], {"image": {"enable_crop_jitter": False}}, batch_size=1, aspect_ratio_bucketing=False)
+    assert plan.batches(0)[0][0].crop.left == 6
+
+
+def test_captions_take_turns_over_their_variations(plan_of, tmp_path):
+    plan = plan_of([SQUARE], {"text_variations": 20}, batch_size=1, text_encoder={"train": False})
+    (tmp_path / "stars" / "0.txt").write_text("one\ntwo\nthree")
+    plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
+    assert {plan.batches(epoch)[0][0].caption for epoch in range(20)} == {"one", "two", "three"}
+
+
+def test_captions_that_are_not_cached_change_from_epoch_to_epoch(plan_of, tmp_path):
+    def captions(**changes):
+        plan = plan_of([SQUARE], batch_size=1, **changes)
+        (tmp_path / "stars" / "0.txt").write_text("one\ntwo\nthree")
+        plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
+        return {plan.batches(epoch)[0][0].caption for epoch in range(20)}
+
+    frozen = {"text_encoder": {"train": False}}
+    assert captions(text_encoder={"train": True}) == {"one", "two", "three"}
+    assert captions(**frozen, latent_caching=False) == {"one", "two", "three"}
+    assert len(captions(**frozen)) == 1
+
+
+def test_the_variants_are_all_that_epochs_ask_for(plan_of):
+    concept = {"image": {"enable_random_flip": True}, "image_variations": 3}
+    plan = plan_of([SQUARE, WIDE, (100, 80)] * 2, concept, resolution="64,96")
+    variants = {(item.picture, item.crop) for item in plan.variants()}
+    asked = {(item.picture, item.crop) for epoch in range(90) for batch in plan.batches(epoch) for item in batch}
+    assert asked == variants

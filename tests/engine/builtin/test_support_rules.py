@@ -1,0 +1,117 @@
+"""Checks that look at several settings together."""
+
+import json
+
+import pytest
+
+from engine.builtin.config.support import check, check_values
+from engine.builtin.config.train_config import TrainConfig
+
+DATA = {"concepts": [{"path": "/pictures"}]}
+LORA = {"training_method": "LORA", "output_model_format": "KOHYA_LORA"}
+
+
+def errors(values):
+    return {problem.field for problem in check(DATA | values) if problem.is_error}
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        (LORA | {"output_model_format": "DIFFUSERS"}, "output_model_format"),
+        ({"output_model_format": "KOHYA_LORA"}, "output_model_format"),
+        ({"output_model_destination": ""}, "output_model_destination"),
+        ({"output_model_destination": "models/model.ckpt"}, "output_model_destination"),
+        ({"output_model_format": "DIFFUSERS"}, "output_model_destination"),
+        ({"unet": {"train": False}, "text_encoder": {"train": False}}, "unet.train"),
+        ({"unet": {"weight_dtype": "FLOAT_16"}}, "unet.weight_dtype"),
+        ({"layer_filter": "attn"}, "layer_filter"),
+        (LORA | {"layer_filter": "attn(", "layer_filter_regex": True}, "layer_filter"),
+        ({"mse_strength": 0}, "mse_strength"),
+        ({"huber_strength": 1, "huber_delta": 0}, "huber_delta"),
+        ({"force_v_prediction": True, "force_epsilon_prediction": True}, "force_v_prediction"),
+        ({"min_noising_strength": 0.5, "max_noising_strength": 0.5}, "min_noising_strength"),
+        ({"resolution": "large"}, "resolution"),
+        ({"train_device": "gpu"}, "train_device"),
+        ({"samples": [{"width": 100}]}, "samples.0.width"),
+        ({"concepts": []}, "concepts"),
+        ({"concepts": [{"path": "/p", "enabled": False}]}, "concepts"),
+        ({"concepts": [{}]}, "concepts.0.path"),
+        ({"concepts": [{"path": "/p", "text": {"prompt_source": "concept"}}]}, "concepts.0.text.prompt_path"),
+        ({"concepts": None, "concept_file_name": "/nowhere.json"}, "concept_file_name"),
+        ({"sample_definition_file_name": "/nowhere.json"}, "sample_definition_file_name"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(values, field):
+    assert errors(values) == {field}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        LORA,
+        LORA | {"output_model_format": "DIFFUSERS_LORA"},
+        LORA | {"unet": {"weight_dtype": "FLOAT_16"}, "layer_filter": "attn", "text_encoder": {"train": False}},
+        {"text_encoder": {"train": False, "weight_dtype": "FLOAT_16"}},
+        {"output_model_format": "DIFFUSERS", "output_model_destination": "models/model"},
+        {"mse_strength": 0, "huber_strength": 1},
+        {"train_device": "cuda:1"},
+        {"resolution": "512,768"},
+        {"concepts": [{"path": "/p"}, {"enabled": False}]},
+    ],
+)
+def test_settings_that_go_together_pass(values):
+    assert errors(values) == set()
+
+
+def test_an_existing_model_is_not_overwritten_if_that_is_asked_for(tmp_path):
+    destination = tmp_path / "model.safetensors"
+    values = {"output_model_destination": str(destination), "prevent_overwrites": True}
+    assert errors(values) == set()
+    destination.touch()
+    assert errors(values) == {"output_model_destination"}
+
+
+def test_concepts_and_samples_in_files_are_checked_too(tmp_path):
+    concepts, samples = tmp_path / "concepts.json", tmp_path / "samples.json"
+    concepts.write_text(json.dumps([{"path": "/p", "type": "VALIDATION"}]))
+    samples.write_text(json.dumps([{"height": 100}]))
+    files = {"concept_file_name": str(concepts), "sample_definition_file_name": str(samples)}
+    assert errors({"concepts": None} | files) == {"concepts.0.type", "samples.0.height"}
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[3]"])
+def test_a_file_that_holds_no_concepts_is_refused(tmp_path, text):
+    (tmp_path / "concepts.json").write_text(text)
+    assert errors({"concepts": None, "concept_file_name": str(tmp_path / "concepts.json")})
+
+
+def test_averaged_weights_make_the_plain_samples_a_warning():
+    assert [problem.field for problem in check(DATA | {"ema": "GPU"})] == ["non_ema_sampling"]
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "old.PT"])
+def test_a_base_model_that_can_hold_programs_is_refused(name):
+    assert errors({"base_model_name": f"/m/{name}"}) == {"base_model_name"}
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"learning_rate": 1.0}, ["learning_rate"]),
+        ({"learning_rate": 0}, ["learning_rate"]),
+        ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1e-4}, ["learning_rate"]),
+        ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1.0}, []),
+        ({"learning_rate": 1e-4, "unet": {"learning_rate": 2.0}}, ["unet.learning_rate"]),
+        ({"learning_rate": 1e-4, "text_encoder": {"train": False, "learning_rate": 0}}, []),
+    ],
+)
+def test_a_learning_rate_that_cannot_suit_the_optimizer_is_a_warning(values, fields):
+    problems = [problem for problem in check(DATA | values) if problem.field.endswith("learning_rate")]
+    assert [problem.field for problem in problems] == fields
+    assert not any(problem.is_error for problem in problems)
+
+
+def test_the_arguments_of_a_custom_scheduler_are_names_with_values():
+    config = TrainConfig.from_dict({"scheduler_params": [{"key": "step_size", "value": "100"}, {"step_size": "100"}]})
+    assert [problem.field for problem in check_values(config)] == ["scheduler_params.1"]

@@ -1,0 +1,194 @@
+"""The verbs of lists: each is one step of a draft, and undo brings the list back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from presets.config.configs import validate
+from presets.editor import drafts
+from presets.editor import list_verbs as lists
+from tests.making import make_user
+from web.errors import BadInput, StaleDraft
+
+pytestmark = pytest.mark.django_db
+STARS, MOONS = {"name": "stars", "path": "/a/stars"}, {"name": "moons", "path": "/a/moons"}
+
+
+@pytest.fixture
+def draft():
+    draft = drafts.get_draft(make_user())
+    return drafts.replace_config(draft, 0, {"concepts": [STARS, MOONS], "samples": [{"prompt": "one", "seed": 3}]})
+
+
+def do(draft, command, text=""):
+    return lists.do(draft, draft.revision, command, text).config
+
+
+def undo_label(draft):
+    return drafts.next_labels(draft)[0]
+
+
+def test_a_concept_is_named_by_its_folder(draft):
+    made = do(draft, "concepts:add", "/pictures/my cat")["concepts"][-1]
+    assert (made["name"], made["path"], made["enabled"]) == ("my cat", "/pictures/my cat", True)
+    assert undo_label(draft) == "Add concept 3"
+
+
+def test_an_empty_draft_gets_its_first_concept():
+    draft = drafts.get_draft(make_user())
+    assert do(draft, "concepts:add")["concepts"] == [{"enabled": True}]
+    assert not [one for one in validate(draft.config) if "type" in one.message]
+
+
+def test_a_clone_stands_behind_its_original_and_is_its_own(draft):
+    names = [item["name"] for item in do(draft, "concepts:clone:0")["concepts"]]
+    assert names == ["stars", "stars copy", "moons"] and undo_label(draft) == "Clone concept 1"
+
+
+def test_an_item_is_removed_and_undo_brings_it_back(draft):
+    assert do(draft, "concepts:remove:0")["concepts"] == [MOONS]
+    assert drafts.undo(draft, draft.revision).config["concepts"] == [STARS, MOONS]
+
+
+def test_an_item_is_disabled_and_enabled(draft):
+    assert do(draft, "concepts:toggle:1")["concepts"][1]["enabled"] is False
+    assert undo_label(draft) == "Disable concept 2"
+    assert do(draft, "concepts:toggle:1")["concepts"][1]["enabled"] is True
+    assert undo_label(draft) == "Enable concept 2"
+
+
+def test_quick_steps_are_undone_one_by_one(draft):
+    for _ in range(2):
+        do(draft, "concepts:clone:0")
+    assert len(drafts.undo(draft, draft.revision).config["concepts"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("way", "order"), [("0:2", "bca"), ("2:0", "cab"), ("1:1", "abc"), ("1:0", "bac"), ("1:2", "acb")]
+)
+def test_an_item_is_moved(draft, way, order):
+    drafts.replace_config(draft, draft.revision, {"samples": [{"prompt": name} for name in "abc"]})
+    assert "".join(item["prompt"] for item in do(draft, f"samples:move:{way}")["samples"]) == order
+
+
+def test_each_subfolder_with_pictures_becomes_a_concept(draft, tmp_path, settings):
+    settings.ALLOWED_ROOTS = [tmp_path]
+    for name in ("b10", "b9", "empty", ".hidden"):
+        (tmp_path / name).mkdir()
+    for name in ("b10", "b9", ".hidden"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "1.png")
+    added = do(draft, "concepts:subfolders", str(tmp_path))["concepts"][2:]
+    assert [(item["name"], item["path"]) for item in added] == [(name, str(tmp_path / name)) for name in ("b9", "b10")]
+    assert undo_label(draft) == "Add 2 concepts"
+    with pytest.raises(BadInput, match="not in the list yet"):
+        do(draft, "concepts:subfolders", str(tmp_path))
+
+
+def test_subfolders_outside_are_refused(draft):
+    with pytest.raises(BadInput, match="outside the allowed folders"):
+        do(draft, "concepts:subfolders", "/etc")
+
+
+def test_each_line_becomes_a_sample_like_the_last(draft):
+    added = do(draft, "samples:prompts", " a red star \r\n\n a blue star\n")["samples"][1:]
+    assert [(item["prompt"], item["seed"]) for item in added] == [("a red star", 3), ("a blue star", 3)]
+
+
+def test_the_first_sample_has_the_runs_resolution():
+    draft = drafts.get_draft(make_user())
+    drafts.apply(draft, 0, [{"field": "resolution", "value": "768, 1024"}])
+    made = do(draft, "samples:add", "a star")["samples"][0]
+    assert (made["width"], made["height"], made["prompt"]) == (768, 768, "a star")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "edge", "shape"),
+    [
+        ("1x1", 512, (512, 512)),
+        ("3x2", 512, (640, 448)),
+        ("2x3", 1024, (832, 1280)),
+        ("16x9", 1024, (1344, 768)),
+        ("9x16", 512, (384, 704)),
+        ("3x2", 64, (80, 56)),
+    ],
+)
+def test_shapes_have_about_as_many_pixels_as_the_square(ratio, edge, shape):
+    assert lists.shape_of(ratio, edge) == shape
+
+
+def test_a_sample_takes_a_shape_and_a_seed(draft):
+    made = do(draft, "samples:aspect:0:16x9")["samples"][0]
+    assert (made["width"], made["height"]) == lists.shape_of("16x9", 512)
+    assert do(draft, "samples:seed:0")["samples"][0]["seed"] != 3
+
+
+def test_embeddings_have_names_and_ids_of_their_own(draft):
+    for _ in range(2):
+        do(draft, "additional_embeddings:add")
+    made = do(draft, "additional_embeddings:clone:0")["additional_embeddings"]
+    assert len({item["uuid"] for item in made}) == 3
+    assert [item["placeholder"] for item in made] == ["<embedding>", "<embedding>", "<embedding1>"]
+    assert do(draft, "additional_embeddings:toggle:0")["additional_embeddings"][0]["train"] is False
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "concepts", "concepts:fly:0", "optimizer:add", "concepts:clone", "concepts:clone:9", "concepts:clone:-1"]
+    + ["concepts:move:0", "concepts:move:0:9", "concepts:clone:²", "samples:aspect:0:4x3", "samples:aspect:0"]
+    + ["samples:prompts", "concepts:subfolders:"],
+)
+def test_a_step_that_makes_no_sense_is_refused_and_changes_nothing(draft, command):
+    before = draft.config
+    with pytest.raises(BadInput, match=r"\.$"):
+        do(draft, command)
+    assert draft.config == before
+
+
+@pytest.mark.parametrize("content", [5, "text", {"a": 1}])
+def test_what_is_no_list_is_refused(draft, content):
+    drafts.replace_config(draft, draft.revision, {"concepts": content})
+    with pytest.raises(BadInput, match="no list"):
+        do(draft, "concepts:add")
+
+
+def test_an_item_that_is_no_object_can_be_removed_only(draft):
+    drafts.replace_config(draft, draft.revision, {"concepts": [5]})
+    for verb in ("toggle", "clone"):
+        with pytest.raises(BadInput, match="no object"):
+            do(draft, f"concepts:{verb}:0")
+    assert do(draft, "concepts:remove:0")["concepts"] == []
+
+
+def test_too_many_items_are_refused(draft, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_ITEMS", 2)
+    with pytest.raises(BadInput, match="at most 2 concepts"):
+        do(draft, "concepts:add")
+    with pytest.raises(BadInput, match="at once"):
+        do(draft, "samples:prompts", "x\n" * 201)
+
+
+def test_a_step_on_an_older_state_is_refused(draft):
+    with pytest.raises(StaleDraft):
+        lists.do(draft, draft.revision - 1, "concepts:add")
+
+
+def test_a_list_in_a_file_is_told_and_taken_in(tmp_path, settings):
+    settings.ALLOWED_ROOTS = [tmp_path]
+    (tmp_path / "mine.json").write_text(json.dumps([STARS]))
+    draft = drafts.get_draft(make_user())
+    assert lists.file_of(draft, "concepts") == ""
+    drafts.apply(draft, 0, [{"field": "concept_file_name", "value": str(tmp_path / "mine.json")}])
+    assert lists.file_of(draft, "concepts") == str(tmp_path / "mine.json")
+    assert do(draft, "concepts:take-in")["concepts"] == [STARS]
+    assert lists.file_of(draft, "concepts") == "" and undo_label(draft) == "Take concepts into the config"
+
+
+def test_nothing_is_taken_in_from_outside(draft, tmp_path, settings):
+    settings.ALLOWED_ROOTS = [tmp_path / "open"]
+    (tmp_path / "secret.json").write_text("[]")
+    drafts.replace_config(draft, draft.revision, {"concept_file_name": str(tmp_path / "secret.json")})
+    with pytest.raises(BadInput, match="outside"):
+        do(draft, "concepts:take-in")

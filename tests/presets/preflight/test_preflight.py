@@ -1,0 +1,191 @@
+"""Preflights: asked for, taken by one worker, waited for, and what a start does with what they find."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from engine.interface.errors import Problem
+from presets.models import Draft, Preflight
+from presets.preflight import requests as preflight
+from system.models import Worker
+from tests.api import trainer, viewer
+from training.models import Run
+from training.runs.service import TrainerService
+from web.errors import BadInput
+
+pytestmark = pytest.mark.django_db
+ERROR = {"field": "concepts.0.path", "message": "a.png is broken", "severity": "error"}
+MEMORY = {"memory": {"total": 5, "parts": {"weights": 5}}}
+
+
+@pytest.fixture
+def config(tmp_path, settings):
+    settings.ALLOWED_ROOTS = [tmp_path]
+    (tmp_path / "pictures").mkdir()
+    return {"concepts": [{"path": str(tmp_path / "pictures")}], "base_model_name": "owner/model"}
+
+
+@pytest.fixture
+def answering(settings, monkeypatch):
+    """A living worker that answers at once; returns what it shall say."""
+    settings.PREFLIGHT_SECONDS = 5
+    Worker.objects.create(name="here:cpu", host="here")
+    says = {"problems": [], "estimate": MEMORY}
+
+    def answer(asked, seconds):
+        mine = preflight.take("here:cpu")
+        preflight.say(mine, status=Preflight.Status.DONE, ended_at=now(), **says)
+        asked.refresh_from_db()
+        return asked
+
+    monkeypatch.setattr(preflight, "wait", answer)
+    return says
+
+
+def test_one_of_two_workers_takes_it(config):
+    asked = preflight.request(None, config)
+    assert preflight.take("one").pk == asked.pk
+    assert preflight.take("two") is None
+
+
+def test_one_that_a_dead_worker_left_is_taken_again(config):
+    asked = preflight.request(None, config)
+    preflight.take("dead")
+    Preflight.objects.update(heartbeat_at=now() - timedelta(seconds=11))
+    taken = preflight.take("living")
+    assert (taken.pk, taken.worker) == (asked.pk, "living")
+
+
+def test_who_lost_it_cannot_write_any_more(config):
+    preflight.request(None, config)
+    first = preflight.take("slow")
+    Preflight.objects.update(heartbeat_at=now() - timedelta(seconds=11))
+    preflight.take("quick")
+    assert not preflight.say(first, stage="late")
+    assert Preflight.objects.get().stage == ""
+
+
+def test_old_ones_are_removed(config):
+    old = preflight.request(None, config)
+    Preflight.objects.update(created_at=now() - timedelta(days=2))
+    preflight.request(None, config)
+    assert not Preflight.objects.filter(pk=old.pk).exists()
+
+
+def test_nobody_is_waited_for_long_where_nobody_takes_it(config, monkeypatch):
+    monkeypatch.setattr(preflight, "CLAIM_SECONDS", 0.1)
+    asked = preflight.wait(preflight.request(None, config), 60)
+    assert asked.status == Preflight.Status.WAITING
+
+
+def test_without_a_worker_only_the_quick_check_is_made(config, settings):
+    settings.PREFLIGHT_SECONDS = 5
+    problems, asked = preflight.whole_check(None, config)
+    assert asked is None and not any(problem.is_error for problem in problems)
+
+
+def test_what_the_quick_check_finds_is_enough(answering):
+    problems, asked = preflight.whole_check(None, {"epochs": "many"})
+    assert asked is None and [problem.field for problem in problems if problem.is_error] == ["epochs"]
+
+
+def test_a_start_is_refused_for_what_the_worker_finds_and_nothing_is_queued(config, answering):
+    answering["problems"] = [ERROR]
+    with pytest.raises(BadInput) as refused:
+        TrainerService().start_training(config)
+    assert refused.value.errors == {"concepts.0.path": ["a.png is broken"]}
+    assert not Run.objects.exists()
+
+
+def test_a_started_run_knows_what_memory_it_will_take(config, answering):
+    run = TrainerService().start_training(config)
+    assert run.memory_estimate == MEMORY["memory"]
+
+
+def test_validate_tells_what_the_worker_found(config, answering):
+    answering["problems"] = [ERROR, ERROR | {"severity": "warning", "message": "small"}]
+    body = trainer().post("/api/config/validate", config, format="json").json()
+    assert body["valid"] is False
+    assert body["errors"] == [{"field": "concepts.0.path", "message": "a.png is broken"}]
+    assert {"field": "concepts.0.path", "message": "small"} in body["warnings"]
+    assert body["preflight"]["status"] == "done" and body["preflight"]["estimate"] == MEMORY
+
+
+def test_validate_can_leave_the_worker_out(config, answering):
+    body = trainer().post("/api/config/validate?preflight=false", config, format="json").json()
+    assert body["valid"] is True and "preflight" not in body
+    assert not Preflight.objects.exists()
+
+
+def test_a_preflight_can_be_asked_for_and_looked_at(config):
+    api = trainer()
+    asked = api.post("/api/config/preflight", config, format="json")
+    assert (asked.status_code, asked.json()["status"]) == (202, "waiting")
+    assert api.get(f"/api/config/preflight/{asked.json()['id']}").json()["id"] == asked.json()["id"]
+
+
+def test_a_preflight_of_a_bad_config_is_refused_by_field():
+    answer = trainer().post("/api/config/preflight", {"epochs": 0}, format="json")
+    assert answer.status_code == 400 and "epochs" in answer.json()["errors"]
+
+
+def test_nobody_sees_anothers_preflight(config):
+    asked = trainer("ada").post("/api/config/preflight", config, format="json").json()["id"]
+    assert trainer("bob").get(f"/api/config/preflight/{asked}").status_code == 404
+
+
+def test_a_viewer_cannot_make_workers_read_files(config):
+    assert viewer().post("/api/config/preflight", config, format="json").status_code == 403
+
+
+def test_its_problems_can_be_read(config):
+    asked = preflight.request(None, config)
+    asked.problems = [ERROR]
+    assert preflight.problems_of(asked) == [Problem(**ERROR)]
+
+
+# -- pages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def draft(config, client, django_user_model):
+    client.force_login(trainer("ada").user)
+    return Draft.objects.create(user=django_user_model.objects.get(username="ada"), config=config)
+
+
+def test_a_draft_is_checked_from_its_page(client, draft):
+    answer = client.post("/preflights/start/", {"draft": draft.pk}, headers={"HX-Request": "true"})
+    asked = Preflight.objects.get()
+    assert f"/preflights/{asked.pk}/" in answer.content.decode()
+
+
+def test_without_scripts_the_check_has_a_page_of_its_own(client, draft):
+    answer = client.post("/preflights/start/", {"draft": draft.pk}, follow=True)
+    assert "No worker is running" in answer.content.decode()
+
+
+def test_what_is_wrong_with_a_draft_is_said_at_once(client, draft):
+    draft.config["epochs"] = 0
+    draft.save()
+    answer = client.post("/preflights/start/", {"draft": draft.pk}, headers={"HX-Request": "true"})
+    assert 'data-jump="epochs"' in answer.content.decode() and not Preflight.objects.exists()
+
+
+def test_the_page_shows_what_was_found(client, draft, config):
+    asked = preflight.request(draft.user, config)
+    estimate = {**MEMORY, "disk": {"total": 7, "parts": {"backups": 7}}, "gpus": [{"memory_total_gb": 24}]}
+    Preflight.objects.update(status="done", problems=[ERROR], estimate=estimate)
+    page = client.get(f"/preflights/{asked.pk}/").content.decode()
+    assert "a.png is broken" in page and "Memory at the peak" in page and "24.0" in page
+
+
+def test_anothers_draft_cannot_be_checked(client, draft):
+    client.force_login(trainer("bob").user)
+    assert client.post("/preflights/start/", {"draft": draft.pk}).status_code == 404
+
+
+def test_a_failed_check_says_so(client, draft, config):
+    asked = preflight.request(draft.user, config)
+    Preflight.objects.update(status="failed", error="The check itself failed (x): start it again.")
+    assert "The check itself failed" in client.get(f"/preflights/{asked.pk}/").content.decode()

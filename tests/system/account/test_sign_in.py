@@ -1,0 +1,105 @@
+"""The limit on wrong passwords."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponse
+from django.test import Client
+from django.utils.timezone import now
+
+from system.account.limits import limited
+from system.models import WrongPasswords
+from tests.making import make_user
+
+pytestmark = pytest.mark.django_db
+FORMS = ("/sign-in/", "/admin/login/")
+RIGHT = "right horse battery"
+
+
+@pytest.fixture(autouse=True)
+def ada(settings):
+    settings.SIGN_IN_TRIES = 3
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a quick one
+    return make_user("ada", password=RIGHT, is_staff=True)
+
+
+def try_(password="wrong", name="ada", form="/sign-in/", address="192.0.2.1"):
+    """From a browser of its own, as another web process would see it: nothing is remembered but in the database."""
+    return Client().post(form, {"username": name, "password": password}, REMOTE_ADDR=address)
+
+
+def use_up(**facts):
+    for _ in range(3):
+        assert try_(**facts).status_code == 200
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_after_too_many_wrong_passwords_even_the_right_one_has_to_wait(form):
+    use_up(form=form)
+    answer = try_(RIGHT, form=form)
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 900
+    assert "try again in 15 minutes" in answer.text
+
+
+def test_both_forms_count_together():
+    use_up(form=FORMS[0])
+    assert try_(form=FORMS[1]).status_code == 429
+
+
+def test_another_name_or_address_is_not_held_up():
+    use_up()
+    assert try_(name="bob").status_code == 200
+    assert try_(RIGHT, address="192.0.2.2").status_code == 302
+
+
+@pytest.mark.parametrize("name", [" ada ", "ａｄａ"])
+def test_another_spelling_of_the_same_name_is_the_same_name(name):
+    use_up()
+    assert try_(name=name).status_code == 429
+
+
+def test_an_ipv6_network_counts_as_one_address():
+    use_up(address="2001:db8::1")
+    assert try_(address="2001:db8::2").status_code == 429
+    assert try_(address="2001:db8:0:1::1").status_code == 200
+
+
+def test_a_name_that_does_not_exist_is_answered_the_same():
+    use_up(name="nobody")
+    assert try_(name="nobody").status_code == 429
+
+
+def test_signing_in_forgets_the_wrong_ones():
+    try_()
+    assert try_(RIGHT).status_code == 302
+    use_up()
+
+
+def test_after_the_time_it_goes_on():
+    use_up()
+    WrongPasswords.objects.update(since=now() - timedelta(minutes=16))
+    assert try_(RIGHT).status_code == 302
+    assert not WrongPasswords.objects.exists()
+
+
+def test_looking_at_the_form_costs_nothing():
+    for _ in range(5):
+        assert Client().get("/sign-in/", REMOTE_ADDR="192.0.2.1").status_code == 200
+    assert not WrongPasswords.objects.exists()
+
+
+def test_many_at_once_get_no_further_than_one_after_another(rf):
+    looked_at = []
+
+    def slow(request):
+        looked_at.append(request.POST["password"])
+        sign_in(request)  # the next one comes while this password is still being looked at
+        return HttpResponse()
+
+    sign_in = limited(slow)
+    request = rf.post("/sign-in/", {"username": "ada", "password": "wrong"})
+    request.user, request.htmx = AnonymousUser(), False
+    sign_in(request)
+    assert len(looked_at) == 3

@@ -1,0 +1,48 @@
+"""Threads that look after something: what they meet is told once, and ends none of them."""
+
+from unittest.mock import Mock
+
+import pytest
+from django.db import DataError, OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from web.database import OtherSchema, is_passing
+from web.threads import Watch
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def watch():
+    return Watch("tests", 0)
+
+
+def test_the_same_trouble_is_told_once_and_again_after_all_was_well(watch, caplog, monkeypatch):
+    looks = iter([OperationalError("gone"), OperationalError("gone"), None, OperationalError("gone")])
+
+    def look():
+        if error := next(looks):
+            raise error
+
+    monkeypatch.setattr("web.threads.connection", Mock())
+    monkeypatch.setattr("web.threads.close_old_connections", Mock())
+    monkeypatch.setattr(watch, "look", look)
+    for _ in range(4):
+        watch._look()
+    assert caplog.text.count("The database is away, so tests wait. gone") == 2
+
+
+def test_what_was_not_expected_is_told_with_its_traceback(watch, caplog):
+    try:
+        raise KeyError("odd")
+    except KeyError as error:
+        watch.tell(error)
+    assert "please report it" in caplog.text
+    assert "KeyError: 'odd'" in caplog.text
+
+
+def test_a_database_that_is_away_or_of_another_version_is_waited_for_and_one_that_refuses_is_not():
+    assert is_passing(OperationalError("gone")) and is_passing(OtherSchema("newer"))
+    assert not is_passing(DataError("too long")) and not is_passing(KeyError("odd"))
+    MigrationRecorder(connection).record_applied("training", "9999_upgrade")
+    assert is_passing(DataError("no such column"))

@@ -1,0 +1,90 @@
+"""The API of single backups, saves and models, and of how many are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from training.api.serializers import ArtifactChangeSerializer, ArtifactSerializer, RetentionSerializer
+from training.models import Artifact, RetentionPolicy, Run
+from training.runs.service import TrainerService
+from web.errors import Forbidden
+
+
+class ArtifactView(APIView):
+    """One backup, save or final model."""
+
+    @extend_schema(responses=ArtifactSerializer)
+    def get(self, request: Request, pk: str) -> Response:
+        """What it is, where it lies, and whether it is still there."""
+        return Response(ArtifactSerializer(_artifact(pk)).data)
+
+    @extend_schema(request=ArtifactChangeSerializer, responses=ArtifactSerializer)
+    def patch(self, request: Request, pk: str) -> Response:
+        """Pin it, so that neither policy nor clean-up removes it, or unpin it."""
+        asked = ArtifactChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        artifact = TrainerService(request.user).pin(_artifact(pk), asked.validated_data["pinned"])
+        return Response(ArtifactSerializer(artifact).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: str) -> Response:
+        """Remove its files; the row stays in the run's history. 409 says why one has to stay."""
+        TrainerService(request.user).delete_artifact(_artifact(pk))
+        return Response(status=204)
+
+
+def _artifact(pk: str) -> Artifact:
+    return get_object_or_404(Artifact.objects.select_related("run"), pk=pk)
+
+
+class RetentionView(APIView):
+    """How many backups, saves and samples are kept of each run that has no policy of its own."""
+
+    @extend_schema(responses=RetentionSerializer)
+    def get(self, request: Request) -> Response:
+        """The site's policy."""
+        return Response(RetentionPolicy.of_site().to_dict())
+
+    @extend_schema(request=RetentionSerializer, responses=RetentionSerializer)
+    def put(self, request: Request) -> Response:
+        """Change the site's policy: for admins."""
+        if not request.user.is_staff:
+            raise Forbidden("Only an admin changes what is kept of all runs: give your own runs a policy instead.")
+        return Response(_change(RetentionPolicy.of_site(), request.data).to_dict())
+
+
+class RunRetentionView(APIView):
+    """How many backups, saves and samples are kept of one run."""
+
+    @extend_schema(responses=RetentionSerializer)
+    def get(self, request: Request, pk: str) -> Response:
+        """The run's policy; the site's, where it has none of its own."""
+        return Response(RetentionPolicy.of(get_object_or_404(Run, pk=pk)).to_dict())
+
+    @extend_schema(request=RetentionSerializer, responses=RetentionSerializer)
+    def put(self, request: Request, pk: str) -> Response:
+        """Give the run a policy of its own."""
+        return Response(_change(RetentionPolicy.own(get_object_or_404(Run, pk=pk)), request.data).to_dict())
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: str) -> Response:
+        """Have the run follow the site's policy again."""
+        get_object_or_404(Run, pk=pk)
+        RetentionPolicy.objects.filter(scope=pk).delete()
+        return Response(status=204)
+
+
+def _change(policy: RetentionPolicy, data: Any) -> RetentionPolicy:
+    asked = RetentionSerializer(data=data)
+    asked.is_valid(raise_exception=True)
+    for kind, rule in asked.validated_data.items():
+        for name, value in rule.items():
+            setattr(policy, f"{name}_{kind}", value)
+    policy.save()
+    return policy

@@ -1,0 +1,39 @@
+"""The API of the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from training.api.queue_serializers import QueuePlanSerializer, QueueSerializer
+from training.models import Run
+from training.queue.board import read_queue
+from training.runs.service import TrainerService
+
+
+class QueueView(APIView):
+    @extend_schema(responses=QueueSerializer)
+    def get(self, request: Request) -> Response:
+        """What each worker does and what waits for one, in the order in which it starts, with the reason and times."""
+        return Response(QueueSerializer(read_queue()).data)
+
+
+class QueuedRunView(APIView):
+    @extend_schema(request=QueuePlanSerializer, responses=QueueSerializer)
+    def patch(self, request: Request, pk: str) -> Response:
+        """Move a waiting run, hold it, or plan when it starts; 409 for one that does not wait."""
+        run, service = get_object_or_404(Run, pk=pk), TrainerService(request.user)
+        asked = QueuePlanSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        plan: dict[str, Any] = dict(asked.validated_data)
+        position = plan.pop("position", None)
+        if plan:
+            service.plan_run(run, plan)
+        if position:
+            service.move_to_position(run, position)
+        return Response(QueueSerializer(read_queue()).data)

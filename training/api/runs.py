@@ -1,0 +1,319 @@
+"""The API of runs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from engine.tokens import without_secrets
+from presets.config import configs
+from presets.config.serializers import with_left_out
+from training.api import serializers
+from training.api.single_trainer import start_options
+from training.logs.pieces import read_log
+from training.metrics.charts import MOST_STEPS, curves
+from training.metrics.summaries import spans
+from training.models import Artifact, Run, RunCommand
+from training.runs.service import TrainerService
+from web.errors import BadInput, NotFound
+from web.filters import FieldFilter, FilteredLists, Order, Search
+from web.packing import send_folder
+from web.parameters import whole_number
+from web.serving import send_file
+
+logger = logging.getLogger(__name__)
+ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+MOST_POINTS, MOST_SERIES = 10_000, 50
+MOST_LOG_BYTES = 1024 * 1024
+ASKED = serializers.AskedRunSerializer
+DETAIL = serializers.RunDetailSerializer
+
+
+def asks(**request: Any) -> Any:
+    """How the OpenAPI document describes an action that asks something of a run."""
+    return extend_schema(**{"request": None, "responses": {202: ASKED}} | request)
+
+
+@extend_schema_view(retrieve=extend_schema(responses=DETAIL), list=extend_schema(responses=serializers.RunSerializer))
+class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
+    """Trainings: waiting, running and ended."""
+
+    queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
+    serializer_class = serializers.RunSerializer
+    lookup_value_regex = ID
+    filter_backends = [FieldFilter, Search, Order]
+    filter_lookups = {
+        "status": ("status", "A status; give it twice for either."),
+        "owner": ("owner__username", "A user's name."),
+        "preset": ("preset", "A preset's id."),
+        "worker": ("worker", "A worker's id."),
+        "engine": ("engine", "A trainer's name."),
+        "parent": ("parent", "The id of the run that it was made from."),
+        "favourite": ("is_favourite", "true or false."),
+    }
+    search_fields = ["name", "notes", "tags"]
+    ordering_fields = ["created_at", "queued_at", "name", "status", "priority", "global_step", "status_changed_at"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().with_favourites_of(self.request.user)
+
+    def get_serializer_class(self) -> Any:
+        return DETAIL if self.action == "retrieve" else self.serializer_class
+
+    @property
+    def service(self) -> TrainerService:
+        return TrainerService(self.request.user)
+
+    def read(self, serializer_class: Any) -> dict[str, Any]:
+        """The request's body, checked."""
+        asked = serializer_class(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
+
+    def answer(self, run: Run, status: int = 200) -> Response:
+        """The run as it is now."""
+        return Response(DETAIL(self.get_queryset().get(pk=run.pk)).data, status=status)
+
+    # -- the run itself ----------------------------------------------------------------------------------------
+
+    @extend_schema(request=serializers.NewRunSerializer, responses={201: DETAIL})
+    def create(self, request: Request) -> Response:
+        """Queue a run; it starts as soon as a worker is free."""
+        options = start_options(self.read(serializers.NewRunSerializer))
+        answer = self.answer(self.service.start_training(**options), 201)
+        answer.data = with_left_out(answer.data, options["config"], options.get("overrides"))
+        return answer
+
+    @extend_schema(request=serializers.RunChangeSerializer, responses=DETAIL)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change name, notes, tags, priority or retries, or make it a favourite of yours."""
+        return self.answer(self.service.edit_run(self.get_object(), self.read(serializers.RunChangeSerializer)))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete an ended run with all its files."""
+        run = self.get_object()
+        self.service.delete(run)
+        logger.info("%s deleted the run %s (%s).", request.user, pk, run.name)
+        return Response(status=204)
+
+    # -- asking something of it --------------------------------------------------------------------------------
+
+    def asked(self, run: Run, command: RunCommand | None) -> Response:
+        return Response(ASKED({"run": self.get_queryset().get(pk=run.pk), "command": command}).data, status=202)
+
+    @asks(request=serializers.StopSerializer)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """End it with a backup and its model, or at once; a queued run is cancelled."""
+        run = self.get_object()
+        return self.asked(run, self.service.stop_training(run, self.read(serializers.StopSerializer)["now"]))
+
+    @extend_schema(request=None, responses=DETAIL)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Take a queued run out of the queue."""
+        run = self.get_object()
+        self.service.cancel(run)
+        return self.answer(run)
+
+    @extend_schema(request=None, responses=DETAIL)
+    @action(detail=True, methods=["post"])
+    def start_now(self, request: Request, pk: str) -> Response:
+        """Have a run that would go on by itself later go on now."""
+        return self.answer(self.service.start_now(self.get_object()))
+
+    @asks()
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Hold it between two steps; the model stays loaded."""
+        run = self.get_object()
+        return self.asked(run, self.service.pause(run))
+
+    @asks()
+    @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
+    def go_on(self, request: Request, pk: str) -> Response:
+        """Go on after a pause."""
+        run = self.get_object()
+        return self.asked(run, self.service.resume_training(run))
+
+    @asks()
+    @action(detail=True, methods=["post"])
+    def backup(self, request: Request, pk: str) -> Response:
+        """Write a backup, from which it can be continued."""
+        run = self.get_object()
+        return self.asked(run, self.service.backup(run))
+
+    @asks()
+    @action(detail=True, methods=["post"])
+    def save(self, request: Request, pk: str) -> Response:
+        """Write the model as it is now."""
+        run = self.get_object()
+        return self.asked(run, self.service.save(run))
+
+    @asks(request=serializers.SampleRequestSerializer)
+    @action(detail=True, methods=["post"])
+    def sample(self, request: Request, pk: str) -> Response:
+        """Draw one picture with the given settings, or the run's own sample prompts where none are given."""
+        run = self.get_object()
+        if not isinstance(request.data, dict):
+            raise BadInput(_("Send the sample's settings as a JSON object, or nothing for the run's own prompts."))
+        custom = bool(request.data)
+        command = self.service.sample_custom(request.data, run) if custom else self.service.sample_default(run)
+        return self.asked(run, command)
+
+    # -- again -------------------------------------------------------------------------------------------------
+
+    @extend_schema(request=serializers.ResumeSerializer, responses=DETAIL)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Continue an ended run, in its next attempt, from a backup."""
+        run, asked = self.get_object(), self.read(serializers.ResumeSerializer)
+        backup = self._artifact(run, asked.get("backup"))
+        return self.answer(self.service.continue_run(run, backup, asked.get("epochs")))
+
+    @extend_schema(request=serializers.RestartSerializer, responses={201: DETAIL})
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Train the same config afresh, as a new run, from the base model or from the weights of an artifact."""
+        run = self.get_object()
+        weights = self._artifact(run, self.read(serializers.RestartSerializer).get("weights"))
+        return self.answer(self.service.restart(run, weights), 201)
+
+    def _artifact(self, run: Run, key: UUID | None) -> Artifact | None:
+        return get_object_or_404(run.artifacts, pk=key) if key else None
+
+    @extend_schema(request=serializers.DuplicateSerializer, responses={201: DETAIL})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, pk: str) -> Response:
+        """Queue a new run with this one's config and the given changes."""
+        run = self.get_object()
+        return self.answer(self.service.duplicate(run, **self.read(serializers.DuplicateSerializer)), 201)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def page_of(self, rows: QuerySet[Any], serializer_class: Any) -> Response:
+        """One page of a run's rows, oldest first."""
+        self.ordering, self.ordering_fields = [rows.model._meta.ordering[0]], []
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(serializer_class(page, many=True).data)
+
+    @extend_schema(responses=serializers.EventSerializer(many=True), filters=False)
+    @action(detail=True)
+    def events(self, request: Request, pk: str) -> Response:
+        """What happened to it, oldest first."""
+        return self.page_of(self.get_object().events.select_related("user"), serializers.EventSerializer)
+
+    @extend_schema(responses=serializers.CommandSerializer(many=True), filters=False)
+    @action(detail=True)
+    def commands(self, request: Request, pk: str) -> Response:
+        """What people asked of it and what became of that, oldest first."""
+        return self.page_of(self.get_object().commands.select_related("requested_by"), serializers.CommandSerializer)
+
+    @extend_schema(responses=serializers.ArtifactSerializer(many=True), filters=False)
+    @action(detail=True)
+    def artifacts(self, request: Request, pk: str) -> Response:
+        """Its backups and models, oldest first."""
+        return self.page_of(self.get_object().artifacts.all(), serializers.ArtifactSerializer)
+
+    @extend_schema(
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("artifact_id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
+        filters=False,
+    )
+    @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{ID})/file", url_name="artifact-file")
+    def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
+        """Download one: a file with range requests, or a folder as a zip file."""
+        artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
+        if artifact.deleted_at is not None:
+            raise NotFound(_("This one was removed to make room: choose a newer one."))
+        path = Path(artifact.path)
+        return send_folder(request, path) if path.is_dir() else send_file(request, path, as_attachment=True)
+
+    @extend_schema(
+        responses=serializers.MetricsSerializer,
+        parameters=[
+            OpenApiParameter("tag", str, many=True, description="Which series, such as loss; all without it."),
+            OpenApiParameter("points", int, description=f"At most so many of each, from 4 to {MOST_POINTS}."),
+            OpenApiParameter("from", int, description="The first step to show."),
+            OpenApiParameter("to", int, description="The last step to show."),
+            OpenApiParameter("old", bool, description="Only what was trained again since, after a continuation."),
+        ],
+    )
+    @action(detail=True)
+    def metrics(self, request: Request, pk: str) -> Response:
+        """Its curves, thinned so that each stretch's lowest and highest points stay."""
+        run = self.get_object()
+        points = whole_number(request, "points", 500, 4, MOST_POINTS)
+        first = whole_number(request, "from", 0, 0, MOST_STEPS)
+        last = whole_number(request, "to", MOST_STEPS, 0, MOST_STEPS)
+        old = request.query_params.get("old") == "true"
+        known = sorted(spans(run))
+        asked = [tag for text in request.query_params.getlist("tag") for tag in text.split(",") if tag]
+        series = curves(run, (asked or known)[:MOST_SERIES], points, first, last, old)
+        return Response({"run_id": str(run.pk), "tags": known, "series": series})
+
+    @extend_schema(
+        responses=serializers.LogSerializer,
+        parameters=[
+            OpenApiParameter("offset", int, description="Where to begin, in bytes; negative counts from the end."),
+            OpenApiParameter("limit", int, description=f"How many bytes at most, up to {MOST_LOG_BYTES}."),
+            OpenApiParameter("attempt", int, description="Which attempt's log; the present one without it."),
+        ],
+    )
+    @action(detail=True)
+    def log(self, request: Request, pk: str) -> Response:
+        """A piece of what the training process printed."""
+        run = self.get_object()
+        offset = whole_number(request, "offset", 0, -(2**53), 2**53)
+        limit = whole_number(request, "limit", 65536, 4, MOST_LOG_BYTES)
+        run.attempt = whole_number(request, "attempt", run.attempt, 0, run.attempt)
+        piece = read_log(run.log_file, offset, limit)
+        return Response({"attempt": run.attempt, **vars(piece)})
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True)
+    def config(self, request: Request, pk: str) -> Response:
+        """Its whole config, as OneTrainer reads it."""
+        return Response(without_secrets(self.get_object().config))
+
+    @extend_schema(
+        responses=serializers.RunDiffSerializer,
+        parameters=[
+            OpenApiParameter("with", str, description="A run's id, `preset` or `defaults`; `preset` where it has one.")
+        ],
+    )
+    @action(detail=True)
+    def diff(self, request: Request, pk: str) -> Response:
+        """The settings in which it differs from another run, from its preset or from the defaults."""
+        run = self.get_object()
+        against = request.query_params.get("with") or ("preset" if run.preset_version else "defaults")
+        changes = configs.flat_difference(without_secrets(self._base(run, against)), without_secrets(run.config))
+        return Response({"against": against, "changes": changes})
+
+    def _base(self, run: Run, against: str) -> dict[str, Any]:
+        if against == "defaults":
+            return configs.defaults(run.engine)
+        if against == "preset":
+            if run.preset_version is None:
+                raise NotFound(_("This run was made without a preset: compare it with defaults or another run."))
+            return configs.full_config(run.engine, run.preset_version.config)
+        try:
+            return get_object_or_404(Run, pk=UUID(against)).config
+        except ValueError as error:
+            sentence = "is a run's id, preset or defaults."
+            raise BadInput(f"with {sentence}", {"with": [f"It {sentence}"]}) from error

@@ -1,0 +1,400 @@
+"""What the API says of runs, and what it reads to start them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
+from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
+from training.models.endings import ENDINGS
+from training.progress.state import how_it_ended
+from web.errors import BadInput
+from web.serializers import SuccessSerializer
+
+RETRIES = "How often it goes on by itself after a kill, a crash or a power cut; counted anew after each new backup."
+KILLED = "When a run that is to stop is killed, unless it has stopped by then; null where none was asked to."
+GOES_ON = "When it goes on by itself; null where it does not wait for that."
+
+WAITS = "Why it would wait in the queue though a worker were free, in one sentence; empty where it would not."
+STALE = "Why this may not be how it stands just now, such as a silent worker; empty where all is well."
+
+
+class ProgressSerializer(serializers.Serializer):
+    epoch = serializers.IntegerField()
+    epoch_step = serializers.IntegerField(help_text="Micro-batches in this epoch.")
+    epoch_sample = serializers.IntegerField(help_text="Pictures in this epoch.")
+    global_step = serializers.IntegerField(help_text="Micro-batches in all.")
+
+
+class TrainingProgressSerializer(serializers.Serializer):
+    is_training = serializers.BooleanField()
+    progress = ProgressSerializer(allow_null=True)
+    max_step = serializers.IntegerField(help_text="Micro-batches per epoch.")
+    max_epoch = serializers.IntegerField()
+
+
+class StatusSerializer(TrainingProgressSerializer):
+    status = serializers.CharField(help_text="What the trainer says that it does, else the run's status, else idle.")
+    error = serializers.CharField(allow_null=True)
+    run_id = serializers.UUIDField(allow_null=True)
+    run_name = serializers.CharField(allow_null=True)
+    run_status = serializers.CharField(allow_null=True)
+    stale = serializers.CharField(allow_blank=True, required=False, help_text=STALE)
+    waits_for = serializers.CharField(allow_blank=True, required=False, help_text=WAITS)
+    phase = serializers.CharField(allow_blank=True, required=False)
+    attempt = serializers.IntegerField(required=False)
+    loss = serializers.FloatField(allow_null=True, required=False)
+    smooth_loss = serializers.FloatField(allow_null=True, required=False)
+    steps_per_second = serializers.FloatField(allow_null=True, required=False)
+    eta_seconds = serializers.FloatField(allow_null=True, required=False)
+    queue_length = serializers.IntegerField()
+    started_at = serializers.DateTimeField(allow_null=True, required=False)
+    ended_at = serializers.DateTimeField(allow_null=True, required=False)
+    error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_null=True, required=False)
+    ending = serializers.CharField(allow_null=True, required=False, help_text="How it ended, in one sentence.")
+    cure = serializers.CharField(allow_null=True, required=False, help_text="What to do about that.")
+    killed_after = serializers.DateTimeField(allow_null=True, required=False, help_text=KILLED)
+    start_after = serializers.DateTimeField(allow_null=True, required=False, help_text=GOES_ON)
+
+
+class StartSerializer(serializers.Serializer):
+    """Where the config comes from, and what is changed in it: at least one of the first three is needed."""
+
+    config_path = serializers.CharField(required=False, help_text="A file under an allowed root, on the server.")
+    config_dict = ConfigField(required=False, help_text="A config; what is left out keeps its default.")
+    preset = serializers.CharField(required=False, help_text="A preset's name.")
+    overrides = ConfigField(required=False, help_text="Laid over all else.")
+    name = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    engine = serializers.CharField(required=False, default="builtin")
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "config_path" in data and "config_dict" in data:
+            raise BadInput(_("Send either config_path or config_dict, not both."))
+        if not data.keys() & {"config_path", "config_dict", "preset"}:
+            raise BadInput(_("Say what to train: send config_path, config_dict or preset."))
+        return data
+
+
+class StartedSerializer(LeftOutSerializer, SuccessSerializer):
+    run_id = serializers.UUIDField()
+
+
+class RunPresetSerializer(serializers.Serializer):
+    id = serializers.IntegerField(source="preset.pk")
+    name = serializers.CharField(source="preset.name")
+    version = serializers.IntegerField(source="preset_version.number", default=None, allow_null=True)
+
+
+class RunSerializer(serializers.ModelSerializer):
+    """A run as lists show it."""
+
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True, read_only=True)
+    worker = serializers.CharField(source="worker.name", default=None, allow_null=True, read_only=True)
+    preset = serializers.SerializerMethodField()
+    parent = serializers.UUIDField(source="parent_id", allow_null=True, read_only=True)
+    progress = serializers.SerializerMethodField()
+    total_steps = serializers.IntegerField(read_only=True)
+    fraction_done = serializers.FloatField(read_only=True)
+    eta_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    stale = serializers.CharField(read_only=True, help_text=STALE)
+    favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
+    error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_blank=True, read_only=True)
+    cure = serializers.SerializerMethodField(help_text="What to do about how it ended.")
+
+    class Meta:
+        model = Run
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "engine",
+            "status",
+            "status_text",
+            "phase",
+            "error",
+            "error_reason",
+            "cure",
+            "owner",
+            "preset",
+            "parent",
+            "tags",
+            "favourite",
+            "priority",
+            "worker",
+            "attempt",
+            "progress",
+            "max_step",
+            "max_epoch",
+            "total_steps",
+            "fraction_done",
+            "loss",
+            "smooth_loss",
+            "steps_per_second",
+            "eta_seconds",
+            "stale",
+            "created_at",
+            "queued_at",
+            "started_at",
+            "ended_at",
+        )
+        read_only_fields: tuple[str, ...] = fields
+
+    @extend_schema_field(RunPresetSerializer(allow_null=True))
+    def get_preset(self, run: Run) -> Any:
+        return RunPresetSerializer(run).data if run.preset else None
+
+    def get_cure(self, run: Run) -> str:
+        return str(run.ending.cure) if run.ending else ""
+
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, run: Run) -> dict[str, int]:
+        return run.progress()
+
+
+class RunDetailSerializer(LeftOutSerializer, RunSerializer):
+    """A run with all that is short enough."""
+
+    is_watched = serializers.BooleanField(
+        read_only=True, help_text="Whether it trains outside of this site, which follows it and cannot steer it."
+    )
+
+    ending = serializers.SerializerMethodField(help_text="How it ended, in one sentence.")
+    killed_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=KILLED)
+    start_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=GOES_ON)
+
+    class Meta(RunSerializer.Meta):
+        fields = (
+            *RunSerializer.Meta.fields,
+            "source",
+            "is_watched",
+            "notes",
+            "ending",
+            "traceback",
+            "log_tail",
+            "resume_from",
+            "weights_from",
+            "retries",
+            "retries_left",
+            "killed_after",
+            "start_after",
+            "warnings",
+            "status_changed_at",
+            "memory_estimate",
+            "memory_peak",
+        )
+        read_only_fields = fields
+
+    def get_ending(self, run: Run) -> str:
+        return how_it_ended(run)
+
+
+class CommandSerializer(serializers.ModelSerializer):
+    requested_by = serializers.CharField(source="requested_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = RunCommand
+        fields = (
+            "id",
+            "kind",
+            "arguments",
+            "status",
+            "detail",
+            "attempt",
+            "requested_by",
+            "requested_at",
+            "delivered_at",
+            "ended_at",
+        )
+        read_only_fields = fields
+
+
+class AskedRunSerializer(serializers.Serializer):
+    """What was asked of a run; a queued run that was stopped is cancelled without a command."""
+
+    run = RunDetailSerializer()
+    command = CommandSerializer(allow_null=True)
+
+
+class TagsField(serializers.ListField):
+    child = serializers.CharField(max_length=50)
+
+    def __init__(self, **options: Any):
+        super().__init__(**{"max_length": 50} | options)
+
+
+class RunChangeSerializer(serializers.Serializer):
+    """What may be changed of a run at any time."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
+    tags = TagsField(required=False)
+    favourite = serializers.BooleanField(required=False, help_text="Of whoever asks.")
+    priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False, help_text="Higher is sooner.")
+    retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(self.initial_data) - set(self.fields)
+        if unknown:
+            raise BadInput(
+                _("Only %(fields)s can be changed, not %(unknown)s.")
+                % {"fields": ", ".join(self.fields), "unknown": ", ".join(sorted(unknown))[:200]}
+            )
+        return data
+
+
+class NewRunSerializer(StartSerializer):
+    """As for a start of the single trainer, with what else a run can be given."""
+
+    config = ConfigField(required=False, help_text="Another name for config_dict.")
+    notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
+    tags = TagsField(required=False)
+    priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False)
+    retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "config" in data:
+            data.setdefault("config_dict", data.pop("config"))
+        return super().validate(data)
+
+
+class StopSerializer(serializers.Serializer):
+    now = serializers.BooleanField(
+        default=False, help_text="Kill its process at once; what it did since its last backup is lost."
+    )
+
+
+class ResumeSerializer(serializers.Serializer):
+    backup = serializers.UUIDField(required=False, help_text="An artifact's id; the newest whole backup without it.")
+    epochs = serializers.IntegerField(
+        required=False, min_value=1, help_text="How many it shall have in all; needed where all of them are trained."
+    )
+
+
+class RestartSerializer(serializers.Serializer):
+    weights = serializers.UUIDField(
+        required=False,
+        help_text="An artifact's id: the new run begins with its weights, at step 0. From the base model without it.",
+    )
+
+
+class DuplicateSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    overrides = ConfigField(required=False, help_text="What the new run does otherwise.")
+
+
+class SampleRequestSerializer(serializers.Serializer):
+    """Without a prompt, the run's own sample prompts are drawn."""
+
+    prompt = serializers.CharField(required=False)
+    negative_prompt = serializers.CharField(required=False, allow_blank=True)
+    seed = serializers.IntegerField(required=False)
+    diffusion_steps = serializers.IntegerField(required=False)
+    cfg_scale = serializers.FloatField(required=False)
+    width = serializers.IntegerField(required=False)
+    height = serializers.IntegerField(required=False)
+
+
+class EventSerializer(serializers.ModelSerializer):
+    user = serializers.CharField(source="user.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = RunEvent
+        fields = ("id", "at", "attempt", "kind", "data", "user")
+        read_only_fields = fields
+
+
+class ArtifactSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    run_id = serializers.UUIDField()
+    kind = serializers.ChoiceField(Artifact.Kind.choices)
+    path = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField(allow_blank=True, help_text="Of the file, or of a folder's manifest.json.")
+    global_step = serializers.IntegerField()
+    epoch = serializers.IntegerField()
+    attempt = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    exists = serializers.BooleanField()
+    is_damaged = serializers.BooleanField(help_text="Whether an attempt to continue from it has failed.")
+    pinned = serializers.BooleanField(help_text="Whether it is kept whatever the policies say.")
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="When its files were removed.")
+    deleted_why = serializers.CharField(allow_blank=True)
+    url = serializers.CharField()
+
+    def to_representation(self, artifact: Artifact) -> dict[str, Any]:
+        return {**artifact.to_dict(), "url": f"/api/runs/{artifact.run_id}/artifacts/{artifact.pk}/file"}
+
+
+class ArtifactChangeSerializer(serializers.Serializer):
+    pinned = serializers.BooleanField(help_text="Whether neither policy nor clean-up may remove it.")
+
+
+class NewestSerializer(serializers.Serializer):
+    keep = serializers.IntegerField(
+        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="The newest so many; null keeps all."
+    )
+
+
+class RuleSerializer(NewestSerializer):
+    every = serializers.IntegerField(
+        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="Every so manieth of the others too."
+    )
+
+
+class RetentionSerializer(serializers.Serializer):
+    backups = RuleSerializer(required=False)
+    saves = RuleSerializer(required=False)
+    samples = RuleSerializer(required=False, help_text="Counted in steps at which the run's own prompts were drawn.")
+    custom_samples = NewestSerializer(required=False, help_text="Single ones that were asked for by hand.")
+
+
+class SavedViewSerializer(serializers.ModelSerializer):
+    name = serializers.CharField(max_length=60)
+    query = serializers.CharField(
+        max_length=2000,
+        allow_blank=True,
+        default="",
+        help_text="Filters and order as in the table's address, such as status=failed&sort=-loss.",
+    )
+    url = serializers.SerializerMethodField(help_text="The page that shows it.")
+
+    class Meta:
+        model = SavedView
+        fields = ("id", "name", "query", "url", "created_at")
+        read_only_fields = ("created_at",)
+
+    def get_url(self, view: SavedView) -> str:
+        return f"/runs/?{view.query}"
+
+
+class CurveSerializer(serializers.Serializer):
+    steps = serializers.ListField(child=serializers.IntegerField())
+    values = serializers.ListField(child=serializers.FloatField())
+    times = serializers.ListField(child=serializers.FloatField(), help_text="Seconds since 1970.")
+
+
+class SeriesSerializer(CurveSerializer):
+    total = serializers.IntegerField(help_text="How many there are without thinning.")
+    means = CurveSerializer(required=False, help_text="Of each stretch of which only the extremes are told.")
+
+
+class MetricsSerializer(serializers.Serializer):
+    run_id = serializers.UUIDField()
+    tags = serializers.ListField(child=serializers.CharField(), help_text="All that were measured.")
+    series = serializers.DictField(child=SeriesSerializer(), help_text="By tag.")
+
+
+class LogSerializer(serializers.Serializer):
+    attempt = serializers.IntegerField()
+    offset = serializers.IntegerField(help_text="Where the text begins, in bytes.")
+    next_offset = serializers.IntegerField(help_text="Where to read on.")
+    size = serializers.IntegerField(help_text="How long the log is now.")
+    text = serializers.CharField(allow_blank=True)
+
+
+class RunDiffSerializer(serializers.Serializer):
+    against = serializers.CharField(help_text="A run's id, preset or defaults.")
+    changes = ChangeSerializer(many=True)

@@ -1,0 +1,112 @@
+"""The single-trainer API: whoever calls it means the active run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from presets.config import configs
+from presets.config.serializers import with_left_out
+from training.api.serializers import (
+    StartedSerializer,
+    StartSerializer,
+    StatusSerializer,
+    StopSerializer,
+    TrainingProgressSerializer,
+)
+from training.models import RunCommand
+from training.runs.service import TrainerService
+from web.serializers import SuccessSerializer
+
+
+def start_options(data: dict[str, Any]) -> dict[str, Any]:
+    """What `TrainerService.start_training` takes, from a checked request."""
+    options = dict(data)
+    path, config = options.pop("config_path", None), options.pop("config_dict", None)
+    if path is not None:
+        config = configs.load_config_file(path)
+    return {"config": config, **options}
+
+
+class StatusView(APIView):
+    @extend_schema(responses=StatusSerializer)
+    def get(self, request: Request) -> Response:
+        """How the active run stands: the one that runs, else the newest queued, else the last that ended."""
+        return Response(TrainerService(request.user).get_state())
+
+
+class ProgressView(APIView):
+    @extend_schema(responses=TrainingProgressSerializer)
+    def get(self, request: Request) -> Response:
+        """How far the active run is."""
+        state = TrainerService(request.user).get_state()
+        return Response({key: state[key] for key in ("is_training", "progress", "max_step", "max_epoch")})
+
+
+class StartView(APIView):
+    @extend_schema(request=StartSerializer, responses=StartedSerializer)
+    def post(self, request: Request) -> Response:
+        """Queue a run; it starts as soon as a worker is free."""
+        asked = StartSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        options = start_options(asked.validated_data)
+        run = TrainerService(request.user).start_training(**options)
+        message = _("“%(name)s” is queued and starts as soon as a worker is free.") % {"name": run.name}
+        answer = {"success": True, "message": message, "run_id": str(run.pk)}
+        return Response(with_left_out(answer, options["config"], options.get("overrides")))
+
+
+class CommandView(APIView):
+    """Asks something of the active run."""
+
+    def command(self, service: TrainerService) -> RunCommand | None:
+        raise NotImplementedError
+
+    @extend_schema(request=None, responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        command = self.command(TrainerService(request.user))
+        return Response({"success": True, "message": self.message(command)})
+
+    def message(self, command: RunCommand | None) -> str:
+        raise NotImplementedError
+
+
+class StopView(CommandView):
+    """End the active run with a backup and its model, or at once; a queued one is cancelled."""
+
+    @extend_schema(request=StopSerializer, responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        return super().post(request)
+
+    def command(self, service: TrainerService) -> RunCommand | None:
+        asked = StopSerializer(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        return service.stop_training(at_once=asked.validated_data["now"])
+
+    def message(self, command: RunCommand | None) -> str:
+        return _("The training ends after this step.") if command else _("The queued run is cancelled.")
+
+
+class BackupView(CommandView):
+    """Write a backup of the active run, from which it can be continued."""
+
+    def command(self, service: TrainerService) -> RunCommand:
+        return service.backup()
+
+    def message(self, command: RunCommand | None) -> str:
+        return _("A backup is written after this step.")
+
+
+class SaveView(CommandView):
+    """Write the active run's model as it is now."""
+
+    def command(self, service: TrainerService) -> RunCommand:
+        return service.save()
+
+    def message(self, command: RunCommand | None) -> str:
+        return _("The model is saved after this step.")

@@ -1,0 +1,119 @@
+"""The WebSockets `/ws`, for what a single-trainer client follows, and `/ws/runs/<id>`, for one run.
+
+A socket that may not be opened is accepted and closed at once, so that a browser learns why: 4401 not signed in, 4404
+no such run or address. A foreign Host or Origin is refused before that, with 403.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from training.live.hub import Hub
+from training.live.outbox import Client
+from training.live.publisher import ALL_RUNS, envelope
+from training.models import Run
+from training.progress.state import state_of
+
+logger = logging.getLogger(__name__)
+NOT_SIGNED_IN = 4401
+NOT_FOUND = 4404
+FAILED = 1011
+PONG = '{"type":"pong"}'
+NOT_UNDERSTOOD = envelope("error", {"detail": "This is not understood: send the text ping, or nothing."})
+
+
+class RunGone(Exception):
+    """The run was deleted."""
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Joins the hub, then tells the present state, then whatever happens."""
+
+    channel_layer_alias = "none"  # the hub is in the channel layer, for all sockets
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client: Client | None = None
+        self.writing: asyncio.Task[None] | None = None
+
+    @property
+    def group(self) -> str:
+        return ALL_RUNS
+
+    def current_run(self) -> Run | None:
+        return Run.objects.current()
+
+    async def read_state(self, kind: str) -> str:
+        return await database_sync_to_async(lambda: envelope(kind, state_of(self.current_run())))()
+
+    async def exists(self) -> bool:
+        return True
+
+    # -- the socket's life -------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        await self.accept()
+        if not self.scope["user"].is_authenticated:
+            await self.close(NOT_SIGNED_IN)
+        elif not await self.exists():
+            await self.close(NOT_FOUND)
+        else:
+            self.client = Client(self.read_state)
+            await Hub.of_this_process().join(self.group, self.client, self.read_state)
+            self.writing = asyncio.create_task(self._write(self.client))
+
+    async def _write(self, client: Client) -> None:
+        try:
+            await client.write(self.send)
+        except RunGone:
+            await self.close(NOT_FOUND)
+        except Exception:
+            logger.exception("A WebSocket failed; its client will connect again.")
+            await self.close(FAILED)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.client is not None:
+            kind, text = ("pong", PONG) if text_data == "ping" else ("error", NOT_UNDERSTOOD)
+            self.client.tell(kind, text)
+
+    async def disconnect(self, code: int) -> None:
+        if self.writing is not None:
+            self.writing.cancel()
+        if self.client is not None:
+            await Hub.of_this_process().leave(self.group, self.client)
+
+
+class RunConsumer(LiveConsumer):
+    """The same for one run, with its metrics, log, artifacts and commands."""
+
+    @property
+    def run_id(self) -> Any:
+        return self.scope["url_route"]["kwargs"]["run_id"]
+
+    @property
+    def group(self) -> str:
+        return f"run.{self.run_id}"
+
+    def current_run(self) -> Run:
+        run = Run.objects.filter(pk=self.run_id).first()
+        if run is None:
+            raise RunGone
+        return run
+
+    async def exists(self) -> bool:
+        return await Run.objects.filter(pk=self.run_id).aexists()
+
+
+class NoSuchAddress(AsyncWebsocketConsumer):
+    """A WebSocket address that leads nowhere."""
+
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close(NOT_FOUND)

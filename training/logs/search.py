@@ -1,0 +1,78 @@
+"""Finding lines in a log of any length: the system maps the file, and only what is found is copied."""
+
+from __future__ import annotations
+
+import heapq
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.logs.tail import fold
+
+MOST_LINES = 300
+LONGEST = 500  # characters of a line
+PIECE = 1 << 20  # bytes
+ERRORS = (b"ERROR", b"CRITICAL", b"FATAL", b"Traceback (most recent call last)", b"Error:", b"Exception:")
+LEVELS = {"warning": (b"WARN", b"Warning:", *ERRORS), "error": ERRORS}
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line that begins at this byte of the log."""
+
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Found:
+    lines: list[FoundLine]
+    is_all: bool
+
+
+def search(path: Path, words: str = "", level: str = "") -> Found:
+    """The first lines that hold the words, in whatever case, and are of the level (`warning` holds errors too)."""
+    lines: list[FoundLine] = []
+    for line in _lines(path, words, LEVELS.get(level, ())):
+        if len(lines) == MOST_LINES:
+            return Found(lines, False)
+        lines.append(line)
+    return Found(lines, True)
+
+
+def first_error(path: Path) -> FoundLine | None:
+    return next(_lines(path, "", ERRORS), None)
+
+
+def _lines(path: Path, words: str, marks: tuple[bytes, ...]) -> Iterator[FoundLine]:
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+        place, end = 0, 0
+        for place in _places(log, (words.encode(),), True) if words else _places(log, marks):
+            if place < end:
+                continue  # in the same line
+            begin = log.rfind(b"\n", 0, place) + 1
+            end = log.find(b"\n", place) + 1 or len(log)
+            line = log[begin:end]
+            if not words or not marks or any(mark in line for mark in marks):
+                yield FoundLine(begin, fold(line.decode(errors="replace")).strip()[:LONGEST])
+
+
+def _places(log: mmap.mmap, words: tuple[bytes, ...], any_case: bool = False) -> Iterator[int]:
+    """Where any of the words stands, in order; piece by piece, so that other threads go on in between."""
+    words = tuple(word.lower() for word in words) if any_case else words
+    beyond = max(map(len, words), default=1) - 1
+    for begin in range(0, len(log), PIECE):
+        piece = log[begin : begin + PIECE + beyond]
+        found = (_in_piece(piece.lower() if any_case else piece, word) for word in words)
+        yield from (begin + place for place in heapq.merge(*found))
+
+
+def _in_piece(piece: bytes, word: bytes) -> Iterator[int]:
+    """A word is looked for by itself, which is far quicker than a pattern of several."""
+    place = piece.find(word)
+    while 0 <= place < PIECE:
+        yield place
+        place = piece.find(word, place + 1)

@@ -1,0 +1,87 @@
+"""A run's metrics, thinned for a chart; and drawn as lines for pages without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.metrics.summaries import old_values, spans, thinned
+from training.metrics.thinning import Point, Thinner
+from training.models import Run
+from web.natural import natural
+
+MOST_STEPS = 2**53
+POINTS = 1200  # of one line; a chart is hardly wider than that in pixels
+WIDTH, HEIGHT = 600, 160  # the coordinates of the drawn lines
+Line = dict[str, Any]
+
+
+def tags_of(run: Run) -> list[str]:
+    """What was measured, the losses first."""
+    return sorted(spans(run), key=lambda tag: ("loss" not in tag, natural(tag)))
+
+
+def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
+    """One line a tag: `{"tag", "steps": [...], "values": [...], "times": [...]}`, without tags that have no value."""
+    found = curves(run, tags, points)
+    return [{"tag": tag, **found[tag]} for tag in tags if tag in found]
+
+
+def curves(
+    run: Run, tags: list[str], points: int, first: int = 0, last: int = MOST_STEPS, old: bool = False
+) -> dict[str, dict[str, Any]]:
+    """By tag, `{"steps", "values", "times"}` thinned to so many points, and `total`: how many there are in all.
+
+    Where values were left out, `means` is a curve of its own. `first` and `last` are the steps to show; `old` asks for
+    what was trained again since.
+    """
+    known = spans(run)
+    shown = [known[tag] for tag in tags if tag in known]
+    if not shown:
+        return {}
+    first = max(first, min(span[0] for span in shown))
+    last = min(last, max(span[1] for span in shown))
+    if last < first:
+        return {}
+    found = (old_values if old else thinned)(run, tags, first, last, points)
+    return {tag: _as_columns(thinner) for tag, thinner in found.items()}
+
+
+def _as_columns(thinner: Thinner) -> dict[str, Any]:
+    columns = {**_columns(thinner.points()), "total": thinner.count}
+    means = thinner.means()
+    return {**columns, "means": _columns(means)} if means else columns
+
+
+def _columns(points: list[Point]) -> dict[str, list[Any]]:
+    return {
+        "steps": [point.step for point in points],
+        "values": [point.value for point in points],
+        "times": [point.time for point in points],
+    }
+
+
+def drawing(drawn: list[Line]) -> dict[str, Any] | None:
+    """The lines as SVG points in one coordinate system, and the values at its edges; None where there is nothing."""
+    values = [value for line in drawn for value in line["values"]]
+    if not values:
+        return None
+    steps = [step for line in drawn for step in line["steps"]]
+    low, high, first, last = min(values), max(values), min(steps), max(steps)
+    return {
+        "low": low,
+        "high": high,
+        "first": first,
+        "last": last,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "lines": [{**line, "points": _points(line, (first, last), (low, high))} for line in drawn],
+    }
+
+
+def _points(line: Line, steps: tuple[int, int], values: tuple[float, float]) -> str:
+    across = WIDTH / max(1, steps[1] - steps[0])
+    up = HEIGHT / ((values[1] - values[0]) or 1.0)
+    pairs = zip(line["steps"], line["values"], strict=True)
+    return " ".join(
+        f"{(step - steps[0]) * across:.1f},{HEIGHT - (value - values[0]) * up:.1f}" for step, value in pairs
+    )

@@ -1,0 +1,82 @@
+"""What the table of runs filters by and draws, kept beside each run; and the views of it that people keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from engine.tokens import without_secrets
+from presets.config.configs import leaves
+
+if TYPE_CHECKING:
+    from training.models.run import Run
+
+MOST_WORDS = 100_000  # characters
+
+
+class RunSummaryQuerySet(models.QuerySet["RunSummary"]):
+    def describe(self, *runs: Run) -> None:
+        """Keep what the runs are called, how they are set and what was noted, as it is now."""
+        rows = [RunSummary(run=run, **describe(run)) for run in runs]
+        self.bulk_create(
+            rows,  # type: ignore[arg-type]
+            update_conflicts=True,
+            unique_fields=["run"],
+            update_fields=[*DESCRIBED],
+        )
+
+
+class RunSummary(models.Model):
+    """A row of its own, since a run's row is written with each step, and the words are long."""
+
+    run = models.OneToOneField("training.Run", primary_key=True, on_delete=models.CASCADE, related_name="summary")
+    model_type = models.CharField(max_length=60, blank=True)
+    training_method = models.CharField(max_length=60, blank=True)
+    tags = models.JSONField(default=list)
+    loss_line = models.JSONField(default=list, help_text="The loss, its mean in each of equally long stretches.")
+    words = models.TextField(blank=True, help_text="Name, notes, tags and config, in lower case.")
+
+    objects = RunSummaryQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"summary of {self.run_id}"
+
+
+DESCRIBED = ("model_type", "training_method", "tags", "words")
+
+
+class SavedView(models.Model):
+    """A name for filters and an order of the table of runs."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True, help_text="As it stands in the table's address.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_view_per_user_and_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """A run's summary but for its loss, by field."""
+    config = run.config if isinstance(run.config, dict) else {}
+    return {
+        "model_type": str(config.get("model_type") or "")[:60],
+        "training_method": str(config.get("training_method") or "")[:60],
+        "tags": run.tags,
+        "words": words_of(run, config),
+    }
+
+
+def words_of(run: Run, config: dict[str, Any]) -> str:
+    """Lines to search in: a tag stands as #tag alone on its line, a setting as path=value."""
+    settings = (f"{path}={value}" for path, value in leaves(without_secrets(config)) if value not in (None, "", [], {}))
+    lines = [run.name, *run.notes.splitlines(), *(f"#{tag}" for tag in run.tags), str(run.pk), run.engine, *settings]
+    return ("\n".join(["", *lines])[: MOST_WORDS - 1] + "\n").lower()

@@ -1,0 +1,68 @@
+"""What is edited on a run's page: its name, tags and notes, and which of its files are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from training.api.serializers import RunChangeSerializer
+from training.models import Artifact, Run
+from training.runs.service import TrainerService
+from web.errors import DomainError
+from web.pages import PageRequest, trainers_only
+
+
+@require_POST
+@login_required
+@trainers_only
+def about(request: PageRequest, pk: Any) -> HttpResponse:
+    """Take what was written of the run."""
+    run = get_object_or_404(Run, pk=pk)
+    tags = dict.fromkeys(tag.strip() for tag in request.POST.get("tags", "").split(",") if tag.strip())
+    notes = request.POST.get("notes", "").replace("\r\n", "\n").strip()
+    change = RunChangeSerializer(data={"name": request.POST.get("name", ""), "tags": list(tags), "notes": notes})
+    if not change.is_valid():
+        field, problems = next(iter(change.errors.items()))
+        messages.error(request, f"{field}: {_first(problems)}")
+        return redirect(run)
+    TrainerService(request.user).edit_run(run, _differences(run, change.validated_data))
+    messages.success(request, _("It was saved."))
+    return redirect(f"{reverse('run', args=[pk])}#about")
+
+
+def _first(problems: Any) -> str:
+    """The first sentence in a serializer's errors, however deep."""
+    while not isinstance(problems, str):
+        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
+    return problems
+
+
+def _differences(run: Run, written: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in written.items() if getattr(run, field) != value}
+
+
+@require_POST
+@login_required
+@trainers_only
+def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) -> HttpResponse:
+    """Pin a file, or delete it."""
+    artifact = get_object_or_404(Artifact.objects.select_related("run"), pk=artifact_pk, run_id=pk)
+    service = TrainerService(request.user)
+    try:
+        if verb == "pin":
+            service.pin(artifact, request.POST.get("pinned") == "true")
+        elif verb == "delete":
+            service.delete_artifact(artifact)
+            messages.success(request, _("The file was deleted."))
+        else:
+            raise Http404(_("There is no such action."))
+    except DomainError as problem:
+        messages.error(request, str(problem))
+    return redirect("run-files", pk)

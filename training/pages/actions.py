@@ -1,0 +1,61 @@
+"""The strip of what trains now, and the buttons of all pages that show a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from training.models import Run
+from training.runs.actions import ACTIONS
+from training.runs.service import TrainerService
+from web.errors import BadInput, DomainError
+from web.pages import PageRequest, trainers_only
+
+
+@require_safe
+@login_required
+def now_training(request: PageRequest) -> HttpResponse:
+    """The strip at the top of every page."""
+    return render(request, "training/now_training.html")
+
+
+@require_POST
+@login_required
+@trainers_only
+def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
+    """Do what a button says. Its news are a message: on the page that was shown, or for htmx just that."""
+    run = get_object_or_404(Run, pk=pk)
+    action = ACTIONS.get(verb)
+    if action is None:
+        raise Http404(_("There is no such action."))
+    status, new = 200, None
+    try:
+        new = action.do(TrainerService(request.user), run, request.POST)
+        messages.success(request, action.done)
+    except DomainError as problem:
+        status = 400 if isinstance(problem, BadInput) else 409
+        messages.error(request, str(problem))
+    if request.htmx and not action.leads_away:
+        response = render(request, "_messages.html", status=status)
+        return _with_refresh(response)
+    return redirect(new.get_absolute_url() if action.leads_away and new else _back(request, run))
+
+
+def _with_refresh(response: HttpResponse) -> HttpResponse:
+    """Tell the page that what it shows has changed."""
+    response["HX-Trigger"] = "live-refresh"
+    return response
+
+
+def _back(request: PageRequest, run: Run) -> str:
+    """The page that the button was on."""
+    address = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+    return address if safe else run.get_absolute_url()

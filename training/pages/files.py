@@ -1,0 +1,65 @@
+"""A run's files: the tab that lists them, and what is sent of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from training.models import Artifact, Run
+from training.pages.run import log_of_attempt, run_of, show_tab
+from training.runs.actions import with_ways_on
+from web.errors import NotFound
+from web.packing import send_folder
+from web.pages import PageRequest
+from web.serving import send_file
+
+
+@require_safe
+@login_required
+def files(request: PageRequest, pk: Any) -> HttpResponse:
+    """Backups, models, samples, logs and settings, each to be downloaded."""
+    run = run_of(pk)
+    context = {"artifacts": with_ways_on(run), "logs": _logs(run), "sample_count": run.samples.count()}
+    return show_tab(request, run, "run-files", context)
+
+
+def _logs(run: Run) -> list[dict[str, Any]]:
+    """Of each attempt that left one on this machine, the newest first."""
+    paths = {number: run.folder / "attempts" / str(number) / run.log_file.name for number in range(run.attempt, 0, -1)}
+    return [{"attempt": number, "size": path.stat().st_size} for number, path in paths.items() if path.is_file()]
+
+
+@require_safe
+@login_required
+def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBase:
+    """A backup or a model: a file as it is, a folder as a zip file."""
+    found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
+    if found.deleted_at is not None:
+        raise Http404(_("This file was removed since, by retention or by hand."))
+    path = Path(found.path)
+    return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
+
+
+@require_safe
+@login_required
+def log_file(request: PageRequest, pk: Any) -> HttpResponseBase:
+    """The whole log of an attempt."""
+    _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))
+    return _sent(_send_attachment, request, path)
+
+
+def _send_attachment(request: HttpRequest, path: Path) -> HttpResponseBase:
+    return send_file(request, path, as_attachment=True)
+
+
+def _sent(send: Any, request: HttpRequest, path: Path) -> HttpResponseBase:
+    try:
+        return send(request, path)
+    except NotFound as problem:
+        raise Http404(str(problem)) from problem

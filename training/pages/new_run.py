@@ -1,0 +1,197 @@
+"""A new run: its draft in the editor, begun with a preset, a run or the defaults, checked, and queued."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from presets.editor import drafts
+from presets.editor.editing import Unsaved
+from presets.editor.page import Editor
+from presets.editor.views import opened_in, page_context, same_tab, take_post, without_engine
+from presets.library.verbs import save_preset
+from presets.models import Draft, Preflight, Preset, PresetVersion
+from presets.preflight import requests as preflight
+from presets.preflight.views import preflight_context
+from training.models import Artifact, Run
+from training.runs.continuing import config_behind
+from training.runs.service import TrainerService
+from web.errors import BadInput, DomainError
+from web.pages import PageRequest, trainers_only
+
+WIZARD = "wizard"  # a start that only the draft itself holds
+BY_RUN = ("run", "file")  # starts that a run has left
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a draft can begin with; `key` is how draft and form name it."""
+
+    key: str
+    title: str
+    config: dict[str, Any]
+    version: int | None = None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def new_run(request: PageRequest) -> HttpResponse:
+    """Show the draft, load another start into it, check it, or queue the run."""
+    draft = drafts.get_draft(request.user)
+    if refusal := without_engine(request, draft):
+        return refusal
+    if request.method != "POST":
+        key = _asked_for(request)
+        return _load(request, draft, key) if key else _show(request, draft)
+    try:
+        return _do(request, draft, take_post(request, draft))
+    except Unsaved as problem:
+        return _show(request, draft, 409, unsaved=problem.typed)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+        return same_tab(request, draft)
+
+
+def _do(request: PageRequest, draft: Draft, verb: str) -> HttpResponse:
+    if verb == "load":
+        return _load(request, draft, request.POST.get("start", ""), keep_changes=request.POST.get("keep") == "1")
+    if verb == "check":
+        return _check(request, draft)
+    if verb == "save-preset":
+        return _save_as_preset(request, draft)
+    return _queue(request, draft) if verb == "start" else same_tab(request, draft)
+
+
+def _save_as_preset(request: PageRequest, draft: Draft) -> HttpResponse:
+    """Make the draft's config a preset, or a new version of the one with that name; the draft stays."""
+    name = request.POST.get("preset-name", "").strip()
+    try:
+        preset = save_preset(name, draft.config, request.user, engine=draft.engine)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+        return _show(request, draft, 400, preset_name=name)
+    messages.success(
+        request,
+        _("The config was kept as “%(preset)s”, version %(version)s.")
+        % {"preset": preset.name, "version": preset.version},
+    )
+    return same_tab(request, draft)
+
+
+def _check(request: PageRequest, draft: Draft) -> HttpResponse:
+    """Say what the quick check finds; where that is nothing, and a worker lives, show its check as it goes on."""
+    if Editor(draft).error_count:
+        return _show(request, draft, 400, checked=True)
+    if not preflight.worker_is_alive():
+        return _show(request, draft, checked=True)
+    found = preflight.request(request.user, draft.config, draft.engine)
+    return _show(request, draft, checked=True, **preflight_context(found))
+
+
+def _asked_for(request: PageRequest) -> str:
+    """The address may name a preset, a run, or a file that a run made, to begin with."""
+    given = ((kind, request.GET.get(kind)) for kind in ("preset", *BY_RUN))
+    return next((f"{kind}:{value}" for kind, value in given if value), "")
+
+
+def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = False) -> HttpResponse:
+    """Begin again with it; the page says so, and has an undo."""
+    start = _start(key, draft)
+    if request.method != "HEAD":
+        drafts.load(
+            draft,
+            draft.revision,
+            start.key,
+            start.title,
+            start.config,
+            version=start.version,
+            keep_changes=keep_changes,
+        )
+        kept = " with your changes over it" if keep_changes and drafts.changes_since_start(draft) else ""
+        messages.success(
+            request,
+            _("Loaded %(start)s%(kept)s; undo brings back what was here.") % {"start": start.title, "kept": kept},
+        )
+    return redirect("new-run")
+
+
+def _start(key: str, draft: Draft) -> Start:
+    kind, _colon, value = key.partition(":")
+    if kind == draft.start == WIZARD:
+        base = draft.facts.get("base", {})
+        return Start(key, base.get("title", ""), base.get("config", {}))
+    if kind == "preset":
+        preset = get_object_or_404(Preset, pk=int(value) if value.isdecimal() and len(value) < 18 else 0)
+        return Start(key, f"preset {preset.name}", preset.config, preset.version)
+    if kind == "run":
+        run = get_object_or_404(Run, pk=_uuid(value))
+        return Start(key, f"run {run.name}", run.config)
+    if kind == "file":
+        file = get_object_or_404(Artifact.objects.select_related("run"), pk=_uuid(value))
+        return Start(key, f"{file} of run {file.run.name}", config_behind(file))
+    return Start("", "the defaults", {})
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Http404(_("There is no such run.")) from None
+
+
+def _run_behind(kind: str, value: str) -> Run | None:
+    """The run whose settings the draft began with."""
+    if kind == "file":
+        return Run.objects.filter(artifacts__pk=value).first()
+    return Run.objects.filter(pk=value).first() if kind == "run" else None
+
+
+def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
+    facts = draft.facts
+    kind, _colon, value = draft.start.partition(":")
+    try:
+        run = TrainerService(request.user).start_training(
+            draft.config,
+            made_from=_version_of(draft) if kind == "preset" else None,
+            name=facts.get("name", "").strip(),
+            engine=draft.engine,
+            parent=_run_behind(kind, value),
+            notes=facts.get("notes", ""),
+            tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
+        )
+    except BadInput as problem:
+        found = Preflight.objects.filter(user=request.user).last()
+        more = {} if Editor(draft).error_count or found is None else preflight_context(found)
+        if not more and not Editor(draft).error_count:
+            messages.error(request, str(problem))
+        return _show(request, draft, 400, checked=True, started=True, **more)
+    drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
+    messages.success(request, _("“%(run)s” waits in the queue.") % {"run": run.name})
+    return redirect(run)
+
+
+def _version_of(draft: Draft) -> PresetVersion | None:
+    """The version of the preset that the draft began with."""
+    number = draft.facts.get("base", {}).get("version")
+    return PresetVersion.objects.filter(preset_id=int(draft.start.partition(":")[2]), number=number).first()
+
+
+def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
+    kind, _colon, value = draft.start.partition(":")
+    editor = Editor(draft, request.POST.get("tab") or request.GET.get("tab"), opened=opened_in(request))
+    context = page_context(request, editor)
+    context |= {
+        "presets": Preset.objects.listed().only("pk", "name"),
+        "start_preset": int(value) if kind == "preset" else None,
+        "start_beside": kind in (*BY_RUN, WIZARD),
+    }
+    return render(request, "training/new_run/new_run.html", context | more, status=status)

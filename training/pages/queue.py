@@ -1,0 +1,135 @@
+"""The queue's page: what each worker does, what waits, and moving, holding and planning it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone_name, is_naive, make_aware
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from training.models import Run
+from training.queue.board import MOST_SHOWN, read_queue
+from training.queue.verbs import LEAST_PRIORITY, MOST_PRIORITY
+from training.runs.service import TrainerService
+from web.errors import BadInput, DomainError
+from web.pages import PageRequest, render_page, trainers_only
+
+WAYS = ("up", "down", "first", "last")
+HELD = ("hold", "release")
+
+
+@require_safe
+@login_required
+def queue(request: PageRequest) -> HttpResponse:
+    return render_page(request, "training/queue/queue.html", "training/queue/_queue.html", {"queue": read_queue()})
+
+
+@require_POST
+@login_required
+@trainers_only
+def change(request: PageRequest, pk: Any) -> HttpResponse:
+    """A button of a run's row, or where it was dragged to."""
+    run = get_object_or_404(Run, pk=pk)
+    status = 200
+    try:
+        _do(TrainerService(request.user), run, request)
+    except DomainError as problem:
+        status = 400 if isinstance(problem, BadInput) else 409
+        messages.error(request, str(problem))
+    if request.htmx:
+        return render(request, "training/queue/_queue.html", {"queue": read_queue(), "news": True}, status=status)
+    return redirect("queue")
+
+
+def _do(service: TrainerService, run: Run, request: HttpRequest) -> None:
+    verb = request.POST.get("do", "")
+    if verb in WAYS:
+        service.move_by(run, verb)
+    elif verb in HELD:
+        service.plan_run(run, {"held": verb == "hold"})
+    elif verb == "cancel":
+        service.cancel(run)
+        messages.success(request, _("“%(name)s” was taken out of the queue.") % {"name": run.name})
+    elif verb == "before":
+        before = request.POST.get("before")
+        service.move_in_queue(run, _other(before) if before else None)
+    else:
+        raise BadInput(_("There is no such button: load the page again."))
+
+
+def _other(pk: str) -> Run:
+    try:
+        return Run.objects.get(pk=pk)
+    except (Run.DoesNotExist, ValidationError) as error:
+        raise BadInput(_("That run is not there any more: look at the queue again.")) from error
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def plan(request: PageRequest, pk: Any) -> HttpResponse:
+    """When a run starts: its priority, not before a moment, and after which other run."""
+    run = get_object_or_404(Run.objects.select_related("held_by", "after_run", "owner", "preset"), pk=pk)
+    problem, status = "", 200
+    if request.method == "POST":
+        try:
+            TrainerService(request.user).plan_run(run, _plan(request))
+            messages.success(request, _("“%(name)s” was planned.") % {"name": run.name})
+            return redirect("queue")
+        except DomainError as error:
+            problem, status = str(error), 400 if isinstance(error, BadInput) else 409
+    others = Run.objects.filter(status__in=(Run.Status.QUEUED, *Run.ACTIVE)).exclude(pk=run.pk)
+    context = {
+        "run": run,
+        "typed": request.POST,
+        "others": others.only("pk", "name", "status").order_by("name")[:MOST_SHOWN],
+        "ends": Run.AfterEnd.choices,
+        "zone": get_current_timezone_name(),
+        "problem": problem,
+        "least": LEAST_PRIORITY,
+        "most": MOST_PRIORITY,
+    }
+    return render(request, "training/queue/queue_plan.html", context, status=status)
+
+
+def _plan(request: HttpRequest) -> dict[str, Any]:
+    data = request.POST
+    plan: dict[str, Any] = {"start_after": _moment(data.get("start_after", "")), "after_run": None}
+    if chosen := data.get("after_run", ""):
+        plan["after_run"] = _other(chosen)
+    if (end := data.get("after_end", "")) in Run.AfterEnd.values:
+        plan["after_end"] = end
+    if priority := data.get("priority", "").strip():
+        plan["priority"] = _priority(priority)
+    return plan
+
+
+def _moment(text: str) -> datetime | None:
+    if not text.strip():
+        return None
+    try:
+        moment = parse_datetime(text.strip())
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise BadInput(_("Enter a date and a time, or neither."))
+    return make_aware(moment) if is_naive(moment) else moment
+
+
+def _priority(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = MOST_PRIORITY + 1
+    if not LEAST_PRIORITY <= number <= MOST_PRIORITY:
+        least_and_most = {"least": LEAST_PRIORITY, "most": MOST_PRIORITY}
+        raise BadInput(_("A priority is a whole number from %(least)d to %(most)d.") % least_and_most)
+    return number

@@ -1,0 +1,188 @@
+"""One run: a page for each of its tabs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from training.logs.search import first_error, search
+from training.logs.tail import around, tail, window
+from training.metrics.charts import drawing, lines
+from training.metrics.tab import charts_of, marks_of
+from training.models import Artifact, Run, RunCommand
+from training.progress.state import how_it_ended
+from training.runs.actions import drawing_of, offered, with_ways_on
+from training.runs.service import TrainerService
+from training.runs.timeline import KINDS, MOST_MOMENTS
+from training.runs.timeline import timeline as moments_of
+from web.errors import DomainError
+from web.pages import PageRequest, render_page, trainers_only
+
+TABS = {
+    "run": (gettext_lazy("Overview"), "layout-dashboard"),
+    "run-samples": (gettext_lazy("Samples"), "photo"),
+    "run-metrics": (gettext_lazy("Metrics"), "chart-line"),
+    "run-log": (gettext_lazy("Log"), "file-text"),
+    "run-timeline": (gettext_lazy("Timeline"), "history"),
+    "run-files": (gettext_lazy("Files"), "files"),
+    "run-config": (gettext_lazy("Config"), "adjustments"),
+}
+LOSSES = ["loss", "smooth_loss"]
+NEWEST_SAMPLES = 8
+NEWEST_FILES = 3
+COMMANDS_SHOWN = 5
+MOST_DIGITS = 16  # of a place in a log
+
+
+def run_of(pk: Any) -> Run:
+    """The run with all that a page of it names."""
+    return get_object_or_404(Run.objects.select_related("owner", "preset", "preset_version", "worker", "parent"), pk=pk)
+
+
+def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
+    """A tab's page; the templates of their contents are named after the tabs."""
+    shared = {
+        "run": run,
+        "tab": tab,
+        "tab_label": TABS[tab][0],
+        "tabs": [(key, label, icon) for key, (label, icon) in TABS.items()],
+        "actions": offered(run),
+        "outcome": run.commands.filter(attempt=run.attempt).order_by("-requested_at").first(),
+        "ending": how_it_ended(run),
+        "content": f"training/run/_{tab.replace('-', '_')}.html" if tab != "run" else "training/run/_run_overview.html",
+    }
+    return render_page(request, "training/run/run.html", "training/run/_run.html", {**shared, **context})
+
+
+@require_safe
+@login_required
+def overview(request: PageRequest, pk: Any) -> HttpResponse:
+    """How far it is, its loss, its newest samples, and its files."""
+    run = run_of(pk)
+    run.is_favourite = run.favourite_of.filter(pk=request.user.pk).exists()  # type: ignore[attr-defined]
+    drawn = lines(run, LOSSES)
+    context = {
+        "lines": drawn,
+        "drawing": drawing(drawn),
+        "samples": newest_samples(run),
+        "artifacts": with_ways_on(run, NEWEST_FILES),
+        "file_count": run.artifacts.count(),
+        "commands": run.commands.order_by("-requested_at")[:COMMANDS_SHOWN],
+        "open_commands": run.commands.filter(status__in=RunCommand.OPEN).count(),
+        "draw": drawing_of(run),
+        "place": _place_in_queue(run),
+        "warnings": run.events.filter(kind="warning").order_by("-at")[:COMMANDS_SHOWN],
+    }
+    return show_tab(request, run, "run", context)
+
+
+def newest_samples(run: Run) -> list[Any]:
+    """The newest, those of one step in the order of their prompts."""
+    newest = run.samples.newest_first()[:NEWEST_SAMPLES]
+    return sorted(newest, key=lambda sample: (-sample.global_step, sample.index))
+
+
+def _place_in_queue(run: Run) -> int:
+    """1 for the run that starts next, 0 for one that does not wait."""
+    waiting = list(Run.objects.queued().values_list("pk", flat=True))
+    return waiting.index(run.pk) + 1 if run.pk in waiting else 0
+
+
+@require_safe
+@login_required
+def metrics(request: PageRequest, pk: Any) -> HttpResponse:
+    """A chart for each group of metrics."""
+    run = run_of(pk)
+    return show_tab(request, run, "run-metrics", {"charts": charts_of(run), "marks": marks_of(run)})
+
+
+@require_safe
+@login_required
+def log(request: PageRequest, pk: Any) -> HttpResponse:
+    """What an attempt's process wrote: its end, what lies around a place in it, or the lines that hold something."""
+    run = run_of(pk)
+    attempt, path = log_of_attempt(request, run)
+    words, level, at = (request.GET.get(name, "") for name in ("q", "level", "at"))
+    error = first_error(path) if at == "error" else None
+    place = error.offset if error else int(at) if at.isdecimal() and len(at) < MOST_DIGITS else None
+    read = around if error or request.GET.get("line") else window
+    context = {
+        "attempt": attempt,
+        "attempts": range(run.attempt, 0, -1),
+        "query": {"q": words, "level": level},
+        "found": search(path, words, level) if words or level else None,
+        "without_error": at == "error" and error is None,
+        "window": read(path, place) if place is not None else None,
+        "log": tail(path),
+    }
+    return show_tab(request, run, "run-log", context)
+
+
+def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
+    """The attempt in the address, or the newest, and where its log lies."""
+    asked = request.GET.get("attempt", "")
+    attempt = int(asked) if asked.isdecimal() and 1 <= int(asked) <= run.attempt else run.attempt
+    return attempt, run.folder / "attempts" / str(attempt) / run.log_file.name
+
+
+@require_safe
+@login_required
+def timeline(request: PageRequest, pk: Any) -> HttpResponse:
+    """What happened to the run: all, or what is of some kinds, from either end."""
+    run = run_of(pk)
+    chosen = [kind for kind in request.GET.getlist("kind") if kind in KINDS]
+    order = "oldest" if request.GET.get("order") == "oldest" else "newest"
+    moments = moments_of(run, chosen, order == "oldest", _moment(request.GET.get("beyond", "")))
+    further = QueryDict(mutable=True)
+    if len(moments) == MOST_MOMENTS:
+        further.update({"order": order, "beyond": moments[-1].at.isoformat()})
+        further.setlist("kind", chosen)
+    kinds = [(key, label) for key, (label, _) in KINDS.items()]
+    context = {"moments": moments, "kinds": kinds, "chosen": chosen, "order": order, "further": further.urlencode()}
+    return show_tab(request, run, "run-timeline", context)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def delete(request: PageRequest, pk: Any) -> HttpResponse:
+    """Show what would be deleted, then delete it."""
+    run = run_of(pk)
+    if request.method != "POST":
+        return render(request, "training/run/run_delete.html", {"run": run, **_what_is_lost(run)})
+    try:
+        TrainerService(request.user).delete(run)
+    except DomainError as problem:
+        messages.error(request, str(problem))
+        return redirect(run)
+    messages.success(request, _("“%(run)s” and its files were deleted.") % {"run": run.name})
+    return redirect("runs")
+
+
+def _what_is_lost(run: Run) -> dict[str, Any]:
+    files = [file for file in run.folder.rglob("*") if file.is_file()] if run.folder.exists() else []
+    own = run.artifacts.filter(deleted_at=None, path__startswith=f"{run.folder}/")
+    return {
+        "sample_count": run.samples.count(),
+        "artifacts": own.exclude(kind=Artifact.Kind.BACKUP),
+        "backup_count": own.filter(kind=Artifact.Kind.BACKUP).count(),
+        "file_count": len(files),
+        "size": sum(file.stat().st_size for file in files),
+    }

@@ -1,0 +1,89 @@
+"""How a run stands or ended, as every client shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from training.models import Run
+from training.progress.waiting import own_reason
+
+IDLE: dict[str, Any] = {
+    "is_training": False,
+    "status": "idle",
+    "progress": None,
+    "max_step": 0,
+    "max_epoch": 0,
+    "error": None,
+    "run_id": None,
+    "run_name": None,
+    "run_status": None,
+}
+
+
+def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]:
+    """What every client shows of a run; keys as in API.md, further ones after."""
+    if queue_length is None:
+        queue_length = Run.objects.queued().count()
+    if run is None:
+        return IDLE | {"queue_length": queue_length}
+    started, killed_after = run.started_at is not None, run.killed_after
+    return {
+        "is_training": run.is_active,
+        "status": (run.status_text if run.status == Run.Status.RUNNING else "") or run.status,
+        "progress": run.progress() if started else None,
+        "max_step": run.max_step,
+        "max_epoch": run.max_epoch,
+        "error": run.error or None,
+        "error_reason": run.error_reason or None,
+        "ending": how_it_ended(run) or None,
+        "cure": str(run.ending.cure) if run.ending else None,
+        "killed_after": killed_after.isoformat() if killed_after else None,
+        "start_after": run.start_after.isoformat() if run.waits_to_go_on and run.start_after else None,
+        "run_id": str(run.pk),
+        "run_name": run.name,
+        "run_status": run.status,
+        "stale": run.stale,
+        "waits_for": own_reason(run) if run.status == Run.Status.QUEUED else "",
+        "phase": run.phase if run.is_active else "",
+        "attempt": run.attempt,
+        "loss": run.loss,
+        "smooth_loss": run.smooth_loss,
+        "steps_per_second": run.steps_per_second,
+        "eta_seconds": run.eta_seconds,
+        "queue_length": queue_length,
+        "started_at": run.started_at.isoformat() if run.started_at else None,
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+    }
+
+
+def how_it_ended(run: Run) -> str:
+    """One sentence; empty for a run that has not ended."""
+    if run.error or not run.is_ended:
+        return run.error
+    if run.error_reason == "stopped":
+        return _stopped_by(run)
+    sentences = {
+        "shutdown": _("It made a backup after step %(step)s, as the server was shut down."),
+        "signal": _("Something outside of this site asked its process to end, after step %(step)s."),
+    }
+    by_status: dict[str, Any] = {
+        "finished": _("It came to its end after %(step)s steps."),
+        "stopped": _("It was stopped after step %(step)s."),
+        "cancelled": _("It was taken out of the queue."),
+    }
+    sentence = sentences.get(run.error_reason) or by_status.get(run.status, "")
+    return str(sentence) % {"step": run.global_step}
+
+
+def _stopped_by(run: Run) -> str:
+    stops = run.commands.filter(kind="stop", attempt=run.attempt).select_related("requested_by")
+    first = stops.order_by("requested_at").first()
+    if first is None or first.requested_by is None:
+        return gettext("It was stopped after step %(step)s.") % {"step": run.global_step}
+    return gettext("%(user)s stopped it after step %(step)s.") % {
+        "user": first.requested_by,
+        "step": run.global_step,
+    }

@@ -1,0 +1,72 @@
+"""Why a queued run does not start yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+
+from engine.interface import fence
+from engine.launcher import Start
+from training.models import Run
+
+
+def own_reason(run: Run) -> str:
+    """Why the run would wait though a worker were free; empty where it would not. Wants held_by and after_run."""
+    if run.held_at is not None:
+        name = run.held_by.username if run.held_by else _("somebody")
+        return _("Held by %(name)s.") % {"name": name}
+    if run.after_run is not None and not run.comes_after_it:
+        return _waits_for(run, run.after_run)
+    if run.start_after is not None and run.start_after > now():
+        return _("Not before %(time)s.") % {"time": _moment(run.start_after)}
+    return _waits_for_the_fence(run)
+
+
+def _waits_for_the_fence(run: Run) -> str:
+    """Whether a worker has told the process of the last attempt to end, and waits until it certainly has."""
+    if not run.attempt or not fence.is_put_up(run.attempt_folder):
+        return ""
+    start = Start.read(run.attempt_folder)
+    host = start.host if start else _("another machine")
+    if fence.is_held(run.attempt_folder):
+        return _("Its old process on %(host)s still lives: it was told to end, and the run goes on when it has.") % {
+            "host": host
+        }
+    return _(
+        "Its old process on %(host)s may still live: the run goes on when that has certainly ended, which takes up to "
+        "%(seconds)s seconds."
+    ) % {"host": host, "seconds": settings.FENCE_SECONDS}
+
+
+def _waits_for(run: Run, before: Run) -> str:
+    facts = {"name": before.name, "status": before.get_status_display()}
+    if before.is_ended:
+        return (
+            _("Waits for “%(name)s” to finish, but that is %(status)s: let it wait for another, or for none.") % facts
+        )
+    if run.after_end == Run.AfterEnd.ENDED:
+        return _("Waits for “%(name)s” to end.") % facts
+    return _("Waits for “%(name)s” to finish.") % facts
+
+
+def _moment(moment: datetime) -> str:
+    local = localtime(moment)
+    return date_format(local, "H:i" if local.date() == localtime(now()).date() else "Y-m-d H:i")
+
+
+def reason(run: Run, workers: Iterable[Any]) -> str:
+    """Why a queued run does not start yet, given the workers that are alive."""
+    workers = list(workers)
+    if own := own_reason(run):
+        return own
+    if not workers:
+        return _("No worker is alive: start one with manage.py gpu_worker.")
+    if all(worker.drain or worker.status == "draining" for worker in workers):
+        return _("Every worker is draining: resume one on the system page.")
+    return _("Starts when a worker is free.")

@@ -1,0 +1,174 @@
+"""The queue as pages and API show it: a lane for each worker, the runs that wait, and about when each will start."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from django.db.models import Prefetch, Q
+from django.utils.timezone import now
+
+from system.models import Worker
+from training.models import Run, RunQuerySet
+from training.progress.waiting import reason
+
+MOST_SHOWN = 200
+PAST_RUNS = 300  # by whose times those that wait are estimated
+LONG_TEXTS = ("notes", "traceback", "log_tail", "memory_estimate")
+LONG = ("config", *LONG_TEXTS)
+
+
+@dataclass
+class Lane:
+    """A worker with what it trains; `free_at` is when it takes the next run, None where that cannot be told.
+
+    `coming` is what it will start then, as far as can be told, in that order.
+    """
+
+    worker: Worker
+    run: Run | None
+    free_at: datetime | None
+    coming: list[Waiting] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return self.worker.state
+
+    @property
+    def takes_runs(self) -> bool:
+        return self.worker.is_alive and self.worker.state != Worker.Status.DRAINING
+
+
+@dataclass
+class Waiting:
+    """A run that waits: why, about when it starts and on which worker, and about how long it takes."""
+
+    run: Run
+    number: int
+    reason: str
+    takes: timedelta | None
+    starts_at: datetime | None = None
+    worker: str = ""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return self.starts_at + self.takes if self.starts_at and self.takes else None
+
+
+@dataclass
+class Queue:
+    lanes: list[Lane]
+    waiting: list[Waiting]
+    length: int
+
+
+def read_queue() -> Queue:
+    """The whole queue in a number of questions that does not grow with it."""
+    lanes = _lanes()
+    queued: RunQuerySet = Run.objects.queued()
+    runs = list(queued.select_related("owner", "preset", "summary", "held_by", "after_run").defer(*LONG)[:MOST_SHOWN])
+    alive = [lane.worker for lane in lanes if lane.worker.is_alive]
+    times = PastTimes() if runs else None
+    waiting = [
+        Waiting(run, number, reason(run, alive), times.of(run) if times else None)
+        for number, run in enumerate(runs, start=1)
+    ]
+    foresee(lanes, waiting)
+    for lane in lanes:
+        found = [one for one in waiting if one.worker == lane.worker.name]
+        lane.coming = sorted(found, key=lambda one: one.starts_at or now())
+    return Queue(lanes, waiting, queued.count() if len(runs) == MOST_SHOWN else len(runs))
+
+
+def _lanes() -> list[Lane]:
+    """Workers that are there, and those that are gone but had a run, whose config tells what is still to come."""
+    active = Prefetch("runs", Run.objects.active().defer(*LONG_TEXTS), to_attr="active_runs")
+    lanes = []
+    for worker in Worker.objects.prefetch_related(active):
+        run = next(iter(worker.active_runs), None)  # type: ignore[attr-defined]
+        if worker.is_alive or run is not None:
+            lanes.append(Lane(worker, run, _free_at(run) if worker.is_alive else None))
+    return lanes
+
+
+def _free_at(run: Run | None) -> datetime | None:
+    if run is None or run.status == Run.Status.STOPPING:
+        return now()
+    left = run.eta_seconds
+    return None if left is None or run.status == Run.Status.PAUSED else now() + timedelta(seconds=left)
+
+
+class PastTimes:
+    """How long runs took: by preset, else by model and method, a median of the newest, for each epoch."""
+
+    def __init__(self) -> None:
+        self._by: dict[Any, list[float]] = defaultdict(list)
+        ended = Run.objects.filter(status=Run.Status.FINISHED, max_epoch__gt=0).exclude(
+            Q(started_at=None) | Q(ended_at=None)
+        )
+        facts = ("preset_id", "summary__model_type", "summary__training_method", "started_at", "ended_at", "max_epoch")
+        for preset, model, method, began, end, epochs in ended.order_by("-ended_at").values_list(*facts)[:PAST_RUNS]:
+            for_each = (end - began).total_seconds() / epochs
+            self._by[model, method].append(for_each)
+            if preset is not None:
+                self._by[preset].append(for_each)
+
+    def of(self, run: Run) -> timedelta | None:
+        """What is left of it, where it trained before; else all of it. None where nothing like it was trained."""
+        summary = getattr(run, "summary", None)
+        known = self._by.get(run.preset_id) or (summary and self._by.get((summary.model_type, summary.training_method)))
+        if not known or not run.max_epoch:
+            return None
+        return timedelta(seconds=median(known) * run.max_epoch * (1 - run.fraction_done))
+
+
+def foresee(lanes: Iterable[Lane], waiting: list[Waiting]) -> None:
+    """Write down when each will start, if all goes on as it does: workers take the first that is ready when they are.
+
+    A run behind one that takes nobody knows how long has no time either, unless another worker is free for it.
+    """
+    free: dict[str, datetime] = {lane.worker.name: lane.free_at for lane in lanes if lane.takes_runs and lane.free_at}
+    ends: dict[uuid.UUID, datetime | None] = {lane.run.pk: lane.free_at for lane in lanes if lane.run}
+    left = [one for one in waiting if one.run.held_at is None]
+    while free and left:
+        name = min(free, key=lambda worker: free[worker])
+        chosen, at = _next(left, free[name], ends)
+        if chosen is None:
+            return
+        left.remove(chosen)
+        chosen.starts_at, chosen.worker = at, name
+        ends[chosen.run.pk] = chosen.ends_at
+        if chosen.ends_at is None:
+            del free[name]
+        else:
+            free[name] = chosen.ends_at
+
+
+def _next(
+    left: list[Waiting], free: datetime, ends: dict[uuid.UUID, datetime | None]
+) -> tuple[Waiting | None, datetime]:
+    """The first that is ready when the worker is free, else the one that is ready next."""
+    best, best_at = None, free
+    for one in left:
+        ready = _ready_at(one.run, free, ends)
+        if ready is not None and (best is None or ready < best_at):
+            best, best_at = one, max(ready, free)
+        if best is not None and best_at <= free:
+            break
+    return best, best_at
+
+
+def _ready_at(run: Run, free: datetime, ends: dict[uuid.UUID, datetime | None]) -> datetime | None:
+    """When it waits for nothing but a worker; None where that cannot be told."""
+    moment = free
+    if run.after_run is not None and not run.comes_after_it:
+        ends_at = ends.get(run.after_run.pk)
+        if ends_at is None:
+            return None
+        moment = max(moment, ends_at)
+    return max(moment, run.start_after) if run.start_after else moment

@@ -1,0 +1,119 @@
+"""The queue: putting waiting runs into another order, holding them, and planning when they start; and why one waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from training.live import publisher
+from training.models import Run
+from web.errors import BadInput, NotNow
+
+NOT_PLANNED: dict[str, Any] = {"start_after": None, "place": None, "held_at": None, "held_by": None, "after_run": None}
+PLANS = ("held", "start_after", "after_run", "after_end", "priority")
+LEAST_PRIORITY, MOST_PRIORITY = -1000, 1000
+
+
+class QueueVerbs:
+    """What `user` does with runs that wait."""
+
+    user: Any
+
+    @transaction.atomic
+    def move_in_queue(self, run: Run, before: Run | None) -> None:
+        """Have it start before another waiting run, or last of all; it takes on a priority that fits its place."""
+        waiting = list(Run.objects.queued().select_for_update(of=("self",)).only("pk", "priority", "place"))
+        if run not in waiting:
+            raise NotNow(_does_not_wait(run))
+        if before is not None and (before == run or before not in waiting):
+            raise NotNow(_("The run that it shall start before does not wait any more: look at the queue again."))
+        waiting.remove(run)
+        place = waiting.index(before) if before else len(waiting)
+        moved = Run(pk=run.pk, priority=_fitting(run.priority, waiting[:place], waiting[place:]))
+        waiting.insert(place, moved)
+        _number([one for one in waiting if one.priority == moved.priority])
+        Run.objects.filter(pk=run.pk).update(priority=moved.priority)
+        self._note_plan(run, {"place": place + 1})
+
+    def move_to_position(self, run: Run, position: int) -> None:
+        """Have it start as the so-manieth, 1 being next; the last where there are fewer."""
+        waiting = list(Run.objects.queued().only("pk"))
+        others = [one for one in waiting if one != run]
+        self.move_in_queue(run, others[position - 1] if position <= len(others) else None)
+
+    def move_by(self, run: Run, way: str) -> None:
+        """One `up` or `down` in the queue, or to be its `first` or `last`."""
+        waiting = list(Run.objects.queued().only("pk"))
+        if run not in waiting:
+            raise NotNow(_does_not_wait(run))
+        position = waiting.index(run) + 1
+        wanted = {"up": position - 1, "down": position + 1, "first": 1, "last": len(waiting)}.get(way)
+        if wanted is None:
+            raise BadInput(_("A run is moved up, down, first or last."))
+        self.move_to_position(run, max(1, wanted))
+
+    @transaction.atomic
+    def plan_run(self, run: Run, plan: dict[str, Any]) -> Run:
+        """Hold a waiting run or let it go, or set its priority or what it waits for; raises BadInput by field.
+
+        The keys are those of PLANS; what is left out stays as it is.
+        """
+        changes: dict[str, Any] = {field: plan[field] for field in PLANS if field in plan}
+        if "held" in changes:
+            held = changes.pop("held")
+            changes |= {"held_at": now() if held else None, "held_by": self.user if held else None}
+        if "priority" in changes:
+            changes["place"] = None
+        if before := changes.get("after_run"):
+            _refuse_a_circle(run, before)
+        if not Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED).update(**changes):
+            raise NotNow(_does_not_wait(run))
+        self._note_plan(run, {key: _told(value) for key, value in plan.items()})
+        run.refresh_from_db()
+        return run
+
+    def _note_plan(self, run: Run, data: dict[str, Any]) -> None:
+        run.events.create(attempt=run.attempt, kind="planned", data=data, user=self.user)
+        publisher.announce(run)
+
+
+def _does_not_wait(run: Run) -> str:
+    run.refresh_from_db(fields=["status"])
+    return _("Only a run that waits has a place in the queue: this one is %(status)s.") % {
+        "status": run.get_status_display()
+    }
+
+
+def _fitting(priority: int, ahead: list[Run], behind: list[Run]) -> int:
+    """The priority closest to the run's own that leaves it between these."""
+    most = ahead[-1].priority if ahead else max([priority, *(one.priority for one in behind[:1])])
+    least = behind[0].priority if behind else min(priority, most)
+    return max(least, min(priority, most))
+
+
+def _number(runs: list[Run]) -> None:
+    for number, run in enumerate(runs, start=1):
+        run.place = number
+    Run.objects.bulk_update(runs, ["place"], batch_size=500)
+
+
+def _refuse_a_circle(run: Run, before: Run) -> None:
+    """Runs that wait for one another would wait for ever."""
+    links = dict(Run.objects.queued().exclude(after_run=None).values_list("pk", "after_run"))
+    behind: Any = before.pk
+    for _link in range(len(links) + 1):
+        if behind == run.pk:
+            sentence = _("It would wait for itself: choose another run.")
+            raise BadInput(sentence, {"after_run": [sentence]})
+        behind = links.get(behind)
+
+
+def _told(value: Any) -> Any:
+    """As the timeline keeps it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return value.name if isinstance(value, Run) else value

@@ -1,0 +1,104 @@
+"""Samples of one's own: what a form asks for, the shapes that suit the run, and what the user asked for before."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from training.models import Run, RunCommand
+from web.errors import BadInput
+
+MOST_AT_ONCE = 16
+RECENT = 8
+LOOKED_AT = 60  # of the user's newest draws, for RECENT that differ
+USUAL_EDGE = 512
+RATIOS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
+NUMBERS = (("width", int), ("height", int), ("diffusion_steps", int), ("seed", int), ("cfg_scale", float))
+KEPT = ("prompt", "negative_prompt", "width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler", "seed")
+
+
+def wanted(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The settings of each sample that the form asks for: several prompts, several seeds. Raises BadInput by field."""
+    facts = dict(_numbers(data)) | {"negative_prompt": data.get("negative_prompt", "")}
+    if sampler := data.get("noise_scheduler"):
+        facts["noise_scheduler"] = sampler
+    if not (facts.get("width") or facts.get("height")):
+        facts |= _shape(data.get("aspect", ""))
+    seed = None if data.get("by_chance") else facts.pop("seed", None)
+    facts.pop("seed", None)
+    count = _count(data.get("count", "") or "1")
+    text = data.get("prompt", "")
+    prompts = [line.strip() for line in text.splitlines() if line.strip()] if data.get("each_line") else [text]
+    if len(prompts) * count > MOST_AT_ONCE:
+        raise _bad("count", _("At most %(most)s pictures at once: ask for fewer.") % {"most": MOST_AT_ONCE})
+    seeds = [{"random_seed": True} if seed is None else {"seed": seed + number} for number in range(count)]
+    return [{"prompt": prompt, **facts, **chosen} for prompt in prompts or [""] for chosen in seeds]
+
+
+def _numbers(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for field, number in NUMBERS:
+        if text := data.get(field, "").strip():
+            try:
+                yield field, number(text)
+            except ValueError as error:
+                raise _bad(field, _("Enter a number.")) from error
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text[:9]) <= MOST_AT_ONCE):
+        raise _bad("count", _("Choose from 1 to %(most)s pictures.") % {"most": MOST_AT_ONCE})
+    return int(text)
+
+
+def _shape(text: str) -> dict[str, int]:
+    if not text:
+        return {}
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if found is None:
+        raise _bad("aspect", _("Choose one of the shapes."))
+    return {"width": int(found[1]), "height": int(found[2])}
+
+
+def _bad(field: str, sentence: str) -> BadInput:
+    return BadInput(f"{field.replace('_', ' ')}: {sentence}", {field: [sentence]})
+
+
+def aspects(run: Run) -> list[tuple[str, str]]:
+    """(value, label) of shapes with as many pixels as the run trains on."""
+    first = re.search(r"\d+", str(run.config.get("resolution", "")))
+    edge = int(first[0]) if first and 8 <= int(first[0][:6]) <= 4096 else USUAL_EDGE
+    multiple = 64 if edge >= USUAL_EDGE else 8
+    shapes = []
+    for wide, high in RATIOS:
+        width, height = (
+            max(multiple, round(edge * math.sqrt(side / other) / multiple) * multiple)
+            for side, other in ((wide, high), (high, wide))
+        )
+        shapes.append((f"{width}x{height}", f"{wide}:{high} · {width} × {height}"))
+    return shapes
+
+
+def recent(user: Any) -> list[dict[str, Any]]:
+    """The user's last draws that differ in their prompt, newest first."""
+    asked = RunCommand.objects.filter(kind="sample_custom", requested_by=user).order_by("-requested_at")
+    found: dict[str, dict[str, Any]] = {}
+    for arguments in asked.values_list("arguments", flat=True)[:LOOKED_AT]:
+        kept = kept_of(arguments)
+        if arguments.get("random_seed"):
+            kept.pop("seed", None)
+        found.setdefault(kept.get("prompt", ""), kept)
+    return list(found.values())[:RECENT]
+
+
+def kept_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a sample's settings, those that the form has fields for."""
+    return {name: settings[name] for name in KEPT if settings.get(name) not in (None, "")}
+
+
+def outcomes(run: Run) -> list[RunCommand]:
+    """What was last asked for in this attempt, and what became of it."""
+    return list(run.commands.filter(kind="sample_custom", attempt=run.attempt).order_by("-requested_at")[:RECENT])

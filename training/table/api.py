@@ -1,0 +1,45 @@
+"""The API of the views that users keep of the table of runs: each user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from training.api.serializers import SavedViewSerializer
+from training.models import SavedView
+from training.table import saved_views
+
+
+class SavedViewViewSet(mixins.DestroyModelMixin, ReadOnlyModelViewSet):
+    """Your names for filters and orders of the table of runs."""
+
+    queryset = SavedView.objects.all()  # for the API's document
+    serializer_class = SavedViewSerializer
+    permission_classes = [IsAuthenticated]  # they are each user's own
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_queryset(self) -> QuerySet[SavedView]:
+        return self.request.user.saved_views.all()  # type: ignore[union-attr]
+
+    def read(self, partial: bool = False) -> dict[str, Any]:
+        """The request's body, checked."""
+        asked = SavedViewSerializer(data=self.request.data, partial=partial)
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
+
+    @extend_schema(request=SavedViewSerializer, responses={201: SavedViewSerializer})
+    def create(self, request: Request) -> Response:
+        """Keep filters and an order under a name; 409 where you have a view of that name."""
+        return Response(SavedViewSerializer(saved_views.keep(request.user, **self.read())).data, status=201)
+
+    @extend_schema(request=SavedViewSerializer(partial=True), responses=SavedViewSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Rename a view, or give it other filters."""
+        return Response(SavedViewSerializer(saved_views.change(self.get_object(), self.read(partial=True))).data)

@@ -1,0 +1,84 @@
+"""Up to eight runs side by side: their curves, the settings in which they differ, and their samples."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from engine.engines import UnknownEngine
+from engine.tokens import without_secrets
+from presets.config.configs import leaves
+from presets.editor.form import Form, form_of
+from training.metrics.charts import lines, tags_of
+from training.models import Run
+from web.admin_parts import as_text
+from web.errors import DomainError
+from web.natural import natural
+
+MOST_RUNS = 8
+POINTS = 3200  # of all curves together: eight shall be read as fast as two
+FIRST = ("smooth_loss", "loss")
+
+
+def chosen_runs(text: str) -> list[Run]:
+    """Those whose ids stand between commas, in that order; what is no run is left out."""
+    wanted = list(dict.fromkeys(pk for part in text.split(",") if (pk := _uuid(part))))[:MOST_RUNS]
+    found = Run.objects.select_related("owner", "preset").defer("traceback", "log_tail").in_bulk(wanted)
+    return [found[pk] for pk in wanted if pk in found]
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text.strip())
+    except ValueError:
+        return None
+
+
+# -- curves --------------------------------------------------------------------------------------------------------
+
+
+def tags(runs: list[Run]) -> list[str]:
+    """What at least one of them measured, the losses first."""
+    found = {tag for run in runs for tag in tags_of(run)}
+    first = [tag for tag in FIRST if tag in found]
+    return [*first, *sorted(found - set(first), key=natural)]
+
+
+def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
+    """One line a run that measured it, with what its steps are in epochs and seconds; `colour` is the run's number."""
+    drawn, points = [], POINTS // len(runs)
+    for colour, run in enumerate(runs, start=1):
+        for line in lines(run, [tag], points):
+            drawn.append({**line, "run": str(run.pk), "name": run.name, "colour": colour, "epoch_length": run.max_step})
+    return drawn
+
+
+# -- settings ------------------------------------------------------------------------------------------------------
+
+
+def differences(runs: list[Run]) -> list[dict[str, Any]]:
+    """The settings that are not the same in all of them: path, title, and each run's value as text."""
+    configs = [dict(leaves(without_secrets(run.config))) for run in runs]
+    paths = dict.fromkeys(path for config in configs for path in config)
+    form, rows = _form(runs[0].engine), []
+    for path in paths:
+        values = [as_text(config.get(path)) for config in configs]
+        if len(set(values)) > 1:
+            rows.append({"path": path, "title": _title(form, path), "values": values})
+    return rows
+
+
+def _form(engine: str) -> Form | None:
+    """What the editor knows of the fields; None where the engine cannot be used now."""
+    try:
+        return form_of(engine)
+    except (DomainError, UnknownEngine):
+        return None
+
+
+def _title(form: Form | None, path: str) -> str:
+    spec = form.spec_of(path) if form else None
+    return spec.title if spec else ""
+
+
+# -- samples -------------------------------------------------------------------------------------------------------

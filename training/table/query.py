@@ -1,0 +1,195 @@
+"""The table of runs: what an address asks for, as a question to the database. The address is its whole state."""
+
+from __future__ import annotations
+
+import functools
+import json
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models.functions import Coalesce, Now, StrIndex
+from django.http import QueryDict
+from django.utils.dateparse import parse_date
+from django.utils.timezone import make_aware
+from django.utils.translation import gettext_lazy as _
+
+from presets.editor.form import form_of
+from presets.models import Preset
+from training.models import Run, RunQuerySet, RunSummary
+
+FILTERS = ("q", "status", "preset", "model", "method", "tag", "person", "from", "to", "favourite")
+STATE = (*FILTERS, "sort")  # of an address; a page number is no part of a view that somebody keeps
+LONG = ("config", "notes", "traceback", "memory_estimate", "summary__words", "summary__tags")
+MOST_WORDS = 10
+NEWEST = "-date"
+TAKEN = ExpressionWrapper(Coalesce(F("ended_at"), Now()) - F("started_at"), output_field=DurationField())
+
+
+@dataclass(frozen=True)
+class Column:
+    key: str
+    label: Any
+    order: str | None
+    classes: str = ""
+
+
+COLUMNS = (
+    Column("name", _("Run"), "name"),
+    Column("status", _("Status"), "status"),
+    Column("preset", _("Preset"), "preset__name", "cell-wide"),
+    Column("model", _("Model"), "summary__model_type", "cell-wide cell-widest"),
+    Column("method", _("Method"), "summary__training_method", "cell-wide cell-widest"),
+    Column("steps", _("Steps"), "global_step"),
+    Column("loss", _("Loss"), "smooth_loss"),
+    Column("time", _("Time"), "taken"),
+    Column("person", _("Person"), "owner__username"),
+    Column("date", _("Date"), "created_at"),
+)
+ORDERS = {column.key: column.order for column in COLUMNS if column.order}
+
+
+def read(text: str) -> QueryDict:
+    """What an address's query says of the table."""
+    return QueryDict(state(QueryDict(text.replace("%00", "").replace("\x00", ""))))
+
+
+def asked_for(query: QueryDict, user: Any) -> RunQuerySet:
+    """The runs that an address asks for, in its order; what makes no sense in it asks for nothing."""
+    return in_order(with_status(filtered(query, user), query), query, user)
+
+
+def in_order(found: RunQuerySet, query: QueryDict, user: Any) -> RunQuerySet:
+    return found.alias(taken=TAKEN).with_favourites_of(user).order_by(*order(query))
+
+
+def rows(query: QueryDict, user: Any) -> RunQuerySet:
+    """The same, with all that a row of the table shows, and nothing that is long."""
+    return as_rows(asked_for(query, user))
+
+
+def as_rows(found: RunQuerySet) -> RunQuerySet:
+    return found.select_related("owner", "preset", "summary").defer(*LONG)
+
+
+def searched(query: QueryDict, user: Any) -> tuple[dict[str, int], list[uuid.UUID]]:
+    """The counts, and the ids of the rows in order, by one look: to find words is to read every run's."""
+    found = list(in_order(filtered(query, user), query, user).values_list("pk", "status"))
+    wanted = statuses(query)
+    return Counter(status for _, status in found), [pk for pk, status in found if not wanted or status in wanted]
+
+
+def rows_of(ids: Sequence[uuid.UUID], user: Any) -> list[Run]:
+    """In the order of the ids; one that is gone by now is left out."""
+    shown = {run.pk: run for run in as_rows(Run.objects.with_favourites_of(user).filter(pk__in=ids))}
+    return [shown[pk] for pk in ids if pk in shown]
+
+
+def filtered(query: QueryDict, user: Any) -> RunQuerySet:
+    """By everything but the status, so that the statuses can be counted."""
+    found = Run.objects.all()
+    if query.get("favourite"):
+        found = found.filter(favourite_of=user)
+    for number, word in enumerate(query.get("q", "").lower().split()[:MOST_WORDS]):
+        found = found.alias(**{f"at_{number}": StrIndex(F("summary__words"), Value(word))})
+        found = found.filter(**{f"at_{number}__gt": 0})
+    return found.filter(_facts(query))
+
+
+def _facts(query: QueryDict) -> Q:
+    wanted = _tagged(query.get("tag", ""))
+    if (preset := query.get("preset", "")).isdecimal():
+        wanted &= Q(preset=int(preset[:18]))
+    for name, lookup in (("model", "summary__model_type"), ("method", "summary__training_method")):
+        if value := query.get(name):
+            wanted &= Q(**{lookup: value})
+    if person := query.get("person"):
+        wanted &= Q(owner__username=person)
+    if begin := _day(query.get("from", "")):
+        wanted &= Q(created_at__gte=begin)
+    if end := _day(query.get("to", "")):
+        wanted &= Q(created_at__lt=end + timedelta(days=1))
+    return wanted
+
+
+def _tagged(tag: str) -> Q:
+    """By the tags alone, as JSON writes them in SQLite or in PostgreSQL: a run's words are long."""
+    if not tag:
+        return Q()
+    written = {json.dumps(tag), json.dumps(tag, ensure_ascii=False)}
+    return functools.reduce(Q.__or__, (Q(summary__tags__icontains=text) for text in sorted(written)))
+
+
+def _day(text: str) -> datetime | None:
+    """Where a day begins in the site's time zone."""
+    try:
+        found: date | None = parse_date(text)
+    except ValueError:
+        return None
+    return make_aware(datetime.combine(found, time.min)) if found else None
+
+
+def with_status(found: RunQuerySet, query: QueryDict) -> RunQuerySet:
+    wanted = statuses(query)
+    return found.filter(status__in=wanted) if wanted else found
+
+
+def statuses(query: QueryDict) -> set[str]:
+    """The statuses that are asked for; `active` stands for all in which it trains."""
+    names = query.getlist("status")
+    wanted = {str(name) for name in names if name in Run.Status.values}
+    return wanted | {str(status) for status in Run.ACTIVE} if "active" in names else wanted
+
+
+def order(query: QueryDict) -> list[Any]:
+    """By the column that is asked for, what is not known last; the newest first among those that are alike."""
+    asked = query.get("sort", "") or NEWEST
+    field = F(ORDERS.get(asked.removeprefix("-"), "created_at"))
+    first = field.desc(nulls_last=True) if asked.startswith("-") else field.asc(nulls_last=True)
+    return [first, "-created_at", "pk"]
+
+
+def counts(query: QueryDict, user: Any) -> dict[str, int]:
+    """How many runs of each status the other filters leave."""
+    found = filtered(query, user).order_by().values_list("status").annotate(Count("pk"))
+    return dict(found)
+
+
+def choices() -> dict[str, Any]:
+    """What can be filtered by: what some run has."""
+    kinds = set(RunSummary.objects.values_list("model_type", "training_method").distinct().order_by())
+    tags = RunSummary.objects.exclude(tags=[]).values_list("tags", flat=True)
+    return {
+        "presets": Preset.objects.filter(runs__isnull=False).distinct().only("pk", "name").order_by("name"),
+        "people": User.objects.filter(runs__isnull=False).distinct().order_by("username").only("pk", "username"),
+        "models": _labelled("model_type", {model for model, _ in kinds}),
+        "methods": _labelled("training_method", {method for _, method in kinds}),
+        "tags": sorted({str(tag) for some in tags for tag in some}, key=str.lower),
+    }
+
+
+def _labelled(field: str, values: set[str]) -> list[tuple[str, str]]:
+    return sorted(((value, label_of(field, value)) for value in values if value), key=lambda pair: pair[1].lower())
+
+
+def label_of(field: str, value: str) -> str:
+    """What people call a model type or a method, as the editor does."""
+    labels = {choice.value: choice.label for choice in form_of("builtin").specs[field].choices}
+    return labels.get(value) or value.replace("_", " ").capitalize()
+
+
+def state(query: QueryDict, **changes: Any) -> str:
+    """The address's query with some of it changed, from its first page; None takes a filter away."""
+    kept = QueryDict(mutable=True)
+    for name in STATE:
+        if name in changes:
+            value = changes[name]
+            kept.setlist(name, [] if value is None else [value])
+        else:
+            kept.setlist(name, [text for text in query.getlist(name) if text])
+    return kept.urlencode()

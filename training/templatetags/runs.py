@@ -1,0 +1,55 @@
+"""How pages write the epochs, times and state of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.timezone import now
+
+from system.models import Worker
+from training.models import Run
+from training.progress.waiting import reason
+from web.templatetags.formats import NOTHING, duration
+
+register = template.Library()
+
+
+@register.filter
+def epoch_shown(run: Run) -> int:
+    """The epoch that is trained, counted from 1."""
+    return epoch_counted(run.epoch, run)
+
+
+@register.filter
+def epoch_counted(epoch: int, run: Run) -> int:
+    """An epoch counted from 1; what came after the last one still belongs to that."""
+    return min(epoch + 1, run.max_epoch or epoch + 1)
+
+
+@register.filter
+def epoch_done(run: Run) -> float:
+    """How much of the present epoch is trained; after the last one, all of it."""
+    if run.fraction_done == 1:
+        return 1.0
+    return min(1.0, run.epoch_step / run.max_step) if run.max_step else 0.0
+
+
+@register.filter
+def time_taken(run: Run) -> str:
+    """From the start to the end, or to now while it is active."""
+    if run.started_at is None:
+        return NOTHING
+    return duration(((run.ended_at if run.is_ended and run.ended_at else now()) - run.started_at).total_seconds())
+
+
+@register.inclusion_tag("_now_training.html")
+def now_training() -> dict[str, Any]:
+    """The strip at the top of every page: what trains now and how far it is."""
+    return {"run": Run.objects.active().select_related("owner").first()}
+
+
+@register.simple_tag
+def why_waits(run: Run) -> str:
+    """Why a queued run does not start yet: one sentence."""
+    return reason(run, Worker.objects.alive())

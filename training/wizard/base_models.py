@@ -1,0 +1,210 @@
+"""Base models: which lie on this machine, what kind each is, and which engine can train it."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from engine.engines import ENGINES
+from presets.config.paths import looks_like_path
+from training.wizard.families import FAMILIES, Family, tiny_family
+from web.allowed_paths import refusal
+from web.errors import BadInput
+
+MOST_LOOKED_AT = 300  # entries in one folder
+LARGEST_HEADER = 100_000_000
+TINY_PIXELS = 128
+SHELVES = (
+    "models",
+    "stable-diffusion-webui/models/Stable-diffusion",
+    "ComfyUI/models/checkpoints",
+    "ComfyUI/models/diffusers",
+)
+PIPELINES = {
+    "StableDiffusionXLPipeline": "sdxl",
+    "FluxPipeline": "flux",
+    "ChromaPipeline": "chroma",
+    "ZImagePipeline": "z-image",
+    "QwenImagePipeline": "qwen",
+}
+# A tensor by which a single file's kind is known, the most telling first.
+TENSORS = (
+    ("lora_", ""),
+    ("conditioner.embedders.1.", "sdxl"),
+    ("cond_stage_model.model.", "sd21"),
+    ("cond_stage_model.transformer.", "sd15"),
+    ("double_blocks.0.img_attn.", "flux"),
+)
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """One that can be chosen; `name` is what a config says."""
+
+    name: str
+    title: str
+    family: Family
+    engine: str
+    is_here: bool = True
+
+
+def offered_models() -> list[BaseModel]:
+    """Those on this machine, the demo's last, then the known ones of the hub; only what some engine here trains."""
+    here = {found.name: found for found in _on_this_machine()}
+    demo = _model(str(settings.DEMO_DIR / "model"), "The demo's tiny model")
+    known = [
+        BaseModel(family.hub, family.title, family, engine, is_here=False)
+        for family in FAMILIES.values()
+        if family.hub not in here and (engine := engine_for(family.model_type))
+    ]
+    own = sorted(here.values(), key=lambda model: (model.title.lower(), model.name))
+    return [*own, *known, *([demo] if demo else [])]
+
+
+def chosen_model(name: str) -> BaseModel:
+    """The model of this name, listed or not. Raises BadInput, with the cure."""
+    if not name:
+        raise _bad(_("Choose a base model."))
+    if not looks_like_path(name):
+        return _from_hub(name)
+    if sentence := refusal(name):
+        raise _bad(sentence)
+    path = Path(name).expanduser().absolute()
+    if not path.exists():
+        raise _bad(_("%(value)s is not there: check its spelling.") % {"value": name[:200]})
+    family = identify(path)
+    if family is None:
+        raise _bad(
+            _("%(value)s is no base model that is known here: choose a diffusers folder or a .safetensors file.")
+            % {"value": name[:200]}
+        )
+    return _with_engine(str(path), path.stem, family)
+
+
+def _from_hub(name: str) -> BaseModel:
+    for family in FAMILIES.values():
+        if family.hub == name:
+            return _with_engine(name, family.title, family)
+    found = next((model for model in _in_hub_cache() if model.name == name), None)
+    if found is None:
+        raise _bad(
+            _("%(value)s is not known here: download it and name its folder, or choose one of the list.")
+            % {"value": name[:200]}
+        )
+    return found
+
+
+def _with_engine(name: str, title: str, family: Family) -> BaseModel:
+    engine = engine_for(family.model_type)
+    if engine is None:
+        raise _bad(
+            _("%(family)s cannot be trained by the engines of this site: choose another base model.")
+            % {"family": family.title}
+        )
+    return BaseModel(name, title, family, engine)
+
+
+def engine_for(model_type: str) -> str | None:
+    """The first engine that can be used here and trains this type of model."""
+    for name, engine in ENGINES.items():
+        if engine.why_unavailable():
+            continue
+        if engine.why_unavailable():
+            continue
+        types = engine.schema()["properties"]["model_type"]
+        if model_type in (types.get("x-supported") or types.get("enum") or ()):
+            return name
+    return None
+
+
+def _bad(sentence: str) -> BadInput:
+    return BadInput(sentence, {"model": [sentence]})
+
+
+# -- on this machine -----------------------------------------------------------------------------------------------
+
+
+def _on_this_machine() -> Iterator[BaseModel]:
+    folders = [settings.DATA_DIR / "models", *(root / shelf for root in settings.ALLOWED_ROOTS for shelf in SHELVES)]
+    if settings.ONETRAINER_HOME:
+        folders.append(settings.ONETRAINER_HOME / "models")
+    for folder in folders:
+        for path in _entries(folder):
+            if not refusal(str(path)) and (found := _model(str(path), path.stem)):
+                yield found
+    yield from _in_hub_cache()
+
+
+def _in_hub_cache() -> Iterator[BaseModel]:
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    folder = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    for path in _entries(folder):
+        kind, _dashes, name = path.name.partition("--")
+        newest = next(iter(_entries(path / "snapshots")), None)
+        if kind == "models" and newest and (found := _model(str(newest), name.replace("--", "/", 1))):
+            yield BaseModel(found.title, found.title, found.family, found.engine)
+
+
+def _model(path: str, title: str) -> BaseModel | None:
+    family = identify(Path(path))
+    engine = family and engine_for(family.model_type)
+    return BaseModel(path, title, family, engine) if family and engine else None
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in the folder; nothing where it is not there or may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry, _ in zip(entries, range(MOST_LOOKED_AT), strict=False))
+    except OSError:
+        return []
+
+
+# -- of which kind -------------------------------------------------------------------------------------------------
+
+
+def identify(path: Path) -> Family | None:
+    """The kind of model that a diffusers folder or a .safetensors file holds; None where it is none that is known."""
+    try:
+        if path.is_dir():
+            return _of_folder(path)
+        return _of_file(path) if path.suffix == ".safetensors" else None
+    except (OSError, ValueError, KeyError, TypeError, struct.error, AttributeError):
+        return None  # whatever lies there, it is no model
+
+
+def _of_folder(path: Path) -> Family | None:
+    pipeline = _json(path / "model_index.json")["_class_name"]
+    if pipeline != "StableDiffusionPipeline":
+        return FAMILIES.get(PIPELINES.get(pipeline, ""))
+    unet, vae = _json(path / "unet" / "config.json"), _json(path / "vae" / "config.json")
+    scale = 2 ** (len(vae["block_out_channels"]) - 1)
+    pixels = unet["sample_size"] * scale
+    if pixels <= TINY_PIXELS:
+        return tiny_family(pixels, scale * 2 ** (len(unet["block_out_channels"]) - 1))
+    if unet["cross_attention_dim"] == 768:
+        return FAMILIES["sd15"]
+    return FAMILIES["sd21" if pixels > 512 else "sd21-base"]
+
+
+def _of_file(path: Path) -> Family | None:
+    """By the names of its tensors, which stand at the file's beginning."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > LARGEST_HEADER:
+            return None
+        names = json.loads(file.read(length)).keys()
+    found = (key for part, key in TENSORS if any(part in name for name in names))
+    return FAMILIES.get(next(found, ""))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,59 @@
+"""What the wizard asks of this site: the devices that its workers have, and how fast they were in earlier runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+import psutil
+
+from system.models import Worker
+from system.resources import GIB, gpus
+from training.models import Run
+from training.wizard.families import Device, Family
+
+RUNS_ASKED = 30
+
+
+def devices() -> list[Device]:
+    """Each kind of device that a worker has, the largest first; this host's own where no worker is connected."""
+    found = {device: None for worker in Worker.objects.alive() for device in _of_worker(worker)}
+    return sorted(found, key=lambda device: (-device.is_gpu, -device.memory)) or _of_this_host()
+
+
+def _of_worker(worker: Worker) -> Iterator[Device]:
+    facts = worker.resources
+    if not worker.gpu:
+        yield Device("cpu", facts.get("memory_total_gb", 0.0), worker.device_name, facts.get("cpu_count", 1))
+    for gpu in facts.get("gpus", []):
+        if str(gpu["id"]) in worker.gpu.split(","):
+            yield Device("cuda", round(gpu["memory_total_gb"], 1), gpu["name"])
+
+
+def _of_this_host() -> list[Device]:
+    own = [Device("cuda", round(gpu["memory_total_gb"], 1), gpu["name"]) for gpu in gpus()]
+    return own or [Device("cpu", round(psutil.virtual_memory().total / GIB, 1), "CPU", psutil.cpu_count() or 1)]
+
+
+def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, float]:
+    """Seconds a picture in earlier runs of this kind on such a device, by resolution; the middle one of each."""
+    runs = Run.objects.filter(
+        engine=engine,
+        worker__device_name=device.name,
+        steps_per_second__gt=0,
+        config__model_type=family.model_type,
+        config__training_method="LORA",
+    )
+    figures: dict[int, list[float]] = defaultdict(list)
+    for config, speed in runs.order_by("-created_at").values_list("config", "steps_per_second")[:RUNS_ASKED]:
+        if side := _side(config):
+            figures[side].append(1 / ((speed or 1) * max(1, config.get("batch_size") or 1)))
+    return {side: median(seconds) for side, seconds in figures.items()}
+
+
+def _side(config: dict[str, Any]) -> int | None:
+    """The resolution, where the run had one and that is square."""
+    text = str(config.get("resolution", ""))
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,182 @@
+"""The wizard's five questions: what was typed, made certain question by question."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from training.wizard.base_models import BaseModel, chosen_model
+from training.wizard.facts import devices, measured_seconds
+from training.wizard.families import Device
+from training.wizard.pictures import look_at
+from training.wizard.plan import KINDS, Answers, Pictures, refuse_too_large
+from training.wizard.recipe import slug
+from web.errors import BadInput
+
+OTHER = "other"
+LONGEST_WORD = 60
+MINUTES = {"quick": None, "hour": 60.0, "night": 480.0}
+MOST_GB, MOST_MINUTES = 1000, 60 * 24 * 30
+PLAIN_NAMES = {"dataset", "datasets", "data", "images", "img", "photos", "pictures", "pics", "train", "training"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One question: its address, its fields, and the answer that is made of them."""
+
+    slug: str
+    title: str
+    short: str
+    icon: str
+    fields: tuple[str, ...]
+
+
+STEPS = (
+    Step("pictures", "What pictures do you have?", "Pictures", "photo", ("folder", "subfolders")),
+    Step("subject", "What do they show?", "Subject", "user", ("kind", "word")),
+    Step("model", "Which model shall learn it?", "Base model", "box", ("model", "other_model")),
+    Step("memory", "How much GPU memory is there?", "Memory", "cpu", ("device", "gigabytes")),
+    Step("time", "How long may it take?", "Time", "clock", ("time", "minutes")),
+)
+NUMBERS = {step.slug: number for number, step in enumerate(STEPS)}
+
+
+class Interview:
+    """What was typed so far; each answer raises BadInput, with the field and the cure, until it is right."""
+
+    def __init__(self, typed: Mapping[str, str]):
+        self.typed = dict(typed)
+
+    def answer(self, step: Step) -> object:
+        return getattr(self, step.slug)
+
+    def first_open(self) -> Step | None:
+        """The first question whose answer is not right."""
+        return next((step for step in STEPS if not self._is_answered(step)), None)
+
+    def _is_answered(self, step: Step) -> bool:
+        try:
+            self.answer(step)
+        except BadInput:
+            return False
+        return True
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        return look_at(self._text("folder"), self._text("subfolders") == "on")
+
+    @cached_property
+    def subject(self) -> tuple[str, str]:
+        kind, word = self._text("kind"), " ".join(self._text("word").split())
+        if kind not in KINDS:
+            raise _bad("kind", _("Choose what the pictures show."))
+        if not word or not word.isprintable() or len(word) > LONGEST_WORD:
+            raise _bad(
+                "word",
+                _("Give it a name of at most %(longest_word)s letters, such as anna or my cat.")
+                % {"longest_word": LONGEST_WORD},
+            )
+        return kind, word
+
+    @cached_property
+    def model(self) -> BaseModel:
+        name = self._text("model")
+        if name != OTHER:
+            return chosen_model(name)
+        try:
+            return chosen_model(self._text("other_model"))
+        except BadInput as problem:
+            raise BadInput(str(problem), {"other_model": [str(problem)]}) from problem
+
+    @cached_property
+    def memory(self) -> Device:
+        device = self._device()
+        refuse_too_large(self._answers(device, None))
+        return device
+
+    @cached_property
+    def time(self) -> float | None:
+        chosen = self._text("time")
+        if chosen != OTHER:
+            if chosen not in MINUTES:
+                raise _bad("time", _("Choose how long it may take."))
+            return MINUTES[chosen]
+        return _number(self._text("minutes"), MOST_MINUTES, "minutes", _("Enter the minutes as a number, such as 90."))
+
+    def answers(self) -> Answers:
+        """All five, with what earlier runs have measured."""
+        return self._answers(self.memory, self.time)
+
+    def guessed_word(self) -> str:
+        """What the folder is called, unless it has one of the names that all such folders have."""
+        folder = Path(self.pictures.folder)
+        name = folder.parent.name if folder.name.lower() in PLAIN_NAMES else folder.name
+        return name.replace("_", " ")[:LONGEST_WORD]
+
+    def _device(self) -> Device:
+        key = self._text("device")
+        if key == OTHER:
+            sentence = _("Enter the GPU's memory in GB as a number, such as 8.")
+            return Device("cuda", _number(self._text("gigabytes"), MOST_GB, "gigabytes", sentence))
+        found = next((device for device in offered_devices() if device_key(device) == key), None)
+        if found is None:
+            raise _bad("device", _("Choose what it may train on."))
+        return found
+
+    def _answers(self, device: Device, minutes: float | None) -> Answers:
+        kind, word = self.subject
+        answers = Answers(
+            pictures=self.pictures,
+            kind=kind,
+            word=word,
+            family=self.model.family,
+            base_model=self.model.name,
+            device=device,
+            minutes=minutes,
+            engine=self.model.engine,
+            caption_file=str(_caption_file(kind, word)),
+        )
+        return replace(answers, measured=measured_seconds(device, answers.family, answers.engine))
+
+    def _text(self, field: str) -> str:
+        return self.typed.get(field, "").strip()
+
+
+def offered_devices() -> list[Device]:
+    """What the machine has, and its processor in any case."""
+    found = devices()
+    if any(not device.is_gpu for device in found):
+        return found
+    return [*found, Device("cpu", 0.0, "CPU")]
+
+
+def device_key(device: Device) -> str:
+    """How a form names a device."""
+    return f"{device.kind} {device.memory:g} {device.name}"
+
+
+def _caption_file(kind: str, word: str) -> Path:
+    """Where the caption that all pictures share is kept: beside the data sets, out of their lists."""
+    mark = hashlib.sha256(f"{kind} {word}".encode()).hexdigest()[:8]
+    return settings.DATA_DIR / "datasets" / ".captions" / f"{slug(word)}-{mark}.txt"
+
+
+def _number(text: str, most: float, field: str, sentence: str) -> float:
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        raise _bad(field, sentence) from None
+    if not math.isfinite(number) or not 0 < number <= most:
+        raise _bad(field, _("Enter a number above 0 and at most %(most)s.") % {"most": f"{most:g}"})
+    return number
+
+
+def _bad(field: str, sentence: str) -> BadInput:
+    return BadInput(sentence, {field: [sentence]})

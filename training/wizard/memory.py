@@ -1,0 +1,59 @@
+"""What a plan takes at its peak: by the estimate that the check before a run shows, or by a table of other models."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.estimates.memory import GIB, estimate_memory
+from training.wizard.families import Device, Family, train_format
+
+BYTES = {"FLOAT_32": 4.0, "BFLOAT_16": 2.0, "FLOAT_16": 2.0, "FLOAT_8": 1.0, "NFLOAT_4": 0.56}
+RESERVED = 0.9  # GiB: what CUDA and its libraries take before anything is trained
+ADDED = 0.3  # GiB: the LoRA with its gradients and optimizer
+UNCHECKPOINTED = 5.0  # how much more the activations take where they are all kept
+
+
+def peak(
+    family: Family,
+    device: Device,
+    resolution: int,
+    batch: int,
+    weights: str,
+    checkpointing: bool,
+    rank: int,
+    trains_text: bool,
+) -> float:
+    """In GiB, while a LoRA of this rank is trained."""
+    if family.tiny or family.quantized:
+        return _by_table(family, device, resolution, batch, weights, checkpointing)
+    return _estimated(family.model_type, train_format(device), resolution, batch, checkpointing, rank, trains_text)
+
+
+@lru_cache(maxsize=4096)
+def _estimated(
+    model_type: str, number_format: str, resolution: int, batch: int, checkpointing: bool, rank: int, trains_text: bool
+) -> float:
+    part = {"train": True, "weight_dtype": number_format, "gradient_checkpointing": checkpointing}
+    config = TrainConfig.from_dict(
+        {
+            "model_type": model_type,
+            "training_method": "LORA",
+            "resolution": str(resolution),
+            "batch_size": batch,
+            "train_dtype": number_format,
+            "lora_rank": rank,
+            "unet": part,
+            "text_encoder": {**part, "train": trains_text},
+        }
+    )
+    return estimate_memory(config, None, on_gpu=number_format != "FLOAT_32").total / GIB
+
+
+def _by_table(family: Family, device: Device, resolution: int, batch: int, weights: str, checkpointing: bool) -> float:
+    """The part that draws, and the activations of a batch; its text encoders leave the device once all is cached."""
+    size = BYTES[weights] if device.is_gpu else BYTES["FLOAT_32"]
+    kept = family.parameters * size * 1e9 / GIB
+    area = (resolution / family.native) ** 2
+    per_picture = family.activations * area * (1 if checkpointing else UNCHECKPOINTED) * (1 if device.is_gpu else 2)
+    return RESERVED + ADDED * (not family.tiny) + kept + per_picture * batch

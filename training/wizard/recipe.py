@@ -1,0 +1,136 @@
+"""The wizard's recipe: a partial config, with a name, reasons, and what it will take.
+
+It always trains a LoRA: that fits small GPUs, needs few pictures, and cannot spoil the base model.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from training.wizard.families import train_format
+from training.wizard.plan import Answers, Plan, choose, samplings, total_seconds
+from training.wizard.reasons import reasons
+from training.wizard.words import caption_for
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the draft is made from."""
+
+    name: str
+    engine: str
+    config: dict[str, Any]
+    reasons: list[str]
+    seconds: float
+    memory: float  # GiB at the peak
+    caption: str = ""  # for `Answers.caption_file`; empty where each picture has its own
+
+
+def make_recipe(answers: Answers) -> Recipe:
+    """The recipe for these answers. Raises BadInput that names the answer, with the cure."""
+    plan = choose(answers)
+    return Recipe(
+        name=f"{answers.word} on {answers.family.title}"[:200],
+        engine=answers.engine,
+        config=_config(answers, plan),
+        reasons=list(reasons(answers, plan)),
+        seconds=total_seconds(answers, plan),
+        memory=plan.memory,
+        caption="" if answers.pictures.has_captions else caption_for(answers.kind, answers.word),
+    )
+
+
+def _config(answers: Answers, plan: Plan) -> dict[str, Any]:
+    return {
+        "model_type": answers.family.model_type,
+        "training_method": "LORA",
+        "base_model_name": answers.base_model,
+        "output_model_format": answers.family.lora_format,
+        "output_model_destination": f"models/{slug(answers.word)}.safetensors",
+        "output_dtype": "FLOAT_16",
+        "train_device": answers.device.kind,
+        "train_dtype": train_format(answers.device),
+        "concepts": [_concept(answers)],
+        "resolution": str(plan.resolution),
+        "batch_size": plan.batch,
+        "gradient_accumulation_steps": plan.accumulation,
+        "epochs": plan.epochs,
+        **_rates(answers, plan),
+        **_parts(answers, plan),
+        "lora_rank": answers.what.rank,
+        "lora_alpha": float(answers.what.rank),
+        **_loss(answers),
+        **_samples(answers, plan),
+        **_backups(answers, plan),
+    }
+
+
+def _concept(answers: Answers) -> dict[str, Any]:
+    pictures = answers.pictures
+    concept: dict[str, Any] = {"name": answers.word, "path": pictures.folder}
+    if pictures.subfolders:
+        concept["include_subdirectories"] = True
+    if answers.what.flips:
+        concept["image"] = {"enable_random_flip": True}
+    if not pictures.has_captions:
+        concept["text"] = {"prompt_source": "concept", "prompt_path": answers.caption_file}
+    return concept
+
+
+def _rates(answers: Answers, plan: Plan) -> dict[str, Any]:
+    """A twentieth of the run warms up; 1 would mean the whole run."""
+    warmup = min(100, plan.steps // plan.accumulation // 20)
+    return {
+        "learning_rate": answers.family.learning_rate,
+        "learning_rate_scheduler": "COSINE",
+        "learning_rate_warmup_steps": warmup if warmup > 1 else 0,
+    }
+
+
+def _parts(answers: Answers, plan: Plan) -> dict[str, Any]:
+    """Which parts are trained, and in which format the frozen weights are kept."""
+    family = answers.family
+    whole = train_format(answers.device)
+    weights = plan.weights if family.weight_types.index(plan.weights) else whole
+    own = {"weight_dtype": weights, "gradient_checkpointing": plan.checkpointing}
+    parts: dict[str, Any] = {family.part: {"train": True, **own}, "vae": {"weight_dtype": "FLOAT_32"}}
+    for name in family.text_encoders:
+        text_weights = whole if weights == whole else "FLOAT_8"
+        parts[name] = {"train": answers.trains_text, **own, "weight_dtype": text_weights}
+        if answers.trains_text:
+            parts[name]["learning_rate"] = family.text_rate
+    return parts
+
+
+def _loss(answers: Answers) -> dict[str, Any]:
+    if answers.family.tiny:  # in so short a run the average of the last weights is better than the last ones
+        return {"ema": "CPU", "ema_decay": 0.99, "ema_update_step_interval": 1, "non_ema_sampling": False}
+    return (
+        {"loss_weight_fn": "MIN_SNR_GAMMA"}
+        if answers.family.part == "unet"
+        else {"timestep_distribution": "LOGIT_NORMAL"}
+    )
+
+
+def _samples(answers: Answers, plan: Plan) -> dict[str, Any]:
+    family, times = answers.family, samplings(answers, plan)
+    shape: dict[str, Any] = {"width": plan.resolution, "height": plan.resolution, "cfg_scale": family.cfg}
+    shape["diffusion_steps"] = family.sample_steps
+    if family.tiny:
+        shape["noise_scheduler"] = "DDIM"
+    samples = [{"prompt": prompt, "seed": number, **shape} for number, prompt in enumerate(answers.prompts, start=1)]
+    if not times:
+        return {"samples": samples, "sample_after_unit": "NEVER"}
+    return {"samples": samples, "sample_after": max(1, plan.steps // times), "sample_after_unit": "STEP"}
+
+
+def _backups(answers: Answers, plan: Plan) -> dict[str, Any]:
+    minutes = 30 if total_seconds(answers, plan) < 4 * 3600 else 60
+    return {"backup_after": minutes, "backup_after_unit": "MINUTE", "rolling_backup": True, "rolling_backup_count": 2}
+
+
+def slug(word: str) -> str:
+    """The word as a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:60] or "lora"

@@ -1,0 +1,11 @@
+"""Pages of the guided setup, below /runs/wizard/."""
+
+from django.urls import path
+
+from training.wizard import views
+
+urlpatterns = [
+    path("", views.wizard, name="wizard"),
+    path("dismiss/", views.dismiss_note, name="wizard-dismiss"),
+    path("<slug:slug>/", views.wizard_step, name="wizard-step"),
+]

@@ -1,0 +1,177 @@
+"""The wizard's pages: one question each, then a draft in the editor. Answers are kept in the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from presets.config import configs
+from presets.editor import drafts
+from presets.folders import concept_preview
+from presets.models import Draft
+from presets.preflight import requests as preflight
+from training.models import Run
+from training.wizard.base_models import offered_models
+from training.wizard.interview import NUMBERS, OTHER, STEPS, Interview, Step, device_key, offered_devices
+from training.wizard.plan import KINDS
+from training.wizard.recipe import Recipe, make_recipe
+from web.errors import BadInput, DomainError
+from web.pages import PageRequest, trainers_only
+
+TYPED, NOTE = "wizard", "wizard_note"
+LONGEST_TEXT = 4096
+
+
+@require_safe
+@login_required
+@trainers_only
+def wizard(request: PageRequest) -> HttpResponse:
+    """Begin, or go on, with the first question."""
+    return redirect("wizard-step", STEPS[0].slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@trainers_only
+def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
+    """One question; an earlier one where that is not answered yet."""
+    if slug not in NUMBERS:
+        raise Http404(_("There is no such question."))
+    step = STEPS[NUMBERS[slug]]
+    if request.method == "POST":
+        return _take(request, step)
+    interview = Interview(request.session.get(TYPED, {}))
+    first = interview.first_open()
+    if first is not None and NUMBERS[first.slug] < NUMBERS[slug]:
+        return redirect("wizard-step", first.slug)
+    return _show(request, interview, step)
+
+
+def _take(request: PageRequest, step: Step) -> HttpResponse:
+    """Keep what was typed; then go back, on, or to the draft, or say what is wrong."""
+    given = {field: request.POST.get(field, "")[:LONGEST_TEXT] for field in step.fields}
+    typed = request.session.get(TYPED, {}) | given
+    request.session[TYPED] = typed
+    number, interview = NUMBERS[step.slug], Interview(typed)
+    if request.POST.get("do") == "back":
+        return redirect("wizard-step", STEPS[max(0, number - 1)].slug)
+    first = interview.first_open()
+    if first is not None and NUMBERS[first.slug] < number:
+        return redirect("wizard-step", first.slug)
+    try:
+        interview.answer(step)
+        if step is STEPS[-1]:
+            return _finish(request, make_recipe(interview.answers()), interview)
+    except BadInput as problem:
+        return _show(request, interview, step, problem.errors or {"": [str(problem)]})
+    return redirect("wizard-step", STEPS[number + 1].slug)
+
+
+def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpResponse:
+    """Load the recipe into the user's draft, as one step that undo takes back, and show it in the editor."""
+    if recipe.caption:
+        _write(Path(interview.answers().caption_file), recipe.caption)
+    notes = "\n".join([_("From the wizard:"), *(f"- {reason}" for reason in recipe.reasons)])
+    facts = {"name": recipe.name, "tags": "", "notes": notes}
+    made = drafts.retry(
+        drafts.get_draft(request.user),
+        lambda draft: drafts.load(
+            *(draft, draft.revision, "wizard", "wizard's recipe", recipe.config), engine=recipe.engine, facts=facts
+        ),
+    )
+    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons, "preflight": _check(request, made)}
+    return redirect("new-run")
+
+
+def _check(request: PageRequest, draft: Draft) -> str | None:
+    """Ask a worker to look into the pictures, unless the quick check, which the editor shows, finds an error."""
+    if any(problem.is_error for problem in configs.validate(draft.config, draft.engine)):
+        return None
+    return str(preflight.request(request.user, draft.config, draft.engine).pk)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+@require_POST
+@login_required
+@trainers_only
+def dismiss_note(request: PageRequest) -> HttpResponse:
+    """Take the reasons off the editor's page; they stay in the run's notes."""
+    request.session.pop(NOTE, None)
+    return HttpResponse() if request.htmx else redirect("new-run")
+
+
+# -- what each question shows --------------------------------------------------------------------------------------
+
+
+def _show(
+    request: PageRequest, interview: Interview, step: Step, errors: dict[str, list[str]] | None = None
+) -> HttpResponse:
+    context = {
+        "step": step,
+        "steps": STEPS,
+        "number": NUMBERS[step.slug] + 1,
+        "typed": interview.typed,
+        "errors": {field: sentences[0] for field, sentences in (errors or {}).items()},
+        "part": f"training/wizard/_{step.slug}.html",
+        **CONTEXTS[step.slug](interview),
+    }
+    return render(request, "training/wizard/wizard.html", context, status=400 if errors else 200)
+
+
+def _pictures(interview: Interview) -> dict[str, Any]:
+    recent = Run.objects.newest_first().values_list("config__concepts", flat=True)[:20]
+    folders = [concepts[0].get("path") for concepts in recent if concepts]
+    return {"recent_folders": list(dict.fromkeys(folder for folder in folders if folder))[:5]}
+
+
+def _subject(interview: Interview) -> dict[str, Any]:
+    kinds = [(key, kind, KIND_ICONS[key], KIND_HELP[key]) for key, kind in KINDS.items()]
+    pictures = interview.pictures
+    context = {"kinds": kinds, "guessed_word": interview.guessed_word(), "pictures": pictures}
+    try:
+        return {**context, "shown": concept_preview.preview(pictures.folder, pictures.subfolders)}
+    except DomainError as problem:  # the folder was taken away since it was looked at
+        return {**context, "sentence": str(problem)}
+
+
+def _model(interview: Interview) -> dict[str, Any]:
+    models = offered_models()
+    chosen = interview.typed.get("model") or models[0].name
+    listed = any(model.name == chosen for model in models)
+    other = interview.typed.get("other_model") or ("" if listed or chosen == OTHER else chosen)
+    return {"models": models, "chosen": chosen if listed else OTHER, "other_model": other}
+
+
+def _memory(interview: Interview) -> dict[str, Any]:
+    offered = [(device_key(device), device) for device in offered_devices()]
+    keys = [key for key, _ in offered]
+    chosen = interview.typed.get("device") or keys[0]
+    return {"devices": offered, "chosen": chosen if chosen in (*keys, OTHER) else keys[0]}
+
+
+def _time(interview: Interview) -> dict[str, Any]:
+    return {"times": TIMES, "chosen": interview.typed.get("time") or "hour"}
+
+
+KIND_ICONS = {"person": "user", "style": "palette", "thing": "cube"}
+KIND_HELP = {
+    "person": "Or an animal: one face that is to be known again.",
+    "style": "How things are drawn, painted or photographed.",
+    "thing": "An object, a building, a piece of clothing.",
+}
+TIMES = (
+    ("quick", "As quick as possible", "bolt", "A first look, to see whether it works."),
+    ("hour", "An hour", "coffee", "Enough for most, on a GPU."),
+    ("night", "Overnight", "moon", "Eight hours at most; it ends sooner where no more is to be learnt."),
+)
+CONTEXTS = {"pictures": _pictures, "subject": _subject, "model": _model, "memory": _memory, "time": _time}

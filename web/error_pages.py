@@ -1,0 +1,63 @@
+"""Pages for what cannot be shown: a sentence that says what to do, and for htmx just that sentence as a message."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import get_template
+from django.templatetags.static import static
+
+from web.database import AWAY, has_no_room
+from web.exceptions import RETRY_SECONDS, why_away
+
+NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
+FORBIDDEN = "You may not do this: ask an admin."
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for on pages that name no icon, such as the admin's."""
+    return redirect(static("img/icon.svg"))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, with the view's own sentence where it gave one."""
+    given = exception.args[0] if exception.args and isinstance(exception.args[0], str) else ""
+    is_sentence = given.endswith(".") and "matches the given query" not in given
+    return _answer(request, "Not found", given if is_sentence else NOT_FOUND, 404)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403, with the view's own sentence where it gave one."""
+    return _answer(request, "Not allowed", str(exception) or FORBIDDEN, 403)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """500, or 503 where the database is away: a page that asks it for nothing, and for htmx a sentence."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, AWAY):
+        return HttpResponse(get_template("500.html").render(), status=500)
+    if request.headers.get("HX-Request"):
+        answer = HttpResponse(why_away(error), status=503, content_type="text/plain")
+    else:
+        told = {"seconds": RETRY_SECONDS, "is_full": has_no_room(error)}
+        answer = HttpResponse(get_template("503.html").render(told), status=503)
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def too_many(request: HttpRequest, sentence: str, seconds: int) -> HttpResponse:
+    """429, with how long to wait."""
+    answer = _answer(request, "Too many tries", sentence, 429)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def _answer(request: Any, title: str, sentence: str, status: int) -> HttpResponse:
+    if request.htmx:
+        messages.error(request, sentence)
+        return render(request, "_messages.html", status=status)
+    return render(request, "_error.html", {"title": title, "sentence": sentence}, status=status)

@@ -1,0 +1,93 @@
+"""Many files as one zip file, made while it is sent: nothing is copied first, and it may be of any size.
+
+What is packed are pictures, weights and states, which a deflate hardly makes smaller, so they are only stored.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+from web.serving import CHUNK, checked, in_threads
+
+Pieces = Iterator[bytes]
+Content = Path | str
+
+
+def send_zip(name: str, members: Iterable[tuple[str, Content]], method: str = "GET") -> HttpResponseBase:
+    """An answer with the members, each a name and the file or text that is to lie there."""
+    headers = {
+        "Content-Type": "application/zip",
+        "Content-Disposition": content_disposition_header(True, name) or "attachment",
+        "Cache-Control": "private, no-store",
+    }
+    if method == "HEAD":
+        return HttpResponse(headers=headers)
+    return StreamingHttpResponse(in_threads(zipped(members)), headers=headers)
+
+
+def send_folder(request: Any, folder: Path) -> HttpResponseBase:
+    """The folder as a zip file. Raises NotFound if it is not on this host."""
+    checked(folder, kind="folder")
+    return send_zip(f"{folder.name}.zip", files_of(folder), request.method)
+
+
+def zipped(members: Iterable[tuple[str, Content]]) -> Pieces:
+    """The zip file, piece by piece."""
+    outlet = _Outlet()
+    with ZipFile(outlet, "w", ZIP_STORED) as archive:
+        for name, content in members:
+            if isinstance(content, str):
+                archive.writestr(name, content)
+            else:
+                yield from _add(archive, outlet, name, content)
+    yield outlet.take()
+
+
+def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What lies in a folder, below the folder's own name; links are left out, as they may lead anywhere."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            yield f"{folder.name}/{path.relative_to(folder)}", path
+
+
+def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path) -> Pieces:
+    with path.open("rb") as file:
+        entry = ZipInfo(name, _moment(path))
+        entry.external_attr = 0o644 << 16
+        with archive.open(entry, "w", force_zip64=True) as packed:
+            while piece := file.read(CHUNK):
+                packed.write(piece)
+                yield outlet.take()
+
+
+def _moment(path: Path) -> tuple[int, int, int, int, int, int]:
+    """When it was written; a zip file knows no year before 1980."""
+    written = datetime.fromtimestamp(path.stat().st_mtime)
+    return (max(1980, written.year), *written.timetuple()[1:6])  # type: ignore[return-value]
+
+
+class _Outlet(io.RawIOBase):
+    """What was written since it was last emptied; a zip file can be written without ever going back."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: bytes) -> int:  # type: ignore[override]
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken

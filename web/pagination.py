@@ -1,0 +1,29 @@
+"""Lists in pages: a cursor stays right while rows are added in front."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DataError
+from django.utils.translation import gettext as _
+from rest_framework.pagination import CursorPagination
+
+from web.errors import BadInput
+
+
+class CursorPages(CursorPagination):
+    """`?page_size=` chooses up to 500 rows a page; `next` and `previous` are whole addresses."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+    ordering = "-pk"
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, TypeError, OverflowError, DataError) as error:
+            if self.cursor_query_param not in request.query_params:
+                raise
+            raise BadInput(_("The cursor is not one of ours: follow `next` and `previous` as they are.")) from error

@@ -1,0 +1,124 @@
+"""Sending files: with ranges, so that videos can be sought and downloads resumed, and with validators for caches."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.http import (
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotModified,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, http_date, parse_http_date_safe, quote_etag
+from django.utils.translation import gettext as _
+
+from web.allowed_paths import refusal
+from web.errors import NotFound
+
+CHUNK = 256 * 1024
+RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm")
+A_YEAR = 365 * 24 * 3600
+
+
+def send_file(
+    request: Any, path: Path, *, as_attachment: bool = False, forever: bool = False, name: str = ""
+) -> HttpResponseBase:
+    """The file, or the range of it that the request asks for; 304 where the client has it already.
+
+    `forever` is for files that never change: browsers need not ask again. `name` is what it is saved as.
+    Raises NotFound if it is not on this host.
+    """
+    stat = checked(path)
+    etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    headers = {
+        "ETag": etag,
+        "Last-Modified": http_date(stat.st_mtime),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={A_YEAR}, immutable" if forever else "private, no-cache",
+        "Content-Disposition": content_disposition_header(as_attachment or kind not in SHOWN, name or path.name)
+        or "inline",
+    }
+    answer = _conditional_answer(request, etag, int(stat.st_mtime), headers)
+    if answer is not None:
+        return answer
+    span = _span(request, stat.st_size, etag, int(stat.st_mtime))
+    if span is None:
+        sentence = _("The file has %(st_size)s bytes: ask for a range among them.") % {"st_size": stat.st_size}
+        return JsonResponse({"detail": sentence}, status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
+    first, end, status = span
+    headers |= {"Content-Type": kind, "Content-Length": str(end - first)}
+    if status == 206:
+        headers["Content-Range"] = f"bytes {first}-{end - 1}/{stat.st_size}"
+    if request.method == "HEAD":
+        return HttpResponse(status=status, headers=headers)
+    return StreamingHttpResponse(in_threads(_read(path, first, end)), status=status, headers=headers)
+
+
+def checked(path: Path, kind: str = "file") -> Any:
+    """The `stat` of a file or folder that may be served; raises NotFound."""
+    if refusal(str(path)):
+        raise NotFound(
+            _("The %(kind)s lies outside the folders that are served: move it, or extend ALLOWED_ROOTS.")
+            % {"kind": kind}
+        )
+    present = path.is_dir() if kind == "folder" else path.is_file()
+    if not present:
+        raise NotFound(
+            _("The %(kind)s is not here any more: it was removed, or it lies on another host.") % {"kind": kind}
+        )
+    return path.stat()
+
+
+def _conditional_answer(request: Any, etag: str, modified: int, headers: dict[str, str]) -> HttpResponse | None:
+    """304 or 412 where the request's conditions say so."""
+    answer = get_conditional_response(request, etag=etag, last_modified=modified)
+    if answer is None or answer.status_code not in (304, 412):
+        return None
+    if isinstance(answer, HttpResponseNotModified):
+        for name in ("ETag", "Last-Modified", "Cache-Control"):
+            answer[name] = headers[name]
+    return answer
+
+
+def _span(request: Any, size: int, etag: str, modified: int) -> tuple[int, int, int] | None:
+    """(first byte, byte after the last, status), or None where the range cannot be had; several ranges give all."""
+    found = RANGE.match(request.headers.get("Range", "").strip())
+    if found is None or not any(found.groups()) or not _is_same(request.headers.get("If-Range"), etag, modified):
+        return 0, size, 200
+    first, last = found.groups()
+    if not first:
+        begin, end = max(0, size - int(last)), size
+    else:
+        begin, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < begin:
+            return 0, size, 200
+    return (begin, end, 206) if begin < end else None
+
+
+def _is_same(if_range: str | None, etag: str, modified: int) -> bool:
+    return if_range is None or if_range == etag or parse_http_date_safe(if_range) == modified
+
+
+def _read(path: Path, first: int, end: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(first)
+        left = end - first
+        while left > 0 and (piece := file.read(min(CHUNK, left))):
+            left -= len(piece)
+            yield piece
+
+
+async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, each read in a thread: a large file neither fills the memory nor holds up the other clients."""
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece

@@ -1,0 +1,70 @@
+"""What the last attempt of a run wrote after anybody read it: taken in before its next attempt begins.
+
+Somebody may continue a run that has lost its worker before that worker is back. Its process trained on meanwhile, and
+may even have come to its end: none of that is lost, and no step is trained again that a newer backup holds.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils.translation import gettext as _
+
+from training.live.publisher import Publisher, state_messages
+from training.metrics.loss_lines import draw_loss
+from training.models import Run
+from training.runs.retries import newest_whole_backup
+from worker.ingest import JournalReader
+
+logger = logging.getLogger(__name__)
+
+
+def catch_up(run: Run, publisher: Publisher) -> bool:
+    """Read the rest of a queued run's journal, whose process is gone; say whether there is still something to train.
+
+    Raises StaleAttempt where another worker does the same.
+    """
+    if run.attempt == 0:
+        return True
+    newest_known = run.newest_backup()
+    if not _read(run, publisher):
+        return True
+    config_epochs = int(run.config.get("epochs") or 0)
+    logger.info(
+        "Attempt %d of run %s had written more than was known, up to step %d.", run.attempt, run, run.global_step
+    )
+    ended = run.events.filter(attempt=run.attempt, kind="ended", data__reason="finished")
+    if ended.exists() and config_epochs <= run.max_epoch:
+        _finish(run)
+        publisher.publish(state_messages(run))
+        return False
+    Run.objects.filter(pk=run.pk).update(max_epoch=config_epochs or run.max_epoch)  # as it was continued with
+    if newest_known is not None and run.resume_from == newest_known.path:
+        _begin_at_the_newest(run)
+    return True
+
+
+def _read(run: Run, publisher: Publisher) -> bool:
+    reader, begin = JournalReader(run), run.journal_offset
+    while messages := reader.read():
+        publisher.publish(messages)
+    return run.journal_offset != begin
+
+
+def _finish(run: Run) -> None:
+    detail = _("It had been trained to its end while its worker was not heard of.")
+    run.move_to(Run.Status.FINISHED, detail=detail, place=None, start_after=None, after_run=None)
+    draw_loss(run)
+
+
+def _begin_at_the_newest(run: Run) -> None:
+    """Nobody chose an older backup: this was the newest that was known."""
+    newest = newest_whole_backup(run)
+    if newest is None or newest.path == run.resume_from:
+        return
+    queued = Run.objects.filter(pk=run.pk, attempt=run.attempt, status=Run.Status.QUEUED, resume_from=run.resume_from)
+    if queued.update(resume_from=newest.path):
+        run.resume_from = newest.path
+        message = _("It had trained on while its worker was not heard of: it goes on from the backup of step %(step)s.")
+        data = {"message": message % {"step": newest.global_step}}
+        run.events.create(attempt=run.attempt, kind="warning", data=data)

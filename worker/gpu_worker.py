@@ -1,0 +1,346 @@
+"""The worker: claims runs, starts an engine process for each, follows its journal, and passes commands on.
+
+Kill it at any time: the engine process trains on, and the next worker on this host follows it from where the
+database is.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db.models import Q
+from django.utils.timezone import now
+
+from engine.engines import ENGINES, UnknownEngine, get_engine
+from engine.interface import fence
+from engine.launcher import EngineProcess, Start, child_environment, kill_all_of
+from system.account import secrets
+from system.data_folder import folder_identity
+from system.models import AHEAD, LATE, Worker
+from system.readings import record
+from system.resources import gpus, worker_resources
+from system.worker_name import NameLock
+from training.live.publisher import Publisher, command_message, state_messages
+from training.models import RetentionPolicy, Run
+from training.runs.continuing import place_of_start
+from web.database import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
+from worker.attempt import Following
+from worker.catching_up import catch_up
+from worker.host_config import engine_config
+from worker.ingest import StaleAttempt
+from worker.job_runner import JobKeeper
+from worker.leases import LeaseKeeper, LeaseWatch
+from worker.preflight_thread import PreflightThread
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 2
+IDLE_SECONDS = 0.5
+DATABASE_PAUSE = 1.0
+# Seconds: a service manager tells all processes of a service of a signal, and the supervisor tells this one again.
+SAME_SIGNAL = 0.3
+
+
+class GpuWorker:
+    """One process that owns one GPU (or the CPU), and trains one run at a time."""
+
+    def __init__(self, name: str, gpu: str = "", once: bool = False):
+        self.name, self.gpu, self.once = name, gpu, once
+        self.host = settings.HOST_NAME
+        self.leases = LeaseWatch()
+        self._told: dict[Path, float] = {}  # when the process of which attempt was told to end
+        self.publisher = Publisher()
+        self.shutting_down = False
+        self.detached = False
+        self.following: Following | None = None
+        self._name = NameLock(name)
+        self._beat = 0.0
+        self._waiting_for = ""
+        self._signal_at = -math.inf
+
+    def run(self) -> None:
+        """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting.
+
+        Raises NameTaken.
+        """
+        self._name.take()
+        threads: list[Any] = [JobKeeper(self.name), PreflightThread(self.name, self.gpu), LeaseKeeper()]
+        if not self.once:
+            for thread in threads:
+                thread.start()
+            for engine in ENGINES.values():
+                engine.give_time(0)  # one that takes long to tell of its settings begins with that before it is asked
+        try:
+            self._run()
+        finally:
+            for thread in threads:
+                thread.end()
+            self._name.release()
+
+    def _run(self) -> None:
+        self._listen_to_signals()
+        while not self.detached:
+            try:
+                worked = self._turn()
+            except OtherSchema as difference:
+                worked = self._wait(str(difference))
+            except (DatabaseError, InterfaceError) as error:
+                worked = self._wait(self._why(error))
+            if not worked and (self.shutting_down or self.once):
+                break
+        self._sign_off()
+
+    def _turn(self) -> bool:
+        """One piece of work, and then a sign of life: a worker that gets nowhere must not look as if it were well."""
+        close_old_connections()
+        if self._beat == 0.0:
+            refuse_other_schema()
+            self._heartbeat()
+        worked = self._work()
+        self._heartbeat()
+        self._waiting_for = ""
+        return worked
+
+    def _why(self, error: Exception) -> str:
+        """What kind of trouble it is: away, of another version, or a fault of ours."""
+        connection.close()
+        try:
+            difference = other_schema()
+        except (DatabaseError, InterfaceError) as away:
+            return f"The database is away: {away}"
+        if not difference and isinstance(error, REFUSALS):
+            return self._own_fault(error)
+        what = "The database's disk is full" if has_no_room(error) else "The database is away"
+        return difference or f"{what}: {error}"
+
+    def _own_fault(self, error: Exception) -> str:
+        logger.error("The database refuses what this worker does; please report it.", exc_info=error)
+        return str(error)
+
+    def _wait(self, why: str) -> bool:
+        """Wait a moment, and say once why; False where there is nothing to wait for."""
+        if why != self._waiting_for:
+            logger.warning("This worker waits, and training goes on. %s", why)
+        self._waiting_for = why
+        connection.close()
+        if self.shutting_down and self.following is None:
+            return False
+        time.sleep(DATABASE_PAUSE)
+        return True
+
+    def _work(self) -> bool:
+        """Take the next piece of work; say whether there was one."""
+        if self.following is None:
+            self.following = self._find_orphan() or self._claim_next()
+        if self.following is None:
+            if not (self.shutting_down or self.once):
+                time.sleep(IDLE_SECONDS)
+            return False
+        if self.following.step(self.shutting_down):
+            return True
+        self.following = None
+        return not self.once
+
+    # -- taking runs -------------------------------------------------------------------------------------------
+
+    def _find_orphan(self) -> Following | None:
+        """A run of this data folder that nobody follows: this worker's own from before, or a vanished worker's.
+
+        The folder counts, not the host's name, which is another one when a container is made anew. One that was given
+        up for lost is looked at again: its process may live, and its journal may say more than is known.
+        """
+        late = Q(worker__heartbeat_at__lt=now() - LATE) | Q(worker__heartbeat_at__gt=now() + AHEAD)
+        late = Q(worker__host=self.host) & late | Q(worker__in=self.leases.silent())
+        here = Q(data_folder=folder_identity()) | Q(data_folder="", worker__host=self.host)
+        nobody = Q(worker__name=self.name) | (here & late)
+        for run in (Run.objects.active() | Run.objects.lost()).filter(nobody).select_related("worker"):
+            if not self._is_followed_by_another(run) and self._take_over(run):
+                logger.info("Following run %s again, attempt %d.", run, run.attempt)
+                return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
+        return None
+
+    def _is_followed_by_another(self, run: Run) -> bool:
+        """A worker that is only late, since the database was away, goes on with its run."""
+        return run.worker is not None and run.worker.name != self.name and NameLock(run.worker.name).is_held
+
+    def _take_over(self, run: Run) -> bool:
+        if run.is_lost:
+            return run.take_up_again(f"It is followed by {self.name}.", worker=self._row())
+        rivals = Run.objects.active().filter(pk=run.pk, worker=run.worker, attempt=run.attempt)
+        return rivals.update(worker=self._row()) == 1
+
+    def _claim_next(self) -> Following | None:
+        if self.shutting_down or self._row().drain:
+            return None
+        for run in Run.objects.ready():
+            refuse_other_schema()
+            if self._reaches(run) and self._is_fenced(run) and self._goes_on(run) and (claimed := self._claim(run)):
+                return self._launch(claimed)
+        return None
+
+    def _goes_on(self, run: Run) -> bool:
+        """Whether its last attempt, once its journal is read to the end, has left something to train."""
+        try:
+            return catch_up(run, self.publisher)
+        except (StaleAttempt, Run.DoesNotExist) as error:
+            logger.info("%s", error)
+            return False
+
+    def _reaches(self, run: Run) -> bool:
+        """One that has begun in another data folder waits for a worker there: its files are not here."""
+        own = run.data_folder in ("", folder_identity())
+        return run.attempt == 0 or own or run.attempt_folder.is_dir()
+
+    def _is_fenced(self, run: Run) -> bool:
+        """Whether the process of its last attempt writes nothing any more; one that is seen here is ended for that.
+
+        One that is not seen is told to end; on another machine, the run waits until it must have heard of it.
+        """
+        folder = run.attempt_folder
+        start = Start.read(folder)
+        if run.attempt == 0 or start is None:
+            return True
+        kill_all_of(folder)
+        here = start.is_of_this_boot or start.is_of_this_host
+        if here and not fence.is_held(folder):
+            return True
+        fence.put_up(folder)
+        if folder not in self._told:
+            self._told[folder] = time.monotonic()
+            self.publisher.publish(state_messages(run))  # which say what it waits for
+        told = self._told[folder]
+        return time.monotonic() - told >= (0 if here else settings.FENCE_SECONDS) and not fence.is_held(folder)
+
+    @transaction.atomic
+    def _claim(self, candidate: Run) -> Run | None:
+        run = Run.objects.claim(
+            candidate,
+            detail=f"on {self.name}",
+            worker=self._row(),
+            data_folder=folder_identity(),
+            journal_offset=0,
+            journal_sequence=0,
+            started_at=candidate.started_at or now(),
+            start_after=None,
+            place=None,
+            after_run=None,
+            status_text="starting",
+            phase="",
+            ended_at=None,
+            steps_per_second=None,
+            busy_until=None,
+            **place_of_start(candidate),
+            error="",
+            error_reason="",
+            traceback="",
+            log_tail="",
+        )
+        if run is not None:
+            missed = "The run has begun anew, and this was meant for the attempt before."
+            self.publisher.publish([command_message(one) for one in run.close_commands(missed, missed)])
+        return run
+
+    def _launch(self, run: Run) -> Following | None:
+        logger.info("Starting run %s, attempt %d.", run, run.attempt)
+        spec = {
+            "run_id": str(run.pk),
+            "attempt": run.attempt,
+            "engine": run.engine,
+            "config": engine_config(run, on_gpu=bool(self.gpu)),
+            "resume_from": run.resume_from or None,
+            "weights_from": run.weights_from or None,
+            "keep_backups": RetentionPolicy.of(run).rule("backups").may_go_beyond,
+        }
+        try:
+            command = get_engine(run.engine).command(run.attempt_folder)
+            environment = self._environment(run)
+            process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, environment)
+        except (OSError, UnknownEngine, secrets.Unreadable) as error:
+            logger.exception("Run %s could not be started.", run)
+            Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
+            return None
+        self.publisher.publish(state_messages(run))
+        return Following(run, process, self.publisher)
+
+    def _environment(self, run: Run) -> dict[str, str]:
+        """The worker's own, with the tokens of the run's owner; these go no other way to the engine."""
+        tokens = secrets.environment(run.owner)
+        return {**child_environment(), **tokens, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
+
+    # -- saying that it lives ----------------------------------------------------------------------------------
+
+    def _row(self) -> Worker:
+        return Worker.objects.get(name=self.name)
+
+    def _heartbeat(self) -> None:
+        if time.monotonic() - self._beat < HEARTBEAT_SECONDS:
+            return
+        first = self._beat == 0.0
+        self._beat = time.monotonic()
+        facts: dict[str, Any] = {
+            "host": self.host,
+            "data_folder": folder_identity(),
+            "pid": os.getpid(),
+            "gpu": self.gpu,
+            "device_name": self._device_name(),
+            "status": self._status(),
+            "resources": worker_resources() | {"suspended": self._suspended(), "training": self._training()},
+            "heartbeat_at": now(),
+        }
+        if first:
+            facts |= {"started_at": now()}
+        Worker.objects.update_or_create(name=self.name, defaults=facts)
+        record(self.host, facts["resources"])
+
+    def _training(self) -> dict[str, Any] | None:
+        """Which process trains which run for this worker, so that pages can name who uses a GPU."""
+        process = self.following.process if self.following else None
+        if self.following is None or process is None:
+            return None
+        return {"pid": process.identity.pid, "run_id": str(self.following.run.pk), "name": self.following.run.name}
+
+    def _status(self) -> str:
+        if self.shutting_down:
+            return Worker.Status.DRAINING
+        return Worker.Status.BUSY if self.following else Worker.Status.IDLE
+
+    def _suspended(self) -> int | None:
+        """The process that trains for this worker, where somebody has stopped it by a signal."""
+        process = self.following.process if self.following else None
+        return process.identity.pid if process is not None and process.is_suspended else None
+
+    def _device_name(self) -> str:
+        names = [device["name"] for device in gpus() if str(device["id"]) in self.gpu.split(",")]
+        return ", ".join(names) or "CPU"
+
+    def _sign_off(self) -> None:
+        try:
+            Worker.objects.filter(name=self.name).update(status=Worker.Status.OFFLINE, heartbeat_at=now())
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The database is away, so this worker ends without saying so. %s", error)
+
+    # -- signals -----------------------------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        signal.signal(signal.SIGTERM, self._shut_down)
+        signal.signal(signal.SIGINT, self._shut_down)
+        signal.signal(signal.SIGHUP, self._detach)
+
+    def _shut_down(self, number: int, frame: Any) -> None:
+        if time.monotonic() - self._signal_at < SAME_SIGNAL:
+            return
+        self._signal_at = time.monotonic()
+        if self.shutting_down and self.following is not None:
+            self.following.kill("shutdown", "The worker was ended at once, while this run was training.")
+        self.shutting_down = True
+
+    def _detach(self, number: int, frame: Any) -> None:
+        """Leave the training running: an upgraded worker will follow it."""
+        self.detached = True

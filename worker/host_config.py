@@ -1,0 +1,29 @@
+"""A run's config as it is used on the worker's machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from training.models import Run
+
+
+def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
+    """The run's config as its engine gets it."""
+    return config_on_host(run.config, run.folder, on_gpu)
+
+
+def config_on_host(config: dict[str, Any], folder: Path, on_gpu: bool) -> dict[str, Any]:
+    """A config as it is used here: all that it writes lies in the data folder, on the worker's device."""
+    config = dict(config)
+    config["workspace_dir"] = str(folder / "workspace")
+    config["cache_dir"] = str(settings.DATA_DIR / "cache")
+    config["output_model_destination"] = str(folder / config.get("output_model_destination", "model.safetensors"))
+    if not on_gpu:
+        config["train_device"] = config["temp_device"] = "cpu"
+    elif str(config.get("train_device", "")).startswith("cuda"):
+        # the worker's own GPU is the only one that the process sees, whatever its number
+        config["train_device"] = "cuda"
+    return config

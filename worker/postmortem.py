@@ -1,0 +1,65 @@
+"""Why an engine process ended without a last word: what can be known of it, and no more."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.interface.reporting import FATAL_FILE
+from engine.launcher import SPEC_FILE, EngineProcess, Start, oom_kills
+
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGSYS}
+TRACE_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A reason of `training.models.endings`, the sentence that a person reads, and where it happened, if known."""
+
+    reason: str
+    sentence: str
+    trace: str = ""
+
+
+def look_into(folder: Path, process: EngineProcess | None) -> Finding:
+    """The reason for the end of the attempt in this folder; `process` knows its exit status if it was a child.
+
+    Of a process that another worker started nobody gets the exit status. What it wrote as it crashed, the machine's
+    boot and the kernel's count of processes that it killed for want of memory are left, and tell as much.
+    """
+    if not (folder / SPEC_FILE).exists():
+        return Finding("interrupted", "Its training process never came to be.")
+    code = process.exit_code if process else None
+    trace = _fatal_trace(folder)
+    start = Start.read(folder)
+    if trace or (code is not None and -code in CRASHES):
+        how = signal.Signals(-code).name if code is not None and code < 0 else trace.partition("\n")[0]
+        return Finding("crash", f"The trainer crashed in native code ({how}).", trace)
+    if code is not None and code >= 0:
+        how = f" (exit status {code})" if code else ""
+        return Finding("crash" if code else "interrupted", f"The training process ended without a word{how}.")
+    if start is not None and not start.is_of_this_boot and not start.is_of_this_host:
+        return Finding("lost_host", f"Its worker's machine {start.host} is gone, and this run is taken on elsewhere.")
+    if start is not None and not start.is_of_this_boot:
+        return Finding("restarted", "The machine was restarted, or lost its power, while this run was training.")
+    return _killed(code, start)
+
+
+def _killed(code: int | None, start: Start | None) -> Finding:
+    if start is not None and oom_kills() > start.oom_kills:
+        return Finding("killed_for_memory", "The kernel killed the training process, as the machine's memory ran out.")
+    if code is not None:
+        name = signal.Signals(-code).name
+        return Finding("killed", f"The training process was killed from outside ({name}).")
+    return Finding(
+        "killed", "The training process is gone without a last word: most likely it was killed from outside."
+    )
+
+
+def _fatal_trace(folder: Path) -> str:
+    """What Python wrote while a signal such as SIGSEGV ended it: the signal, and where each thread was."""
+    try:
+        return (folder / FATAL_FILE).read_text(errors="replace")[:TRACE_CHARACTERS].strip()
+    except FileNotFoundError:
+        return ""
