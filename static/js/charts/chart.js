@@ -1,5 +1,5 @@
 // Charts by uPlot from what the server wrote into `data-lines`; new steps are appended as they are told.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { lossText } from "../live/numbers.js";
 import { axisStyle, css, ends, onPageChange, points, stepAxis } from "./plot.js";
 

@@ -1,5 +1,5 @@
 // The charts of the metrics tab: fetched as thinned curves for what is in view, followed live, zoomed together.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { csvOf, lastNotAbove, nearest, smooth, withoutOutliers } from "./curves.js";
 import { refresh } from "../live/live.js";
 import { lossText } from "../live/numbers.js";

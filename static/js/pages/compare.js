@@ -1,5 +1,5 @@
 // The curves of several runs in one chart, aligned by step, epoch or time; a part that is dragged over is read anew.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { smooth } from "../charts/curves.js";
 import { durationText, lossText } from "../live/numbers.js";
 import { axisStyle, css, durationAxis, ends, logAxis, logRange, onPageChange, points, stepAxis } from "../charts/plot.js";

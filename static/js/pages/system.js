@@ -1,5 +1,5 @@
 // The last two hours of each machine in small charts, whose cursors move together.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { axisStyle, css, onPageChange } from "../charts/plot.js";
 
 const HEIGHT = 115;

@@ -31,7 +31,7 @@ STAGES = ["write", "write_manifest", "verify", "refuse_broken", "flush", "replac
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engine.builtin import checkpoint
+from engine.builtin.training import checkpoint
 from engine.interface import files
 from engine.interface.progress import TrainProgress
 
