@@ -22,6 +22,7 @@ from training.logs.last_lines import last_lines
 from training.metrics.summaries import spans, sum_up
 from training.models import Artifact, Metric, Run, RunCommand
 from training.models.endings import known_reason
+from training.progress.pace import Pace
 from training.runs.retries import plan_retry
 from web.database import REFUSALS, refuse_other_schema
 
@@ -42,12 +43,13 @@ class JournalReader:
 
     def __init__(self, run: Run):
         self.run = run
+        self._pace = Pace.of(run)
         self._log_offset = _size(run.log_file)
 
     def read(self) -> list[Message]:
         """Take in what is new; return the messages to publish. Raises StaleAttempt."""
         events, offset = read_journal(self.run.attempt_folder / FILE_NAME, self.run.journal_offset)
-        messages = take_in(self.run, events, offset) if events else []
+        messages = take_in(self.run, self._pace, events, offset) if events else []
         return [*messages, *self._log_news()]
 
     def _log_news(self) -> list[Message]:
@@ -58,10 +60,10 @@ class JournalReader:
             text = file.read(LOG_BYTES)
         data = {"run_id": str(self.run.pk), "offset": self._log_offset, "text": text.decode(errors="replace")}
         self._log_offset += len(text)
-        return [(group_of(self.run), envelope("log", data))]
+        return [(group_of(self.run.pk), envelope("log", data))]
 
 
-def take_in(run: Run, events: list[Event], offset: int) -> list[Message]:
+def take_in(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Message]:
     """Store the events, which end at byte `offset`, in one transaction; return the messages to publish.
 
     Where the database refuses one of them, only that one is left out, and the timeline says so. Raises OtherSchema
@@ -69,25 +71,25 @@ def take_in(run: Run, events: list[Event], offset: int) -> list[Message]:
     """
     begin = run.journal_offset
     try:
-        return Transcript(run, events).store(offset)
+        return Transcript(run, pace, events).store(offset)
     except UNSTORABLE as error:
         run.journal_offset = begin  # as in the database, where nothing of this has happened
         refuse_other_schema()
         logger.warning("The database refuses what run %s says, so it is taken in line by line: %s", run.pk, error)
-        return _take_in_one_by_one(run, events, offset)
+        return _take_in_one_by_one(run, pace, events, offset)
 
 
 @transaction.atomic
-def _take_in_one_by_one(run: Run, events: list[Event], offset: int) -> list[Message]:
+def _take_in_one_by_one(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Message]:
     begin = run.journal_offset
     messages: list[Message] = []
     for event in events:
         end = offset if event is events[-1] else begin
         try:
-            messages += Transcript(run, [event]).store(end)
+            messages += Transcript(run, pace, [event]).store(end)
         except UNSTORABLE as error:
             run.journal_offset = begin
-            messages += Transcript(run, [_damaged(event, error)]).store(end)
+            messages += Transcript(run, pace, [_damaged(event, error)]).store(end)
     return messages
 
 
@@ -98,8 +100,9 @@ def _damaged(event: Event, error: Exception) -> Event:
 class Transcript:
     """A batch of events on their way into one transaction."""
 
-    def __init__(self, run: Run, events: list[Event]):
+    def __init__(self, run: Run, pace: Pace, events: list[Event]):
         self.run = run
+        self.pace = pace
         self.events = events
         self.changes: dict[str, Any] = {}
         self.moves: list[tuple[str, str, dict[str, Any]]] = []
@@ -166,7 +169,7 @@ class Transcript:
         """An event that needs no more than its line in the timeline."""
 
     def _take_started(self, event: Event) -> None:
-        self.run.pace.start(event.time)
+        self.pace.start(event.time)
         self._note_pace()
         self._move(Run.Status.RUNNING)
 
@@ -175,15 +178,15 @@ class Transcript:
 
     def _take_phase(self, event: Event) -> None:
         phase = event.data["phase"]
-        self.run.pace.enter(phase, event.time)
+        self.pace.enter(phase, event.time)
         self._note_pace()
         self.changes["phase"] = phase
         self._move(Run.Status.PAUSED if phase == "paused" else Run.Status.RUNNING)
 
     def _take_progress(self, event: Event) -> None:
         self.changes |= {name: event.data[name] for name in PROGRESS}
-        self.run.pace.take(int(event.data["global_step"]), event.time)
-        self.changes |= {"seconds_per_step": self.run.pace.seconds_per_step, "since_step": []}
+        self.pace.take(int(event.data["global_step"]), event.time)
+        self.changes |= {"seconds_per_step": self.pace.seconds_per_step, "since_step": []}
 
     def _take_metrics(self, event: Event) -> None:
         values, _ = event.data["values"], int(event.data["step"])
@@ -198,11 +201,11 @@ class Transcript:
         if data.pop("path", ""):
             data["url"] = f"/api/runs/{self.run.pk}/preview?v={event.sequence}"
         text = envelope(f"sample_{event.data['kind']}_progress", data)
-        self.messages += [(ALL_RUNS, text), (group_of(self.run), text)]
+        self.messages += [(ALL_RUNS, text), (group_of(self.run.pk), text)]
 
     def _take_sample(self, event: Event) -> None:
         data, progress = event.data, event.data["progress"]
-        self.run.pace.drew(data["kind"])
+        self.pace.drew(data["kind"])
         sample = Sample.objects.create(
             run=self.run,
             attempt=self.run.attempt,
@@ -219,7 +222,7 @@ class Transcript:
         )
         news = {"run_id": str(self.run.pk), "sample_count": 1, "samples": [sample.to_dict()]}
         text = envelope(f"sample_{sample.kind}", news)
-        self.messages += [(ALL_RUNS, text), (group_of(self.run), text)]
+        self.messages += [(ALL_RUNS, text), (group_of(self.run.pk), text)]
 
     def _take_artifact(self, event: Event) -> None:
         data = event.data
@@ -237,7 +240,7 @@ class Transcript:
             epoch=data["epoch"],
             created_at=_moment(event),
         )
-        self.messages.append((group_of(self.run), envelope("artifact", artifact.to_dict())))
+        self.messages.append((group_of(self.run.pk), envelope("artifact", artifact.to_dict())))
 
     def _note_that_it_moved(self, path: str, now_at: str) -> None:
         """Of this run or of another one on this host: else that one's row would offer, and delete, the new file."""
@@ -279,7 +282,7 @@ class Transcript:
     # -- helpers -----------------------------------------------------------------------------------------------
 
     def _note_pace(self) -> None:
-        pace, until = self.run.pace, self.run.pace.busy_until
+        pace, until = self.pace, self.pace.busy_until
         self.changes |= {"times": dict(pace.times), "since_step": list(pace.since_step)}
         self.changes["busy_until"] = None if until is None else datetime.fromtimestamp(until, UTC)
 
@@ -313,7 +316,7 @@ class Transcript:
         Metric.objects.bulk_create(rows, ignore_conflicts=True)
         if rows:
             sum_up(self.run, min(row.step for row in rows))
-        self.messages.append((group_of(self.run), envelope("metrics", self._columns())))
+        self.messages.append((group_of(self.run.pk), envelope("metrics", self._columns())))
 
     def _supersede(self, first_step: int) -> None:
         """What an earlier attempt measured from this step on is trained again now."""

@@ -14,6 +14,7 @@ from operations.doctor.finding import counted_are
 from operations.doctor.tally import PAIR, Tally, batches, pairs
 from training.metrics.summaries import sum_up
 from training.models import Run
+from training.progress.pace import Pace
 from worker.ingest import Transcript
 
 
@@ -30,7 +31,7 @@ class _Refill(Transcript):
     """The same methods that take a journal in make the rows; none of what would change the run is called."""
 
     def __init__(self, run: Run, events: list[Event], lost: set[PAIR]):
-        super().__init__(run, events)
+        super().__init__(run, Pace.of(run), events)
         self.lost = lost
 
     @transaction.atomic

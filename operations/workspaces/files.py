@@ -87,7 +87,7 @@ class FileKeeper:
     def _news_of(self, sample: Sample) -> list[Message]:
         news = {"run_id": str(self.run.pk), "sample_count": 1, "samples": [sample.to_dict()]}
         text = envelope(f"sample_{sample.kind}", news)
-        return [(ALL_RUNS, text), (group_of(self.run), text)]
+        return [(ALL_RUNS, text), (group_of(self.run.pk), text)]
 
     def _add_artifact(self, training: Training, kind: str, path: Path, made: Made | None) -> Message:
         newest = max(training.made, key=lambda one: one.step, default=None)
@@ -106,7 +106,7 @@ class FileKeeper:
         data = {"kind": kind, "path": artifact.path, "global_step": artifact.global_step}
         self.run.events.create(attempt=self.run.attempt, kind="artifact", data=data, at=artifact.created_at)
         self._known.add(artifact.path)
-        return group_of(self.run), envelope("artifact", artifact.to_dict())
+        return group_of(self.run.pk), envelope("artifact", artifact.to_dict())
 
     def _note_what_became_of_them(self, training: Training) -> None:
         """Backups are pruned as it goes on, a model is written over by the next training, and a large file grows."""

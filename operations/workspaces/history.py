@@ -238,7 +238,7 @@ class Chronicle:
             setattr(self.run, field, value)
         if self.run.is_active and 0 < len(scalars) <= MOST_LIVE:
             text = envelope("metrics", _columns(self.run, scalars))
-            transaction.on_commit(lambda: self._send([(group_of(self.run), text)]))
+            transaction.on_commit(lambda: self._send([(group_of(self.run.pk), text)]))
 
     def _progress_of(self, scalars: list[Scalar]) -> dict[str, Any]:
         changes: dict[str, Any] = {}

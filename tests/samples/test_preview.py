@@ -11,6 +11,7 @@ from engine.interface.files import PREVIEW
 from engine.interface.journal import Event
 from tests.api import content, viewer
 from tests.making import make_run
+from training.progress.pace import Pace
 from worker.ingest import Transcript
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,7 @@ def test_browsers_are_told_an_address_and_no_path():
     run = make_run(status="running")
     path = str(run.folder / "workspace" / PREVIEW)
     event = Event(1, 1.0, "sample_progress", {"kind": "custom", "current": 2, "total": 9, "path": path})
-    messages = [json.loads(text) for _, text in Transcript(run, [event]).store(10)]
+    messages = [json.loads(text) for _, text in Transcript(run, Pace.of(run), [event]).store(10)]
     told = next(message["data"] for message in messages if message["type"] == "sample_custom_progress")
     assert told == {
         "kind": "custom",

@@ -12,6 +12,7 @@ from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSer
 from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
 from training.models.endings import ENDINGS
 from training.progress.state import how_it_ended
+from training.progress.time_left import seconds_left
 from web.errors import BadInput
 from web.serializers import SuccessSerializer
 
@@ -99,7 +100,7 @@ class RunSerializer(serializers.ModelSerializer):
     progress = serializers.SerializerMethodField()
     total_steps = serializers.IntegerField(read_only=True)
     fraction_done = serializers.FloatField(read_only=True)
-    eta_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    eta_seconds = serializers.SerializerMethodField()
     stale = serializers.CharField(read_only=True, help_text=STALE)
     favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
     error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_blank=True, read_only=True)
@@ -145,6 +146,9 @@ class RunSerializer(serializers.ModelSerializer):
     @extend_schema_field(RunPresetSerializer(allow_null=True))
     def get_preset(self, run: Run) -> Any:
         return RunPresetSerializer(run).data if run.preset else None
+
+    def get_eta_seconds(self, run: Run) -> float | None:
+        return seconds_left(run)
 
     def get_cure(self, run: Run) -> str:
         return str(run.ending.cure) if run.ending else ""

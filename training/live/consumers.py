@@ -15,7 +15,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from training.live.hub import Hub
 from training.live.outbox import Client
-from training.live.publisher import ALL_RUNS, envelope
+from training.live.publisher import ALL_RUNS, envelope, group_of
 from training.models import Run
 from training.progress.state import state_of
 
@@ -97,7 +97,7 @@ class RunConsumer(LiveConsumer):
 
     @property
     def group(self) -> str:
-        return f"run.{self.run_id}"
+        return group_of(self.run_id)
 
     def current_run(self) -> Run:
         run = Run.objects.filter(pk=self.run_id).first()

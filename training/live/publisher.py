@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import threading
+import uuid
 from collections import deque
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
 from training.models import Run, RunCommand
+from training.progress.state import state_of
 
 logger = logging.getLogger(__name__)
 ALL_RUNS = "runs"
@@ -27,9 +29,9 @@ MOST_WAITING = 2000  # messages; more means that the channel layer is away, and 
 Message = tuple[str, str]
 
 
-def group_of(run: Run) -> str:
+def group_of(run_id: uuid.UUID) -> str:
     """The channel-layer group of those who watch this run."""
-    return f"run.{run.pk}"
+    return f"run.{run_id}"
 
 
 def envelope(kind: str, data: dict[str, Any]) -> str:
@@ -39,15 +41,11 @@ def envelope(kind: str, data: dict[str, Any]) -> str:
 
 def state_messages(run: Run) -> list[Message]:
     """(group, text) pairs that bring all watchers of the run up to date."""
-    from training.progress.state import state_of
-
-    return [(group_of(run), envelope("training_state", state_of(run))), *_active_state()]
+    return [(group_of(run.pk), envelope("training_state", state_of(run))), *_active_state()]
 
 
 def _active_state() -> list[Message]:
     """What a single-trainer client sees: the active run, which may be another than the one that changed."""
-    from training.progress.state import state_of
-
     return [(ALL_RUNS, envelope("training_state", state_of(Run.objects.current())))]
 
 
@@ -61,7 +59,7 @@ def command_message(command: RunCommand) -> Message:
         "detail": command.detail,
         "requested_at": command.requested_at,
     }
-    return f"run.{command.run_id}", envelope("command", data)
+    return group_of(command.run_id), envelope("command", data)
 
 
 def announce(run: Run, command: RunCommand | None = None) -> None:

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,8 +23,6 @@ from training.models.command import RunCommand
 from training.models.endings import Ending, ending_of
 from training.models.metric import Metric
 from training.models.summary import RunSummary
-from training.progress.pace import Pace
-from training.progress.time_left import seconds_left
 
 METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
 
@@ -254,16 +251,6 @@ class Run(models.Model):
     @property
     def fraction_done(self) -> float:
         return min(1.0, self.global_step / self.total_steps) if self.total_steps else 0.0
-
-    @property
-    def eta_seconds(self) -> float | None:
-        """Seconds until it is through, samples and backups on the way included; None while that is not known."""
-        return seconds_left(self)
-
-    @cached_property
-    def pace(self) -> Pace:
-        """For whoever reads its journal."""
-        return Pace.of(self)
 
     @property
     def memory_expected(self) -> int:

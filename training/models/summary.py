@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import models
@@ -11,16 +12,30 @@ from django.utils.timezone import now
 from engine.tokens import without_secrets
 from presets.config.configs import leaves
 
-if TYPE_CHECKING:
-    from training.models.run import Run
-
 MOST_WORDS = 100_000  # characters
 
 
+class Described(Protocol):
+    """The part of a run that its summary is made of."""
+
+    @property
+    def pk(self) -> uuid.UUID: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def notes(self) -> str: ...
+    @property
+    def tags(self) -> list[str]: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+
+
 class RunSummaryQuerySet(models.QuerySet["RunSummary"]):
-    def describe(self, *runs: Run) -> None:
+    def describe(self, *runs: Described) -> None:
         """Keep what the runs are called, how they are set and what was noted, as it is now."""
-        rows = [RunSummary(run=run, **describe(run)) for run in runs]
+        rows = [RunSummary(run_id=run.pk, **describe(run)) for run in runs]
         self.bulk_create(
             rows,  # type: ignore[arg-type]
             update_conflicts=True,
@@ -64,7 +79,7 @@ class SavedView(models.Model):
         return self.name
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe(run: Described) -> dict[str, Any]:
     """A run's summary but for its loss, by field."""
     config = run.config if isinstance(run.config, dict) else {}
     return {
@@ -75,7 +90,7 @@ def describe(run: Run) -> dict[str, Any]:
     }
 
 
-def words_of(run: Run, config: dict[str, Any]) -> str:
+def words_of(run: Described, config: dict[str, Any]) -> str:
     """Lines to search in: a tag stands as #tag alone on its line, a setting as path=value."""
     settings = (f"{path}={value}" for path, value in leaves(without_secrets(config)) if value not in (None, "", [], {}))
     lines = [run.name, *run.notes.splitlines(), *(f"#{tag}" for tag in run.tags), str(run.pk), run.engine, *settings]

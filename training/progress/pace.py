@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from training.models import Run
+from training.models import Run
 
 RECENT = 100  # intervals that tell the present speed
 LEAST = 3  # intervals, before which nothing is said

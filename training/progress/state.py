@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from training.models import Run
+from training.progress.time_left import seconds_left
 from training.progress.waiting import own_reason
 
 IDLE: dict[str, Any] = {
@@ -52,7 +53,7 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         "loss": run.loss,
         "smooth_loss": run.smooth_loss,
         "steps_per_second": run.steps_per_second,
-        "eta_seconds": run.eta_seconds,
+        "eta_seconds": seconds_left(run),
         "queue_length": queue_length,
         "started_at": run.started_at.isoformat() if run.started_at else None,
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,

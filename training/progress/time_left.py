@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.utils.timezone import now
 
-if TYPE_CHECKING:
-    from training.models import Run
+from training.models import Run
 
 REGULAR = {  # phases, with the settings that say how often they come, and not before when
     "sampling": ("sample_after", "sample_after_unit", "sample_skip_first"),

@@ -15,6 +15,7 @@ from django.utils.timezone import now
 
 from system.models import Worker
 from training.models import Run, RunQuerySet
+from training.progress.time_left import seconds_left
 from training.progress.waiting import reason
 
 MOST_SHOWN = 200
@@ -99,7 +100,7 @@ def _lanes() -> list[Lane]:
 def _free_at(run: Run | None) -> datetime | None:
     if run is None or run.status == Run.Status.STOPPING:
         return now()
-    left = run.eta_seconds
+    left = seconds_left(run)
     return None if left is None or run.status == Run.Status.PAUSED else now() + timedelta(seconds=left)
 
 

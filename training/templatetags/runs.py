@@ -9,6 +9,7 @@ from django.utils.timezone import now
 
 from system.models import Worker
 from training.models import Run
+from training.progress import time_left
 from training.progress.waiting import reason
 from web.templatetags.formats import NOTHING, duration
 
@@ -33,6 +34,12 @@ def epoch_done(run: Run) -> float:
     if run.fraction_done == 1:
         return 1.0
     return min(1.0, run.epoch_step / run.max_step) if run.max_step else 0.0
+
+
+@register.filter
+def seconds_left(run: Run) -> float | None:
+    """How long the run still takes, samples and backups included; None while that is not known."""
+    return time_left.seconds_left(run)
 
 
 @register.filter

@@ -16,7 +16,7 @@ from tests.making import make_run, make_user
 from training.live import outbox as live
 from training.live.consumers import LiveConsumer, RunConsumer
 from training.live.hub import Hub
-from training.live.publisher import envelope, send_all
+from training.live.publisher import envelope, group_of, send_all
 from training.models import Run
 from training.runs.service import TrainerService
 
@@ -179,7 +179,7 @@ async def test_a_run_s_socket_hears_nothing_of_other_runs(key, run):
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
     await publish(
-        (f"run.{other.pk}", envelope("log", {"text": "theirs"})), (f"run.{run.pk}", envelope("log", {"text": "ours"}))
+        (group_of(other.pk), envelope("log", {"text": "theirs"})), (group_of(run.pk), envelope("log", {"text": "ours"}))
     )
     assert (await socket.next())["data"]["text"] == "ours"
     await socket.disconnect()

@@ -13,6 +13,7 @@ from tests.making import make_run
 from training.models import Run
 from training.progress import time_left
 from training.progress.pace import Pace
+from training.progress.time_left import seconds_left
 from worker.ingest import JournalReader
 
 EPOCHS, STEPS = 12, 100  # steps of an epoch
@@ -94,7 +95,7 @@ class Training:
             setattr(self.run, name, getattr(self.pace, name))
         until = self.pace.busy_until
         self.run.busy_until = until and datetime.fromtimestamp(until, UTC)
-        self.said.append((self.time, self.run.eta_seconds))
+        self.said.append((self.time, seconds_left(self.run)))
 
     def errors(self, since):
         """Of what was said after that time, as parts of what was left then."""
@@ -125,7 +126,7 @@ def test_it_counts_down_while_samples_are_drawn_and_backups_written(monkeypatch)
 
 def test_it_does_not_jump_when_a_run_goes_on_from_a_backup(monkeypatch):
     training = Training(monkeypatch).start(loading=300).train(until=900)
-    before = training.run.eta_seconds
+    before = seconds_left(training.run)
     training.start(step=900, loading=30).train(until=1000)
     assert training.run.times["loading"] == pytest.approx(30)
     told = [left for _, left in training.said[-100:]]
@@ -133,7 +134,7 @@ def test_it_does_not_jump_when_a_run_goes_on_from_a_backup(monkeypatch):
     assert max(abs(after - then) for then, after in pairwise(told)) < 12
     training.start(step=1000, loading=30)
     assert [round(left) for _, left in training.said[-6:]] == pytest.approx(
-        [round(training.run.eta_seconds) + rest for rest in (30, 24, 18, 12, 6, 0)], abs=1
+        [round(seconds_left(training.run)) + rest for rest in (30, 24, 18, 12, 6, 0)], abs=1
     )
 
 
@@ -207,9 +208,9 @@ def test_what_comes_between_steps_is_counted_as_often_as_the_config_has_it(rules
     """At step 40 of 100, after what is due there and before."""
     run = Run(status="running", max_step=10, max_epoch=10, epoch=4, global_step=40, seconds_per_step=2.0)
     run.config, run.times, run.since_step = rules, times, list(times)
-    assert run.eta_seconds == pytest.approx(120 + later)
+    assert seconds_left(run) == pytest.approx(120 + later)
     run.since_step = []
-    assert run.eta_seconds == pytest.approx(120 + later + here)
+    assert seconds_left(run) == pytest.approx(120 + later + here)
 
 
 @pytest.mark.parametrize(("since_step", "left"), [([], 3), (["backup"], 2), (["backup", "backup"], 1)])
@@ -217,14 +218,14 @@ def test_what_comes_after_the_last_step_is_counted_until_it_is_done(since_step, 
     run = Run(status="running", max_step=10, max_epoch=10, epoch=10, global_step=100, seconds_per_step=2.0)
     run.config = {"backup_after": 2, "backup_after_unit": "EPOCH", "backup_before_save": True}
     run.times, run.since_step = {"backup": 1, "saving": 1}, since_step
-    assert run.eta_seconds == left
+    assert seconds_left(run) == left
 
 
 def test_before_its_speed_is_known_it_is_what_the_trainer_says():
     run = Run(status="running", max_step=10, max_epoch=10, global_step=40, steps_per_second=9.0, config={})
-    assert run.eta_seconds == pytest.approx(60 / 9)
+    assert seconds_left(run) == pytest.approx(60 / 9)
     run.status = "stopping"
-    assert run.eta_seconds is None
+    assert seconds_left(run) is None
 
 
 @pytest.mark.django_db
