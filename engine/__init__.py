@@ -1,0 +1,1 @@
+"""The trainers: a library that never imports Django."""

@@ -1,0 +1,1 @@
+"""Looking after a site: serve, clean-up, doctor, archive, OneTrainer workspaces."""

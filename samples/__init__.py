@@ -1,0 +1,1 @@
+"""The pictures and videos that runs generate: gallery, comparison, film, thumbnails, API."""

@@ -1,0 +1,1 @@
+"""Runs and what belongs to them: their history, queue, progress, metrics, logs, pages and API."""

@@ -1,0 +1,1 @@
+"""What any page or API needs and no app owns: errors, pages, permissions, filters, serving of files, allowed paths."""

@@ -1,0 +1,1 @@
+"""OneTrainer driven with its own classes: driver, schema export, facts, workspaces."""

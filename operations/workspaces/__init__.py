@@ -1,0 +1,1 @@
+"""OneTrainer workspaces: taking runs in, and following a training elsewhere."""

@@ -1,0 +1,1 @@
+"""Configs: reading, checking, migrating, comparing them, and the paths that they name."""

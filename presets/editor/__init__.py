@@ -1,0 +1,1 @@
+"""The editor: drafts with undo, its fields, lists, search and JSON view."""

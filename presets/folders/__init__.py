@@ -1,0 +1,1 @@
+"""Browsing folders, and previews of the pictures of a concept."""

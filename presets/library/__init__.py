@@ -1,0 +1,1 @@
+"""Presets with versions: list, import, export, OneTrainer's own."""

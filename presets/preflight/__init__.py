@@ -1,0 +1,1 @@
+"""The check of a config on the worker before a run is queued."""

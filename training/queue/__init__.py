@@ -1,0 +1,1 @@
+"""The order of waiting runs, and what one can do to it."""

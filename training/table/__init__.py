@@ -1,0 +1,1 @@
+"""The table of runs: columns, filters, saved views, CSV, bulk actions, comparison."""

@@ -1,0 +1,1 @@
+"""Pictures and captions: reading, bucketing, caching and batching them."""

@@ -1,0 +1,1 @@
+"""How much memory and disk a training will need."""

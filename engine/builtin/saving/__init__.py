@@ -1,0 +1,1 @@
+"""Writing models, backups and the state for an exact resume."""
