@@ -11,7 +11,6 @@ import math
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -20,8 +19,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from engine.engines import ENGINES, UnknownEngine, get_engine
-from engine.interface import fence
-from engine.launcher import EngineProcess, Start, child_environment, kill_all_of
+from engine.launcher import EngineProcess, child_environment
 from system.account import secrets
 from system.data_folder import folder_identity
 from system.models import AHEAD, LATE, Worker
@@ -34,6 +32,7 @@ from training.runs.continuing import place_of_start
 from web.database import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
 from worker.attempt import Following
 from worker.catching_up import catch_up
+from worker.fencing import Fencing
 from worker.host_config import engine_config
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
@@ -55,8 +54,8 @@ class GpuWorker:
         self.name, self.gpu, self.once = name, gpu, once
         self.host = settings.HOST_NAME
         self.leases = LeaseWatch()
-        self._told: dict[Path, float] = {}  # when the process of which attempt was told to end
         self.publisher = Publisher()
+        self._fencing = Fencing(self.publisher)
         self.shutting_down = False
         self.detached = False
         self.following: Following | None = None
@@ -181,9 +180,12 @@ class GpuWorker:
             return None
         for run in Run.objects.ready():
             refuse_other_schema()
-            if self._reaches(run) and self._is_fenced(run) and self._goes_on(run) and (claimed := self._claim(run)):
+            if self._may_start(run) and (claimed := self._claim(run)):
                 return self._launch(claimed)
         return None
+
+    def _may_start(self, run: Run) -> bool:
+        return self._reaches(run) and self._fencing.is_complete(run) and self._goes_on(run)
 
     def _goes_on(self, run: Run) -> bool:
         """Whether its last attempt, once its journal is read to the end, has left something to train."""
@@ -197,26 +199,6 @@ class GpuWorker:
         """One that has begun in another data folder waits for a worker there: its files are not here."""
         own = run.data_folder in ("", folder_identity())
         return run.attempt == 0 or own or run.attempt_folder.is_dir()
-
-    def _is_fenced(self, run: Run) -> bool:
-        """Whether the process of its last attempt writes nothing any more; one that is seen here is ended for that.
-
-        One that is not seen is told to end; on another machine, the run waits until it must have heard of it.
-        """
-        folder = run.attempt_folder
-        start = Start.read(folder)
-        if run.attempt == 0 or start is None:
-            return True
-        kill_all_of(folder)
-        here = start.is_of_this_boot or start.is_of_this_host
-        if here and not fence.is_held(folder):
-            return True
-        fence.put_up(folder)
-        if folder not in self._told:
-            self._told[folder] = time.monotonic()
-            self.publisher.publish(state_messages(run))  # which say what it waits for
-        told = self._told[folder]
-        return time.monotonic() - told >= (0 if here else settings.FENCE_SECONDS) and not fence.is_held(folder)
 
     @transaction.atomic
     def _claim(self, candidate: Run) -> Run | None:

@@ -51,10 +51,6 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-def is_put_up(folder: Path) -> bool:
-    return (folder / MARK_FILE).exists()
-
-
 def put_up(folder: Path) -> None:
     """Tell the attempt's process to end, wherever it is."""
     (folder / MARK_FILE).touch()

@@ -76,7 +76,7 @@ def unseen(monkeypatch):
     """As on another machine: the processes of this one are not to be seen."""
     monkeypatch.setattr(launcher, "_boot", lambda: "another machine's")
     monkeypatch.setattr(launcher, "_host", lambda: "beta")
-    monkeypatch.setattr("worker.gpu_worker.kill_all_of", lambda folder: [])
+    monkeypatch.setattr("worker.fencing.kill_all_of", lambda folder: [])
 
 
 def back_up(run, step):
@@ -184,9 +184,32 @@ def test_another_machine_takes_a_lost_run_on_and_waits_until_the_old_process_is_
     waits = state_of(run)["waits_for"]
     assert "Its old process on " in waits and waits == read_queue().waiting[0].reason
     wait_for(lambda: not training.following.process.alive, what="the old process to end itself")
+    assert other._claim_next() is None
+    run.refresh_from_db()
+    assert "may still live" in state_of(run)["waits_for"] and "600 seconds" in state_of(run)["waits_for"]
     settings.FENCE_SECONDS = 0
     other.following = wait_for(other._claim_next)
     assert (other.following.run.attempt, other.following.run.worker.name) == (2, "beta:cpu")
+    assert other.following.run.obstacle == {}
+
+
+def test_why_a_run_waits_for_its_old_process_is_read_from_its_row_and_from_no_folder():
+    run = make_run(attempt=1, obstacle={"code": "old_process_lives", "host": "alpha"})
+    assert not run.attempt_folder.exists()
+    assert state_of(run)["waits_for"].startswith("Its old process on alpha still lives:")
+
+
+def test_what_keeps_a_run_from_starting_is_forgotten_when_its_status_changes():
+    run = make_run(attempt=1, obstacle={"code": "old_process_lives", "host": "alpha"})
+    run.move_to(Status.CANCELLED)
+    assert Run.objects.get().obstacle == {}
+
+
+def test_what_keeps_a_run_from_starting_is_not_written_to_its_next_attempt():
+    run = make_run(attempt=1)
+    Run.objects.update(attempt=2)
+    assert not run.keep_obstacle({"code": "old_process_lives", "host": "alpha"})
+    assert Run.objects.get().obstacle == {}
 
 
 def test_a_stale_worker_kills_its_process_and_what_that_wrote_is_refused(training):

@@ -22,6 +22,7 @@ from training.models.artifact import Artifact
 from training.models.command import RunCommand
 from training.models.endings import Ending, ending_of
 from training.models.metric import Metric
+from training.models.obstacle import Obstacle
 from training.models.summary import RunSummary
 
 METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
@@ -188,6 +189,8 @@ class Run(models.Model):
     memory_estimate = models.JSONField(default=dict, blank=True, help_text="Of the preflight: bytes, with their parts.")
     memory_peak = models.PositiveBigIntegerField(null=True, help_text="Bytes on the training device, as measured.")
 
+    obstacle = models.JSONField(default=dict, blank=True, help_text="What a worker found to keep it from starting.")
+
     created_at = models.DateTimeField(default=now, db_index=True)
     queued_at = models.DateTimeField(default=now)
     started_at = models.DateTimeField(null=True)
@@ -339,6 +342,14 @@ class Run(models.Model):
         cleared = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
         return self.is_lost and self.move_to(status, detail=detail, **cleared, **changes)
 
+    def keep_obstacle(self, obstacle: Obstacle) -> bool:
+        """Write down what keeps a queued run from starting; False where it is not queued in this attempt any more."""
+        mine = Run.objects.filter(pk=self.pk, status=self.Status.QUEUED, attempt=self.attempt)
+        kept = mine.update(obstacle=obstacle) == 1
+        if kept:
+            self.obstacle = obstacle
+        return kept
+
     def close_commands(self, done: str, expired: str) -> list[RunCommand]:
         """End what nobody will obey any more, and return it: a stop is done, whatever else was asked has expired."""
         closed = list(self.commands.filter(status__in=RunCommand.OPEN))
@@ -369,7 +380,7 @@ class Run(models.Model):
         The conditional UPDATE is the lock: of two rivals, one sees a row change. The attempt is part of the
         condition, so that a stale attempt cannot move its successor.
         """
-        changes |= {"status": new_status, "status_changed_at": now()}
+        changes |= {"status": new_status, "status_changed_at": now(), "obstacle": {}}
         if new_status in self.ENDED:
             changes.setdefault("ended_at", now())
         if new_status == self.Status.QUEUED:

@@ -6,14 +6,23 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from engine.interface import fence
-from engine.launcher import Start
 from training.models import Run
+from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE
+
+OBSTACLES = {
+    OLD_PROCESS_LIVES: gettext_lazy(
+        "Its old process on %(host)s still lives: it was told to end, and the run goes on when it has."
+    ),
+    OLD_PROCESS_MAY_LIVE: gettext_lazy(
+        "Its old process on %(host)s may still live: the run goes on when that has certainly ended, which takes up to "
+        "%(seconds)s seconds."
+    ),
+}
 
 
 def own_reason(run: Run) -> str:
@@ -25,23 +34,12 @@ def own_reason(run: Run) -> str:
         return _waits_for(run, run.after_run)
     if run.start_after is not None and run.start_after > now():
         return _("Not before %(time)s.") % {"time": _moment(run.start_after)}
-    return _waits_for_the_fence(run)
+    return _found_by_a_worker(run)
 
 
-def _waits_for_the_fence(run: Run) -> str:
-    """Whether a worker has told the process of the last attempt to end, and waits until it certainly has."""
-    if not run.attempt or not fence.is_put_up(run.attempt_folder):
-        return ""
-    start = Start.read(run.attempt_folder)
-    host = start.host if start else _("another machine")
-    if fence.is_held(run.attempt_folder):
-        return _("Its old process on %(host)s still lives: it was told to end, and the run goes on when it has.") % {
-            "host": host
-        }
-    return _(
-        "Its old process on %(host)s may still live: the run goes on when that has certainly ended, which takes up to "
-        "%(seconds)s seconds."
-    ) % {"host": host, "seconds": settings.FENCE_SECONDS}
+def _found_by_a_worker(run: Run) -> str:
+    sentence = OBSTACLES.get(run.obstacle.get("code"), "")
+    return str(sentence) % {**run.obstacle, "host": run.obstacle.get("host") or _("another machine")}
 
 
 def _waits_for(run: Run, before: Run) -> str:
