@@ -55,15 +55,16 @@ def time_trainer(trainer: GenericTrainer, steps: int) -> float:
 
 def time_bare_loop(trainer: GenericTrainer, steps: int) -> float:
     """Seconds a step of nothing but the computation."""
-    batches = list(trainer.loader.epoch(0))
+    session = trainer.session
+    batches = list(session.loader.epoch(0))
     began = time.perf_counter()
     for step in range(steps):
         batch = batches[step % len(batches)]
-        prediction = trainer.family.predict(batch.latents, trainer.family.encode_captions(batch.captions))
-        batch_loss(trainer.config, prediction, batch.loss_weight).backward()
-        torch.nn.utils.clip_grad_norm_(trainer.parameters, 1.0)
-        trainer.optimizer.step()
-        trainer.optimizer.zero_grad(set_to_none=True)
+        prediction = session.family.predict(batch.latents, session.family.encode_captions(batch.captions))
+        batch_loss(session.config, prediction, batch.loss_weight).backward()
+        torch.nn.utils.clip_grad_norm_(session.parameters, 1.0)
+        session.optimizer.step()
+        session.optimizer.zero_grad(set_to_none=True)
     return (time.perf_counter() - began) / steps
 
 

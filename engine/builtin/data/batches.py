@@ -7,17 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
 
 from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.buckets import Size, bucket_sizes
-from engine.builtin.data.pictures import Crop, crop_for
+from engine.builtin.data.pictures import Crop, Picture, crop_for
 from engine.interface.errors import Problem
-
-if TYPE_CHECKING:
-    from engine.builtin.data.pictures import Picture
 
 
 @dataclass(frozen=True, eq=False)

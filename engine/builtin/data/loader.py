@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -14,10 +14,8 @@ from engine.builtin.data.batches import EpochPlan, Item
 from engine.builtin.data.cache import TensorCache, Tensors, cache_key
 from engine.builtin.data.concepts import Survey, survey
 from engine.builtin.data.pictures import PictureIndex, UnreadablePicture, pixels, read_unchanged
+from engine.builtin.families.base import ModelFamily
 from engine.interface.errors import BadData, Problem
-
-if TYPE_CHECKING:
-    from engine.builtin.families.base import ModelFamily
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from engine.interface.files import verify, write_manifest, written_beside
 from engine.interface.progress import TrainProgress
 
 META = "meta.json"
+WEIGHTS, GRADIENTS, EMA = "weights.safetensors", "gradients.safetensors", "ema.safetensors"
+OPTIMIZER = "optimizer.pt"
 
 
 def backup_name(progress: TrainProgress) -> str:

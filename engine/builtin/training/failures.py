@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 
 import torch
+from safetensors import SafetensorError
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
 from engine.builtin.config.train_config import TrainConfig
-from engine.interface.errors import OutOfMainMemory, OutOfMemory, TrainingError
+from engine.builtin.families.precision import choose_device
+from engine.interface.errors import DiskFull, NotWritten, OutOfMainMemory, OutOfMemory, TrainingError
 
+logger = logging.getLogger("engine")
 GIB = 1024**3
+NOT_WRITTEN = (DiskFull, NotWritten, OSError, SafetensorError)
 MOST_NAMED = 4  # settings; more is no advice any more
 
 
-def explain(error: BaseException, config: TrainConfig, device: torch.device | None) -> TrainingError | None:
+def explain(error: BaseException, config: TrainConfig) -> TrainingError | None:
     """The TrainingError that says the same, or None where it is none that was foreseen."""
     if isinstance(error, torch.OutOfMemoryError):
+        device, _ = choose_device(config)
         return OutOfMemory(f"The GPU's memory did not suffice{_peak(device)}: {what_to_lower(config)}.")
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         return OutOfMainMemory(f"The machine's main memory did not suffice: {what_to_lower(config)}.")
     return None
+
+
+def try_to_write(write: Callable[[], object], on_warning: Callable[[str], None]) -> None:
+    """A file that cannot be written, on a full disk for example, must not end the training: it is retried when due."""
+    try:
+        write()
+    except NOT_WRITTEN as error:
+        logger.exception("Something could not be written; training goes on.")
+        on_warning(f"{error} Training goes on, and it is tried again when it is due.")
 
 
 def what_to_lower(config: TrainConfig) -> str:
@@ -48,9 +63,9 @@ def _savings(config: TrainConfig) -> Iterator[str]:
         yield "choose ADAFACTOR as optimizer"
 
 
-def _peak(device: torch.device | None) -> str:
-    """How much there was, and how much of it this process took."""
-    if device is None or device.type != "cuda":
+def _peak(device: torch.device) -> str:
+    """How much memory the GPU has, and how much of it this process took; empty for a CPU."""
+    if device.type != "cuda":
         return ""
     peak = torch.cuda.max_memory_reserved(device) / GIB
     free, total = (size / GIB for size in torch.cuda.mem_get_info(device))

@@ -38,3 +38,20 @@ class Interval:
             return False
         self._last = present
         return True
+
+
+class DueActions:
+    """Actions by their interval; an action that falls due stays due until it is taken."""
+
+    def __init__(self, actions: list[tuple[Interval, Callable[[], object]]]):
+        self._actions = actions
+        self._due: set[Interval] = set()
+
+    def look(self, progress: TrainProgress) -> None:
+        """Note what falls due; call once after each step."""
+        self._due |= {interval for interval, _ in self._actions if interval.is_due(progress)}
+
+    def take(self) -> list[Callable[[], object]]:
+        """What is due, in the order of the actions; it counts as done from now on."""
+        due, self._due = self._due, set()
+        return [action for interval, action in self._actions if interval in due]

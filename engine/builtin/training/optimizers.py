@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -100,6 +99,6 @@ def _course(scheduler: LearningRateScheduler, progress: float, cycles: float) ->
     return 1.0
 
 
-def rates(optimizer: Optimizer) -> Iterable[tuple[str, float]]:
+def rates(optimizer: Optimizer) -> list[tuple[str, float]]:
     """The present learning rate of each part; Prodigy's own estimate is in it."""
     return [(group["name"], float(group["lr"]) * float(group.get("d", 1.0))) for group in optimizer.param_groups]

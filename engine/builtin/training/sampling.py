@@ -1,4 +1,4 @@
-"""Drawing samples while training: default ones at their interval, custom ones on command."""
+"""Samples of the model in training: the config's at their interval, custom ones on command."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine.builtin.config.enums import ImageFormat
 from engine.builtin.config.lists import load_samples
-from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.builtin.config.train_config import SampleConfig
 from engine.builtin.families.base import ModelFamily, OnStep
+from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.checkpoint import unused
+from engine.builtin.training.loss_log import LossLog
 from engine.builtin.training.previews import Preview
-from engine.interface.callbacks import SampleOutput, TrainCallbacks
+from engine.builtin.training.session import Session
+from engine.interface.callbacks import SampleOutput
 from engine.interface.commands import TrainCommands
 from engine.interface.files import written_beside
-from engine.interface.progress import TrainProgress
+from engine.interface.json_types import JsonObject
 
 MAX_SEED = 2**32
 STOPPED = "A stop was asked for before it was drawn."
@@ -36,47 +39,60 @@ class SamplingStopped(Exception):
 
 
 class Sampler:
-    """Draws a run's samples; one that fails is a warning, and training goes on."""
+    """Generates a run's samples with averaged weights; a sample that fails is a warning, and training goes on."""
 
-    def __init__(self, config: TrainConfig, family: ModelFamily, callbacks: TrainCallbacks, commands: TrainCommands):
-        self.config = config
-        self.family = family
-        self.callbacks = callbacks
+    def __init__(self, session: Session, log: LossLog, announcer: Announcer, commands: TrainCommands):
+        self.session = session
+        self.log = log
+        self.announcer = announcer
+        self.callbacks = announcer.callbacks
         self.commands = commands
+        self.family = session.family
 
-    def draw_default(self, progress: TrainProgress) -> list[str]:
-        """Draw every enabled sample of the config; return what went wrong."""
-        enabled = [pair for pair in enumerate(load_samples(self.config)) if pair[1].enabled]
+    def has_default(self) -> bool:
+        return any(settings.enabled for settings in load_samples(self.session.config))
+
+    def draw_default(self) -> list[str]:
+        """Generate every enabled sample of the config; return what went wrong."""
+        with self._between_steps():
+            return self._draw_enabled()
+
+    def draw_custom(self, settings: SampleConfig, command_id: str | None) -> list[str]:
+        """Generate one sample on command; return what went wrong."""
+        with self._between_steps():
+            return self._draw(settings, "custom", 0, command_id)
+
+    @contextmanager
+    def _between_steps(self) -> Iterator[None]:
+        with self.log.interrupted():
+            self.announcer.say("Sampling ...", "sampling")
+            with self.session.averaged():
+                yield
+
+    def _draw_enabled(self) -> list[str]:
+        enabled = [pair for pair in enumerate(load_samples(self.session.config)) if pair[1].enabled]
         failures: list[str] = []
         for index, settings in enabled:
             if self.commands.stop_requested:
                 return [*failures, STOPPED]
-            failures += self._draw(settings, progress, "default", index)
+            failures += self._draw(settings, "default", index)
         return failures
 
-    def draw_custom(self, settings: SampleConfig, progress: TrainProgress, command_id: str | None) -> list[str]:
-        """Draw one sample on command; return what went wrong."""
-        return self._draw(settings, progress, "custom", 0, command_id)
-
-    def _draw(
-        self, settings: SampleConfig, progress: TrainProgress, kind: str, index: int, command_id: str | None = None
-    ) -> list[str]:
+    def _draw(self, settings: SampleConfig, kind: str, index: int, command_id: str | None = None) -> list[str]:
         seed = secrets.randbelow(MAX_SEED) if settings.random_seed else settings.seed
         facts = {**settings.to_dict(), "seed": seed}
         try:
             with evaluating(self.family), torch.random.fork_rng(devices=_cuda_devices(self.family)):
                 picture = self.family.sample(settings, seed, self._on_step(kind))
-            path = self._write(picture, settings, facts, progress, kind, index)
+            path = self._write(picture, settings, facts, kind, index)
         except SamplingStopped:
             return [STOPPED]
         except Exception as error:  # noqa: BLE001  whatever a pipeline raises, a sample must not end the training
             message = f"The sample “{settings.prompt[:60]}” could not be drawn ({error}); training goes on."
             self.callbacks.on_warning(message, traceback.format_exc())
             return [message]
-        is_ema = self.config.ema.value != "OFF"
-        output = SampleOutput(
-            str(path), kind, index, settings.prompt, facts, progress.to_dict(), is_ema, "image", command_id
-        )
+        is_ema, progress = self.session.ema is not None, self.session.progress.to_dict()
+        output = SampleOutput(str(path), kind, index, settings.prompt, facts, progress, is_ema, "image", command_id)
         (self.callbacks.on_sample_default if kind == "default" else self.callbacks.on_sample_custom)(output)
         return []
 
@@ -86,7 +102,7 @@ class Sampler:
             "custom": self.callbacks.on_update_sample_custom_progress,
         }
 
-        preview = Preview(Path(self.config.workspace_dir))
+        preview = Preview(Path(self.session.config.workspace_dir))
 
         def on_step(step: int, steps: int, draw: Callable[[], Image]) -> None:
             if self.commands.stop_requested:
@@ -95,14 +111,13 @@ class Sampler:
 
         return on_step
 
-    def _write(
-        self, picture: Image, settings: SampleConfig, facts: dict, progress: TrainProgress, kind: str, index: int
-    ) -> Path:
-        extension = "png" if kind == "custom" else EXTENSIONS[self.config.sample_image_format]
+    def _write(self, picture: Image, settings: SampleConfig, facts: JsonObject, kind: str, index: int) -> Path:
+        config, progress = self.session.config, self.session.progress
+        extension = "png" if kind == "custom" else EXTENSIONS[config.sample_image_format]
         folder = "custom" if kind == "custom" else f"{index} - {_safe(settings.prompt)}"
         name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-training-sample-{progress.filename_string()}.{extension}"
-        path = unused(Path(self.config.workspace_dir) / "samples" / folder / name)
-        text = json.dumps({**facts, **progress.to_dict(), "base_model": self.config.base_model_name})
+        path = unused(Path(config.workspace_dir) / "samples" / folder / name)
+        text = json.dumps({**facts, **progress.to_dict(), "base_model": config.base_model_name})
         with written_beside(path) as beside:
             if extension == "png":
                 info = PngInfo()

@@ -32,7 +32,7 @@ def test_what_is_as_low_as_can_be_is_not_named():
     ],
 )
 def test_want_of_memory_is_told_from_other_errors(error, kind):
-    found = explain(error, TrainConfig.from_dict({}), None)
+    found = explain(error, TrainConfig.from_dict({}))
     assert type(found) is (kind or type(None))
 
 

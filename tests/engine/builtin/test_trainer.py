@@ -141,7 +141,7 @@ def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(trainin
     for form in ("KOHYA_LORA", "DIFFUSERS_LORA"):
         run = training(form, output_model_format=form, text_encoder={"train": True}).run()
         torch.manual_seed(1)
-        trained = run.trainer.family.pipeline
+        trained = run.trainer.session.family.pipeline
         plain = StableDiffusionPipeline.from_pretrained(model)
         plain.load_lora_weights(str(run.artifacts("model")[0]))
         latents, time = torch.randn(1, 4, 8, 8), torch.tensor([500])
@@ -171,7 +171,7 @@ def test_a_lora_says_what_made_it(plain, model):
 def test_a_fine_tuned_model_loads_in_plain_diffusers(training):
     run = training(training_method="FINE_TUNE", output_model_format="DIFFUSERS", learning_rate=1e-4).run()
     loaded = StableDiffusionPipeline.from_pretrained(run.artifacts("model")[0])
-    trained = run.trainer.family.pipeline.unet
+    trained = run.trainer.session.family.pipeline.unet
     assert torch.equal(loaded.unet.conv_in.weight, trained.conv_in.weight.detach())
 
 
@@ -182,7 +182,7 @@ def test_a_single_file_loads_in_plain_diffusers_and_as_a_base_model(training, mo
     path = run.artifacts("model")[0]
     loaded = StableDiffusionPipeline.from_single_file(str(path), config=str(model), local_files_only=True)
     for name in ("unet", "vae", "text_encoder"):
-        trained, found = (getattr(each, name).state_dict() for each in (run.trainer.family.pipeline, loaded))
+        trained, found = (getattr(each, name).state_dict() for each in (run.trainer.session.family.pipeline, loaded))
         assert set(trained) == set(found)
         assert all(torch.equal(weight.detach().float(), found[key].float()) for key, weight in trained.items()), name
     again = training("two", base_model_name=str(path), offline_mode=True, model_type=model_type).run()
@@ -273,7 +273,7 @@ def test_only_the_newest_backups_are_kept(training, tmp_path):
 def test_velocity_prediction_is_taken_from_the_model(pictures, tmp_path):
     model = make_model(tmp_path / "v", "v_prediction")
     run = Training(model, pictures, tmp_path / "run", model_type="STABLE_DIFFUSION_20").run()
-    assert run.trainer.family.noise.config.prediction_type == "v_prediction"
+    assert run.trainer.session.family.noise.config.prediction_type == "v_prediction"
     assert len(run.recorder.losses) == 6
 
 

@@ -72,7 +72,7 @@ def test_a_resumed_run_may_overwrite_its_own_model(training, tmp_path):
 
 def test_weights_that_broke_in_the_last_step_are_neither_backed_up_nor_saved(training, tmp_path):
     run = training(backup_before_save=True, backup_after=5, backup_after_unit="STEP")
-    run.at_step(6, lambda: run.trainer.parameters[0].data.fill_(float("nan")))
+    run.at_step(6, lambda: run.trainer.session.parameters[0].data.fill_(float("nan")))
     with pytest.raises(NotFinite, match="no longer finite after step 6"):
         run.run()
     assert backup_names(run) == ["5-1-2"]
@@ -118,12 +118,12 @@ def test_it_samples_where_the_parts_have_different_number_formats(training):
     """As a GPU has them with OneTrainer's own presets: a UNet in half precision, a VAE in full."""
     run = training()
     run.trainer.start()
-    pipeline = run.trainer.family.pipeline
+    pipeline = run.trainer.session.family.pipeline
     pipeline.text_encoder.to(torch.bfloat16)
     for name, weight in pipeline.unet.named_parameters():
         weight.data = weight.data if "lora_" in name else weight.data.bfloat16()
     settings = SampleConfig.from_dict(sample("a red circle"))
-    assert run.trainer.family.sample(settings, 1, lambda *given: None).size == (32, 32)
+    assert run.trainer.session.family.sample(settings, 1, lambda *given: None).size == (32, 32)
 
 
 def full_disk():
@@ -175,14 +175,14 @@ def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(tr
 
 def test_a_training_that_runs_out_of_gpu_memory_says_what_to_lower_and_writes_nothing(training):
     run = training()
-    run.trainer._update_weights = out_of_memory
+    run.at_step(2, lambda: setattr(run.trainer.session.optimizer, "step", out_of_memory))
     with pytest.raises(OutOfMemory, match=r"batch_size \(2;"):
         run.run()
     run.trainer.end()
     assert run.artifacts("model") == []
 
 
-def out_of_memory():
+def out_of_memory(*_):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 

@@ -31,12 +31,12 @@ def first(training):
 
 def begin(run):
     run.trainer.start()
-    return [weight.detach().clone() for weight in run.trainer.parameters]
+    return [weight.detach().clone() for weight in run.trainer.session.parameters]
 
 
 def weights_of(run):
-    with run.trainer.ema.in_place():
-        return [weight.detach().clone() for weight in run.trainer.parameters]
+    with run.trainer.session.ema.in_place():
+        return [weight.detach().clone() for weight in run.trainer.session.parameters]
 
 
 def are_alike(some, others):
@@ -47,7 +47,8 @@ def test_a_backup_s_weights_begin_a_run_at_step_0_as_they_were_averaged(first, t
     second = training("second")
     second.trainer.weights_from = first.artifacts("backup")[0]
     assert are_alike(begin(second), weights_of(first))
-    assert (second.trainer.progress.global_step, second.trainer.optimizer.state_dict()["state"]) == (0, {})
+    session = second.trainer.session
+    assert (session.progress.global_step, session.optimizer.state_dict()["state"]) == (0, {})
 
 
 @pytest.mark.parametrize("form", ["KOHYA_LORA", "DIFFUSERS_LORA"])
@@ -63,14 +64,14 @@ def test_a_lora_file_begins_a_run_with_the_same_effect_on_the_model(training, fo
 def effects(run):
     """What each layer's LoRA adds to its weight."""
     strength = run.config.lora_alpha / run.config.lora_rank
-    pairs = zip(run.trainer.parameters[::2], run.trainer.parameters[1::2], strict=True)
+    pairs = zip(run.trainer.session.parameters[::2], run.trainer.session.parameters[1::2], strict=True)
     return [strength * (up.flatten(1) @ down.flatten(1)).detach() for down, up in pairs]
 
 
 def test_a_resumed_run_does_not_begin_again_with_the_lora_that_its_config_names(first, training, tmp_path):
     named = {"lora_model_name": str(tmp_path / "gone"), "ema": "CPU", "epochs": 3}
     again = training("again", resume_from=first.artifacts("backup")[0], **named).run()
-    assert again.trainer.progress.epoch == 3
+    assert again.trainer.session.progress.epoch == 3
 
 
 def test_a_lora_of_another_rank_or_of_nothing_is_refused_by_its_field(first, training, tmp_path):

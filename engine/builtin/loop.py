@@ -1,0 +1,92 @@
+"""The training loop: steps, and between two steps what is due and what a command asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.builtin.command_handler import CommandHandler
+from engine.builtin.data.loader import Batch
+from engine.builtin.saving.keeper import Keeper
+from engine.builtin.training.announcer import Announcer
+from engine.builtin.training.failures import try_to_write
+from engine.builtin.training.intervals import DueActions, Interval
+from engine.builtin.training.loss_log import LossLog
+from engine.builtin.training.sampling import Sampler
+from engine.builtin.training.session import Session
+from engine.builtin.training.steps import add_gradient, update_weights
+from engine.interface.commands import TrainCommands
+from engine.interface.errors import BadData
+
+
+class Loop:
+    """Goes through the epochs of a session that are left, and keeps what it trained."""
+
+    def __init__(self, session: Session, announcer: Announcer, commands: TrainCommands, keep_backups: int | None):
+        self.session = session
+        self.announcer = announcer
+        self.callbacks = announcer.callbacks
+        self.commands = commands
+        self.log = LossLog(session, self.callbacks)
+        self.keeper = Keeper(session, self.log, announcer, keep_backups)
+        self.sampler = Sampler(session, self.log, announcer, commands)
+        self.handler = CommandHandler(session, commands, announcer, self.log, self.keeper, self.sampler)
+        self.regular = DueActions(self._actions())
+
+    def _actions(self) -> list[tuple[Interval, Callable[[], object]]]:
+        config = self.session.config
+        sampling = Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first)
+        saving = Interval(config.save_every, config.save_every_unit, config.save_skip_first)
+        return [
+            (Interval(config.backup_after, config.backup_after_unit), self.keeper.back_up),
+            (sampling, self.sampler.draw_default),
+            (saving, self.keeper.save),
+        ]
+
+    def run(self) -> None:
+        """Train the epochs that are left; ends early after a step in which a stop was requested."""
+        self.log.go_on()
+        for epoch in range(self.session.progress.epoch, self.session.config.epochs):
+            if self.commands.stop_requested:
+                break
+            self.callbacks.on_update_status("Starting epoch/caching")
+            self._train_epoch(epoch)
+        self.log.flush()
+
+    def _train_epoch(self, epoch: int) -> None:
+        for batch in self.session.loader.epoch(epoch, self.session.progress.epoch_step):
+            self.announcer.say("Training ...", "training")
+            self._step(batch)
+            self._count(batch)
+            self._act_between_steps()
+            if self.commands.stop_requested:
+                return
+
+    def _step(self, batch: Batch) -> None:
+        self.log.take(add_gradient(self.session, batch))
+        if self.session.ends_accumulation:
+            update_weights(self.session)
+
+    def _count(self, batch: Batch) -> None:
+        progress, steps = self.session.progress, len(self.session.loader)
+        progress.next_step(len(batch))
+        if progress.epoch_step == steps:
+            progress.next_epoch()
+        self.callbacks.on_update_train_progress(progress, steps, self.session.config.epochs)
+
+    def _act_between_steps(self) -> None:
+        """Do what is due and obey commands; within an accumulation both wait for its end, as in OneTrainer."""
+        self.regular.look(self.session.progress)
+        if self.session.holds_gradient:
+            return
+        for action in self.regular.take():
+            try_to_write(action, self.callbacks.on_warning)
+        self.handler.obey_all()
+
+    def finish(self) -> None:
+        """Back up if the config says so, and write the final model. Raises BadData if nothing was trained."""
+        stop = self.commands.stop_requested
+        if self.session.optimizer_steps:
+            self.keeper.keep_what_was_trained(stop)
+        elif stop is None:
+            raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
+        self.handler.confirm_stops()

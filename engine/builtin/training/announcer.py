@@ -1,0 +1,19 @@
+"""What the training does now, for the user."""
+
+from __future__ import annotations
+
+from engine.interface.callbacks import TrainCallbacks
+
+
+class Announcer:
+    """Passes on each status, and each phase once, when it begins."""
+
+    def __init__(self, callbacks: TrainCallbacks):
+        self.callbacks = callbacks
+        self.phase = ""
+
+    def say(self, status: str, phase: str) -> None:
+        self.callbacks.on_update_status(status)
+        if phase != self.phase:
+            self.phase = phase
+            self.callbacks.on_phase(phase)

@@ -1,0 +1,117 @@
+"""From a config to a session: load the model, choose what is trained of it, and prepare the data."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch.nn import Parameter
+
+from engine.builtin.config.enums import EMAMode, TrainingMethod
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.data.loader import BatchLoader
+from engine.builtin.families.base import ModelFamily
+from engine.builtin.families.loading import load_family
+from engine.builtin.families.lora import add_lora, lora_parameters
+from engine.builtin.families.precision import choose_device, computing_dtype, peak_memory
+from engine.builtin.training.announcer import Announcer
+from engine.builtin.training.ema import MovingAverage
+from engine.builtin.training.initial_weights import take_lora, take_weights
+from engine.builtin.training.optimizers import make_optimizer, make_schedule
+from engine.builtin.training.session import Session, flat
+from engine.interface.commands import TrainCommands
+from engine.interface.errors import BadData
+
+
+class SessionMaker:
+    """Makes the session of `config`. A resumed one takes no initial weights: its backup holds newer ones."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        announcer: Announcer,
+        commands: TrainCommands,
+        is_resumed: bool,
+        weights_from: Path | None,
+    ):
+        self.config = config
+        self.announcer = announcer
+        self.callbacks = announcer.callbacks
+        self.commands = commands
+        self.takes_lora = bool(config.lora_model_name) and not is_resumed
+        self.weights_from = None if is_resumed else weights_from
+
+    def make(self) -> Session:
+        """Load, choose and cache; ends early, without batches, after a stop. Raises TrainingError."""
+        self.announcer.say("loading the model", "loading")
+        device, dtype = self._choose_hardware()
+        memory_before = peak_memory(device)
+        family = load_family(self.config, device)
+        self.callbacks.on_update_status("running model setup")
+        trained = self._set_up_parts(family)
+        optimizer = make_optimizer(self.config, trained)
+        scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
+        ema = self._make_ema(flat(trained), device)
+        self.announcer.say("creating the data loader/caching", "caching")
+        loader = self._load_data(family, cache_text="text_encoder" not in trained)
+        schedule = make_schedule(self.config, optimizer, self._optimizer_steps(len(loader)))
+        return Session(
+            self.config, device, dtype, memory_before, family, trained, optimizer, scaler, ema, loader, schedule
+        )
+
+    def _choose_hardware(self) -> tuple[torch.device, torch.dtype]:
+        device, device_warnings = choose_device(self.config)
+        dtype, dtype_warnings = computing_dtype(self.config, device)
+        for warning in [*device_warnings, *dtype_warnings]:
+            self.callbacks.on_warning(warning)
+        return device, dtype
+
+    def _set_up_parts(self, family: ModelFamily) -> dict[str, list[Parameter]]:
+        """The trained weights by part, with the values that they start with."""
+        torch.manual_seed(self.config.seed)
+        trained = self._trained_parameters(family)
+        if self.weights_from:
+            take_weights(flat(trained), self.weights_from)
+        for name, part in family.parts.items():
+            part.train(name in trained)
+            if name in trained and getattr(self.config, name).gradient_checkpointing:
+                family.checkpoint_gradients(part)
+        return trained
+
+    def _trained_parameters(self, family: ModelFamily) -> dict[str, list[Parameter]]:
+        if self.config.training_method is TrainingMethod.LORA:
+            parts = add_lora(self.config, family)
+            if self.takes_lora:
+                take_lora(self.config, family, parts, self.callbacks)
+            return {name: lora_parameters(part) for name, part in parts.items()}
+        trained = {name: part for name, part in family.parts.items() if getattr(self.config, name).train}
+        return {name: list(part.requires_grad_(True).parameters()) for name, part in trained.items()}
+
+    def _make_ema(self, parameters: list[Parameter], device: torch.device) -> MovingAverage | None:
+        config = self.config
+        if config.ema is EMAMode.OFF:
+            return None
+        place = torch.device("cpu") if config.ema is EMAMode.CPU else device
+        return MovingAverage(parameters, config.ema_decay, config.ema_update_step_interval, place)
+
+    def _load_data(self, family: ModelFamily, cache_text: bool) -> BatchLoader:
+        loader = BatchLoader(self.config, family, cache_text)
+        loader.prepare(self._report_caching, lambda: self.commands.stop_requested is not None)
+        for problem in loader.warnings:
+            self.callbacks.on_warning(problem.message)
+        return loader
+
+    def _report_caching(self, done: int, total: int) -> None:
+        if done % 10 == 0:
+            self.callbacks.on_update_status(f"caching {done} of {total}")
+
+    def _optimizer_steps(self, batches_per_epoch: int) -> int:
+        """How many times the run updates the weights. Raises BadData if it never does."""
+        batches, accumulated = batches_per_epoch * self.config.epochs, self.config.gradient_accumulation_steps
+        if 0 < batches < accumulated:
+            raise BadData(
+                f"The weights would never change: {batches} batches in all are fewer than "
+                f"gradient_accumulation_steps ({accumulated}); lower it, or raise epochs."
+            )
+        return math.ceil(batches / accumulated)
