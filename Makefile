@@ -9,7 +9,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := --no-deps --require-hashes --requirement
 PACKAGES := benchmarks engine web system presets training samples worker operations onetrainer_site
+# For each Python that the site runs on, and each kind of machine.
+LOCK := $(BIN)/uv --quiet --no-config pip compile --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command "make lock (torch and its CUDA packages are left out: see the Makefile)" --output-file
+OF_TORCH := ^(torch|triton|cuda-[a-z]+|nvidia-(cu|nccl|nv)[a-z0-9-]*)==
 # What only reads the code needs settings but no data of yours.
 ELSEWHERE = export DATA_DIR=$$(mktemp -d); trap 'rm -rf "$$DATA_DIR"' EXIT;
 NOT_OURS := .venv/* node_modules/* staticfiles/* static/vendor/* tests/* benchmarks/*
@@ -17,7 +22,7 @@ ARGS ?=
 # The tests start some 150 processes, which need not compile the same modules each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run demo test test-faults lint messages screenshots
+.PHONY: setup run demo test test-faults lint lock messages screenshots
 
 setup: $(VENV)/.installed staticfiles/staticfiles.json
 
@@ -52,6 +57,14 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@$(ELSEWHERE) $(BIN)/mypy manage.py $(PACKAGES)
 
+# make lock: bring the locks up to date with requirements.txt and requirements-dev.txt; everything else keeps its
+# version. make lock ARGS=--upgrade: take the newest version of what is not pinned there.
+lock: $(VENV)/.installed-dev
+	@$(LOCK) requirements.lock requirements.txt $(ARGS)
+	@$(LOCK) requirements-dev.lock --constraint requirements.lock requirements-dev.txt $(ARGS)
+	@for lock in requirements.lock requirements-dev.lock; do \
+	  awk '/^[a-z]/ { left_out = /$(OF_TORCH)/ } !left_out' $$lock >$$lock.new && mv $$lock.new $$lock; done
+
 $(VENV)/.made:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3."; exit 1; }
@@ -61,17 +74,18 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# torch comes first: it is by far the largest, and nothing else may choose its version.
-$(VENV)/.installed: requirements.txt | $(VENV)/.made
+# The lock holds every package but torch and what only torch needs (CUDA): those differ between indexes, so that the
+# index decides which build a machine gets. --no-deps: nothing comes that the lock does not name.
+$(VENV)/.installed: requirements.lock requirements.txt | $(VENV)/.made
+	@echo "Installing the Python packages ..."
+	@$(PIP) install $(LOCKED) requirements.lock
 	@echo "Installing PyTorch (this can take some minutes) ..."
 	@$(PIP) install "$$(grep '^torch==' requirements.txt)"
-	@echo "Installing the other Python packages ..."
-	@$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "Installing the packages that the tests need ..."
-	@$(PIP) install --quiet -r requirements-dev.txt
+	@$(PIP) install --quiet $(LOCKED) requirements-dev.lock
 	@touch $@
 
 static/vendor/.installed: package-lock.json static/vendor.mjs

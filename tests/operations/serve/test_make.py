@@ -60,3 +60,4 @@ def test_packages_are_installed_again_only_when_the_list_changed(tools):
         (venv / name).touch()
     assert "pip" not in make(tools, "setup", "-n").stdout
     assert "pip" in make(tools, "setup", "-n", "--assume-new=requirements.txt").stdout
+    assert "--require-hashes" in make(tools, "setup", "-n", "--assume-new=requirements.lock").stdout
