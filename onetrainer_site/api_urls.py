@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -90,7 +91,7 @@ resources = [
     path("", include(router.urls)),
 ]
 documentation = [
-    path("", RedirectView.as_view(pattern_name="api:docs"), name="root"),
+    path("", login_not_required(RedirectView.as_view(pattern_name="api:docs")), name="root"),
     address(
         "schema",
         SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation),

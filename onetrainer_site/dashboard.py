@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.views.decorators.http import require_safe
 
 from system.models import Worker
 from system.resources import host_info
@@ -14,13 +12,12 @@ from training.metrics.charts import drawing, lines
 from training.models import Run
 from training.pages.run import LOSSES, newest_samples
 from training.runs.actions import offered
-from web.pages import PageRequest, render_page
+from web.pages import PageRequest, page, render_page
 
 QUEUE_SHOWN = 20
 
 
-@require_safe
-@login_required
+@page("GET")
 def dashboard(request: PageRequest) -> HttpResponse:
     """What trains now, what waits, and what the machine does."""
     return render_page(request, "dashboard.html", "_dashboard.html", _dashboard())

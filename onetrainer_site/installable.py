@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_safe
 SIZES = (192, 512)
 
 
+@login_not_required
 @require_safe
 @cache_control(max_age=3600)
 def manifest(request: HttpRequest) -> HttpResponse:
@@ -40,6 +42,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
     return JsonResponse(content, content_type="application/manifest+json")
 
 
+@login_not_required
 @require_safe
 @cache_control(max_age=0)
 def service_worker(request: HttpRequest) -> HttpResponse:
@@ -47,6 +50,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     return render(request, "service_worker.js", content_type="text/javascript")
 
 
+@login_not_required
 @require_safe
 def away(request: HttpRequest) -> HttpResponse:
     """The page that the browser keeps, and shows while the server cannot be reached."""

@@ -1,6 +1,7 @@
 """Every address of the site."""
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.decorators.cache import cache_control
 from django.views.i18n import JavaScriptCatalog
@@ -11,7 +12,9 @@ from system.account.limits import limited
 from system.health import healthz
 from web.error_pages import favicon
 
-words_of_scripts = cache_control(max_age=3600)(JavaScriptCatalog.as_view(packages=["onetrainer_site"]))
+words_of_scripts = login_not_required(
+    cache_control(max_age=3600)(JavaScriptCatalog.as_view(packages=["onetrainer_site"]))
+)
 
 urlpatterns = [
     path("api/", include("onetrainer_site.api_urls")),

@@ -8,13 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import connection
 from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from engine.engines import available
 from operations.views_check import newest_check
@@ -23,21 +21,18 @@ from system.readings import machines
 from system.resources import host_info
 from training.models import Run
 from training.queue.board import LONG
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django", "channels", "djangorestframework")
 
 
-@require_safe
-@login_required
+@page("GET")
 def system(request: PageRequest) -> HttpResponse:
     """Machines with their last two hours, workers, and the versions of what is installed."""
     return render_page(request, "operations/system.html", "operations/_system.html", _system())
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def drain(request: PageRequest, pk: int) -> HttpResponse:
     """Have a worker take no further run, or take runs again."""
     worker = get_object_or_404(Worker, pk=pk)

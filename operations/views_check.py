@@ -6,15 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from operations.onetrainer_check import ask_for_check
 from system.models import Job
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 
 def newest_check() -> dict[str, Any]:
@@ -25,16 +23,13 @@ def newest_check() -> dict[str, Any]:
     }
 
 
-@require_safe
-@login_required
+@page("GET")
 def onetrainer(request: PageRequest) -> HttpResponse:
     """The newest check, for the page that asks while one goes on."""
     return render(request, "operations/_onetrainer.html", newest_check())
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def check_onetrainer(request: PageRequest) -> HttpResponse:
     """Have it checked."""
     ask_for_check(request.user, training=request.POST.get("training") == "on")

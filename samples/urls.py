@@ -5,7 +5,7 @@ from django.urls import path
 from samples import views, views_compare, views_run, views_runs_compared, views_selection
 
 urlpatterns = [
-    path("compare/", views_runs_compared.page, name="compare"),
+    path("compare/", views_runs_compared.compare_runs, name="compare"),
     path("samples/", views.samples, name="samples"),
     path("runs/<uuid:pk>/samples/", views_run.samples, name="run-samples"),
     path("samples/selection/", views_selection.selection, name="samples-selection"),

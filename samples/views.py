@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST, require_safe
 
 from samples import gallery
 from samples.filters import FILTERS
@@ -16,7 +14,7 @@ from samples.models import Sample
 from samples.service import SampleService
 from training.runs.actions import why_not_drawn
 from web.errors import BadInput
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 # The settings that a person looks for, in this order; all others follow on demand.
 FIRST_SETTINGS = (
@@ -29,8 +27,7 @@ FIRST_SETTINGS = (
 SHOWN_ELSEWHERE = {"prompt", "enabled", "width", "height", *(name for name, _label in FIRST_SETTINGS)}
 
 
-@require_safe
-@login_required
+@page("GET")
 def samples(request: PageRequest) -> HttpResponse:
     """The newest samples of all runs, or of those that were asked for; a script appends the parts that follow."""
     context: dict[str, Any] = {"query": request.GET, "filtered": any(map(request.GET.get, FILTERS))}
@@ -44,8 +41,7 @@ def samples(request: PageRequest) -> HttpResponse:
     return render_page(request, "samples/samples.html", "samples/_samples.html", context, status)
 
 
-@require_safe
-@login_required
+@page("GET")
 def sample(request: PageRequest, pk: Any) -> HttpResponse:
     """One sample in full size, with its settings and the ways to its neighbours; a part of it fills the lightbox."""
     return _show(
@@ -83,9 +79,7 @@ def neighbours(shown: Sample) -> dict[str, Sample | None]:
     }
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def favourite(request: PageRequest, pk: Any) -> HttpResponse:
     """Make the sample a favourite, or take that back."""
     shown = get_object_or_404(Sample.objects.select_related("run").defer("run__config"), pk=pk)

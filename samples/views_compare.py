@@ -5,12 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from samples.archives import safe_name
 from samples.film import MOST_FRAMES, SPEEDS, WRITERS, film, frames_of
@@ -18,7 +16,7 @@ from samples.filters import is_id
 from samples.models import Sample, SampleQuerySet
 from training.models import Run
 from web.errors import DomainError, NotFound, NotNow
-from web.pages import PageRequest
+from web.pages import PageRequest, page
 from web.serving import send_file
 
 RUNS_TO_CHOOSE = 50
@@ -26,8 +24,7 @@ STEPS_TO_CHOOSE = 500
 USUAL_SPEED = 4
 
 
-@require_safe
-@login_required
+@page("GET")
 def compare(request: PageRequest) -> HttpResponse:
     """`a` and `b` are samples; `run` chooses another run for the second, in which the same prompt was drawn."""
     try:
@@ -83,8 +80,7 @@ def _runs_with(sample: Sample) -> list[tuple[str, str]]:
     return [(str(sample.run_id), sample.run.name), *found]
 
 
-@require_safe
-@login_required
+@page("GET")
 def film_page(request: PageRequest, pk: Any) -> HttpResponse:
     """The steps of a sample's prompt, one after the other."""
     sample = get_object_or_404(_shown(), pk=pk)
@@ -100,8 +96,7 @@ def film_page(request: PageRequest, pk: Any) -> HttpResponse:
     return render(request, "samples/film.html", context)
 
 
-@require_safe
-@login_required
+@page("GET")
 def film_file(request: PageRequest, pk: Any, kind: str) -> HttpResponseBase:
     """The film as a file; `speed` says how many steps a second it shows."""
     sample = get_object_or_404(Sample, pk=pk)

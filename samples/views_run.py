@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.views.decorators.http import require_safe
 
 from samples.grid import grid
 from samples.models import Sample
 from training.pages.run import run_of, show_tab
 from training.runs.actions import drawing_of
-from web.pages import PageRequest, page_of
+from web.pages import PageRequest, page, page_of
 
 STEPS_ON_A_PAGE = 15
 CUSTOM_SHOWN = 24
 
 
-@require_safe
-@login_required
+@page("GET")
 def samples(request: PageRequest, pk: Any) -> HttpResponse:
     """The run's own prompts as a grid, and apart from them what was asked for by hand."""
     run = run_of(pk)

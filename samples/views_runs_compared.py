@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 
 from samples.compare_runs import prompts as prompts_of
 from samples.compare_runs import sample_rows
 from training.metrics.charts import drawing
 from training.models import Run
 from training.table import compare
-from web.pages import PageRequest, render_page
+from web.pages import PageRequest, page, render_page
 
 AXES = {"steps": _("Steps"), "epochs": _("Epochs"), "seconds": _("Time since the start")}
 
 
-@require_safe
-@login_required
-def page(request: PageRequest) -> HttpResponse:
+@page("GET")
+def compare_runs(request: PageRequest) -> HttpResponse:
     """Curves, differing settings and samples of the runs in the address."""
     runs = compare.chosen_runs(request.GET.get("runs", ""))
     context = _compared(request, runs) if len(runs) > 1 else {}

@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
 from samples.archives import send_zip
 from samples.filters import of_ids
 from samples.models import Sample
 from samples.service import SampleService
-from web.errors import BadInput, DomainError, Forbidden
-from web.pages import PageRequest
-from web.permissions import may_train
+from web.errors import BadInput, NotFound, NotNow
+from web.pages import PageRequest, page, trainers
 
 Act = Callable[[PageRequest, list[Sample]], HttpResponseBase]
 
 
-@require_POST
-@login_required
+@page("POST")
 def selection(request: PageRequest) -> HttpResponseBase:
     """Do what a button of the bar says with the samples that are ticked."""
     act = ACTS.get(request.POST.get("do", ""))
@@ -38,7 +34,7 @@ def selection(request: PageRequest) -> HttpResponseBase:
         if not samples:
             raise BadInput(_("Tick the samples first."))
         return act(request, samples)
-    except DomainError as problem:
+    except (BadInput, NotFound, NotNow) as problem:
         messages.error(request, str(problem))
         return redirect(_back(request))
 
@@ -76,9 +72,8 @@ def _delete(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
     return redirect(_back(request))
 
 
-def _trainer(request: PageRequest) -> object:
-    if not may_train(request.user):
-        raise PermissionDenied(Forbidden.__doc__)
+def _trainer(request: PageRequest) -> User:
+    trainers(request.user)
     return request.user
 
 

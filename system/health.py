@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -23,6 +24,7 @@ OK, FULL, UNREACHABLE = "ok", "full", "unreachable"
 LEAST_ROOM = 100_000_000  # bytes
 
 
+@login_not_required
 @never_cache
 @require_safe
 async def healthz(request: HttpRequest) -> JsonResponse:

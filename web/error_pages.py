@@ -6,18 +6,22 @@ import sys
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import get_template
 from django.templatetags.static import static
 
 from web.database import AWAY, has_no_room
+from web.errors import DomainError, NotReady
 from web.exceptions import RETRY_SECONDS, why_away
 
 NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
 FORBIDDEN = "You may not do this: ask an admin."
+TITLES = {400: "Not understood", 403: "Not allowed", 404: "Not found", 409: "Not now", 503: "Not ready"}
 
 
+@login_not_required
 def favicon(request: HttpRequest) -> HttpResponse:
     """What browsers ask for on pages that name no icon, such as the admin's."""
     return redirect(static("img/icon.svg"))
@@ -46,6 +50,14 @@ def failed(request: HttpRequest) -> HttpResponse:
         told = {"seconds": RETRY_SECONDS, "is_full": has_no_room(error)}
         answer = HttpResponse(get_template("503.html").render(told), status=503)
     answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The error's own status and sentence."""
+    answer = _answer(request, TITLES[error.status], str(error), error.status)
+    if isinstance(error, NotReady):
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 

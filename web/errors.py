@@ -1,10 +1,16 @@
-"""What can be wrong with a request: the docstring is what the user reads, and one handler turns it into an answer."""
+"""Errors that a user can act on.
+
+The docstring is the sentence that the user reads, `status` the HTTP status. `web.exceptions` turns them into answers of
+the API, `web.middleware.ErrorPages` into pages.
+"""
 
 from __future__ import annotations
 
 
 class DomainError(Exception):
     """This cannot be done."""
+
+    status = 400
 
     def __init__(self, message: str | None = None):
         super().__init__(_ended(message or type(self).__doc__ or ""))
@@ -18,9 +24,13 @@ def _ended(sentence: str) -> str:
 class NotFound(DomainError):
     """There is no such thing."""
 
+    status = 404
+
 
 class NotNow(DomainError):
     """The run's state does not allow this now."""
+
+    status = 409
 
 
 class StaleDraft(NotNow):
@@ -38,6 +48,10 @@ class BadInput(DomainError):
 class NotReady(BadInput):
     """Something that the request needs is not ready yet: try again in a moment."""
 
+    status = 503
+
 
 class Forbidden(DomainError):
     """You may look at this but not change it: ask an admin to put you into the group 'trainers'."""
+
+    status = 403

@@ -13,16 +13,9 @@ from rest_framework import exceptions
 from rest_framework.views import exception_handler, set_rollback
 
 from web.database import AWAY, has_no_room
-from web.errors import BadInput, DomainError, Forbidden, NotFound, NotNow, NotReady
+from web.errors import BadInput, DomainError, NotReady
 
 logger = logging.getLogger(__name__)
-STATUSES: dict[type[DomainError], int] = {  # the first that fits counts
-    NotReady: 503,
-    BadInput: 400,
-    Forbidden: 403,
-    NotFound: 404,
-    NotNow: 409,
-}
 SENTENCES = {
     400: "The request is not understood: check its parameters.",
     401: "Sign in, or send your token in the header 'Authorization: Token <key>'.",
@@ -42,7 +35,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
     if isinstance(error, DomainError):
         set_rollback()
         headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, NotReady) else {}
-        return JsonResponse(_domain_body(error), status=_domain_status(error), headers=headers)
+        return JsonResponse(_domain_body(error), status=error.status, headers=headers)
     if isinstance(error, AWAY):
         return _answer_away(error)
     if isinstance(error, RequestDataTooBig):
@@ -62,10 +55,6 @@ def _answer_away(error: Exception) -> JsonResponse:
 def why_away(error: BaseException | None) -> str:
     """Why the database does not take anything now, in a sentence."""
     return NO_ROOM if has_no_room(error) else SENTENCES[503]
-
-
-def _domain_status(error: DomainError) -> int:
-    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
 
 
 def _domain_body(error: DomainError) -> dict[str, Any]:

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import Any
 
-from django.http import HttpResponseBase, JsonResponse
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 
+from web import error_pages
+from web.errors import DomainError
 from web.exceptions import KEPT_HEADERS, SENTENCES
 
 
@@ -31,3 +36,27 @@ def _in_json(request: Any, response: HttpResponseBase) -> HttpResponseBase:
     sentence = SENTENCES.get(response.status_code, SENTENCES[400])
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return JsonResponse({"detail": sentence}, status=response.status_code, headers=headers)
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Send anonymous users to the sign-in page, except from views that are marked `@login_not_required`.
+
+    The API's views have that mark from Django REST framework: they authenticate by themselves, and answer 401.
+    """
+
+    def process_view(self, request: HttpRequest, view_func: Any, *view_args: Any) -> HttpResponseBase | None:
+        """Open views do not load the user, so that `/healthz` answers while the database is away."""
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, *view_args)
+
+    def get_login_url(self, view_func: Any) -> str:
+        """The admin has its own sign-in page; its pages of models do not say so, unlike its other pages."""
+        return reverse("admin:login") if hasattr(view_func, "model_admin") else super().get_login_url(view_func)
+
+
+class ErrorPages(MiddlewareMixin):
+    """A DomainError that a page does not handle is shown as a page with its own status and sentence."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return error_pages.domain_error(request, exception) if isinstance(exception, DomainError) else None

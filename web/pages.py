@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from web.errors import Forbidden
@@ -38,28 +38,36 @@ def render_page(
     return response
 
 
-def trainers_only(view: View) -> View:
-    """Let only those act who may train; everybody who is signed in may still look at other pages."""
-
-    @functools.wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if not may_train(request.user):
-            raise PermissionDenied(Forbidden.__doc__)
-        return view(request, *args, **kwargs)
-
-    return checked
+def trainers(user: User) -> None:
+    """Raise Forbidden unless the user may train."""
+    if not may_train(user):
+        raise Forbidden
 
 
-def admins_only(view: View) -> View:
-    """What tells of the whole machine, and changes it, is for those who look after it."""
+def admins(user: User) -> None:
+    """Raise Forbidden unless the user is an admin."""
+    if not user.is_staff:
+        raise Forbidden(_("Only admins may do this: ask one of them."))
 
-    @functools.wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if not request.user.is_staff:
-            raise PermissionDenied(_("Only admins may do this: ask one of them."))
-        return view(request, *args, **kwargs)
 
-    return checked
+def page(*methods: Literal["GET", "POST"], only: Callable[[User], None] | None = None) -> Callable[[View], View]:
+    """Mark a view as a page that answers these methods, HEAD along with GET, to every signed-in user or `only` some.
+
+    `LoginRequiredMiddleware` sends everybody else to the sign-in page first.
+    """
+    allowed = [*methods, "HEAD"] if "GET" in methods else methods
+
+    def decorate(view: View) -> View:
+        @require_http_methods(allowed)
+        @functools.wraps(view)
+        def answer(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if only is not None:
+                only(request.user)
+            return view(request, *args, **kwargs)
+
+        return answer
+
+    return decorate
 
 
 def page_of(request: HttpRequest, rows: QuerySet, size: int) -> Page:

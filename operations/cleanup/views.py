@@ -7,13 +7,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from operations import disk_notice as disk_warning
 from operations.cleanup.ask import ask_for_inventory
@@ -22,8 +19,8 @@ from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_f
 from system.models import Job, Worker
 from system.resources import disk_of_data
 from training.models import RetentionPolicy
-from web.errors import DomainError
-from web.pages import PageRequest, render_page, trainers_only
+from web.errors import DomainError, Forbidden
+from web.pages import PageRequest, page, render_page, trainers
 
 SHOWN = 200  # things of a plan; the number and the sum are of all
 RUNS_SHOWN = 15
@@ -74,9 +71,7 @@ class PolicyForm(forms.ModelForm):
         )
 
 
-@require_safe
-@login_required
-@trainers_only
+@page("GET", only=trainers)
 def cleanup(request: PageRequest) -> HttpResponse:
     """What takes how much, what can go, and how the last clean-ups went."""
     inventory = newest_inventory()
@@ -155,17 +150,13 @@ def _by_reason(items: list[Item]) -> list[tuple[str, int, int]]:
     return sorted(((why, len(sizes), sum(sizes)) for why, sizes in sums.items()), key=lambda row: -row[2])
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def count_again(request: HttpRequest) -> HttpResponse:
     ask_for_inventory(request.user)
     return redirect("cleanup")
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def clean_up(request: HttpRequest) -> HttpResponse:
     """Remove what was shown."""
     try:
@@ -200,16 +191,12 @@ def _policy(request: HttpRequest) -> RetentionPolicy:
     return RetentionPolicy.own(run) if run else RetentionPolicy.of_site()
 
 
-@require_http_methods(["POST"])
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def change_policy(request: HttpRequest) -> HttpResponse:
     """The site's, which is an admin's to change, or that of one of one's own runs."""
     run = _run_of(request)
     if run is None and not request.user.is_staff:
-        raise PermissionDenied(
-            _("Only an admin changes what is kept of all runs: give your own runs a policy instead.")
-        )
+        raise Forbidden(_("Only an admin changes what is kept of all runs: give your own runs a policy instead."))
     if run is not None and "follow_site" in request.POST:
         RetentionPolicy.objects.filter(scope=str(run.pk)).delete()
         messages.success(request, _("The run follows the site's policy."))
@@ -225,8 +212,7 @@ def change_policy(request: HttpRequest) -> HttpResponse:
     return redirect("cleanup")
 
 
-@require_safe
-@login_required
+@page("GET")
 def disk_notice(request: PageRequest) -> HttpResponse:
     """The warning that pages show, asked for again and again."""
     return render(request, "operations/_disk_notice.html", {"notice": disk_warning.notice(), "user": request.user})

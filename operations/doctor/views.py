@@ -6,28 +6,22 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from operations.doctor.ask import ask_for_examination
 from system.models import Job, Worker
-from web.pages import PageRequest, admins_only, render_page
+from web.pages import PageRequest, admins, page, render_page
 
 
-@require_safe
-@login_required
-@admins_only
+@page("GET", only=admins)
 def doctor(request: PageRequest) -> HttpResponse:
     """The newest examination, what it found first."""
     return render_page(request, "operations/doctor/doctor.html", "operations/doctor/_doctor.html", _newest())
 
 
-@require_POST
-@login_required
-@admins_only
+@page("POST", only=admins)
 def examine_site(request: PageRequest) -> HttpResponse:
     """Have everything looked at, and mended where that was asked for."""
     ask_for_examination(request.user, mend=request.POST.get("mend") == "on")
@@ -35,9 +29,7 @@ def examine_site(request: PageRequest) -> HttpResponse:
     return redirect("doctor")
 
 
-@require_safe
-@login_required
-@admins_only
+@page("GET", only=admins)
 def report(request: PageRequest) -> HttpResponse:
     """The newest report as a text, to be attached to a bug report."""
     newest = _jobs().filter(status=Job.Status.DONE).first()

@@ -5,24 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from operations.workspaces.ask import ask_for_import, end_following
 from system.models import Job, Worker
 from training.models import Run
 from web.errors import BadInput, NotNow
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 SHOWN = 20
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def import_workspace(request: PageRequest) -> HttpResponse:
     """Show what was taken in, or have a workspace taken in by a worker."""
     if request.method != "POST":
@@ -37,9 +33,7 @@ def import_workspace(request: PageRequest) -> HttpResponse:
     return redirect("import-workspace")
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
     """Leave a training of outside alone; it goes on there."""
     try:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import APIException
 
 from engine import engines
@@ -27,7 +25,7 @@ from presets.editor.search import search
 from presets.library.verbs import change_preset
 from presets.models import Draft, Preset
 from web.errors import BadInput, DomainError, NotNow, StaleDraft
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 from web.parsers import StrictJSONParser
 
 PARTS = ("tabs", "history", "status", "problems")
@@ -50,9 +48,7 @@ def _draft(request: PageRequest, pk: int) -> Draft:
     return get_object_or_404(Draft.objects.select_related("preset"), pk=pk, user=request.user)
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def edit(request: PageRequest, pk: int) -> HttpResponse:
     """Take changes and answer with the parts of the page that are different now.
 
@@ -113,15 +109,13 @@ def _render(request: HttpRequest, name: str, context: dict[str, Any]) -> str:
     return render_to_string(f"presets/editor/_{name}.html", context, request).strip()
 
 
-@require_GET
-@login_required
+@page("GET")
 def revision(request: PageRequest, pk: int) -> HttpResponse:
     """Which revision the draft has now, for a window that comes back to the front."""
     return JsonResponse({"revision": _draft(request, pk).revision})
 
 
-@require_GET
-@login_required
+@page("GET")
 def find(request: PageRequest, pk: int) -> HttpResponse:
     """The fields in which the words stand."""
     try:
@@ -133,9 +127,7 @@ def find(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "presets/editor/_found.html", context)
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def edit_json(request: PageRequest, pk: int) -> HttpResponse:
     """Check the config's text, and with `apply` make it the config, as one step that can be undone."""
     draft = _draft(request, pk)
@@ -245,9 +237,7 @@ def opened_in(request: HttpRequest) -> set[str]:
     return paths_of_items((request.POST if request.method == "POST" else request.GET).getlist("item"))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Edit a draft of the preset; saving makes it the preset's next version."""
     preset = get_object_or_404(Preset, pk=pk)

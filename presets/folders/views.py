@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods, require_safe
 
 from presets.folders import browse, concept_preview, thumbnails
 from web.errors import BadInput, DomainError, NotFound
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def folders(request: PageRequest) -> HttpResponse:
     """One of the server's folders, to choose a path in; POST makes a folder there."""
     asked = request.POST if request.method == "POST" else request.GET
@@ -59,9 +55,7 @@ def _make(request: PageRequest, path: str, query: dict[str, str]) -> HttpRespons
     return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': str(made)})}")
 
 
-@require_safe
-@login_required
-@trainers_only
+@page("GET", only=trainers)
 def concept(request: PageRequest) -> HttpResponse:
     """What a concept's folder holds: counts, sizes, and its first pictures with their captions."""
     try:
@@ -87,9 +81,7 @@ def asked_preview(asked: Any) -> dict[str, Any]:
     }
 
 
-@require_safe
-@login_required
-@trainers_only
+@page("GET", only=trainers)
 def picture(request: PageRequest) -> HttpResponse:
     """The thumbnail of a picture in the allowed folders, or why there is none."""
     try:

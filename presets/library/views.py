@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from engine.tokens import without_secrets
 from presets.admin_changes import changes
@@ -23,14 +21,13 @@ from presets.models import Preset
 from web.admin_parts import as_text, download
 from web.errors import BadInput
 from web.natural import natural
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 from web.strict_json import parse
 
 VERSIONS_SHOWN = 50
 
 
-@require_safe
-@login_required
+@page("GET")
 def presets(request: PageRequest) -> HttpResponse:
     """All presets by folder; archived ones where they are asked for."""
     onetrainer_presets.sync()
@@ -59,8 +56,7 @@ def _groups(found: list[Any]) -> list[tuple[str, list[Any]]]:
     return [(name, rows) for (_, name), rows in sorted(groups.items())]
 
 
-@require_safe
-@login_required
+@page("GET")
 def preset(request: PageRequest, pk: int) -> HttpResponse:
     """One preset: what it changes, its versions and their differences, and the runs made from it."""
     shown = get_object_or_404(Preset, pk=pk)
@@ -95,9 +91,7 @@ def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
     return {"version": version, "against": base, "rows": rows}
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def new_preset(request: PageRequest) -> HttpResponse:
     """Make a preset of the name that is typed, and open it in the editor; or make it of a config at once."""
     if request.method != "POST":
@@ -135,9 +129,7 @@ def _errors(problem: BadInput) -> dict[str, list[str]]:
     return errors
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def archive_preset(request: PageRequest, pk: int) -> HttpResponse:
     """Take a preset out of the lists, or back into them; its versions and runs stay."""
     shown = get_object_or_404(Preset, pk=pk)
@@ -148,16 +140,14 @@ def archive_preset(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("presets") if archived else redirect("preset", shown.pk)
 
 
-@require_safe
-@login_required
+@page("GET")
 def export_preset(request: PageRequest, pk: int) -> HttpResponse:
     """One preset as a file that the import reads."""
     shown = get_object_or_404(Preset, pk=pk)
     return download(to_file([shown]), f"{slugify(shown.name.replace('/', ' ')) or 'preset'}.json")
 
 
-@require_safe
-@login_required
+@page("GET")
 def export_presets(request: PageRequest) -> HttpResponse:
     """All presets that are listed, in one file."""
     return download(to_file(Preset.objects.listed()), "presets.json")

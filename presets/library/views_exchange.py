@@ -7,25 +7,21 @@ import json
 import zipfile
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from presets.library import exchange
 from presets.library import verbs as library
 from presets.models import Preset
 from web.admin_parts import download
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def import_presets(request: PageRequest) -> HttpResponse:
     """Presets from files, a folder or zips, ours or OneTrainer's: all of them, or none where one is wrong."""
     folder = request.POST.get("folder", "").strip()
@@ -47,8 +43,7 @@ def import_presets(request: PageRequest) -> HttpResponse:
     return render(request, "presets/library/imported.html", {"rows": rows})
 
 
-@require_safe
-@login_required
+@page("GET")
 def export_onetrainer(request: PageRequest, pk: int) -> HttpResponse:
     """One preset as a file that OneTrainer's desktop program opens."""
     shown = get_object_or_404(Preset, pk=pk)
@@ -58,8 +53,7 @@ def export_onetrainer(request: PageRequest, pk: int) -> HttpResponse:
     return answer
 
 
-@require_safe
-@login_required
+@page("GET")
 def export_zip(request: PageRequest) -> HttpResponse:
     """All presets that are listed, as OneTrainer's files in its folders."""
     packed = io.BytesIO()
@@ -71,9 +65,7 @@ def export_zip(request: PageRequest) -> HttpResponse:
     return HttpResponse(packed.getvalue(), content_type="application/zip", headers=headers)
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def revert(request: PageRequest, pk: int) -> HttpResponse:
     """Make an earlier version the content again."""
     shown, number = get_object_or_404(Preset, pk=pk), request.POST.get("version", "")
@@ -89,9 +81,7 @@ def revert(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("preset", pk)
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def duplicate(request: PageRequest, pk: int) -> HttpResponse:
     """A preset of one's own with the same content."""
     made = library.duplicate(get_object_or_404(Preset, pk=pk), by=request.user)
@@ -99,8 +89,7 @@ def duplicate(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("preset", made.pk)
 
 
-@require_POST
-@login_required
+@page("POST")
 def favourite(request: PageRequest, pk: int) -> HttpResponse:
     """Put it first in one's own lists, or not any more."""
     shown = get_object_or_404(Preset, pk=pk)
@@ -108,9 +97,7 @@ def favourite(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("presets") if request.POST.get("from") == "list" else redirect("preset", pk)
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def delete(request: PageRequest, pk: int) -> HttpResponse:
     """Delete it, or archive it where runs refer to it."""
     shown = get_object_or_404(Preset, pk=pk)

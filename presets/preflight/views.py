@@ -5,10 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from engine.interface.errors import Problem
 from presets.config.configs import validate
@@ -18,12 +16,10 @@ from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
 from presets.preflight.api import find
 from web.errors import BadInput, NotFound
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def start(request: PageRequest) -> HttpResponse:
     """Ask a worker to check one of the user's drafts; what the quick check finds is said at once."""
     pk = request.POST.get("draft", "")
@@ -40,8 +36,7 @@ def start(request: PageRequest) -> HttpResponse:
     return render(request, "presets/preflight/_preflight.html", preflight_context(found))
 
 
-@require_safe
-@login_required
+@page("GET")
 def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
     """One preflight: how far it is, or what it found; asked for again by the page until it has ended."""
     try:

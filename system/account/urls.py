@@ -1,5 +1,6 @@
 """Pages for signing in and for one's account."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
@@ -15,5 +16,5 @@ urlpatterns = [
     path("account/token/revoke/", views.revoke_token, name="revoke-token"),
     path("sign-in/", limited(sign_in), name="sign-in"),
     path("sign-in/<uidb64>/<token>/", views.sign_in_link, name="sign-in-link"),
-    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("sign-out/", login_not_required(LogoutView.as_view()), name="sign-out"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
@@ -14,17 +14,18 @@ from django.shortcuts import redirect, render
 from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from rest_framework.authtoken.models import Token
 
 from system.account import secrets
 from web.errors import BadInput
-from web.pages import PageRequest
+from web.pages import PageRequest, page
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
 
 
+@login_not_required
 @require_safe
 @never_cache
 def sign_in_link(request: PageRequest, uidb64: str, token: str) -> HttpResponse:
@@ -52,7 +53,7 @@ def _user_of(uidb64: str) -> User | None:
         return None
 
 
-@login_required
+@page("GET", "POST")
 @never_cache
 def account(request: PageRequest) -> HttpResponse:
     """Who is signed in, the password and the API token; a new token is shown this once."""
@@ -77,8 +78,7 @@ def _password_form(request: PageRequest) -> SetPasswordForm:
     return kind(request.user, request.POST or None)
 
 
-@require_POST
-@login_required
+@page("POST")
 @transaction.atomic
 def make_token(request: PageRequest) -> HttpResponse:
     """A new API token in place of the old one."""
@@ -87,8 +87,7 @@ def make_token(request: PageRequest) -> HttpResponse:
     return redirect("account")
 
 
-@require_POST
-@login_required
+@page("POST")
 def change_secret(request: PageRequest) -> HttpResponse:
     """Set one of the user's tokens for hubs, or remove it; its value is never shown."""
     name = request.POST.get("name", "")
@@ -105,8 +104,7 @@ def change_secret(request: PageRequest) -> HttpResponse:
     return redirect("account")
 
 
-@require_POST
-@login_required
+@page("POST")
 def revoke_token(request: PageRequest) -> HttpResponse:
     """After this, programs with the token are refused."""
     Token.objects.filter(user=request.user).delete()

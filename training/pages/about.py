@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from training.api.serializers import RunChangeSerializer
 from training.models import Artifact, Run
 from training.runs.service import TrainerService
 from web.errors import DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def about(request: PageRequest, pk: Any) -> HttpResponse:
     """Take what was written of the run."""
     run = get_object_or_404(Run, pk=pk)
@@ -48,9 +44,7 @@ def _differences(run: Run, written: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in written.items() if getattr(run, field) != value}
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) -> HttpResponse:
     """Pin a file, or delete it."""
     artifact = get_object_or_404(Artifact.objects.select_related("run"), pk=artifact_pk, run_id=pk)

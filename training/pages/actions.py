@@ -5,30 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from training.models import Run
 from training.runs.actions import ACTIONS
 from training.runs.service import TrainerService
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 
-@require_safe
-@login_required
+@page("GET")
 def now_training(request: PageRequest) -> HttpResponse:
     """The strip at the top of every page."""
     return render(request, "training/now_training.html")
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
     """Do what a button says. Its news are a message: on the page that was shown, or for htmx just that."""
     run = get_object_or_404(Run, pk=pk)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from engine.tokens import without_secrets
 from presets.admin_changes import changes
@@ -22,13 +20,12 @@ from training.pages.run import run_of, show_tab
 from training.runs.continuing import config_behind
 from web.admin_parts import download, entries
 from web.errors import DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 Table = dict[str, Any]
 
 
-@require_safe
-@login_required
+@page("GET")
 def config(request: PageRequest, pk: Any) -> HttpResponse:
     """The frozen config: what differs from the preset and from the defaults, and all of it."""
     run = run_of(pk)
@@ -38,8 +35,7 @@ def config(request: PageRequest, pk: Any) -> HttpResponse:
     return show_tab(request, run, "run-config", context)
 
 
-@require_safe
-@login_required
+@page("GET")
 def config_file(request: PageRequest, pk: Any) -> HttpResponse:
     """The same as a JSON file, which both this site and OneTrainer read."""
     run = run_of(pk)
@@ -90,9 +86,7 @@ def _comparison(engine: str, frozen: dict[str, Any], layers: list[dict[str, Any]
         return {"problem": str(problem)}
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
     """Make the run's config a preset, or a new version of the one with that name."""
     run = run_of(pk)

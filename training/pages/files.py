@@ -5,23 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from training.models import Artifact, Run
 from training.pages.run import log_of_attempt, run_of, show_tab
 from training.runs.actions import with_ways_on
 from web.errors import NotFound
 from web.packing import send_folder
-from web.pages import PageRequest
+from web.pages import PageRequest, page
 from web.serving import send_file
 
 
-@require_safe
-@login_required
+@page("GET")
 def files(request: PageRequest, pk: Any) -> HttpResponse:
     """Backups, models, samples, logs and settings, each to be downloaded."""
     run = run_of(pk)
@@ -35,8 +32,7 @@ def _logs(run: Run) -> list[dict[str, Any]]:
     return [{"attempt": number, "size": path.stat().st_size} for number, path in paths.items() if path.is_file()]
 
 
-@require_safe
-@login_required
+@page("GET")
 def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBase:
     """A backup or a model: a file as it is, a folder as a zip file."""
     found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
@@ -46,8 +42,7 @@ def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBas
     return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
 
 
-@require_safe
-@login_required
+@page("GET")
 def log_file(request: PageRequest, pk: Any) -> HttpResponseBase:
     """The whole log of an attempt."""
     _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))

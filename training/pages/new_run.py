@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from presets.editor import drafts
 from presets.editor.editing import Unsaved
@@ -25,7 +23,7 @@ from training.models import Artifact, Run
 from training.runs.continuing import config_behind
 from training.runs.service import TrainerService
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 WIZARD = "wizard"  # a start that only the draft itself holds
 BY_RUN = ("run", "file")  # starts that a run has left
@@ -41,9 +39,7 @@ class Start:
     version: int | None = None
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def new_run(request: PageRequest) -> HttpResponse:
     """Show the draft, load another start into it, check it, or queue the run."""
     draft = drafts.get_draft(request.user)

@@ -6,35 +6,30 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone_name, is_naive, make_aware
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from training.models import Run
 from training.queue.board import MOST_SHOWN, read_queue
 from training.queue.verbs import LEAST_PRIORITY, MOST_PRIORITY
 from training.runs.service import TrainerService
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 WAYS = ("up", "down", "first", "last")
 HELD = ("hold", "release")
 
 
-@require_safe
-@login_required
+@page("GET")
 def queue(request: PageRequest) -> HttpResponse:
     return render_page(request, "training/queue/queue.html", "training/queue/_queue.html", {"queue": read_queue()})
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def change(request: PageRequest, pk: Any) -> HttpResponse:
     """A button of a run's row, or where it was dragged to."""
     run = get_object_or_404(Run, pk=pk)
@@ -72,9 +67,7 @@ def _other(pk: str) -> Run:
         raise BadInput(_("That run is not there any more: look at the queue again.")) from error
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def plan(request: PageRequest, pk: Any) -> HttpResponse:
     """When a run starts: its priority, not before a moment, and after which other run."""
     run = get_object_or_404(Run.objects.select_related("held_by", "after_run", "owner", "preset"), pk=pk)

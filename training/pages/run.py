@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
 
 from training.logs.search import first_error, search
 from training.logs.tail import around, tail, window
@@ -25,7 +23,7 @@ from training.runs.service import TrainerService
 from training.runs.timeline import KINDS, MOST_MOMENTS
 from training.runs.timeline import timeline as moments_of
 from web.errors import DomainError
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 TABS = {
     "run": (gettext_lazy("Overview"), "layout-dashboard"),
@@ -63,8 +61,7 @@ def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) 
     return render_page(request, "training/run/run.html", "training/run/_run.html", {**shared, **context})
 
 
-@require_safe
-@login_required
+@page("GET")
 def overview(request: PageRequest, pk: Any) -> HttpResponse:
     """How far it is, its loss, its newest samples, and its files."""
     run = run_of(pk)
@@ -97,16 +94,14 @@ def _place_in_queue(run: Run) -> int:
     return waiting.index(run.pk) + 1 if run.pk in waiting else 0
 
 
-@require_safe
-@login_required
+@page("GET")
 def metrics(request: PageRequest, pk: Any) -> HttpResponse:
     """A chart for each group of metrics."""
     run = run_of(pk)
     return show_tab(request, run, "run-metrics", {"charts": charts_of(run), "marks": marks_of(run)})
 
 
-@require_safe
-@login_required
+@page("GET")
 def log(request: PageRequest, pk: Any) -> HttpResponse:
     """What an attempt's process wrote: its end, what lies around a place in it, or the lines that hold something."""
     run = run_of(pk)
@@ -134,8 +129,7 @@ def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
     return attempt, run.folder / "attempts" / str(attempt) / run.log_file.name
 
 
-@require_safe
-@login_required
+@page("GET")
 def timeline(request: PageRequest, pk: Any) -> HttpResponse:
     """What happened to the run: all, or what is of some kinds, from either end."""
     run = run_of(pk)
@@ -159,9 +153,7 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def delete(request: PageRequest, pk: Any) -> HttpResponse:
     """Show what would be deleted, then delete it."""
     run = run_of(pk)

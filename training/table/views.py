@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +13,6 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from training.models import Run
 from training.runs.bulk import BULK, MOST_COMPARED
@@ -24,7 +22,7 @@ from training.table import csv as run_csv
 from training.table import query as run_table
 from training.table import saved_views
 from web.errors import DomainError
-from web.pages import PageRequest, render_page, trainers_only
+from web.pages import PageRequest, page, render_page, trainers
 
 RUNS_ON_A_PAGE = 50
 LABELS = {
@@ -40,8 +38,7 @@ LABELS = {
 MOST_TAGS = 50
 
 
-@require_safe
-@login_required
+@page("GET")
 def runs(request: PageRequest) -> HttpResponse:
     """All runs, or those that the address asks for."""
     query = run_table.read(request.META["QUERY_STRING"])
@@ -118,9 +115,7 @@ def _chips(query: Any, choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"label": label, "value": shown.get(name, {}).get(value, value), "address": address}
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def edit(request: PageRequest, pk: Any) -> HttpResponse:
     """Name and tags of a run, in its row of the table, or on a page of their own where there are no scripts."""
     run = _row(request, pk)
@@ -149,9 +144,7 @@ def _tags(text: str) -> list[str]:
     return list(dict.fromkeys(tag.strip()[:50] for tag in text.split(",") if tag.strip()))[:MOST_TAGS]
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def favourite(request: PageRequest, pk: Any) -> HttpResponse:
     """Make a run a favourite, or one like the others again."""
     wanted = request.POST.get("favourite") == "true"
@@ -168,8 +161,7 @@ def _back(request: PageRequest) -> str:
     return address if safe else "/runs/"
 
 
-@require_POST
-@login_required
+@page("POST")
 def save_view(request: PageRequest) -> HttpResponse:
     """Keep the table's filters and order under a name, in place of what had it."""
     query = request.POST.get("query", "")
@@ -182,8 +174,7 @@ def save_view(request: PageRequest) -> HttpResponse:
     return redirect(f"/runs/?{run_table.read(query).urlencode()}")
 
 
-@require_POST
-@login_required
+@page("POST")
 def delete_view(request: PageRequest, pk: int) -> HttpResponse:
     view = get_object_or_404(request.user.saved_views, pk=pk)
     view.delete()
@@ -191,8 +182,7 @@ def delete_view(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("runs")
 
 
-@require_safe
-@login_required
+@page("GET")
 def export(request: PageRequest) -> HttpResponse:
     """Those that the address asks for, as a table for other programs."""
     found = run_table.asked_for(run_table.read(request.META["QUERY_STRING"]), request.user)

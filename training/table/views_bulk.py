@@ -6,28 +6,25 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
 from training.models import Artifact, Run
 from training.runs.bulk import BULK, MOST_COMPARED, Bulk, carry_out, parted
 from training.runs.deletions import MANY, ask_for_deletion
 from training.table import query as run_table
 from training.table.views import csv_of
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 NAMES_SHOWN = 10
 PROBLEMS_SHOWN = 5
 
 
-@require_POST
-@login_required
+@page("POST")
 def bulk(request: PageRequest) -> HttpResponse:
     """What a button under the table asks for, of the runs that are ticked or of all that match its filters."""
     verb = request.POST.get("do", "")
@@ -76,9 +73,9 @@ def _compare(request: PageRequest, chosen: Any) -> HttpResponse:
     return redirect(f"{reverse('compare')}?runs={','.join(ids)}")
 
 
-@trainers_only
 def _change(request: PageRequest, verb: Bulk, chosen: Any) -> HttpResponse:
     """Ask whether it is meant; once it is, do it. What has come in between is asked about again."""
+    trainers(request.user)
     runs = list(chosen.defer("config", "traceback", "memory_estimate"))
     tag = request.POST.get("tag", "").replace("\x00", "").replace(",", " ").strip()[:50]
     fits, others = parted(verb, runs, tag)

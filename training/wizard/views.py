@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from presets.config import configs
 from presets.editor import drafts
@@ -22,23 +20,19 @@ from training.wizard.interview import NUMBERS, OTHER, STEPS, Interview, Step, de
 from training.wizard.plan import KINDS
 from training.wizard.recipe import Recipe, make_recipe
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, trainers_only
+from web.pages import PageRequest, page, trainers
 
 TYPED, NOTE = "wizard", "wizard_note"
 LONGEST_TEXT = 4096
 
 
-@require_safe
-@login_required
-@trainers_only
+@page("GET", only=trainers)
 def wizard(request: PageRequest) -> HttpResponse:
     """Begin, or go on, with the first question."""
     return redirect("wizard-step", STEPS[0].slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@trainers_only
+@page("GET", "POST", only=trainers)
 def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
     """One question; an earlier one where that is not answered yet."""
     if slug not in NUMBERS:
@@ -101,9 +95,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
-@require_POST
-@login_required
-@trainers_only
+@page("POST", only=trainers)
 def dismiss_note(request: PageRequest) -> HttpResponse:
     """Take the reasons off the editor's page; they stay in the run's notes."""
     request.session.pop(NOTE, None)
