@@ -239,12 +239,12 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["web.permissions.ViewersReadTrainersWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["web.parsers.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "web.negotiation.OneAnswer",
-    "DEFAULT_PAGINATION_CLASS": "web.pagination.CursorPages",
-    "DEFAULT_THROTTLE_CLASSES": ["web.throttling.ReadThrottle", "web.throttling.WriteThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["web.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "web.api.negotiation.OneAnswer",
+    "DEFAULT_PAGINATION_CLASS": "web.api.pagination.CursorPages",
+    "DEFAULT_THROTTLE_CLASSES": ["web.api.throttling.ReadThrottle", "web.api.throttling.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "web.exceptions.answer_error",
+    "EXCEPTION_HANDLER": "web.api.exceptions.answer_error",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "OneTrainer Web UI",

@@ -21,10 +21,10 @@ from samples.service import SampleService
 from samples.thumbnails import thumbnail
 from training.models import Run
 from training.runs.service import TrainerService
+from web.api.filters import FieldFilter, Order, Search
+from web.api.parameters import whole_number
+from web.api.serializers import SuccessSerializer
 from web.errors import BadInput
-from web.filters import FieldFilter, Order, Search
-from web.parameters import whole_number
-from web.serializers import SuccessSerializer
 from web.serving import send_file
 
 MOST = 1000

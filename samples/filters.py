@@ -15,8 +15,8 @@ from rest_framework.filters import BaseFilterBackend
 
 from samples.models import Sample
 from training.models import Run
+from web.api.filters import MOST_DIGITS, text_parameter
 from web.errors import BadInput
-from web.filters import MOST_DIGITS, text_parameter
 
 MOST_IDS = 5000
 

@@ -18,7 +18,7 @@ from system.serializers import (
     WorkerChangeSerializer,
     WorkerSerializer,
 )
-from web.filters import MOST_DIGITS, FieldFilter, Order, Search
+from web.api.filters import MOST_DIGITS, FieldFilter, Order, Search
 
 
 class InfoView(APIView):

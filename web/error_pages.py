@@ -12,9 +12,9 @@ from django.shortcuts import redirect, render
 from django.template.loader import get_template
 from django.templatetags.static import static
 
+from web.api.exceptions import RETRY_SECONDS, why_away
 from web.database import AWAY, has_no_room
 from web.errors import DomainError, NotReady
-from web.exceptions import RETRY_SECONDS, why_away
 
 NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
 FORBIDDEN = "You may not do this: ask an admin."

@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-The docstring is the sentence that the user reads, `status` the HTTP status. `web.exceptions` turns them into answers of
-the API, `web.middleware.ErrorPages` into pages.
+The docstring is the sentence that the user reads, `status` the HTTP status. `web.api.exceptions` turns them into
+answers of the API, `web.middleware.ErrorPages` into pages.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 
 from web import error_pages
+from web.api.exceptions import KEPT_HEADERS, SENTENCES
 from web.errors import DomainError
-from web.exceptions import KEPT_HEADERS, SENTENCES
 
 
 @sync_and_async_middleware

@@ -16,8 +16,8 @@ from operations.cleanup.ask import ask_for_inventory
 from operations.cleanup.inventory import KINDS, as_uuid
 from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_for, make_plan, newest_inventory, propose
 from system.models import Job
+from web.api.parameters import whole_number
 from web.errors import BadInput
-from web.parameters import whole_number
 from web.permissions import OnlyTrainers
 
 SHOWN = 1000

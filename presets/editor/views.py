@@ -24,9 +24,9 @@ from presets.editor.page import Editor
 from presets.editor.search import search
 from presets.library.verbs import change_preset
 from presets.models import Draft, Preset
+from web.api.parsers import StrictJSONParser
 from web.errors import BadInput, DomainError, NotNow, StaleDraft
 from web.pages import PageRequest, page, trainers
-from web.parsers import StrictJSONParser
 
 PARTS = ("tabs", "history", "status", "problems")
 

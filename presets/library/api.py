@@ -23,11 +23,11 @@ from presets.library import exchange, serializers
 from presets.library import from_onetrainer as onetrainer_presets
 from presets.library import verbs as library
 from presets.models import Preset
+from web.api.filters import FieldFilter, FilteredLists, Order, Search
+from web.api.parameters import whole_number
+from web.api.parsers import StrictJSONParser
+from web.api.serializers import is_uuid
 from web.errors import BadInput, NotFound
-from web.filters import FieldFilter, FilteredLists, Order, Search
-from web.parameters import whole_number
-from web.parsers import StrictJSONParser
-from web.serializers import is_uuid
 
 logger = logging.getLogger(__name__)
 MOST_VERSIONS = 2**31 - 1

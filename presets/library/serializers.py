@@ -10,7 +10,7 @@ from rest_framework import serializers
 from presets.config import configs
 from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
 from presets.models import Preset, PresetVersion
-from web.serializers import SuccessSerializer
+from web.api.serializers import SuccessSerializer
 
 
 class ConfigNamesSerializer(serializers.Serializer):

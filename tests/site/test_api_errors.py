@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from tests.api import trainer
 from tests.making import make_run, make_user
 from training.runs.service import TrainerService
-from web.throttling import WriteThrottle
+from web.api.throttling import WriteThrottle
 
 pytestmark = pytest.mark.django_db
 EVERYTHING = ["training/status", "config/list", "runs/", "presets/", "samples/", "workers/", "me", "schema", "docs"]

@@ -28,10 +28,10 @@ from training.metrics.charts import MOST_STEPS, curves
 from training.metrics.summaries import spans
 from training.models import Artifact, Run, RunCommand
 from training.runs.service import TrainerService
+from web.api.filters import FieldFilter, FilteredLists, Order, Search
+from web.api.parameters import whole_number
 from web.errors import BadInput, NotFound
-from web.filters import FieldFilter, FilteredLists, Order, Search
 from web.packing import send_folder
-from web.parameters import whole_number
 from web.serving import send_file
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
 from training.models.endings import ENDINGS
 from training.progress.state import how_it_ended
 from training.progress.time_left import seconds_left
+from web.api.serializers import SuccessSerializer
 from web.errors import BadInput
-from web.serializers import SuccessSerializer
 
 RETRIES = "How often it goes on by itself after a kill, a crash or a power cut; counted anew after each new backup."
 KILLED = "When a run that is to stop is killed, unless it has stopped by then; null where none was asked to."

@@ -21,7 +21,7 @@ from training.api.serializers import (
 )
 from training.models import RunCommand
 from training.runs.service import TrainerService
-from web.serializers import SuccessSerializer
+from web.api.serializers import SuccessSerializer
 
 
 def start_options(data: dict[str, Any]) -> dict[str, Any]:
