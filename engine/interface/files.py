@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.interface.errors import BadBackup, DiskFull, NotWritten
+from engine.interface.safetensors_header import BadHeader, read_header
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 LEAST_ROOM = 1_000_000  # bytes; a disk with less counts as full
-MOST_HEADER_BYTES = 100_000_000  # of a safetensors file, as its own library has it
 BLOCK = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PICTURES = {  # how such a file begins and ends
@@ -135,18 +135,10 @@ def _what_is_wrong(file: Path, suffix: str) -> str:
 
 
 def _what_is_wrong_with_weights(file: Path, size: int) -> str:
-    """Eight bytes with the header's length, JSON with each tensor's place, then the tensors
-    (https://huggingface.co/docs/safetensors/index#format)."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        if size < 8 or length > min(MOST_HEADER_BYTES, size - 8):
-            return "its header is cut off"
-        try:
-            header = json.loads(opened.read(length))
-            ends = [facts["data_offsets"][1] for name, facts in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return "its header cannot be read"
-    missing = 8 + length + max(ends, default=0) - size
+    try:
+        missing = read_header(file).file_size - size
+    except BadHeader as error:
+        return str(error)
     return f"it has {size} bytes, {abs(missing)} {'more' if missing < 0 else 'less'} than it says" if missing else ""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-from engine.builtin.families.model_files import NotAModel, read_header
+from engine.builtin.families.model_files import NotAModel, read_shapes
 from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, verify
 from engine.tokens import without_secrets
@@ -161,7 +161,7 @@ def is_complete(backup: Path) -> bool:
 def is_whole(backup: Path) -> bool:
     """Whether it came to its end and none of its weights is cut off, as its header or its last bytes tell.
 
-    One that was written here has a manifest, and is then looked at to the last bit. A header may have any form.
+    One that was written here has a manifest, and is then checked to the last bit.
     """
     weights = list(backup.rglob("*.safetensors"))
     try:
@@ -170,17 +170,10 @@ def is_whole(backup: Path) -> bool:
         return (
             bool(weights)
             and is_complete(backup)
-            and all(read_header(file) is not None for file in weights)
+            and all(read_shapes(file) is not None for file in weights)
             and all(is_zipfile(file) for file in backup.rglob("*.pt"))
         )
-    except (
-        OSError,
-        BadBackup,
-        NotAModel,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):  # the last three: a header of another form
+    except (OSError, BadBackup, NotAModel):
         return False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from engine.engines import ENGINES
+from engine.interface.safetensors_header import read_header
 from presets.config.paths import looks_like_path
 from training.wizard.families import FAMILIES, Family, tiny_family
 from web.allowed_paths import refusal
 from web.errors import BadInput
 
 MOST_LOOKED_AT = 300  # entries in one folder
-LARGEST_HEADER = 100_000_000
 TINY_PIXELS = 128
 SHELVES = (
     "models",
@@ -177,7 +176,7 @@ def identify(path: Path) -> Family | None:
         if path.is_dir():
             return _of_folder(path)
         return _of_file(path) if path.suffix == ".safetensors" else None
-    except (OSError, ValueError, KeyError, TypeError, struct.error, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever lies there, it is no model
 
 
@@ -197,11 +196,7 @@ def _of_folder(path: Path) -> Family | None:
 
 def _of_file(path: Path) -> Family | None:
     """By the names of its tensors, which stand at the file's beginning."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > LARGEST_HEADER:
-            return None
-        names = json.loads(file.read(length)).keys()
+    names = read_header(path).shapes
     found = (key for part, key in TENSORS if any(part in name for name in names))
     return FAMILIES.get(next(found, ""))
 

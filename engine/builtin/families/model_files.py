@@ -1,7 +1,6 @@
-"""What a base model is, told from its files: which architecture, and the shapes of its weights. No torch, no weights.
+"""What a base model is, told from its files: which architecture, and the shapes of its weights.
 
-Of a safetensors file only the header is read: eight bytes with its length, then JSON with each tensor's type and shape
-(https://huggingface.co/docs/safetensors/index#format).
+Needs no torch, and reads only the header of a safetensors file.
 """
 
 from __future__ import annotations
@@ -15,21 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.builtin.config.enums import ModelType
+from engine.interface.safetensors_header import BadHeader, Shape, read_header
 
-MAX_HEADER_BYTES = 100_000_000
-SIZES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "F8_E4M3": 1,
-    "F8_E5M2": 1,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U8": 1,
-}
 PARTS = ("unet", "transformer", "prior", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vae")
 SD1, SD2, SDXL, SD3, FLUX = (
     "Stable Diffusion 1",
@@ -46,7 +32,6 @@ KIND_OF_TYPE = {
     "STABLE_DIFFUSION_3": SD3,
     "FLUX": FLUX,
 }
-Shape = tuple[int, ...]
 
 
 class NotAModel(ValueError):
@@ -97,22 +82,15 @@ def kind_of(model_type: ModelType) -> str:
     return next((kind for start, kind in KIND_OF_TYPE.items() if model_type.startswith(start)), "")
 
 
-def read_header(path: Path) -> dict[str, Shape]:
-    """The shape of each tensor in a safetensors file, whose size has to be what its header says. Raises NotAModel."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(MAX_HEADER_BYTES, size):
-            raise NotAModel(f"{path} is no safetensors file, or is cut off; download it again.")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            raise NotAModel(f"{path} is no safetensors file, or is damaged; download it again.") from None
-    tensors = {name: facts for name, facts in header.items() if name != "__metadata__"}
-    end = max((facts["data_offsets"][1] for facts in tensors.values()), default=0)
-    if 8 + length + end > size:
-        raise NotAModel(f"{path} is cut off: {8 + length + end - size} bytes are missing; download it again.")
-    return {name: tuple(facts["shape"]) for name, facts in tensors.items()}
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """The shape of each tensor in a safetensors file, none of which may be cut off. Raises NotAModel."""
+    try:
+        header = read_header(path)
+    except BadHeader as error:
+        raise NotAModel(f"{path} is no safetensors file, or is damaged ({error}); download it again.") from error
+    if missing := max(0, header.file_size - path.stat().st_size):
+        raise NotAModel(f"{path} is cut off: {missing} bytes are missing; download it again.")
+    return header.shapes
 
 
 def _hub_cache(cache_dir: str) -> Path:
@@ -153,7 +131,7 @@ def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
         why = "only as .bin files, which can hold programs" if pickled else "no weights"
         raise NotAModel(f"{folder} holds {why}; download the model with its .safetensors files.")
     for file in plain or files:
-        yield from read_header(file).items()
+        yield from read_shapes(file).items()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -182,7 +160,7 @@ def _kind_by_width(width: Any) -> str:
 def _read_file(path: Path) -> ModelFiles:
     if path.suffix.lower() != ".safetensors":
         raise NotAModel(f"{path} is no .safetensors file; name one, or a diffusers folder.")
-    shapes = read_header(path)
+    shapes = read_shapes(path)
     found = ModelFiles(kind=_kind_by_keys(shapes))
     for name, shape in shapes.items():
         found.shapes.setdefault(_part_of(name), {})[name] = shape

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from engine.interface.safetensors_header import read_header
 
 CONFIGS = "diffusers_configs"  # the key of the metadata: a JSON object of {file name: text}
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
@@ -81,10 +82,7 @@ def save_single_file(
 @contextmanager
 def configs_within(path: Path) -> Iterator[str | None]:
     """The folder of configs that a file carries, for `from_single_file(config=...)`; None where it carries none."""
-    carried = None
-    if path.suffix == ".safetensors":
-        with safe_open(path, "pt") as file:
-            carried = (file.metadata() or {}).get(CONFIGS)
+    carried = read_header(path).metadata.get(CONFIGS) if path.suffix == ".safetensors" else None
     if carried is None:
         yield None
         return

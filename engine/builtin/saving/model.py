@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from engine.builtin.config.enums import ModelFormat, TrainingMethod
@@ -15,8 +14,10 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.families.lora import diffusers_layout, kohya_layout, lora_parameters
 from engine.builtin.families.precision import torch_dtype
+from engine.interface.errors import NotWritten
 from engine.interface.files import write_manifest, written_beside
 from engine.interface.progress import TrainProgress
+from engine.interface.safetensors_header import read_header
 
 VERSION = "0.1.0"
 
@@ -51,9 +52,8 @@ def _save_lora(config: TrainConfig, family: ModelFamily, progress: TrainProgress
     dtype = torch_dtype(config.output_dtype)
     tensors = {name: weight.to("cpu", dtype).contiguous() for name, weight in layout(config, family, parts).items()}
     save_file(tensors, path, metadata(config, family, progress))
-    with safe_open(path, "pt") as written:  # raises unless header and size fit
-        if set(written.keys()) != set(tensors):
-            raise OSError(f"{path} was not written whole.")
+    if set(read_header(path).shapes) != set(tensors):
+        raise NotWritten(f"{path.name} was not written whole: look whether the disk is sound and has room.")
 
 
 def metadata(config: TrainConfig, family: ModelFamily, progress: TrainProgress) -> dict[str, str]:

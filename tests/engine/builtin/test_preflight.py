@@ -13,7 +13,7 @@ from PIL import Image
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.estimates import memory
-from engine.builtin.families.model_files import NotAModel, read_header, read_model
+from engine.builtin.families.model_files import NotAModel, read_model, read_shapes
 from engine.builtin.preflight import preflight
 
 DEMO = Path("engine/demo")
@@ -111,7 +111,7 @@ def test_a_model_with_pickles_alone_is_refused(config, tmp_path):
 def test_what_is_no_safetensors_file_is_told_apart(tmp_path, content):
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(NotAModel):
-        read_header(tmp_path / "x.safetensors")
+        read_shapes(tmp_path / "x.safetensors")
 
 
 def write_header(path, shapes):
