@@ -34,19 +34,19 @@ COUNT = OpenApiParameter("count", int, description=f"How many at most, up to {MO
 class SampleDefaultView(APIView):
     @extend_schema(request=None, responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
-        """Draw the active run's own sample prompts now."""
+        """Generate the active run's own sample prompts now."""
         TrainerService(request.user).sample_default()
-        return Response({"success": True, "message": _("The samples are drawn after this step.")})
+        return Response({"success": True, "message": _("The samples are generated after this step.")})
 
 
 class SampleCustomView(APIView):
     @extend_schema(request=CustomSampleSerializer, responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
-        """Draw one picture with the active run's model as it is now."""
+        """Generate one picture with the active run's model as it is now."""
         if not isinstance(request.data, dict):
             raise BadInput(_("Send the sample's settings as a JSON object with at least a prompt."))
         TrainerService(request.user).sample_custom(request.data)
-        return Response({"success": True, "message": _("The sample is drawn after this step.")})
+        return Response({"success": True, "message": _("The sample is generated after this step.")})
 
 
 class SampleListView(APIView):
@@ -67,7 +67,7 @@ class LatestSamplesView(SampleListView):
 class SampleFileView(APIView):
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (206, "image/png"): OpenApiTypes.BINARY})
     def get(self, request: Request, pk: str) -> HttpResponseBase:
-        """The picture or video itself, or the range of it that is asked for."""
+        """The picture or video itself, or the requested range of it."""
         sample = get_object_or_404(Sample, pk=pk)
         return send_file(request, sample.file, forever=True)
 
@@ -89,7 +89,7 @@ class SamplesZipView(APIView):
         ],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """The files of the newest samples that are asked for, at most 5,000, as one zip file with their settings."""
+        """The files of the newest matching samples, at most 5,000, as one zip file with their settings."""
         if ids := request.query_params.getlist("id"):
             return send_zip(of_ids(ids), request.method or "GET")
         rows = Sample.objects.select_related("run").defer("run__config")
@@ -102,13 +102,13 @@ class PreviewView(APIView):
         parameters=[OpenApiParameter("v", str, description="Any text, so that browsers ask again.")],
     )
     def get(self, request: Request, run_id: str) -> HttpResponseBase:
-        """What the sample that the run draws now, or drew last, looked like on the way."""
+        """The newest preview of the sample that the run generates now or generated last."""
         run = get_object_or_404(Run, pk=run_id)
         return send_file(request, run.folder / "workspace" / PREVIEW)
 
 
 class SampleList(ReadOnlyModelViewSet):
-    """Samples to look at."""
+    """Samples of all runs, to read and to mark."""
 
     serializer_class = SampleSerializer
     lookup_value_regex = "[0-9a-f-]{36}"
@@ -117,8 +117,8 @@ class SampleList(ReadOnlyModelViewSet):
         "run": ("run", "A run's id."),
         "kind": ("kind", "default or custom."),
         "index": ("index", "Which of the run's sample prompts."),
-        "global_step": ("global_step", "The step at which it was drawn."),
-        "is_ema": ("is_ema", "true or false: whether the averaged weights drew it."),
+        "global_step": ("global_step", "The step after which it was generated."),
+        "is_ema": ("is_ema", "true or false: whether the averaged weights generated it."),
     }
     search_fields = ["prompt", "run__name"]
     ordering_fields = ["created_at", "global_step", "index"]
@@ -132,7 +132,7 @@ class SampleViewSet(SampleList):
 
     @extend_schema(request=FavouriteSerializer, responses=SampleSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Make a sample a favourite, or take that back. Favourites are never deleted to make room."""
+        """Mark a sample as a favourite, or remove the mark. Favourites are never deleted to free space."""
         asked = FavouriteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         sample = get_object_or_404(Sample, pk=pk)
@@ -142,7 +142,7 @@ class SampleViewSet(SampleList):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a sample that is no favourite, with its file."""
+        """Delete a sample and its file; a favourite is refused."""
         SampleService(request.user).delete([get_object_or_404(Sample, pk=pk)])
         return Response(status=204)
 

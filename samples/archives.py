@@ -17,7 +17,7 @@ from web.packing import send_zip as send_members
 
 
 def send_zip(samples: Iterable[Sample], method: str = "GET") -> HttpResponseBase:
-    """An answer with the files and `samples.json`, which has the settings of each."""
+    """A response with the files and `samples.json`, which holds the settings of each sample."""
     return send_members(f"samples-{now():%Y-%m-%d-%H%M%S}.zip", _members(list(samples)), method)
 
 
@@ -36,7 +36,7 @@ def _is_here(sample: Sample) -> bool:
 
 
 def _name_of(sample: Sample) -> str:
-    """Sorted by name, a run's pictures of one prompt stand in the order of their steps."""
+    """Sorted by name, the pictures of one prompt of a run are in the order of their steps."""
     folder = f"{safe_name(sample.run.name, 60)}-{str(sample.run_id)[:8]}"
     what = "custom" if sample.kind == Sample.Kind.CUSTOM else f"{sample.index:02d}"
     name = f"{what}-{safe_name(sample.prompt, 40)}-step{sample.global_step:07d}-{str(sample.pk)[:8]}"
@@ -44,5 +44,5 @@ def _name_of(sample: Sample) -> str:
 
 
 def safe_name(text: str, most: int) -> str:
-    """At most so many letters, digits and lines of it, of any script, as a part of a file's name."""
+    """The letters, digits and hyphens of `text`, at most `most` of them, as a part of a file's name."""
     return re.sub(r"[^\w-]+", "_", text)[:most].strip("_") or "untitled"

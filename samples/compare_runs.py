@@ -14,7 +14,7 @@ MOST_PROMPTS = 200
 
 
 def prompts(runs: list[Run]) -> list[dict[str, Any]]:
-    """Each prompt and seed that was drawn, those that most of the runs share first."""
+    """Each prompt and seed with samples, first those that most of the runs share."""
     drawn = Sample.objects.filter(run__in=runs).order_by().values_list("run", "prompt", "settings__seed").distinct()
     sharing: dict[tuple[str, Any], set[Any]] = defaultdict(set)
     for run, prompt, seed in drawn:
@@ -27,7 +27,7 @@ def prompts(runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def sample_rows(runs: list[Run], prompt: dict[str, Any]) -> list[dict[str, Any]]:
-    """At some steps of the run that was sampled most, each run's sample that is nearest: newest step first."""
+    """For some steps of the run with the most samples: the nearest sample of each run, newest step first."""
     found = Sample.objects.filter(run__in=runs, prompt=prompt["prompt"], settings__seed=prompt["seed"])
     of_run: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
     for pk, run, step in found.order_by("global_step", "created_at").values_list("pk", "run", "global_step"):
@@ -41,14 +41,14 @@ def sample_rows(runs: list[Run], prompt: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _spread(steps: list[int], most: int) -> list[int]:
-    """So many of them, evenly, with the first and the last."""
+    """`count` of the steps, evenly spread, with the first and the last."""
     if len(steps) <= most:
         return steps
     return [steps[round(number * (len(steps) - 1) / (most - 1))] for number in range(most)]
 
 
 def _nearest(samples: list[tuple[int, Any]], step: int) -> Any:
-    """The id of the sample whose step is closest; None where the run has none of this prompt."""
+    """The id of the sample with the closest step; None if the run has no sample of this prompt."""
     if not samples:
         return None
     place = bisect_left(samples, step, key=lambda sample: sample[0])

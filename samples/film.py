@@ -1,4 +1,4 @@
-"""One prompt's steps as a film: a GIF or an MP4, made once in bounded time and memory, and kept in the run's folder."""
+"""The steps of one prompt as a GIF or an MP4, made once in bounded time and memory, stored in the run's folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from web.errors import BadInput, NotFound, NotNow
 MOST_FRAMES = 150
 MOST_KEPT = 12  # films of a run
 EDGE = 512  # pixels, at most
-WAIT_SECONDS = 20  # for other films; each that waits holds a thread of the web process
+WAIT_SECONDS = 20  # waiting for other films: each waiting request holds a thread of the web process
 SPEEDS = (1, 2, 4, 8, 15)  # frames a second
 
 _making = threading.BoundedSemaphore(1)
 
 
 def frames_of(sample: Sample) -> list[Sample]:
-    """The steps of its prompt, evenly thinned where there are too many; the last one is always among them."""
+    """The steps of its prompt, evenly thinned if there are too many; the last step is always included."""
     series = [one for one in sample.series().defer("settings") if not one.is_video]
     if len(series) <= MOST_FRAMES:
         return series
@@ -38,7 +38,7 @@ def frames_of(sample: Sample) -> list[Sample]:
 
 
 def film(sample: Sample, kind: str, speed: int) -> Path:
-    """The file with the film. Raises BadInput, NotFound, and NotNow where too many are made."""
+    """The file with the film. Raises BadInput, NotFound, and NotNow if too many films are being made."""
     if kind not in WRITERS or speed not in SPEEDS:
         raise BadInput(
             _("A film is a %(kinds)s with %(speeds)s frames a second.")
@@ -48,7 +48,7 @@ def film(sample: Sample, kind: str, speed: int) -> Path:
     key = hashlib.sha256("\n".join([kind, str(speed), *(str(one.pk) for one in frames)]).encode()).hexdigest()[:32]
     kept = settings.DATA_DIR / "runs" / str(sample.run_id) / "films" / f"{key}.{kind}"
     if not _making.acquire(timeout=WAIT_SECONDS):
-        raise NotNow(_("Other films are being made just now: try again in a minute."))
+        raise NotNow(_("Other films are being made: try again in a minute."))
     try:
         if not kept.is_file():
             _make(frames, kind, speed, kept)
@@ -58,13 +58,13 @@ def film(sample: Sample, kind: str, speed: int) -> Path:
 
 
 def _make(frames: list[Sample], kind: str, speed: int, kept: Path) -> None:
-    """Beside and renamed, so that no half film is ever sent."""
+    """Written under a temporary name and renamed, so that no incomplete film is ever sent."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     beside = kept.with_name(f".{os.getpid()}-{threading.get_ident()}.{kind}")
     pictures = _pictures(frames)
     first = next(pictures, None)
     if first is None:
-        raise NotFound(_("None of the pictures is here any more: they were removed, or they lie on another host."))
+        raise NotFound(_("None of the pictures is on this host: they were removed, or they are on another host."))
     try:
         WRITERS[kind](first, pictures, speed, beside)
         beside.replace(kept)
@@ -76,7 +76,7 @@ def _make(frames: list[Sample], kind: str, speed: int, kept: Path) -> None:
 
 
 def _pictures(frames: list[Sample]) -> Iterator[Image.Image]:
-    """Those that can be read, one at a time, all in the size of the first, which is even as video wants it."""
+    """The readable pictures, one at a time, in the size of the first, rounded to even sides as video needs."""
     size = None
     for sample in frames:
         if refusal(sample.path) or not sample.file.is_file():

@@ -1,4 +1,4 @@
-"""Which samples are asked for: the same parameters in the gallery's address and in the API."""
+"""The filters of samples: the same parameters in the gallery's address and in the API."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _moment(value: str) -> datetime:
 
 
 def _end(value: str) -> datetime:
-    """A date is meant with the whole day."""
+    """A date includes the whole day."""
     return _moment(value) + timedelta(days=1 if parse_date(value) else 0)
 
 
@@ -59,13 +59,13 @@ def _of_person(name: str) -> Q:
     return Q(run__in=Run.objects.filter(owner__username=name).values("pk"))
 
 
-# parameter -> (how its text is read, what it asks for, its description)
+# parameter -> (how its text is read, the query, its description)
 FILTERS: dict[str, tuple[Callable[[str], Any], Callable[[Any], Q], str]] = {
     "run": (uuid.UUID, lambda value: Q(run=value), "A run's id."),
     "kind": (_kind, lambda value: Q(kind=value), "default or custom."),
-    "q": (_text, lambda value: Q(prompt__icontains=value), "Words of the prompt, as they stand in it."),
-    "person": (_text, _of_person, "The name of whoever started the run."),
-    "favourite": (_yes_or_no, lambda value: Q(favourite=value), "true for favourites alone, false for all others."),
+    "q": (_text, lambda value: Q(prompt__icontains=value), "Words of the prompt, in this order."),
+    "person": (_text, _of_person, "The name of the user who started the run."),
+    "favourite": (_yes_or_no, lambda value: Q(favourite=value), "true for favourites only, false for all others."),
     "step_from": (_whole, lambda value: Q(global_step__gte=value), "The first step."),
     "step_to": (_whole, lambda value: Q(global_step__lte=value), "The last step."),
     "since": (_moment, lambda value: Q(created_at__gte=value), "From this date or time on."),
@@ -75,14 +75,14 @@ RANGES = ("person", "favourite", "step_from", "step_to", "since", "until")
 
 
 def narrowed(rows: Any, query: Mapping[str, str], names: Iterable[str] = FILTERS) -> Any:
-    """Those that the query asks for. Raises BadInput by parameter."""
+    """The samples that match the query. Raises BadInput by parameter."""
     for name in names:
         read, asked, description = FILTERS[name]
         if text := (query.get(name) or "").strip():
             try:
                 rows = rows.filter(asked(read(text)))
             except (ValueError, KeyError, OverflowError) as error:
-                sentence = _("%(value)s is nothing to filter %(name)s by: %(help)s") % {
+                sentence = _("%(value)s cannot be used as %(name)s: %(help)s") % {
                     "value": repr(text[:100]),
                     "name": name,
                     "help": description,
@@ -109,7 +109,7 @@ def of_ids(ids: list[str]) -> list[Sample]:
 
 
 class SampleRanges(BaseFilterBackend):
-    """The API's parameters that mean more than equality."""
+    """The API's parameters that test more than equality."""
 
     def filter_queryset(self, request: Any, queryset: QuerySet[Sample], view: Any) -> QuerySet[Sample]:
         return narrowed(queryset, request.query_params, RANGES)

@@ -1,4 +1,4 @@
-"""The samples of all runs, newest first, a stretch at a time: a cursor stays right while newer ones come in."""
+"""The samples of all runs, newest first, page by page: a cursor stays right while newer samples arrive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNS_TO_CHOOSE = 200
 
 @dataclass
 class Stretch:
-    """Some samples, and the address of those that follow."""
+    """One page of samples, and the address of the next page."""
 
     samples: list[Sample]
     own_query: str
@@ -34,7 +34,7 @@ class Stretch:
 
 
 def stretch(query: QueryDict) -> Stretch:
-    """The samples that an address asks for. Raises BadInput."""
+    """The samples for a page's address. Raises BadInput."""
     rows = narrowed(Sample.objects.all(), query)
     cursor = query.get("before", "")
     if cursor:
@@ -51,17 +51,17 @@ def cursor_of(sample: Sample) -> str:
 
 
 def _older_than(rows: Any, cursor: str) -> Any:
-    """The range on the time alone is what the index serves; the rest only drops what shares its microsecond."""
+    """The index serves the range on the time; the second condition only drops samples of the same microsecond."""
     moment, _separator, key = cursor.partition("_")
     try:
         at, pk = datetime.fromisoformat(moment), uuid.UUID(key)
     except ValueError as error:
-        raise BadInput(_("The address names no place in the gallery: begin with the newest samples.")) from error
+        raise BadInput(_("The address names no place in the gallery: start with the newest samples.")) from error
     return rows.filter(created_at__lte=at).exclude(Q(created_at=at) & Q(pk__gte=pk))
 
 
 def _with_cursor(query: QueryDict, cursor: str) -> str:
-    """The filters, without those that are empty, and a place."""
+    """The non-empty filters, and a place."""
     changed = QueryDict(mutable=True)
     for name in FILTERS:
         if value := query.get(name):
@@ -72,7 +72,7 @@ def _with_cursor(query: QueryDict, cursor: str) -> str:
 
 
 def choices(query: Mapping[str, str]) -> dict[str, Any]:
-    """What the filters offer: runs and people that have samples."""
+    """The choices of the filters: runs and users that have samples."""
     drawn = Sample.objects.filter(run=OuterRef("pk"))
     runs = list(Run.objects.filter(Exists(drawn)).newest_first().values_list("pk", "name")[:RUNS_TO_CHOOSE])
     chosen = query.get("run", "")

@@ -1,4 +1,4 @@
-"""A run's samples as a table: a row is a step, a column one of its prompts."""
+"""The samples of a run as a table: one row per step, one column per prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from samples.models import Sample
 
 @dataclass
 class Column:
-    """One of the run's prompts, with the newest sample of it that is shown."""
+    """One of the run's prompts, with the newest shown sample of it."""
 
     index: int
     prompt: str
@@ -19,7 +19,7 @@ class Column:
 
 @dataclass
 class Cell:
-    """The samples of a step and prompt: several, where plain and averaged weights drew, or a resumed run drew again."""
+    """The samples of a step and prompt: several with plain and averaged weights, or if a resumed run repeated it."""
 
     samples: list[Sample] = field(default_factory=list)
 
@@ -36,8 +36,8 @@ class Row:
 
 
 def grid(samples: Iterable[Sample]) -> tuple[list[Column], list[Row]]:
-    """Columns in the order of the prompts and rows with the newest step first; a picture that is missing has an empty
-    cell."""
+    """Columns in the order of the prompts, rows with the newest step first; a missing picture leaves its cell
+    empty."""
     columns: dict[tuple[int, str], Column] = {}
     by_step: dict[int, dict[tuple[int, str], Cell]] = {}
     epochs: dict[int, int] = {}

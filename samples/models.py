@@ -1,4 +1,4 @@
-"""The pictures that runs draw while they train."""
+"""The pictures and videos that runs generate during training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sample(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
     attempt = models.PositiveIntegerField()
-    sequence = models.PositiveBigIntegerField(help_text="The journal's sequence number of the event that brought it.")
+    sequence = models.PositiveBigIntegerField(help_text="The sequence number of its event in the journal.")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.DEFAULT)
     path = models.CharField(max_length=1000, help_text="Absolute, on the worker's host.")
     index = models.PositiveIntegerField(default=0, help_text="Which of the run's sample prompts.")
@@ -43,7 +43,7 @@ class Sample(models.Model):
     epoch = models.PositiveIntegerField(default=0)
     is_ema = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
-    favourite = models.BooleanField(default=False, help_text="Never deleted to make room.")
+    favourite = models.BooleanField(default=False, help_text="Never deleted to free space.")
     favourite_by = models.ForeignKey(
         site_settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -70,7 +70,7 @@ class Sample(models.Model):
         return Path(self.path)
 
     def series(self) -> SampleQuerySet:
-        """This prompt at all steps of the run, the first step first; what was asked for by hand, with its seed."""
+        """The samples of this prompt in the run, first step first; of a custom sample, those with its seed."""
         facts = {"kind": self.kind, "index": self.index, "prompt": self.prompt, "is_ema": self.is_ema}
         if self.kind == self.Kind.CUSTOM:
             facts["settings__seed"] = self.settings.get("seed")
@@ -82,7 +82,7 @@ class Sample(models.Model):
 
     @property
     def label(self) -> str:
-        """What a picture of it is called where it cannot be seen."""
+        """The text for people who cannot see the picture."""
         return _("Step %(step)s: %(prompt)s") % {"step": self.global_step, "prompt": self.prompt[:80]}
 
     @property
@@ -96,7 +96,7 @@ class Sample(models.Model):
         return f"/api/samples/{self.pk}/thumbnail"
 
     def get_file_url(self) -> str:
-        """The address in the API, which clients know by heart: it never moves."""
+        """The address in the API; clients store it, so it never changes."""
         return f"/api/samples/{self.pk}/file"
 
     def to_dict(self) -> dict[str, Any]:

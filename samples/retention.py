@@ -1,4 +1,4 @@
-"""What the policy lets go of a run's pictures: whole steps, and what was asked for by hand; what is liked stays."""
+"""Which pictures of a run the retention policy deletes: whole steps, and custom samples; favourites stay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.runs.removal import lies_within, put_aside
 
 
 def verdicts(run: Run, policy: RetentionPolicy) -> list[tuple[Sample, str]]:
-    """Each sample, with why it is kept; empty where the policy lets it go."""
+    """Each sample with the reason why it is kept; empty if the policy deletes it."""
     found = [*_of_steps(run, policy), *_of_custom(run, policy)]
     return [(sample, why or why_it_stays(sample)) for sample, why in found]
 
@@ -49,12 +49,12 @@ def why_it_stays(sample: Sample) -> str:
     if sample.favourite:
         return _("It is a favourite.")
     if not lies_within(sample.file, sample.run.folder):
-        return _("It lies outside of the run's folder, where nothing is removed.")
+        return _("It is outside the run's folder, where nothing is deleted.")
     return ""
 
 
 def apply_policy(run: Run) -> int:
-    """Remove the pictures that the policy lets go; return how many."""
+    """Delete the pictures that the policy does not keep; return how many."""
     policy = RetentionPolicy.of(run)
     if policy.keep_samples is None and policy.keep_custom_samples is None:
         return 0
@@ -62,7 +62,7 @@ def apply_policy(run: Run) -> int:
 
 
 def remove_samples(run: Run, samples: Iterable[Sample], why: str, by: Any = None) -> int:
-    """Remove pictures with their rows, but for those that became favourites meanwhile; return how many."""
+    """Delete pictures with their rows, except new favourites; return how many."""
     doomed = [sample.pk for sample in samples]
     aside: list[tuple[Path, Path]] = []
     try:

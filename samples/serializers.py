@@ -1,4 +1,4 @@
-"""What the API says of samples, and what it reads to draw one."""
+"""What the API reports about samples, and what it reads to generate one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SampleSerializer(serializers.Serializer):
     timestamp = serializers.DateTimeField()
     path = serializers.CharField()
     url = serializers.CharField()
-    metadata = serializers.DictField(help_text="The settings that made it, step, run and thumbnail.")
+    metadata = serializers.DictField(help_text="Its settings, step, run and thumbnail.")
 
     def to_representation(self, sample: Sample) -> dict:
         return sample.to_dict()

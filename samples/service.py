@@ -1,4 +1,4 @@
-"""What is done with samples once they are drawn; pages, API and admin all come through here."""
+"""What users do with samples; pages, API and admin all call it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class SampleService:
         self.user = user if user is not None and user.is_authenticated else None
 
     def mark(self, samples: Iterable[Sample], favourite: bool) -> int:
-        """Make them favourites, or take that back; says how many changed."""
+        """Mark samples as favourites, or remove the mark; return how many changed."""
         ids = [sample.pk for sample in samples]
         changing = Sample.objects.filter(pk__in=ids).exclude(favourite=favourite)
         return changing.update(favourite=favourite, favourite_by=self.user if favourite else None)
 
     def delete(self, samples: Iterable[Sample]) -> int:
-        """Remove rows, then files: a kill in between leaves only files that nobody names. Raises NotNow."""
+        """Delete rows, then files: a kill in between leaves only files without a row. Raises NotNow."""
         samples = list(samples)
         runs = Run.objects.in_bulk({sample.run_id for sample in samples})
         for sample in samples:
@@ -42,9 +42,9 @@ class SampleService:
     def _refuse(self, sample: Sample, run: Run) -> None:
         if sample.favourite:
             raise NotNow(
-                _("The sample of step %(step)s is a favourite: take the mark off first.") % {"step": sample.global_step}
+                _("The sample of step %(step)s is a favourite: remove the mark first.") % {"step": sample.global_step}
             )
         if not sample.file.resolve().is_relative_to(run.folder.resolve()):
             raise NotNow(
-                _("%(path)s was not written by this site: delete it where it lies.") % {"path": sample.path[:200]}
+                _("%(path)s was not written by this site: delete it in its own folder.") % {"path": sample.path[:200]}
             )

@@ -1,4 +1,4 @@
-"""Small pictures of samples, of a video its first frame: made on the first request, and kept in the run's folder."""
+"""Thumbnails of samples, of a video its first frame: made on the first request and stored in the run's folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from samples.models import Sample
 from web.allowed_paths import refusal
 from web.errors import DomainError, NotFound
 
-EDGE = 384  # pixels; twice what a grid shows, for fine screens
+EDGE = 384  # pixels; twice the size in a grid, for high-resolution screens
 
 
 def thumbnail(sample: Sample) -> Path:
-    """The file with the sample's thumbnail. Raises NotFound with a sentence that says why there is none."""
+    """The file with the sample's thumbnail. Raises NotFound with the reason if there is none."""
     kept = kept_at(sample)
     if not kept.is_file():
         with decoding:
@@ -26,16 +26,16 @@ def thumbnail(sample: Sample) -> Path:
 
 
 def kept_at(sample: Sample) -> Path:
-    """Where it lies, which goes when the run is deleted."""
+    """Its path, in the run's folder, so that it is deleted with the run."""
     return settings.DATA_DIR / "runs" / str(sample.run_id) / "thumbnails" / f"{sample.pk}.webp"
 
 
 def _small(sample: Sample) -> Image.Image:
     path = sample.file
     if refusal(str(path)):
-        raise NotFound(_("The file lies outside the folders that are served: move it, or extend ALLOWED_ROOTS."))
+        raise NotFound(_("The file is outside the allowed folders: move it, or extend ALLOWED_ROOTS."))
     if not path.is_file():
-        raise NotFound(_("The file is not here any more: it was removed, or it lies on another host."))
+        raise NotFound(_("The file is not on this host: it was removed, or it is on another host."))
     try:
         return first_frame(path) if sample.is_video else _picture(path)
     except (OSError, DomainError) as error:
@@ -50,7 +50,7 @@ def _picture(path: Path) -> Image.Image:
 
 
 def first_frame(path: Path) -> Image.Image:
-    """Of a video, small; raises OSError where it has none."""
+    """The first frame of a video, small; raises OSError if there is none."""
     import av  # loads 60 MB of decoders, which a site without videos never needs
 
     try:

@@ -16,7 +16,7 @@ from training.runs.actions import why_not_drawn
 from web.errors import BadInput
 from web.pages import PageRequest, page, render_page, trainers
 
-# The settings that a person looks for, in this order; all others follow on demand.
+# The settings that people look for, in this order; the others are shown on demand.
 FIRST_SETTINGS = (
     ("negative_prompt", _("Negative prompt")),
     ("seed", _("Seed")),
@@ -29,7 +29,7 @@ SHOWN_ELSEWHERE = {"prompt", "enabled", "width", "height", *(name for name, _lab
 
 @page("GET")
 def samples(request: PageRequest) -> HttpResponse:
-    """The newest samples of all runs, or of those that were asked for; a script appends the parts that follow."""
+    """The newest samples of all runs, or those that match the filters; a script appends the next pages."""
     context: dict[str, Any] = {"query": request.GET, "filtered": any(map(request.GET.get, FILTERS))}
     status = 200
     try:
@@ -43,7 +43,7 @@ def samples(request: PageRequest) -> HttpResponse:
 
 @page("GET")
 def sample(request: PageRequest, pk: Any) -> HttpResponse:
-    """One sample in full size, with its settings and the ways to its neighbours; a part of it fills the lightbox."""
+    """One sample in full size, with its settings and links to its neighbours; a part of the page fills the lightbox."""
     return _show(
         request, get_object_or_404(Sample.objects.select_related("run", "favourite_by").defer("run__config"), pk=pk)
     )
@@ -63,7 +63,7 @@ def _is_said(value: Any) -> bool:
 
 
 def neighbours(shown: Sample) -> dict[str, Sample | None]:
-    """Of the same prompt before and after, and of the same step to the left and to the right."""
+    """The same prompt at the step before and after, and the same step's prompts to the left and right."""
     series = shown.series()
     same_step = list(
         Sample.objects.filter(
@@ -81,7 +81,7 @@ def neighbours(shown: Sample) -> dict[str, Sample | None]:
 
 @page("POST", only=trainers)
 def favourite(request: PageRequest, pk: Any) -> HttpResponse:
-    """Make the sample a favourite, or take that back."""
+    """Mark the sample as a favourite, or remove the mark."""
     shown = get_object_or_404(Sample.objects.select_related("run").defer("run__config"), pk=pk)
     SampleService(request.user).mark([shown], request.POST.get("on") == "1")
     shown.refresh_from_db()

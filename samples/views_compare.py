@@ -1,4 +1,4 @@
-"""Two samples under a slider, and one prompt's steps as a film."""
+"""Two samples under a slider, and the steps of one prompt as a film."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ USUAL_SPEED = 4
 
 @page("GET")
 def compare(request: PageRequest) -> HttpResponse:
-    """`a` and `b` are samples; `run` chooses another run for the second, in which the same prompt was drawn."""
+    """`a` and `b` are samples; `run` chooses another run with the same prompt for the second."""
     try:
         left = _sample(request.GET.get("a", ""))
         right = _right(left, request.GET.get("b", ""), request.GET.get("run", ""))
@@ -50,12 +50,12 @@ def _shown() -> SampleQuerySet:
 def _sample(pk: str) -> Sample:
     found = _shown().filter(pk=pk).first() if is_id(pk) else None
     if found is None:
-        raise NotFound(_("There is no such sample any more: open another, and press Compare there."))
+        raise NotFound(_("This sample does not exist any more: open another one and press Compare."))
     return found
 
 
 def _right(left: Sample, pk: str, run: str) -> Sample:
-    """The chosen sample, or in the chosen run the one of the nearest step, or else the step before or after."""
+    """The chosen sample, or the sample of the nearest step in the chosen run, or the step before or after."""
     right = _sample(pk) if pk else None
     if right is not None and run in ("", str(right.run_id)):
         return right
@@ -67,13 +67,13 @@ def _right(left: Sample, pk: str, run: str) -> Sample:
 
 
 def _nearest(rows: QuerySet[Sample], to: Sample) -> Sample | None:
-    """Of the greatest step that is not later, or else of the first."""
+    """The sample of the last step up to this one, or else of the first step."""
     by_step = rows.order_by("global_step", "created_at")
     return by_step.filter(global_step__lte=to.global_step).last() or by_step.first()
 
 
 def _runs_with(sample: Sample) -> list[tuple[str, str]]:
-    """The sample's run, and the newest others that drew its prompt."""
+    """The sample's run, and the newest other runs with its prompt."""
     drew = Sample.objects.filter(prompt=sample.prompt).order_by().values("run").distinct()
     others = Run.objects.filter(pk__in=drew).exclude(pk=sample.run_id).newest_first()
     found = [(str(pk), name) for pk, name in others.values_list("pk", "name")[:RUNS_TO_CHOOSE]]
@@ -82,7 +82,7 @@ def _runs_with(sample: Sample) -> list[tuple[str, str]]:
 
 @page("GET")
 def film_page(request: PageRequest, pk: Any) -> HttpResponse:
-    """The steps of a sample's prompt, one after the other."""
+    """The steps of a sample's prompt, one after another."""
     sample = get_object_or_404(_shown(), pk=pk)
     frames = frames_of(sample)
     context = {
@@ -98,7 +98,7 @@ def film_page(request: PageRequest, pk: Any) -> HttpResponse:
 
 @page("GET")
 def film_file(request: PageRequest, pk: Any, kind: str) -> HttpResponseBase:
-    """The film as a file; `speed` says how many steps a second it shows."""
+    """The film as a file; `speed` is the number of steps per second."""
     sample = get_object_or_404(Sample, pk=pk)
     speed = request.GET.get("speed", str(USUAL_SPEED))
     try:

@@ -1,4 +1,4 @@
-"""A run's tab of samples."""
+"""The Samples tab of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUSTOM_SHOWN = 24
 
 @page("GET")
 def samples(request: PageRequest, pk: Any) -> HttpResponse:
-    """The run's own prompts as a grid, and apart from them what was asked for by hand."""
+    """The run's own prompts as a grid, and custom samples below."""
     run = run_of(pk)
     default = run.samples.filter(kind=Sample.Kind.DEFAULT)
     page = page_of(

@@ -1,4 +1,4 @@
-"""The page that shows some runs side by side."""
+"""The page that compares runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AXES = {"steps": _("Steps"), "epochs": _("Epochs"), "seconds": _("Time since the
 
 @page("GET")
 def compare_runs(request: PageRequest) -> HttpResponse:
-    """Curves, differing settings and samples of the runs in the address."""
+    """Curves, different settings and samples of the runs in the address."""
     runs = compare.chosen_runs(request.GET.get("runs", ""))
     context = _compared(request, runs) if len(runs) > 1 else {}
     return render_page(
@@ -31,7 +31,7 @@ def compare_runs(request: PageRequest) -> HttpResponse:
 
 
 def _columns(runs: list[Run]) -> list[dict[str, Any]]:
-    """Each run with its colour's number, and the address without it."""
+    """Each run with the number of its colour, and the address of the page without that run."""
     ids = [str(run.pk) for run in runs]
     return [
         {"run": run, "colour": number, "without": ",".join(pk for pk in ids if pk != str(run.pk))}

@@ -1,4 +1,4 @@
-"""What is done with several samples at once."""
+"""Actions on several samples at once."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Act = Callable[[PageRequest, list[Sample]], HttpResponseBase]
 
 @page("POST")
 def selection(request: PageRequest) -> HttpResponseBase:
-    """Do what a button of the bar says with the samples that are ticked."""
+    """Carry out a button of the bar on the selected samples."""
     act = ACTS.get(request.POST.get("do", ""))
     try:
         if act is None:
-            raise BadInput(_("Choose what to do with the samples."))
+            raise BadInput(_("Choose an action for the samples."))
         samples = of_ids(request.POST.getlist("id"))
         if not samples:
-            raise BadInput(_("Tick the samples first."))
+            raise BadInput(_("Select samples first."))
         return act(request, samples)
     except (BadInput, NotFound, NotNow) as problem:
         messages.error(request, str(problem))
@@ -55,13 +55,13 @@ def _mark(favourite: bool) -> Act:
 
 def _compare(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
     if len(samples) != 2:
-        raise BadInput(_("Tick two samples to compare them."))
+        raise BadInput(_("Select two samples to compare them."))
     newer, older = samples
     return redirect(f"{reverse('samples-compare')}?a={older.pk}&b={newer.pk}")
 
 
 def _delete(request: PageRequest, samples: list[Sample]) -> HttpResponseBase:
-    """Show what would go, then delete it."""
+    """Show what would be deleted, then delete it."""
     user = _trainer(request)
     if request.POST.get("sure") != "1":
         context = {"samples": samples, "next": _back(request), "favourites": sum(one.favourite for one in samples)}
@@ -78,7 +78,7 @@ def _trainer(request: PageRequest) -> User:
 
 
 def _back(request: PageRequest) -> str:
-    """The page that the bar was on."""
+    """The page with the bar."""
     address = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
     return address if safe else "samples"

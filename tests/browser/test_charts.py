@@ -113,7 +113,7 @@ def test_a_run_of_one_step_is_a_point_in_the_middle_and_its_files_bear_its_name(
 
 def test_an_axis_is_labelled_by_powers_of_ten_or_evenly_where_less_is_seen(charts):
     scripts = charts.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
-    curves = next(name for name in scripts if "js/curves" in name)
+    curves = next(name for name in scripts if "js/charts/curves" in name)
     ticks = f"async ([low, high]) => (await import({curves!r})).logTicks(low, high)"
     assert charts.evaluate(ticks, [0.9, 120]) == [1, 2, 5, 10, 20, 50, 100]
     assert charts.evaluate(ticks, [0.106, 0.192]) == [0.12, 0.14, 0.16, 0.18]

@@ -108,7 +108,7 @@ def test_smoothing_moves_no_bend_and_outliers_are_left_out(open_page, site):
     bump = page.evaluate(
         """async () => {
             const scripts = performance.getEntriesByType("resource").map((one) => one.name);
-            const address = scripts.find((one) => one.includes("js/curves"));
+            const address = scripts.find((one) => one.includes("js/charts/curves"));
             const { smooth, withoutOutliers } = await import(address);
             const values = Array.from({ length: 101 }, (_, at) => (at === 50 ? 1 : 0));
             const smoothed = smooth(values, 0.8);

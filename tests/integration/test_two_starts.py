@@ -21,7 +21,7 @@ call_command("migrate", verbosity=0)
 
 from web.errors import NotNow
 from tests.making import trainable_config
-from training import service
+from training.runs import service
 from training.models import Run
 
 both_checked = threading.Barrier(2)

@@ -68,7 +68,7 @@ def test_seeds_that_differ_are_told(client, run):
 @pytest.mark.parametrize("query", [{}, {"a": "nonsense"}, {"a": "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"}])
 def test_a_sample_that_is_gone_is_told(client, query):
     answer = client.get(reverse("samples-compare"), query)
-    assert answer.status_code == 404 and "no such sample" in answer.text
+    assert answer.status_code == 404 and "does not exist any more" in answer.text
 
 
 def export(client, sample, kind, **query):

@@ -122,8 +122,8 @@ def test_a_favourite_among_the_ticked_is_a_reason_to_delete_none(client):
 
 
 def test_nothing_ticked_is_told(client):
-    assert "Tick the samples first." in tick(client, [], "zip").text
-    assert "Choose what to do" in tick(client, make_samples(1), "dance").text
+    assert "Select samples first." in tick(client, [], "zip").text
+    assert "Choose an action" in tick(client, make_samples(1), "dance").text
 
 
 def test_a_viewer_takes_a_zip_and_changes_nothing(client, user):
