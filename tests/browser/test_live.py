@@ -131,7 +131,7 @@ def test_without_javascript_all_is_shown_and_buttons_lead_back(open_page):
 def test_a_page_reconnects_when_the_web_server_comes_back(open_page, site):
     page = open_page("/")
     page.wait_for_selector('#connection[data-state="on"]')
-    site.kill("daphne")
+    site.kill("uvicorn")
     page.wait_for_selector('#connection[data-state="waiting"]:has-text("Reconnecting")')
     page.wait_for_selector('#connection[data-state="on"]')
     before = number(page, "step")
@@ -143,7 +143,7 @@ def test_a_page_asks_by_itself_while_redis_is_away(open_page, site):
     """Frozen, Redis answers nobody; killed, it is started again."""
     page = open_page("/")
     page.wait_for_selector('#connection[data-state="on"]')
-    frozen = site.process_of("redis-server")
+    frozen = site.process_of("valkey-server")
     frozen.suspend()
     page.get_by_text("Not live: this page asks every 5 seconds").wait_for()
     pictures = page.locator(".thumbs img").count()

@@ -31,5 +31,5 @@ def test_nothing_is_lost_on_servers_that_are_killed_and_cut_off(world, config):
     assert [one.fault for one in result.injected] == list(FAULTS)
     assert result.findings.sentences == [], result.report()
     assert result.status == "finished"
-    assert world.site.processes("redis-server") == [], "the embedded one"
+    assert world.site.processes("valkey-server") == [], "the embedded one"
     assert not (world.site.folder / "db.sqlite3").exists()

@@ -29,7 +29,7 @@ DOWNGRADE = (
     "ALTER TABLE training_metric RENAME COLUMN reading TO value",
     "DELETE FROM django_migrations WHERE name = '9999_upgrade'",
 )
-PARTS = {"web": "daphne", "worker": "gpu_worker", "engine": "/attempts/", "redis": "redis-server"}
+PARTS = {"web": "uvicorn", "worker": "gpu_worker", "engine": "/attempts/", "redis": "valkey-server"}
 
 
 class World:

@@ -59,7 +59,7 @@ def test_a_training_is_followed_over_the_death_of_each_process_until_it_ends(sit
     (run_id,) = wait_for(lambda: site.api("GET", f"runs/import/{asked['id']}")["runs"], what="the run")
     goes_on(site, run_id)
     assert site.status()["run_status"] == "running"
-    for process in ("do_job", "gpu_worker", "daphne"):
+    for process in ("do_job", "gpu_worker", "uvicorn"):
         site.kill(process)
         goes_on(site, run_id)
     (workspace / "end").touch()

@@ -12,8 +12,8 @@ from tests.waiting import wait_for
 
 def test_it_serves_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
     site = make_site("whole", new=True).start("--no-demo")
-    assert {"daphne", "gpu_worker", "redis-server"} == {
-        name for name in ("daphne", "gpu_worker", "redis-server") if len(site.processes(name)) == 1
+    assert {"uvicorn", "gpu_worker", "valkey-server"} == {
+        name for name in ("uvicorn", "gpu_worker", "valkey-server") if len(site.processes(name)) == 1
     }
     assert requests.get(f"{site.address}/healthz", timeout=30).json()["status"] == "ok"
     browser = requests.Session()
@@ -68,8 +68,8 @@ def test_a_killed_web_server_comes_back_on_its_port_in_a_deep_folder(make_site, 
 
 def test_a_killed_redis_comes_back(make_site):
     site = make_site("redis").start("--no-demo", "--no-worker")
-    site.kill("redis-server")
-    assert site.process_of("redis-server"), "another one"
+    site.kill("valkey-server")
+    assert site.process_of("valkey-server"), "another one"
     wait_for(lambda: requests.get(f"{site.address}/healthz", timeout=30).ok, what="good health")
     assert site.stop() == 0
 

@@ -65,7 +65,7 @@ def test_a_run_is_started_followed_sampled_stopped_and_resumed(site, config):
 
 def test_training_goes_on_while_the_web_server_is_killed(site, run_id):
     engine = site.process_of("engine.builtin").pid
-    site.kill("daphne")
+    site.kill("uvicorn")
     before = site.status()["progress"]["global_step"]
     after = site.wait_for_step(before + 5)
     assert after["attempt"] == 1

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from operations.serve.listening import CannotListen, listen
-from operations.serve.site import SERVERS, CannotStart, Site
+from operations.serve.site import DEFAULT_SERVER, SERVERS, CannotStart, Site
 from operations.serve.supervisor import Console
 from system.data_folder import FolderLock, FolderTaken
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000); 0 takes a free one")
         parser.add_argument("--data-dir", help="where everything is kept that the site writes (DATA_DIR, else ./data)")
-        parser.add_argument("--server", choices=sorted(SERVERS), default="daphne", help="web server (daphne)")
+        parser.add_argument("--server", choices=list(SERVERS), default=DEFAULT_SERVER, help="web server (uvicorn)")
         parser.add_argument("--no-worker", action="store_true", help="train nothing here: another host's workers do")
         parser.add_argument("--no-demo", action="store_true", help="queue no demo run at the very first start")
 
