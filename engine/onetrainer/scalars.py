@@ -1,7 +1,4 @@
-"""The scalars in a TensorBoard log, in the order in which they were written.
-
-Read by TensorBoard's own loader, which is imported only where a log is read: the web process needs none of it.
-"""
+"""The scalars in a TensorBoard log, in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -10,12 +7,13 @@ import math
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from engine.onetrainer.event_file import FRAME, Damaged, read_event, whole_records
 
 logger = logging.getLogger(__name__)
 NAMES = {"loss/train_step": "loss", "smooth_loss/train_step": "smooth_loss"}
 LONGEST = 100  # letters of a metric's name
-FRAME = 16  # bytes of a record around its content: length and two checksums
 
 
 class Scalar(NamedTuple):
@@ -68,12 +66,9 @@ class ScalarLog:
 
 class _EventFile:
     def __init__(self, path: Path):
-        from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
-
         self.path = path
         self.count = 0
         self._bytes = 0
-        self._loader = RawEventFileLoader(str(path))
         self._records: Iterator[bytes] = iter(())
 
     @property
@@ -94,7 +89,7 @@ class _EventFile:
     def _next_raw(self) -> bytes | None:
         raw = next(self._records, None)
         if raw is None:  # at the end of what there was: look whether the file has grown
-            self._records = self._loader.Load()
+            self._records = whole_records(self.path, self._bytes)
             raw = next(self._records, None)
         if raw is not None:
             self.count += 1
@@ -103,28 +98,12 @@ class _EventFile:
 
 
 def _scalars(raw: bytes) -> Iterator[Scalar]:
-    """What has a finite value: NaN is no point on a chart, and no database takes it."""
-    from google.protobuf.message import DecodeError
-    from tensorboard.compat.proto.event_pb2 import Event
-
+    """The finite numbers of a record: NaN is no point on a chart, and no database takes it."""
     try:
-        event = Event.FromString(raw)
-    except DecodeError as error:
+        event = read_event(raw)
+    except Damaged as error:
         logger.warning("A record of a TensorBoard log is damaged: %s", error)
         return
-    for value in event.summary.value:
-        number = _number(value)
-        if number is not None and math.isfinite(number) and event.step >= 0:
-            yield Scalar(metric_name(value.tag), event.step, number, event.wall_time)
-
-
-def _number(value: Any) -> float | None:
-    kind = value.WhichOneof("value")
-    if kind == "simple_value":
-        return float(value.simple_value)
-    if kind == "tensor" and not value.tensor.tensor_shape.dim:
-        from tensorboard.util.tensor_util import make_ndarray
-
-        content = make_ndarray(value.tensor)
-        return float(content) if content.dtype.kind in "fiu" else None
-    return None
+    for value in event.values:
+        if math.isfinite(value.number) and event.step >= 0:
+            yield Scalar(metric_name(value.tag), event.step, value.number, event.time)
