@@ -11,12 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.builtin.config import schema as builtin_schema
 from engine.builtin.config import support as builtin_support
 from engine.builtin.training.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from engine.onetrainer import limits as onetrainer_limits
 from engine.onetrainer import schema as onetrainer_schema
 from engine.onetrainer.facts import Unavailable
@@ -31,16 +31,16 @@ class Engine:
 
     name: str
     title: str
-    schema: Callable[[], dict[str, Any]]
-    defaults: Callable[[], dict[str, Any]]
-    check: Callable[[dict[str, Any]], list[Problem]]
+    schema: Callable[[], JsonObject]
+    defaults: Callable[[], JsonObject]
+    check: Callable[[JsonObject], list[Problem]]
     command: Callable[[Path], list[str]]
     is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
-    limits: Callable[[str, dict[str, Any], bool], str] = lambda kind, config, is_paused: ""
-    learn: Callable[[float], Any] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
+    limits: Callable[[str, JsonObject, bool], str] = lambda kind, config, is_paused: ""
+    learn: Callable[[float], object] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
 
-    def why_not(self, kind: str, config: dict[str, Any], is_paused: bool) -> str:
+    def why_not(self, kind: str, config: JsonObject, is_paused: bool) -> str:
         """Why a run with this config would refuse a command as it stands, in a sentence; empty where it would not."""
         if kind not in self.capabilities:
             return f"The engine {self.title} cannot do this."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import tomllib
+
+from engine.interface.json_types import Json, JsonObject
 
 FILE = Path(__file__).with_name("fields.toml")
 LAST = 10_000  # the order of a field that the file does not have
@@ -19,12 +20,12 @@ WORDS = {word: word.upper() for word in ("cfg", "ema", "gpu", "lr", "mae", "mse"
     "lora": "LoRA",
     "unet": "UNet",
 }
-Conditions = dict[str, list[Any]]
+Conditions = dict[str, Sequence[Json]]
 
 
 @dataclass(frozen=True)
-class Field:
-    """One field as the file describes it; `applies` maps dotted paths to the values that they must have."""
+class FieldDescription:
+    """A field as fields.toml describes it; `applies` maps dotted paths to the values that they must have."""
 
     title: str
     help: str = ""
@@ -37,10 +38,12 @@ class Field:
     applies: Conditions = field(default_factory=dict)
 
 
-def describe(owner: str, name: str) -> Field:
+def describe(owner: str, name: str) -> FieldDescription:
     """A field of the config (`owner` is TrainConfig) or of one of its objects; an unknown one gets a readable name."""
     known = _by_owner().get(owner, {}).get(name)
-    return known or Field(title=readable(name), help=f"{readable(name)}; newer than this site's descriptions.")
+    return known or FieldDescription(
+        title=readable(name), help=f"{readable(name)}; newer than this site's descriptions."
+    )
 
 
 def own_conditions(path: str) -> Conditions:
@@ -65,21 +68,21 @@ def readable(name: str) -> str:
 
 
 @functools.cache
-def _file() -> dict[str, Any]:
+def _file() -> JsonObject:
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
 @functools.cache
-def _by_owner() -> dict[str, dict[str, Field]]:
-    found: dict[str, dict[str, Field]] = {}
+def _by_owner() -> dict[str, dict[str, FieldDescription]]:
+    found: dict[str, dict[str, FieldDescription]] = {}
     for order, (section, name, facts) in enumerate(_entries()):
         owner = section.get("class", "TrainConfig")
-        found.setdefault(owner, {})[name] = Field(
+        found.setdefault(owner, {})[name] = FieldDescription(
             title=facts["title"],
             help=facts["help"],
             unit=facts.get("unit", ""),
             kind=facts.get("kind", ""),
-            tab=facts.get("tab", section.get("tab", "")),
+            tab=facts.get("tab") or section.get("tab") or "",
             section=section["title"],
             order=order,
             advanced=facts.get("advanced", False),
@@ -88,18 +91,18 @@ def _by_owner() -> dict[str, dict[str, Field]]:
     return found
 
 
-def _entries() -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+def _entries() -> Iterator[tuple[JsonObject, str, JsonObject]]:
     for section in _file()["sections"]:
         for name, facts in section["fields"].items():
             yield section, name, facts
 
 
-def _conditions(written: dict[str, Any]) -> Conditions:
+def _conditions(written: JsonObject) -> Conditions:
     """The file's conditions with its groups' values in place of their names."""
     return {path: _values(values) for path, values in written.items()}
 
 
-def _values(values: Any) -> list[Any]:
+def _values(values: str | Sequence[Json]) -> list[Json]:
     if isinstance(values, str):
         return list(_file()["groups"][values.removeprefix("@")])
     return [None if value == "null" else value for value in values]

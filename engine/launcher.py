@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from engine.interface.commands import Command
 from engine.interface.control import ControlClient
+from engine.interface.json_types import JsonObject
 
 PROCESS_FILE = "process.json"
 SPEC_FILE = "spec.json"
@@ -56,15 +56,15 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What was noted of an attempt's process as it began."""
+class ProcessRecord:
+    """What the attempt's folder says of its process, written as the process starts."""
 
     identity: Identity
     oom_kills: int = 0
     host: str = field(default_factory=lambda: _host())
 
     @classmethod
-    def read(cls, folder: Path) -> Start | None:
+    def read(cls, folder: Path) -> ProcessRecord | None:
         """None where nothing was noted, or nothing that can be read."""
         try:
             noted = json.loads((folder / PROCESS_FILE).read_text())
@@ -98,7 +98,7 @@ class EngineProcess:
 
     @classmethod
     def start(
-        cls, folder: Path, spec: Mapping[str, Any], command: list[str], cwd: Path, environment: Mapping[str, str]
+        cls, folder: Path, spec: Mapping[str, object], command: list[str], cwd: Path, environment: Mapping[str, str]
     ) -> EngineProcess:
         """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,13 +115,13 @@ class EngineProcess:
                 start_new_session=True,
             )
         identity = Identity.of(child.pid)
-        Start(identity, killed_before).write(folder)
+        ProcessRecord(identity, killed_before).write(folder)
         return cls(folder, identity, child)
 
     @classmethod
     def find(cls, folder: Path) -> EngineProcess | None:
         """The attempt's process if it still lives, whoever started it."""
-        start = Start.read(folder)
+        start = ProcessRecord.read(folder)
         if start is None:
             return cls._find_unwritten(folder)
         found = cls(folder, start.identity)
@@ -136,7 +136,7 @@ class EngineProcess:
             if str(folder) in (process.info["cmdline"] or [])[1:]:
                 with suppress(psutil.NoSuchProcess):
                     identity = Identity.of(process.pid)
-                    Start(identity, oom_kills()).write(folder)
+                    ProcessRecord(identity, oom_kills()).write(folder)
                     return cls(folder, identity)
         return None
 
@@ -286,7 +286,7 @@ def _boot() -> str:
     return file.read_text().strip() if file.exists() else ""
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: JsonObject) -> None:
     """Write beside and rename, so that nobody reads half a file."""
     beside = path.with_name(path.name + ".partial")
     beside.write_text(json.dumps(content, indent=1))

@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from engine.builtin.preflight import preflight
 from engine.interface.errors import BadConfig
-from engine.interface.preflight import Report, Result
+from engine.interface.json_types import JsonObject
+from engine.interface.preflight import PreflightResult, Report
 from engine.onetrainer.preflight import preflight as of_onetrainer
 
 REPORT_SECONDS = 0.2
@@ -35,7 +35,7 @@ def _printer() -> Report:
     return report
 
 
-def _preflight_of(engine: str | None) -> Callable[[dict[str, Any], list[dict[str, Any]], Report], Result]:
+def _preflight_of(engine: str | None) -> Callable[[JsonObject, list[JsonObject], Report], PreflightResult]:
     return of_onetrainer if engine == "onetrainer" else preflight
 
 
@@ -44,7 +44,7 @@ def main(spec_file: Path) -> None:
     try:
         result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
     except BadConfig as error:
-        result = Result(error.problems)
+        result = PreflightResult(error.problems)
     print(json.dumps(result.to_dict()), flush=True)  # noqa: T201
 
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import fields
+from engine.interface.json_types import JsonObject
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPE_NAMES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 INFINITY = {"const": "inf"}
 OPTIMIZER = "TrainOptimizerConfig"
-Facts = dict[str, Any]
-Schema = dict[str, Any]
+Facts = JsonObject
+Schema = JsonObject
 
 
 def build(facts: Facts, title: str = "Training config") -> Schema:
@@ -34,7 +35,7 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
         "title": title,
         "description": "OneTrainer's training config; what is left out keeps its default.",
         "type": "object",
-        "properties": _Builder(facts).properties(facts["root"], "", fields.Field("")),
+        "properties": _Builder(facts).properties(facts["root"], "", fields.FieldDescription("")),
         "x-tabs": fields.tabs(),
         "x-version": facts["classes"][facts["root"]].get("version", 0),
         "x-training-methods": facts["training_methods_by_model_type"],
@@ -46,19 +47,19 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
 class _Builder:
     def __init__(self, facts: Facts):
         self.facts = facts
-        self.classes: dict[str, Any] = facts["classes"]
+        self.classes: JsonObject = facts["classes"]
         self.users = _users(facts["optimizer_parameters"])
         self.models = _users(facts.get("model_parts", {}))
         self.defaults = facts.get("defaults", {})
 
-    def properties(self, owner: str, path: str, above: fields.Field) -> dict[str, Schema]:
+    def properties(self, owner: str, path: str, above: fields.FieldDescription) -> dict[str, Schema]:
         """The fields of an object; `above` is the field that holds the object."""
         return {
             name: self._property(owner, name, f"{path}.{name}" if path else name, fact, above)
             for name, fact in self.classes[owner]["fields"].items()
         }
 
-    def _property(self, owner: str, name: str, path: str, fact: dict[str, Any], above: fields.Field) -> Schema:
+    def _property(self, owner: str, name: str, path: str, fact: JsonObject, above: fields.FieldDescription) -> Schema:
         said = self._said(owner, name, path, above)
         described = self._type(fact, path, said)
         described |= {"title": said.title, "description": said.help}
@@ -67,13 +68,13 @@ class _Builder:
             described["default"] = self._default(path, fact)
         return described | _extras(said)
 
-    def _default(self, path: str, fact: dict[str, Any]) -> Any:
+    def _default(self, path: str, fact: JsonObject) -> Any:
         """What a whole config has there: the parts of a model are of one class, and differ in some defaults."""
         *above, name = path.split(".")
         owner = value_at(self.defaults, ".".join(above)) if above else self.defaults
         return owner.get(name, fact["default"]) if isinstance(owner, dict) else fact["default"]
 
-    def _said(self, owner: str, name: str, path: str, above: fields.Field) -> fields.Field:
+    def _said(self, owner: str, name: str, path: str, above: fields.FieldDescription) -> fields.FieldDescription:
         """What is said of the field, with what it has from the field that holds its object."""
         own = fields.describe(owner, name)
         applies = _both(_both(above.applies, own.applies), fields.own_conditions(path))
@@ -81,7 +82,7 @@ class _Builder:
             applies = {**applies, "model_type": self.models[path]}  # a newer engine has newer types of models
         if owner == OPTIMIZER and name in self.users and path == f"optimizer.{name}":
             applies = _both(applies, {"optimizer.optimizer": self.users[name]})
-        return fields.Field(
+        return fields.FieldDescription(
             title=own.title,
             help=own.help,
             unit=own.unit,
@@ -93,7 +94,7 @@ class _Builder:
             applies=applies,
         )
 
-    def _type(self, fact: dict[str, Any], path: str, said: fields.Field) -> Schema:
+    def _type(self, fact: JsonObject, path: str, said: fields.FieldDescription) -> Schema:
         described = self._named_type(fact["type"], path, said)
         if described["type"] == "string" and isinstance(fact["default"], int):
             described["type"] = ["string", "integer"]  # OneTrainer's own default for a port is no text
@@ -103,7 +104,7 @@ class _Builder:
                 described["enum"] = [*described["enum"], None]
         return {"anyOf": [described, INFINITY]} if fact.get("infinite") else described
 
-    def _named_type(self, kind: str, path: str, said: fields.Field) -> Schema:
+    def _named_type(self, kind: str, path: str, said: fields.FieldDescription) -> Schema:
         if found := re.fullmatch(r"list\[(.+)\]", kind):
             return {"type": "array", "items": self._named_type(found[1], f"{path}.*", said)}
         if found := re.fullmatch(r"dict\[str, (.+)\]", kind):
@@ -116,13 +117,13 @@ class _Builder:
         return {"type": TYPE_NAMES.get(kind, "object")}
 
 
-def _extras(said: fields.Field) -> Schema:
+def _extras(said: fields.FieldDescription) -> Schema:
     extras: Schema = {"x-tab": said.tab, "x-section": said.section, "x-order": said.order, "x-advanced": said.advanced}
     optional = {"x-unit": said.unit, "x-kind": said.kind, "x-applies": said.applies}
     return extras | {key: value for key, value in optional.items() if value}
 
 
-def _holds_object(fact: dict[str, Any], classes: dict[str, Any]) -> bool:
+def _holds_object(fact: JsonObject, classes: JsonObject) -> bool:
     return fact["type"] in classes
 
 
@@ -134,7 +135,7 @@ def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions
     return both
 
 
-def _users(parameters: dict[str, Any]) -> dict[str, list[str]]:
+def _users(parameters: JsonObject) -> dict[str, list[str]]:
     """By each name in the lists, who has it: the optimizers of a parameter, the types of models of a part."""
     users: dict[str, list[str]] = {}
     for optimizer, own in parameters.items():
@@ -168,7 +169,7 @@ def leaf(schema: Schema, path: str) -> Schema | None:
     return found
 
 
-def applies(described: Schema, config: dict[str, Any], item: dict[str, Any] | None = None) -> bool:
+def applies(described: Schema, config: JsonObject, item: JsonObject | None = None) -> bool:
     """Whether a field matters in this config; `item` is the list's item that it is in, for conditions on neighbours."""
     return all(
         value_at(item or {}, path[2:]) in values if path.startswith("./") else value_at(config, path) in values

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import Json, JsonObject
 from engine.schema import Schema
 
 WORDS = {
@@ -47,7 +48,7 @@ def _check(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
         yield from _check_range(schema, value, path)
 
 
-def _check_object(schema: Schema, value: dict[str, Any], path: str) -> Iterator[Problem]:
+def _check_object(schema: Schema, value: JsonObject, path: str) -> Iterator[Problem]:
     known, others = schema.get("properties"), schema.get("additionalProperties", {})
     for key, item in value.items():
         here = f"{path}.{key}" if path else key
@@ -70,7 +71,7 @@ def _check_range(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
         yield Problem(path, f"must be at most {schema['maximum']}, not {value}")
 
 
-def _is(value: Any, kind: str) -> bool:
+def _is(value: object, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     if kind == "integer":
@@ -79,13 +80,13 @@ def _is(value: Any, kind: str) -> bool:
     return kind in kinds and isinstance(value, kinds[kind])  # type: ignore[arg-type]
 
 
-def _choose(choices: list[Any], value: Any) -> str:
+def _choose(choices: list[Json], value: object) -> str:
     names = [str(choice) for choice in choices if choice is not None]
     close = difflib.get_close_matches(str(value).upper(), names, n=3) if len(names) > 12 else []
     return f"{_shown(value)} is not one of its choices; choose {' or '.join(close or names)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """The value as a short piece of a sentence."""
     if value is None or isinstance(value, bool):
         return {None: "empty", True: "true", False: "false"}[value]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from engine.interface.room import in_words
-from engine.onetrainer.check import Finding
+from engine.onetrainer.check import PartCheck
 from operations.cleanup.ask import ask_for_inventory
 from operations.cleanup.deletion import Deletion
 from operations.cleanup.inventory import take_inventory
@@ -100,7 +100,7 @@ def _check(job: Job, send: SEND | None, pause: Callable[[float], object]) -> Non
     job.end(Job.Status.DONE, **check_result(check(job.arguments.get("training", True), hold)))
 
 
-def check_result(findings: list[Finding]) -> dict[str, Any]:
+def check_result(findings: list[PartCheck]) -> dict[str, Any]:
     """What a job keeps of a check."""
     usable = is_usable(findings)
     detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see what is wrong."

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
 from engine.launcher import LOG_FILE, EngineProcess, child_environment
-from engine.onetrainer.check import OK, WRONG, Finding, look
+from engine.onetrainer.check import OK, WRONG, PartCheck, look
 from engine.onetrainer.facts import StillReading, Unavailable
 from presets.config import configs
 from presets.config.paths import with_absolute_paths
@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.2
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
-def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list[Finding]:
+def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list[PartCheck]:
     """Everything that can be said of the checkout that the settings name; `training` also trains two steps."""
     findings, facts = look(settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON, beat)
     if training and is_usable(findings):
@@ -35,11 +35,11 @@ def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list
     return findings
 
 
-def is_usable(findings: list[Finding]) -> bool:
+def is_usable(findings: list[PartCheck]) -> bool:
     return all(finding.state != WRONG for finding in findings)
 
 
-def prove(on_gpu: bool, beat: Callable[[], Any]) -> Finding:
+def prove(on_gpu: bool, beat: Callable[[], Any]) -> PartCheck:
     """Train the demo for two steps, as a run would be trained, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="onetrainer-check-") as name:
         folder, began = Path(name), time.monotonic()
@@ -49,7 +49,7 @@ def prove(on_gpu: bool, beat: Callable[[], Any]) -> Finding:
             spec["config"] = _demo_config(folder, on_gpu)
             events = _train(folder / "attempt", spec, on_gpu, beat)
         except (UnknownEngine, Unavailable, DomainError, OSError, ValueError) as error:
-            return Finding(
+            return PartCheck(
                 "Training", WRONG, _("It could not be started (%(error)s): see the other lines.") % {"error": error}
             )
         return _judge(events, folder / "attempt" / LOG_FILE, time.monotonic() - began)
@@ -106,19 +106,19 @@ def _train(folder: Path, spec: dict[str, Any], on_gpu: bool, beat: Callable[[], 
     return read_journal(folder / FILE_NAME, 0)[0]
 
 
-def _judge(events: list[Event], log: Path, seconds: float) -> Finding:
+def _judge(events: list[Event], log: Path, seconds: float) -> PartCheck:
     by_kind = {event.kind: event for event in events}
     if failed := by_kind.get("failed"):
-        return Finding("Training", WRONG, f"It failed: {failed.data['message']}")
+        return PartCheck("Training", WRONG, f"It failed: {failed.data['message']}")
     losses = [
         event.data["values"]["loss"] for event in events if event.kind == "metrics" and "loss" in event.data["values"]
     ]
     if "ended" not in by_kind:
-        return Finding("Training", WRONG, f"It ended without a word after {seconds:.0f} s: {_last_line(log)}")
+        return PartCheck("Training", WRONG, f"It ended without a word after {seconds:.0f} s: {_last_line(log)}")
     models = [event for event in events if event.kind == "artifact" and event.data.get("kind") == "model"]
     if not (losses and models):
-        return Finding("Training", WRONG, f"It made no step or no model: {_last_line(log)}")
-    return Finding(
+        return PartCheck("Training", WRONG, f"It made no step or no model: {_last_line(log)}")
+    return PartCheck(
         "Training", OK, f"{len(losses)} steps of the demo in {seconds:.0f} s, with a loss of {losses[-1]:.3g}"
     )
 

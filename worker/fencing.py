@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from engine.interface import fence
-from engine.launcher import Start, kill_all_of
+from engine.launcher import ProcessRecord, kill_all_of
 from training.live.publisher import Publisher, state_messages
 from training.models import Run
 from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE, Obstacle
@@ -35,7 +35,7 @@ class Fencing:
     def _obstacle(self, run: Run) -> Obstacle:
         """A process that is seen from here is killed; another one is told to end and given the time to hear of it."""
         folder = run.attempt_folder
-        start = Start.read(folder)
+        start = ProcessRecord.read(folder)
         if run.attempt == 0 or start is None:
             return {}
         kill_all_of(folder)

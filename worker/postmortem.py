@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.interface.reporting import FATAL_FILE
-from engine.launcher import SPEC_FILE, EngineProcess, Start, oom_kills
+from engine.launcher import SPEC_FILE, EngineProcess, ProcessRecord, oom_kills
 
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGSYS}
 TRACE_CHARACTERS = 20_000
@@ -32,7 +32,7 @@ def look_into(folder: Path, process: EngineProcess | None) -> Finding:
         return Finding("interrupted", "Its training process never came to be.")
     code = process.exit_code if process else None
     trace = _fatal_trace(folder)
-    start = Start.read(folder)
+    start = ProcessRecord.read(folder)
     if trace or (code is not None and -code in CRASHES):
         how = signal.Signals(-code).name if code is not None and code < 0 else trace.partition("\n")[0]
         return Finding("crash", f"The trainer crashed in native code ({how}).", trace)
@@ -46,7 +46,7 @@ def look_into(folder: Path, process: EngineProcess | None) -> Finding:
     return _killed(code, start)
 
 
-def _killed(code: int | None, start: Start | None) -> Finding:
+def _killed(code: int | None, start: ProcessRecord | None) -> Finding:
     if start is not None and oom_kills() > start.oom_kills:
         return Finding("killed_for_memory", "The kernel killed the training process, as the machine's memory ran out.")
     if code is not None:

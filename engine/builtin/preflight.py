@@ -13,14 +13,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.support import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
-from engine.builtin.data.pictures import PictureIndex
+from engine.builtin.data.pictures import Picture, PictureIndex
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
     ModelFiles,
@@ -31,17 +30,18 @@ from engine.builtin.families.model_files import (
     read_model,
 )
 from engine.interface.errors import Problem
-from engine.interface.preflight import Report, Result
+from engine.interface.json_types import JsonObject
+from engine.interface.preflight import PreflightResult, Report
 
 GIB = 1024**3
 TIGHT = 0.92  # of a GPU's memory: beyond it a run may just so go, or not
 
 
-def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Report = lambda *_: None) -> Result:
+def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lambda *_: None) -> PreflightResult:
     """Everything that would keep this config from training here, and what it will take of memory and disk."""
     problems = check(settings)
     if any(problem.is_error for problem in problems):
-        return Result(problems)
+        return PreflightResult(problems)
     config = TrainConfig.from_dict(settings)
     config.concepts, config.samples = load_concepts(config), load_samples(config)
     report("the base model", 0, 0)
@@ -53,7 +53,9 @@ def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Repo
     need = memory.estimate_memory(config, model, bool(gpus))
     room = disk.estimate_disk(config, model, batches)
     problems += [*compare_memory(config, need, gpus), *compare_disk(config, room)]
-    return Result(problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches})
+    return PreflightResult(
+        problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches}
+    )
 
 
 def look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:
@@ -135,7 +137,7 @@ def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Pro
     return len(plan), [*found.problems, *plan.problems(), *_alike(found.pictures)]
 
 
-def _alike(pictures: list[Any]) -> Iterator[Problem]:
+def _alike(pictures: list[Picture]) -> Iterator[Problem]:
     """The same picture several times is rarely meant; repeats do that."""
     seen: dict[str, Path] = {}
     doubles = [(seen.setdefault(picture.facts.digest, picture.path), picture.path) for picture in pictures]
@@ -170,7 +172,7 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
         )
 
 
-def compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[dict[str, Any]]) -> Iterator[Problem]:
+def compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[JsonObject]) -> Iterator[Problem]:
     if not gpus:
         return
     room = min(gpu["memory_total_gb"] for gpu in gpus) * GIB

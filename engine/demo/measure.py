@@ -49,8 +49,8 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was drawn."""
+class MeasuredPicture:
+    """A generated picture, and what the measurement finds in it."""
 
     prompt: Prompt
     picture: Image.Image
@@ -96,7 +96,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".:")
 
 
-def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt]) -> list[Result]:
+def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt]) -> list[MeasuredPicture]:
     """Draw and judge each prompt; the noise comes from the prompt's own seed."""
     drawn = pipeline(
         prompt=[prompt.text for prompt in prompts],
@@ -106,17 +106,17 @@ def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt]) -> list
         guidance_scale=GUIDANCE,
         generator=[torch.Generator().manual_seed(prompt.seed) for prompt in prompts],
     ).images
-    return [Result(prompt, picture, judge(picture)) for prompt, picture in zip(prompts, drawn, strict=True)]
+    return [MeasuredPicture(prompt, picture, judge(picture)) for prompt, picture in zip(prompts, drawn, strict=True)]
 
 
-def measure(pipeline: StableDiffusionPipeline, seeds: Sequence[int]) -> list[Result]:
+def measure(pipeline: StableDiffusionPipeline, seeds: Sequence[int]) -> list[MeasuredPicture]:
     """Sample every prompt, one seed's colours at a time, so that memory does not grow with the number of seeds."""
     prompts = make_prompts(seeds)
     by_seed = [[prompt for prompt in prompts if prompt.seed == seed] for seed in dict.fromkeys(seeds)]
     return [result for group in by_seed for result in sample(pipeline, group)]
 
 
-def report(columns: dict[str, list[Result]]) -> str:
+def report(columns: dict[str, list[MeasuredPicture]]) -> str:
     """A table: the six colours below each other, and for each column how many stars, and stars of that colour."""
     lines = ["".join([" " * 10, *(f"{title:<26}" for title in columns)])]
     lines.append("".join([f"{'colour':<10}", *(f"{'stars':<11}{'as asked':<15}" for _ in columns)]))
@@ -127,7 +127,7 @@ def report(columns: dict[str, list[Result]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(title: str, columns: Iterable[list[Result]]) -> str:
+def _row(title: str, columns: Iterable[list[MeasuredPicture]]) -> str:
     cells = [f"{title:<10}"]
     for results in columns:
         stars = sum(result.verdict.is_star for result in results)
@@ -140,7 +140,7 @@ def _share(count: int, total: int) -> str:
     return f"{count}/{total} {count / total:.0%}"
 
 
-def make_grid(columns: dict[str, list[Result]]) -> Image.Image:
+def make_grid(columns: dict[str, list[MeasuredPicture]]) -> Image.Image:
     """One block of pictures a column: a row a colour, a picture a seed, framed green where it is what was asked for."""
     blocks = [_make_block(results) for results in columns.values()]
     width = sum(block.width for block in blocks) + GAP * (len(blocks) - 1)
@@ -152,7 +152,7 @@ def make_grid(columns: dict[str, list[Result]]) -> Image.Image:
     return grid
 
 
-def _make_block(results: list[Result]) -> Image.Image:
+def _make_block(results: list[MeasuredPicture]) -> Image.Image:
     side = SIZE + 2 * FRAME
     rows = [[result for result in results if result.prompt.colour == colour] for colour in COLOURS]
     block = Image.new("RGB", (side * len(rows[0]), side * len(rows)), "white")

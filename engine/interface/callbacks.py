@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from engine.interface.commands import Command
+from engine.interface.json_types import JsonObject
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
@@ -39,13 +39,13 @@ class SampleOutput:
     kind: str
     index: int
     prompt: str
-    settings: dict[str, Any]
+    settings: JsonObject
     progress: dict[str, int]
     is_ema: bool = False
     file_type: str = "image"
     command_id: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return asdict(self)
 
 
@@ -68,7 +68,7 @@ class TrainCallbacks:
             return partial(self._callbacks.__setitem__, target)
         raise AttributeError(name)
 
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> None:
+    def _call(self, name: str, *args: object, **kwargs: object) -> None:
         callback = self._callbacks.get(name)
         if callback is None:
             return
@@ -107,7 +107,7 @@ class TrainCallbacks:
         """Scalars by tag (`loss`, `lr/unet`, ...) of one global step."""
         self._call("on_metrics", step, values)
 
-    def on_artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
+    def on_artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: object) -> None:
         """A whole backup, save or final model (`kind` is backup, save or model) lies at `path`.
 
         Of the facts, `earlier` is where that lies now which had this path until then.

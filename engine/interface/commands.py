@@ -6,10 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
+
+from engine.interface.json_types import JsonObject
 
 LOOK_SECONDS = 1.0
 KINDS = ("stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save")
+
+
+class SampleSettings(Protocol):
+    """A SampleConfig, of either engine."""
+
+    def to_dict(self) -> JsonObject: ...
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Command:
     """One request; `id` is set where somebody waits to hear what became of it."""
 
     kind: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: JsonObject = field(default_factory=dict)
     id: str | None = None
 
     def __post_init__(self) -> None:
@@ -53,7 +61,7 @@ class TrainCommands:
     def sample_default(self) -> None:
         self.put(Command("sample_default"))
 
-    def sample_custom(self, sample_config: Any) -> None:
+    def sample_custom(self, sample_config: SampleSettings | JsonObject) -> None:
         """Ask for one sample; `sample_config` is a SampleConfig or its dict."""
         settings = sample_config if isinstance(sample_config, dict) else sample_config.to_dict()
         self.put(Command("sample_custom", settings))

@@ -15,9 +15,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from engine.interface.errors import BadBackup, DiskFull, NotWritten
+from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import BadHeader, read_header
 
 MANIFEST = "manifest.json"
@@ -180,12 +180,12 @@ def verify(folder: Path, hashes: bool = True) -> None:
         raise BadBackup(f"The backup {folder} is damaged ({damaged}): continue from an older one.")
 
 
-def _is_same(file: Path, facts: dict[str, Any], hashes: bool) -> bool:
+def _is_same(file: Path, facts: JsonObject, hashes: bool) -> bool:
     same_size = file.is_file() and file.stat().st_size == facts["size"]
     return same_size and (not hashes or sha256_of(file) == facts["sha256"])
 
 
-def facts_of(path: Path) -> dict[str, Any]:
+def facts_of(path: Path) -> JsonObject:
     """Size in bytes, and the sha256 of a file, or of a folder's manifest, which holds those of its files."""
     named = path / MANIFEST if path.is_dir() else path
     return {"size": size_of(path), "sha256": sha256_of(named) if named.is_file() else ""}

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from engine.interface.json_types import Json, JsonObject
 
 logger = logging.getLogger("engine")
 FILE_NAME = "journal.jsonl"
@@ -31,7 +32,7 @@ class Event:
     sequence: int
     time: float
     kind: str
-    data: dict[str, Any]
+    data: JsonObject
 
 
 class JournalWriter:
@@ -44,7 +45,7 @@ class JournalWriter:
         self._unwritten = bytearray()
         self._on_append = on_append
 
-    def append(self, kind: str, data: dict[str, Any]) -> None:
+    def append(self, kind: str, data: JsonObject) -> None:
         """Write one event. What must survive a power cut is on the disk when this returns.
 
         What a full disk does not take is kept in memory, some 300 bytes a step, and goes out before the next event:
@@ -86,7 +87,7 @@ class JournalWriter:
         self._file.close()
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: Json) -> Json:
     """JSON has no NaN and no infinity: a reader sees null there."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -132,12 +133,17 @@ def _checked(event: Event) -> Event:
     return event
 
 
-def _storable(value: Any) -> Any:
-    """No database takes the character 0, nor half a surrogate, which stands in a file's name for what is no UTF-8."""
+def _storable(value: Json) -> Json:
+    """The value with texts that a database takes."""
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        return _storable_text(value)
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_storable_text(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_storable(item) for item in value]
     return value
+
+
+def _storable_text(text: str) -> str:
+    """No database takes the character 0, nor half a surrogate, which a file name has in place of invalid UTF-8."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 
 Report = Callable[[str, int, int], None]
 
 
 @dataclass
-class Result:
-    problems: list[Problem] = field(default_factory=list)
-    estimate: dict[str, Any] = field(default_factory=dict)
+class PreflightResult:
+    """What is wrong with a config, and the memory, room and batches that its run is expected to take."""
 
-    def to_dict(self) -> dict[str, Any]:
+    problems: list[Problem] = field(default_factory=list)
+    estimate: JsonObject = field(default_factory=dict)
+
+    def to_dict(self) -> JsonObject:
         return {"problems": [problem.to_dict() for problem in self.problems], "estimate": self.estimate}

@@ -131,7 +131,7 @@ class Reporter:
 
         return report
 
-    def _artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: Any) -> None:
+    def _artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: object) -> None:
         self._journal.append("artifact", {"kind": kind, "path": str(path), **progress.to_dict(), **facts})
         logger.info("wrote the %s %s", kind, path)
 

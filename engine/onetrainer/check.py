@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.probe import MARK
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
@@ -30,8 +30,8 @@ OTHER_PYTHON = "or set ONETRAINER_PYTHON to the Python that it uses"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one look found: `state` is ok, warning (it can be used) or wrong (it cannot)."""
+class PartCheck:
+    """The state of one part of the installation: ok, warning (it can be used) or wrong (it cannot)."""
 
     name: str
     state: str
@@ -41,23 +41,23 @@ class Finding:
         return asdict(self)
 
 
-def look(home: Path | None, python: Path | None, beat: Callable[[], Any]) -> tuple[list[Finding], dict[str, Any]]:
+def look(home: Path | None, python: Path | None, beat: Callable[[], object]) -> tuple[list[PartCheck], JsonObject]:
     """The findings, and the facts of the probe; `beat` is called while there is something to wait for."""
     if home is None or python is None:
-        return [Finding("Setting", WRONG, NOT_SET)], {}
+        return [PartCheck("Setting", WRONG, NOT_SET)], {}
     if not (home / "modules").is_dir():
         sentence = f"ONETRAINER_HOME is {home}, which holds no OneTrainer: name the folder that has modules in it."
-        return [Finding("Checkout", WRONG, sentence)], {}
+        return [PartCheck("Checkout", WRONG, sentence)], {}
     if not (python.is_file() and os.access(python, os.X_OK)):
         sentence = f"{python} cannot be run: {INSTALL}, {OTHER_PYTHON}."
-        return [Finding("Checkout", OK, _version(home)), Finding("Python", WRONG, sentence)], {}
+        return [PartCheck("Checkout", OK, _version(home)), PartCheck("Python", WRONG, sentence)], {}
     facts, why = probe(home, python, beat)
     if why:
-        return [Finding("Checkout", OK, _version(home)), Finding("Python", WRONG, why)], {}
+        return [PartCheck("Checkout", OK, _version(home)), PartCheck("Python", WRONG, why)], {}
     return list(_findings(home, facts)), facts
 
 
-def probe(home: Path, python: Path, beat: Callable[[], Any]) -> tuple[dict[str, Any], str]:
+def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObject, str]:
     """(what OneTrainer's Python says, why it does not)."""
     script = Path(__file__).with_name("probe.py")
     command = [str(python), str(script), str(home)]
@@ -77,7 +77,7 @@ def probe(home: Path, python: Path, beat: Callable[[], Any]) -> tuple[dict[str, 
     return json.loads(said[-1].removeprefix(MARK)), ""
 
 
-def _wait(child: subprocess.Popen[str], beat: Callable[[], Any]) -> str | None:
+def _wait(child: subprocess.Popen[str], beat: Callable[[], object]) -> str | None:
     """All that it printed, or None where it took too long."""
     deadline = time.monotonic() + PROBE_SECONDS
     try:
@@ -92,19 +92,19 @@ def _wait(child: subprocess.Popen[str], beat: Callable[[], Any]) -> str | None:
         child.wait()
 
 
-def _findings(home: Path, facts: dict[str, Any]) -> Iterator[Finding]:
+def _findings(home: Path, facts: JsonObject) -> Iterator[PartCheck]:
     loads = "error" not in facts["trainer"]
     version = facts["trainer"].get("config_version")
     told = f"{_version(home)}, config version {version}" if version else _version(home)
-    yield Finding("Checkout", OK, told)
+    yield PartCheck("Checkout", OK, told)
     yield _python(facts["python"])
     yield _torch(facts["torch"])
     yield _packages(facts["packages"], loads)
     if loads:
-        yield Finding("Trainer", OK, f"loads in {facts['trainer']['seconds']:.1f} s")
+        yield PartCheck("Trainer", OK, f"loads in {facts['trainer']['seconds']:.1f} s")
     else:
         error = facts["trainer"]["error"]
-        yield Finding("Trainer", WRONG, f"It cannot be loaded ({error}): {_cure_of(error)}.")
+        yield PartCheck("Trainer", WRONG, f"It cannot be loaded ({error}): {_cure_of(error)}.")
 
 
 def _cure_of(error: str) -> str:
@@ -131,46 +131,48 @@ def _is_its_own(git: str, home: Path) -> bool:
     return told.returncode == 0 and Path(told.stdout.strip()).resolve() == home.resolve()
 
 
-def _python(version: str) -> Finding:
+def _python(version: str) -> PartCheck:
     found = tuple(int(part) for part in version.split(".")[:2])
     if OLDEST <= found <= NEWEST:
-        return Finding("Python", OK, version)
+        return PartCheck("Python", OK, version)
     wanted = f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
-    return Finding(
+    return PartCheck(
         "Python", WRONG, f"It is {version}, and {wanted} are known to work: make its venv with one of those."
     )
 
 
-def _torch(facts: dict[str, Any]) -> Finding:
+def _torch(facts: JsonObject) -> PartCheck:
     if "error" in facts:
-        return Finding("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}, {OTHER_PYTHON}.")
+        return PartCheck("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}, {OTHER_PYTHON}.")
     if facts["devices"]:
-        return Finding("PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}")
+        return PartCheck(
+            "PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}"
+        )
     if shutil.which("nvidia-smi"):
         cure = (
             f"{facts['version']} sees no GPU, though this machine has NVIDIA's driver: {INSTALL}, and check the driver."
         )
-        return Finding("PyTorch", WARNING, cure)
-    return Finding("PyTorch", OK, f"{facts['version']} on the CPU, as no GPU is there")
+        return PartCheck("PyTorch", WARNING, cure)
+    return PartCheck("PyTorch", OK, f"{facts['version']} on the CPU, as no GPU is there")
 
 
-def _packages(packages: list[dict[str, Any]], loads: bool) -> Finding:
+def _packages(packages: list[JsonObject], loads: bool) -> PartCheck:
     if not packages:
-        return Finding("Packages", WARNING, "The checkout has no requirements-global.txt to compare with.")
+        return PartCheck("Packages", WARNING, "The checkout has no requirements-global.txt to compare with.")
     missing = [one["name"] for one in packages if one["installed"] is None]
     needed = [one["name"] for one in packages if one["installed"] is None and one["needed"]]
     if needed:
         state = WARNING if loads else WRONG
-        return Finding("Packages", state, f"{_named(needed)} {_are(needed)} missing: {INSTALL}.")
+        return PartCheck("Packages", state, f"{_named(needed)} {_are(needed)} missing: {INSTALL}.")
     other = [
         f"{one['name']} {one['installed']} instead of {one['wanted']}"
         for one in packages
         if one["installed"] and one["wanted"] and one["installed"].partition("+")[0] != one["wanted"].partition("+")[0]
     ]
     if other:
-        return Finding("Packages", WARNING, f"{_named(other)}: {INSTALL} if a training fails.")
+        return PartCheck("Packages", WARNING, f"{_named(other)}: {INSTALL} if a training fails.")
     without = f" (without {_named(missing)}, which no training needs)" if missing else ""
-    return Finding("Packages", OK, f"all {len(packages) - len(missing)} that training needs are installed{without}")
+    return PartCheck("Packages", OK, f"all {len(packages) - len(missing)} that training needs are installed{without}")
 
 
 def _named(names: list[str]) -> str:

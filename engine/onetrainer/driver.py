@@ -41,7 +41,7 @@ def train(folder: Path, reporter, others) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
     from engine.onetrainer.driver_config import make_config
     from engine.onetrainer.driver_failures import explained
-    from engine.onetrainer.driver_training import Training
+    from engine.onetrainer.driver_training import DriverTraining
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     with explained():
@@ -49,7 +49,7 @@ def train(folder: Path, reporter, others) -> str:
     if config.multi_gpu:
         others.expect()
     resume_from(spec.get("resume_from"))
-    return Training(config, reporter, spec.get("keep_backups")).run()
+    return DriverTraining(config, reporter, spec.get("keep_backups")).run()
 
 
 def resume_from(backup) -> None:

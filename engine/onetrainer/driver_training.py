@@ -23,7 +23,7 @@ PHASES = {
 }
 
 
-class Training:
+class DriverTraining:
     """Puts itself between OneTrainer's classes and the attempt's journal, then trains."""
 
     def __init__(self, config, reporter, keep_backups=None):

@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from engine.interface.json_types import JsonObject
 from engine.launcher import child_environment
 from engine.onetrainer.export import MARK
 
@@ -25,7 +25,7 @@ EXPORT_SECONDS = 300  # the first import on a slow disk takes minutes
 RETRY_SECONDS = 60.0  # how long a failure stands before it is tried again
 LOOK_SECONDS = 2.0  # how often at most the checkout's files are looked at
 WATCHED = ("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py")
-Facts = dict[str, Any]
+Facts = JsonObject
 
 
 class Unavailable(Exception):

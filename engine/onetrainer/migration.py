@@ -7,8 +7,8 @@ import logging
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
+from engine.interface.json_types import JsonObject
 from engine.launcher import child_environment
 from engine.onetrainer.migrate_child import MARK
 
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("migrate_child.py")
 SECONDS = 60
 
 
-def migrated_by_onetrainer(config: dict[str, Any]) -> dict[str, Any] | None:
+def migrated_by_onetrainer(config: JsonObject) -> JsonObject | None:
     """The config in the form of the installed version; None where none is configured, or where it cannot do it."""
     home, python = os.environ.get("ONETRAINER_HOME"), os.environ.get("ONETRAINER_PYTHON")
     if not home or not python:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from engine.builtin import preflight as parts
 from engine.builtin.config.lists import load_concepts, load_samples
@@ -18,12 +17,13 @@ from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import find_model, kind_of
 from engine.interface.errors import BadConfig
-from engine.interface.preflight import Report, Result
+from engine.interface.json_types import JsonObject
+from engine.interface.preflight import PreflightResult, Report
 
 VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 
 
-def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Report = lambda *_: None) -> Result:
+def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lambda *_: None) -> PreflightResult:
     """What would keep OneTrainer from training this here, and what it will take, for the models known here."""
     config = as_far_as_known(settings)
     config.concepts, config.samples = load_concepts(config), load_samples(config)
@@ -38,15 +38,17 @@ def preflight(settings: dict[str, Any], gpus: list[dict[str, Any]], report: Repo
     batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
     problems += [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
     if not (is_known and batches):
-        return Result(problems)
+        return PreflightResult(problems)
     report("memory and disk", 0, 0)
     need, room = memory.estimate_memory(config, model, bool(gpus)), disk.estimate_disk(config, model, batches)
     tight = [*parts.compare_memory(config, need, gpus), *parts.compare_disk(config, room)]
     problems += [replace(one, severity="warning") for one in tight]
-    return Result(problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches})
+    return PreflightResult(
+        problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches}
+    )
 
 
-def as_far_as_known(settings: dict[str, Any]) -> TrainConfig:
+def as_far_as_known(settings: JsonObject) -> TrainConfig:
     """The config without what a newer OneTrainer calls by names, or gives values, that are not known here."""
     try:
         return TrainConfig.from_dict(settings)

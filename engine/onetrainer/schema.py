@@ -6,16 +6,17 @@ import copy
 import functools
 import os
 from pathlib import Path
-from typing import Any
 
 from engine import schema as json_schema
 from engine.builtin.config import schema as builtin
+from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.facts import Checkout, Facts
 from engine.schema_check import check_against
 
 OPTIMIZER = "TrainOptimizerConfig"
 RANGES = ("minimum", "maximum", "infinite")
-Config = dict[str, Any]
+Config = JsonObject
 
 
 @functools.lru_cache(maxsize=4)
@@ -45,7 +46,7 @@ def defaults() -> Config:
     return copy.deepcopy(_built(checkout()).defaults)
 
 
-def check(config: Config) -> list[Any]:
+def check(config: Config) -> list[Problem]:
     """Types, choices, ranges and unknown keys. Raises Unavailable."""
     return check_against(schema(), config)
 
@@ -78,7 +79,7 @@ def with_ranges(facts: Facts) -> Facts:
     return {**facts, "classes": classes}
 
 
-def _range(known: dict[str, Any], owner: str, name: str) -> dict[str, Any]:
+def _range(known: JsonObject, owner: str, name: str) -> JsonObject:
     fact = known.get(owner, {}).get("fields", {}).get(name, {})
     return {key: fact[key] for key in RANGES if fact.get(key) is not None}
 

@@ -19,6 +19,7 @@ from zipfile import is_zipfile
 from engine.builtin.families.model_files import NotAModel, read_shapes
 from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, verify
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 
 FOLDERS = ("config", "tensorboard", "samples", "backup", "save")
@@ -51,7 +52,7 @@ class Made:
 
 
 @dataclass
-class Training:
+class WorkspaceTraining:
     """One start of OneTrainer in a workspace, and what it made; times are as in names, without a time zone."""
 
     workspace: Path
@@ -60,7 +61,7 @@ class Training:
     stamp: datetime
     log: Path | None = None
     config_file: Path | None = None
-    config: dict[str, Any] = field(default_factory=dict)
+    config: JsonObject = field(default_factory=dict)
     made: list[Made] = field(default_factory=list)
     model: Path | None = None
     problems: list[str] = field(default_factory=list)
@@ -108,7 +109,7 @@ def is_workspace(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in FOLDERS)
 
 
-def read_workspace(folder: Path, home: Path | None = None) -> list[Training]:
+def read_workspace(folder: Path, home: Path | None = None) -> list[WorkspaceTraining]:
     """The trainings in the workspace, oldest first; relative paths in configs count from `home`, or where it shows.
 
     Raises OSError where the folder cannot be read.
@@ -180,9 +181,9 @@ def is_whole(backup: Path) -> bool:
 # -- finding -------------------------------------------------------------------------------------------------------
 
 
-def _starts(folder: Path) -> list[Training]:
+def _starts(folder: Path) -> list[WorkspaceTraining]:
     """One for each log, and for each config whose log is gone."""
-    trainings: list[Training] = []
+    trainings: list[WorkspaceTraining] = []
     for path in _entries(folder / "tensorboard"):
         if path.is_dir() and (found := _start(folder, path.name)):
             found.log = path
@@ -194,13 +195,13 @@ def _starts(folder: Path) -> list[Training]:
     return trainings
 
 
-def _start(folder: Path, name: str) -> Training | None:
+def _start(folder: Path, name: str) -> WorkspaceTraining | None:
     match = START.fullmatch(name)
     stamp = _stamp(match["stamp"]) if match else None
-    return Training(folder, name, match["prefix"], stamp) if match and stamp else None
+    return WorkspaceTraining(folder, name, match["prefix"], stamp) if match and stamp else None
 
 
-def _join(config: Training, trainings: list[Training]) -> None:
+def _join(config: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> None:
     """Give the config to the training that had just begun when it was written."""
     begun = [
         one
@@ -241,18 +242,18 @@ def _is_usable(path: Path, kind: str) -> bool:
     return path.is_dir() or _size(path) > 0
 
 
-def _training_of(made: Made, trainings: list[Training], folder: Path) -> Training:
+def _training_of(made: Made, trainings: list[WorkspaceTraining], folder: Path) -> WorkspaceTraining:
     """The newest that had begun when this was made, among those with its prefix where the name has one."""
     begun = [one for one in trainings if one.stamp <= made.stamp]
     alike = [one for one in begun if made.prefix and one.prefix == made.prefix]
     if begun:
         return max(alike or begun, key=lambda one: one.stamp)
-    earliest = Training(folder, f"{made.prefix}{made.stamp:{STAMP_FORMAT}}", made.prefix, made.stamp)
+    earliest = WorkspaceTraining(folder, f"{made.prefix}{made.stamp:{STAMP_FORMAT}}", made.prefix, made.stamp)
     trainings.append(earliest)  # its log and config were removed since
     return earliest
 
 
-def _read_config(training: Training) -> None:
+def _read_config(training: WorkspaceTraining) -> None:
     backups = reversed(training.of_kind("backup"))
     files = [training.config_file, *(one.path / "onetrainer_config" / "args.json" for one in backups)]
     for file in filter(None, files):
@@ -267,7 +268,7 @@ def _read_config(training: Training) -> None:
             _read_list(training, field_name, file_name)
 
 
-def _read_list(training: Training, field_name: str, file_name: str) -> None:
+def _read_list(training: WorkspaceTraining, field_name: str, file_name: str) -> None:
     """A backup keeps concepts and samples in files beside its config."""
     for backup in reversed(training.of_kind("backup")):
         file = backup.path / "onetrainer_config" / file_name
@@ -279,7 +280,7 @@ def _read_list(training: Training, field_name: str, file_name: str) -> None:
             return
 
 
-def _make_paths_absolute(training: Training, home: Path | None) -> None:
+def _make_paths_absolute(training: WorkspaceTraining, home: Path | None) -> None:
     """What will be read again when the training is continued; a relative destination is for whoever continues it."""
     root, config = _root(training, home), training.config
     name = config.get("base_model_name")
@@ -304,9 +305,9 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _find_models(trainings: list[Training], home: Path | None) -> None:
+def _find_models(trainings: list[WorkspaceTraining], home: Path | None) -> None:
     """A final model belongs to the last training of its destination that had begun when it was written."""
-    owners: dict[Path, Training] = {}
+    owners: dict[Path, WorkspaceTraining] = {}
     for training in trainings:
         for path in _destinations(training, home):
             if _is_there(path) and _modified(path) >= training.moment(training.stamp).timestamp():
@@ -315,7 +316,7 @@ def _find_models(trainings: list[Training], home: Path | None) -> None:
         training.model = path
 
 
-def _destinations(training: Training, home: Path | None) -> Iterator[Path]:
+def _destinations(training: WorkspaceTraining, home: Path | None) -> Iterator[Path]:
     named = training.config.get("output_model_destination")
     if not isinstance(named, str) or not named or "\x00" in named:
         return
@@ -330,7 +331,7 @@ def _destinations(training: Training, home: Path | None) -> Iterator[Path]:
             yield entry
 
 
-def _root(training: Training, home: Path | None) -> Path:
+def _root(training: WorkspaceTraining, home: Path | None) -> Path:
     """Where OneTrainer's relative paths count from: what lies above a relative workspace_dir, else `home`."""
     named = training.config.get("workspace_dir")
     if isinstance(named, str) and named and not Path(named).is_absolute():

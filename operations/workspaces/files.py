@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from engine.interface.files import total_size
-from engine.onetrainer.workspace import Made, Training, is_same_prompt, sample_place
+from engine.onetrainer.workspace import Made, WorkspaceTraining, is_same_prompt, sample_place
 from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, envelope, group_of
 from training.models import Artifact, Run
@@ -31,7 +31,7 @@ class FileKeeper:
         self._refused: set[str] = set()
 
     @transaction.atomic
-    def update(self, training: Training) -> list[Message]:
+    def update(self, training: WorkspaceTraining) -> list[Message]:
         """Take in what is new, and note what is gone; returns the news."""
         new = [made for made in training.made if str(made.path) not in self._known and self._may(made.path)]
         news = self._add_samples(training, [made for made in new if made.kind == "sample"])
@@ -56,7 +56,7 @@ class FileKeeper:
         self._warn_once(sentence)
         return False
 
-    def _add_samples(self, training: Training, new: list[Made]) -> list[Message]:
+    def _add_samples(self, training: WorkspaceTraining, new: list[Made]) -> list[Message]:
         if not new:
             return []
         first = self._next(self.run.samples)
@@ -65,7 +65,7 @@ class FileKeeper:
         self._known |= {row.path for row in rows}
         return [message for row in rows[-TOLD:] for message in self._news_of(row)]
 
-    def _sample(self, training: Training, made: Made, sequence: int) -> Sample:
+    def _sample(self, training: WorkspaceTraining, made: Made, sequence: int) -> Sample:
         place = sample_place(made)
         index, prompt, without_ema = place or (0, "", False)
         asked = _sample_config(training, index, prompt) if place else {}
@@ -89,7 +89,7 @@ class FileKeeper:
         text = envelope(f"sample_{sample.kind}", news)
         return [(ALL_RUNS, text), (group_of(self.run.pk), text)]
 
-    def _add_artifact(self, training: Training, kind: str, path: Path, made: Made | None) -> Message:
+    def _add_artifact(self, training: WorkspaceTraining, kind: str, path: Path, made: Made | None) -> Message:
         newest = max(training.made, key=lambda one: one.step, default=None)
         told = made or newest
         moment = training.moment(made.stamp) if made else None
@@ -108,7 +108,7 @@ class FileKeeper:
         self._known.add(artifact.path)
         return group_of(self.run.pk), envelope("artifact", artifact.to_dict())
 
-    def _note_what_became_of_them(self, training: Training) -> None:
+    def _note_what_became_of_them(self, training: WorkspaceTraining) -> None:
         """Backups are pruned as it goes on, a model is written over by the next training, and a large file grows."""
         for artifact in self.run.artifacts.filter(attempt=self.run.attempt, deleted_at=None):
             path = Path(artifact.path)
@@ -118,7 +118,7 @@ class FileKeeper:
             elif artifact.kind != Artifact.Kind.BACKUP and (size := total_size(path)) != artifact.size:
                 Artifact.objects.filter(pk=artifact.pk).update(size=size)
 
-    def _warn(self, training: Training) -> None:
+    def _warn(self, training: WorkspaceTraining) -> None:
         for sentence in training.problems:
             self._warn_once(sentence)
 
@@ -131,7 +131,7 @@ class FileKeeper:
         return last.sequence + 1 if last else 1
 
 
-def _sample_config(training: Training, index: int, beginning: str) -> dict[str, Any]:
+def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> dict[str, Any]:
     """What the config asks for at this place, if it is that prompt still; a seed that was drawn is not known."""
     samples = training.config.get("samples")
     asked = samples[index] if isinstance(samples, list) and index < len(samples) else None
@@ -140,7 +140,7 @@ def _sample_config(training: Training, index: int, beginning: str) -> dict[str, 
     return {key: value for key, value in asked.items() if not (key == "seed" and asked.get("random_seed"))}
 
 
-def _written(path: Path, training: Training) -> datetime:
+def _written(path: Path, training: WorkspaceTraining) -> datetime:
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     except OSError:

@@ -21,7 +21,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.onetrainer.scalars import Scalar, ScalarLog
-from engine.onetrainer.workspace import Training, is_text, is_workspace, read_workspace
+from engine.onetrainer.workspace import WorkspaceTraining, is_text, is_workspace, read_workspace
 from operations.workspaces.files import FileKeeper
 from operations.workspaces.pulse import PATIENCE, Pulse
 from training.live import publisher
@@ -107,7 +107,7 @@ class History:
                 self._update_one(training, trainings, follow, is_newest, beat)
         return self.runs
 
-    def _update_one(self, training: Training, trainings: list[Training], *how: Any) -> None:
+    def _update_one(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining], *how: Any) -> None:
         """A run that a person deletes meanwhile stays deleted, and does not hold up the others."""
         try:
             self._of(training, trainings).update(training, *how)
@@ -123,13 +123,13 @@ class History:
     def is_alive(self) -> bool:
         return any(run.is_watched for run in self.runs)
 
-    def _of(self, training: Training, trainings: list[Training]) -> Chronicle:
+    def _of(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Chronicle:
         if training.name not in self._chronicles:
             run = self._run(training, trainings)
             self._chronicles[training.name] = Chronicle(run, self._send, Pulse(self.patience))
         return self._chronicles[training.name]
 
-    def _run(self, training: Training, trainings: list[Training]) -> Run:
+    def _run(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Run:
         """The training's run, found again or made."""
         start = training.moment(training.stamp)
         several = len(trainings) > 1
@@ -154,14 +154,14 @@ class History:
                 run.events.create(attempt=ATTEMPT, kind="created", data={"detail": detail}, user=self.by, at=start)
         return run
 
-    def _parent(self, training: Training, trainings: list[Training]) -> Run | None:
+    def _parent(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Run | None:
         """The run that this one went on with, where it continued from the last backup."""
         earlier = [one for one in trainings if one.stamp < training.stamp and one.of_kind("backup")]
         if not (training.config.get("continue_last_backup") and earlier):
             return None
         return Run.objects.filter(pk=self._id(earlier[-1])).first()
 
-    def _id(self, training: Training) -> uuid.UUID:
+    def _id(self, training: WorkspaceTraining) -> uuid.UUID:
         return uuid.uuid5(RUNS_OF_WORKSPACES, f"{self.folder}/{training.name}")
 
     def _give_up(self, sentence: str) -> None:
@@ -182,7 +182,7 @@ class Chronicle:
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._settled = 0.0  # the newest write that the ended run knows of
 
-    def update(self, training: Training, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
+    def update(self, training: WorkspaceTraining, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
         """Take in what is new. A run that was continued on this site is left as it is."""
         self.run.refresh_from_db()
         beating = self._pulse.is_beating(
@@ -210,7 +210,7 @@ class Chronicle:
 
     # -- scalars -----------------------------------------------------------------------------------------------
 
-    def _read_log(self, training: Training, beat: Callable[[], Any]) -> None:
+    def _read_log(self, training: WorkspaceTraining, beat: Callable[[], Any]) -> None:
         files = training.event_files()
         while True:
             scalars, records = self._log.read(files, RECORDS)
@@ -254,14 +254,14 @@ class Chronicle:
 
     # -- where it stands ---------------------------------------------------------------------------------------
 
-    def _go_on(self, training: Training, news: list[Message]) -> None:
+    def _go_on(self, training: WorkspaceTraining, news: list[Message]) -> None:
         changes = {**_standing(training, self.run.global_step), "status_text": "training outside of this site"}
         changes["steps_per_second"] = self._speed()
         self._change(changes)
         self._line.renew()
         self._send([*news, *state_messages(self.run)])
 
-    def _settle(self, training: Training, still_trains: str) -> None:
+    def _settle(self, training: WorkspaceTraining, still_trains: str) -> None:
         """Write down how it ended, as far as that can be told."""
         standing = _standing(training, self.run.global_step)
         status, sentence = (Run.Status.INTERRUPTED, still_trains) if still_trains else _ending(training, standing)
@@ -287,7 +287,7 @@ class Chronicle:
         Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED).update(**changes)
         self.run.refresh_from_db()
 
-    def _ended_at(self, training: Training) -> datetime:
+    def _ended_at(self, training: WorkspaceTraining) -> datetime:
         moments = [training.moment(made.stamp) for made in training.made]
         if newest := self.run.metrics.filter(attempt=ATTEMPT).order_by("-step").first():
             moments.append(datetime.fromtimestamp(newest.time, timezone.utc))
@@ -302,7 +302,7 @@ class Chronicle:
         return (last - first) / (ended - began) if ended > began and last > first else None
 
 
-def _standing(training: Training, global_step: int) -> dict[str, Any]:
+def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
     """How far it is, from the step and from what names tell about the length of an epoch."""
     newest = max(training.made, key=lambda made: made.step, default=None)
     step = max(global_step, newest.step if newest else 0)
@@ -318,7 +318,7 @@ def _standing(training: Training, global_step: int) -> dict[str, Any]:
     }
 
 
-def _ending(training: Training, standing: dict[str, Any]) -> tuple[str, str]:
+def _ending(training: WorkspaceTraining, standing: dict[str, Any]) -> tuple[str, str]:
     """(status, what is to be said of it). Who ends a training in order leaves its model, and a backup before it."""
     epochs, backups = standing["max_epoch"], training.of_kind("backup")
     done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.onetrainer.workspace import Training
+from engine.onetrainer.workspace import WorkspaceTraining
 
 PATIENCE = 600.0  # seconds without a sign of life; TensorBoard's writer itself waits up to two minutes
 SETTLED = 60.0  # seconds after the final model was written, the last thing that a training does
@@ -31,7 +31,7 @@ class Pulse:
         self._sign = 0.0
         self._computed: float | None = None
 
-    def is_beating(self, training: Training, follow: bool, is_newest: bool = True) -> bool:
+    def is_beating(self, training: WorkspaceTraining, follow: bool, is_newest: bool = True) -> bool:
         """Whether it trains; `is_newest` says that its process has begun no other training in this workspace since.
 
         Who does not follow believes in nothing but the process.
@@ -62,7 +62,7 @@ class Pulse:
             self._sign, self._computed = time.time(), computed
 
 
-def _process_of(training: Training) -> psutil.Process | None:
+def _process_of(training: WorkspaceTraining) -> psutil.Process | None:
     found = training.process()
     if found is None or found[1] != socket.gethostname():
         return None
@@ -75,7 +75,7 @@ def _process_of(training: Training) -> psutil.Process | None:
         return None
 
 
-def _is_done(training: Training) -> bool:
+def _is_done(training: WorkspaceTraining) -> bool:
     """Whether the final model was written, and nothing after it."""
     if training.model is None:
         return False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from engine.builtin.config.enums import BalancingStrategy, ConceptType
 from engine.builtin.config.settings import Settings, setting
+from engine.interface.json_types import JsonObject
 
 
 @dataclass(kw_only=True)
@@ -77,4 +77,4 @@ class ConceptConfig(Settings):
     balancing: float = setting(1.0, minimum=0)
     balancing_strategy: BalancingStrategy = setting(BalancingStrategy.REPEATS)
     loss_weight: float = setting(1.0, minimum=0)
-    concept_stats: dict[str, Any] = setting(dict)
+    concept_stats: JsonObject = setting(dict)

@@ -10,9 +10,10 @@ from typing import Any
 
 from engine.builtin.config.enums import Optimizer
 from engine.builtin.config.settings import Settings, setting
+from engine.interface.json_types import JsonObject
 
 
-def _read_defaults() -> dict[Optimizer, dict[str, Any]]:
+def _read_defaults() -> dict[Optimizer, JsonObject]:
     content = json.loads(Path(__file__).with_name("optimizer_defaults.json").read_text(encoding="utf-8"))
     return {
         Optimizer(optimizer): {name: math.inf if value == "inf" else value for name, value in own.items()}
@@ -145,7 +146,7 @@ class TrainOptimizerConfig(Settings):
     muon_adam_lr: float | None = setting(None, minimum=0)
     muon_te1_adam_lr: float | None = setting(None, minimum=0)
     muon_te2_adam_lr: float | None = setting(None, minimum=0)
-    muon_adam_config: dict[str, Any] | None = setting(dict)
+    muon_adam_config: JsonObject | None = setting(dict)
 
     def fill(self, given: frozenset[str]) -> None:
         """Take the optimizer's own default for what was left out or empty."""

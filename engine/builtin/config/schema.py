@@ -16,13 +16,14 @@ from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.config.settings import Settings, inner_types, to_json
 from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
 from engine.builtin.config.train_config import TrainConfig
+from engine.interface.json_types import JsonObject
 
 # Their defaults follow the optimizer.
 DEPENDENT = {name for own in OPTIMIZER_DEFAULTS.values() for name in own}
 
 
 @functools.cache
-def schema() -> dict[str, Any]:
+def schema() -> JsonObject:
     """JSON Schema (draft 2020-12) of a config, made once; do not change it.
 
     Beside what `engine.schema` says of each field, a property has `x-supported`, where the built-in trainer has only
@@ -34,7 +35,7 @@ def schema() -> dict[str, Any]:
     return built
 
 
-def defaults() -> dict[str, Any]:
+def defaults() -> JsonObject:
     """A config with OneTrainer's defaults, to lay presets and changes over.
 
     What differs from optimizer to optimizer is left out, since it follows the optimizer that is chosen in the end.
@@ -43,7 +44,7 @@ def defaults() -> dict[str, Any]:
 
 
 @functools.cache
-def _defaults() -> dict[str, Any]:
+def _defaults() -> JsonObject:
     config = TrainConfig().to_dict()
     config["optimizer"] = {name: value for name, value in config["optimizer"].items() if name not in DEPENDENT}
     return config
@@ -51,7 +52,7 @@ def _defaults() -> dict[str, Any]:
 
 def facts() -> json_schema.Facts:
     """The bare facts of the dataclasses, in the form that `engine.schema` reads."""
-    classes: dict[str, Any] = {}
+    classes: JsonObject = {}
     enums: dict[str, list[str]] = {}
     _collect(TrainConfig, classes, enums)
     return {
@@ -66,10 +67,10 @@ def facts() -> json_schema.Facts:
     }
 
 
-def _collect(kind: type[Settings], classes: dict[str, Any], enums: dict[str, list[str]]) -> None:
+def _collect(kind: type[Settings], classes: JsonObject, enums: dict[str, list[str]]) -> None:
     if kind.__name__ in classes:
         return
-    described: dict[str, Any] = {}
+    described: JsonObject = {}
     classes[kind.__name__] = {"version": kind.json_version, "fields": described}
     for name, hint in kind.hints().items():
         for part in _parts(hint):
@@ -80,7 +81,7 @@ def _collect(kind: type[Settings], classes: dict[str, Any], enums: dict[str, lis
         described[name] = _fact(kind, name, hint)
 
 
-def _fact(owner: type[Settings], name: str, hint: Any) -> dict[str, Any]:
+def _fact(owner: type[Settings], name: str, hint: Any) -> JsonObject:
     kind, nullable = inner_types(hint)
     return {
         "type": _type_name(kind),

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.json_types import JsonObject
 
 VERSION_KEY = "__version"
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "an object"}
@@ -35,10 +36,10 @@ class Settings:
 
     json_version: ClassVar[int] = 0
 
-    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
+    unknown: JsonObject = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: JsonObject) -> Self:
         """Read settings; what is left out keeps its default, what is not known is kept in `unknown`.
 
         Raises BadConfig with one problem for each field whose value has the wrong type.
@@ -70,7 +71,7 @@ class Settings:
     def fill(self, given: frozenset[str]) -> None:
         """Complete what was left out; `given` names the keys that were read."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Every setting as JSON values, nested as OneTrainer nests them; infinity is the text "inf"."""
         values = {name: to_json(getattr(self, name)) for name in self.hints()}
         return {VERSION_KEY: self.json_version, **values, **self.unknown}
@@ -105,7 +106,7 @@ class Settings:
         return self.default_of(name)
 
 
-def _nested(value: Any) -> Iterator[tuple[str, Settings]]:
+def _nested(value: object) -> Iterator[tuple[str, Settings]]:
     """The groups of settings in a value, each with the end of its path: "" or ".0" or ".name"."""
     if isinstance(value, Settings):
         yield "", value
@@ -181,7 +182,7 @@ def _refuse(kind: type, value: Any, path: str, problems: list[Problem]) -> Any:
     return None
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """The value as a short piece of a sentence."""
     words = {None: "empty", True: "true", False: "false"}
     if value is None or isinstance(value, bool):

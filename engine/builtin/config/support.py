@@ -30,6 +30,7 @@ from engine.builtin.config.settings import Settings, to_json
 from engine.builtin.config.support_rules import check_rules
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.json_types import JsonObject
 
 FLOATS = (DataType.FLOAT_32, DataType.FLOAT_16, DataType.BFLOAT_16)
 
@@ -263,7 +264,7 @@ class Leaf:
         return next((table[name] for name in names if name in table), None)
 
 
-def check(config: dict[str, Any]) -> list[Problem]:
+def check(config: JsonObject) -> list[Problem]:
     """What is wrong with a config, by field; what only is a warning does not keep a run from starting.
 
     Pictures and models are not looked at: `concepts.check_data` and the trainer do that.
@@ -356,7 +357,7 @@ def _listed(choices: tuple[str, ...]) -> str:
     return f"{', '.join(most)} and {last}" if most else f"only {last}"
 
 
-def _cure(default: Any) -> str:
+def _cure(default: object) -> str:
     shown = to_json(default)
     if shown in ("", None) or shown == []:
         return "leave it empty"

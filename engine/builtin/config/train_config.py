@@ -34,6 +34,7 @@ from engine.builtin.config.optimizer import TrainOptimizerConfig
 from engine.builtin.config.parts import QuantizationConfig, SampleConfig, TrainEmbeddingConfig, TrainModelPartConfig
 from engine.builtin.config.settings import Settings, setting
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 
 __all__ = [
     "ConceptConfig",
@@ -88,8 +89,8 @@ class DeviceSettings(Settings):
     dataloader_threads: int = setting(2, minimum=1)
     compile: bool = setting(False)
     attention_mechanism: AttentionMechanism = setting(AttentionMechanism.SDP)
-    cloud: dict[str, Any] = setting(dict)
-    secrets: dict[str, Any] = setting(dict)
+    cloud: JsonObject = setting(dict)
+    secrets: JsonObject = setting(dict)
 
 
 @dataclass(kw_only=True)
@@ -313,12 +314,12 @@ class TrainConfig(
             values = {**values, "optimizer": _with_own_defaults(values)}
         return super()._read(values, path, problems)
 
-    def to_dict(self, *, secrets: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, secrets: bool = False) -> JsonObject:
         """Every setting as JSON values; the tokens are left out unless asked for, as this goes into files."""
         return {**super().to_dict(), "secrets": dict(self.secrets) if secrets else {}}
 
 
-def _with_own_defaults(values: dict[str, Any]) -> Any:
+def _with_own_defaults(values: JsonObject) -> Any:
     """The optimizer's settings with `optimizer_defaults` for what is empty or left out."""
     chosen, own = values.get("optimizer", {}), values.get("optimizer_defaults")
     if not isinstance(chosen, dict) or not isinstance(own, dict):

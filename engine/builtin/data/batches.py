@@ -17,7 +17,7 @@ from engine.interface.errors import Problem
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class CaptionedCrop:
     """A picture as it is trained on once: cut and perhaps mirrored, with one caption."""
 
     picture: Picture
@@ -47,10 +47,10 @@ class EpochPlan:
         """Batches in an epoch."""
         return len(self.batches(0))
 
-    def batches(self, epoch: int) -> list[list[Item]]:
+    def batches(self, epoch: int) -> list[list[CaptionedCrop]]:
         """The epoch's batches, all pictures of one batch at one size."""
         random = Random(f"{self.config.seed}/{epoch}")
-        batches: list[list[Item]] = []
+        batches: list[list[CaptionedCrop]] = []
         for group in self.groups:
             for number, pictures in enumerate(self._whole_batches(self._choose(group, random))):
                 size = group[(number + epoch) % len(group)]
@@ -58,7 +58,7 @@ class EpochPlan:
         random.shuffle(batches)
         return batches
 
-    def variants(self) -> Iterator[Item]:
+    def variants(self) -> Iterator[CaptionedCrop]:
         """Every cut of every picture that any epoch can ask for, with one caption of those that it can have."""
         for group, pictures in self.groups.items():
             for picture in pictures:
@@ -66,7 +66,7 @@ class EpochPlan:
                     for size in dict.fromkeys(group):
                         for flip in _flips(picture.concept):
                             crop = self._crop(picture, size, turn, flip)
-                            yield Item(picture, crop, self._caption(picture, turn))
+                            yield CaptionedCrop(picture, crop, self._caption(picture, turn))
 
     def problems(self) -> list[Problem]:
         """Pictures that never come, since too few of their shape are there to fill a batch."""
@@ -104,10 +104,10 @@ class EpochPlan:
         random.shuffle(chosen)
         return chosen
 
-    def _item(self, picture: Picture, size: Size, epoch: int, random: Random) -> Item:
+    def _item(self, picture: Picture, size: Size, epoch: int, random: Random) -> CaptionedCrop:
         flips = _flips(picture.concept)
         flip = flips[0] if len(flips) == 1 else random.random() < 0.5
-        return Item(picture, self._crop(picture, size, epoch, flip), self._caption(picture, epoch))
+        return CaptionedCrop(picture, self._crop(picture, size, epoch, flip), self._caption(picture, epoch))
 
     def _whole_batches(self, pictures: list[Picture]) -> Iterator[list[Picture]]:
         size = self.config.batch_size

@@ -9,7 +9,6 @@ import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,7 +25,7 @@ FORMAT = 1  # part of every key: raise it when the encoding of entries changes
 Tensors = dict[str, Tensor]
 
 
-def cache_key(**facts: Any) -> str:
+def cache_key(**facts: object) -> str:
     """A name for what these facts describe; any other fact gives another name."""
     return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 

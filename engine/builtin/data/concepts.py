@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
@@ -42,7 +41,7 @@ def survey(
     config: TrainConfig,
     index: PictureIndex,
     report: Callable[[int, int], None] = lambda done, total: None,
-    should_stop: Callable[[], Any] = lambda: False,
+    should_stop: Callable[[], object] = lambda: False,
 ) -> Survey:
     """Find the pictures and captions of all enabled concepts, and look into every file."""
     try:

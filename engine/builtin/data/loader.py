@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.data.batches import EpochPlan, Item
+from engine.builtin.data.batches import CaptionedCrop, EpochPlan
 from engine.builtin.data.cache import TensorCache, Tensors, cache_key
 from engine.builtin.data.concepts import Survey, survey
 from engine.builtin.data.pictures import PictureIndex, UnreadablePicture, pixels, read_unchanged
@@ -53,7 +52,7 @@ class BatchLoader:
         """Batches in an epoch, the same for every epoch."""
         return len(self.plan)
 
-    def prepare(self, report: Callable[[int, int], None], should_stop: Callable[[], Any] = lambda: False) -> bool:
+    def prepare(self, report: Callable[[int, int], None], should_stop: Callable[[], object] = lambda: False) -> bool:
         """Look into every file, then encode what the cache lacks; `report(done, total)` counts files, then encodings.
 
         Returns False where `should_stop()` ended it early. Raises BadData with everything that is wrong.
@@ -65,7 +64,7 @@ class BatchLoader:
         self._lay_out(found)
         return not self.config.latent_caching or self._fill_cache(report, should_stop)
 
-    def batches(self, epoch: int) -> list[list[Item]]:
+    def batches(self, epoch: int) -> list[list[CaptionedCrop]]:
         """What each of the epoch's batches holds."""
         return self.plan.batches(epoch)
 
@@ -83,7 +82,7 @@ class BatchLoader:
             raise BadData(errors)
         self.plan, self.warnings = plan, problems
 
-    def _fill_cache(self, report: Callable[[int, int], None], should_stop: Callable[[], Any]) -> bool:
+    def _fill_cache(self, report: Callable[[int, int], None], should_stop: Callable[[], object]) -> bool:
         """Encode one at a time: results then never depend on what else was missing, and a stop is seen soon."""
         missing: dict[str, Callable[[], Tensors]] = {}
         for item in self.plan.variants():
@@ -101,7 +100,7 @@ class BatchLoader:
             report(done, len(missing))
         return True
 
-    def _collate(self, items: list[Item]) -> Batch:
+    def _collate(self, items: list[CaptionedCrop]) -> Batch:
         return Batch(
             latents=_stacked([self._latents(item) for item in items]),
             text=_stacked([self._text(item.caption) for item in items]) if self.cache_text else None,
@@ -110,7 +109,7 @@ class BatchLoader:
             names=[str(item.picture.path) for item in items],
         )
 
-    def _latents(self, item: Item) -> Tensors:
+    def _latents(self, item: CaptionedCrop) -> Tensors:
         if not self.config.latent_caching:
             return self._encode(item)
         return self._cache.get_or_make(self._latents_key(item), lambda: self._encode(item))
@@ -120,7 +119,7 @@ class BatchLoader:
             return self._encode_caption(caption)
         return self._cache.get_or_make(self._text_key(caption), lambda: self._encode_caption(caption))
 
-    def _latents_key(self, item: Item) -> str:
+    def _latents_key(self, item: CaptionedCrop) -> str:
         crop = item.crop
         cut = [crop.scaled, crop.left, crop.top, crop.size, crop.flip]
         return cache_key(picture=item.picture.facts.digest, cut=cut, model=self._identity)
@@ -129,7 +128,7 @@ class BatchLoader:
         return cache_key(caption=caption, model=self._identity)
 
     @torch.no_grad()
-    def _encode(self, item: Item) -> Tensors:
+    def _encode(self, item: CaptionedCrop) -> Tensors:
         """Encode one picture. Raises BadData where its file is gone or is another by now."""
         try:
             picture = read_unchanged(item.picture.path, item.picture.facts)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.model_files import SD2, ModelFiles, kind_of
+from engine.interface.json_types import JsonObject
 
 GIB = 1024**3
 FULL, HALF = 4, 2  # bytes
@@ -25,7 +25,7 @@ CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so that a m
 FRAGMENTATION = 0.06  # what the allocator cannot use, as a part of the rest
 USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
 SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
-USUAL_UNET: dict[str, Any] = {
+USUAL_UNET: JsonObject = {
     "block_out_channels": [320, 640, 1280, 1280],
     "layers_per_block": 2,
     "cross_attention_dim": 768,
@@ -48,7 +48,7 @@ class Estimate:
     def total(self) -> int:
         return sum(self.parts.values())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {"total": self.total, "parts": self.parts}
 
 
@@ -135,8 +135,8 @@ def largest_area(config: TrainConfig) -> int:
 
 def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_gpu: bool) -> int:
     """What the UNet keeps for the backward pass of one batch."""
-    unet: dict[str, Any] = (model.unet_config if model else {}) or USUAL_UNET
-    channels: list[int] = list(unet.get("block_out_channels", USUAL_UNET["block_out_channels"]))
+    unet: JsonObject = (model.unet_config if model else {}) or USUAL_UNET
+    channels: list[int] = list(unet.get("block_out_channels") or USUAL_UNET["block_out_channels"])
     layers = int(unet.get("layers_per_block") or 2)
     places = largest_area(config) / 64  # of the latents
     bytes_each = HALF if half else FULL  # measured: 1.8 and 4.0 of what is kept

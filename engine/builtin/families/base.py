@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from PIL import Image
@@ -92,5 +92,5 @@ class ModelFamily(ABC):
         """Write the whole model: a diffusers folder, or one file in its original layout."""
 
     @abstractmethod
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         """Facts for the saved file's metadata, under the names that other tools show."""

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engine.builtin.config.enums import ModelType
+from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import BadHeader, Shape, read_header
 
 PARTS = ("unet", "transformer", "prior", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vae")
@@ -46,7 +46,7 @@ class ModelFiles:
     inpainting: bool = False
     prediction: str = ""  # as its scheduler says it: epsilon or v_prediction; a single file does not tell
     shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
-    unet_config: dict[str, Any] = field(default_factory=dict)
+    unet_config: JsonObject = field(default_factory=dict)
 
     def parameters(self, part: str) -> int:
         """How many numbers a part has; 0 where it is not there."""
@@ -134,7 +134,7 @@ def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
         yield from read_shapes(file).items()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> JsonObject:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -153,7 +153,7 @@ def _kind_by_class(name: str) -> str:
     )
 
 
-def _kind_by_width(width: Any) -> str:
+def _kind_by_width(width: object) -> str:
     return BY_WIDTH.get(width, "") if isinstance(width, int) else ""
 
 

@@ -151,7 +151,7 @@ class StableDiffusion(ModelFamily):
         training_scheduler = self.pipeline.scheduler
         self.pipeline.scheduler = kind.from_config(training_scheduler.config, **changes)
 
-        def report(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+        def report(pipeline: object, step: int, timestep: object, values: dict[str, Tensor]) -> dict[str, Tensor]:
             on_step(step + 1, settings.diffusion_steps, lambda: self._glimpse(values["latents"]))
             return values
 
@@ -199,7 +199,7 @@ class StableDiffusion(ModelFamily):
             for name, part in own.items():
                 setattr(self.pipeline, name, part.to(self.device))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         version = "sd_v1" if self._is_v1 else "sd_v2"
         return {"ss_base_model_version": version, "modelspec.architecture": version.replace("sd_", "stable-diffusion-")}
 
@@ -207,7 +207,7 @@ class StableDiffusion(ModelFamily):
     def _is_v1(self) -> bool:
         return self.config.model_type is ModelType.STABLE_DIFFUSION_15
 
-    def modules(self) -> dict[str, Any]:
+    def modules(self) -> dict[str, nn.Module]:
         return {"vae": self.pipeline.vae, **self.parts}
 
     def _set_prediction_type(self) -> None:

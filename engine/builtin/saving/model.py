@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 
@@ -16,6 +15,7 @@ from engine.builtin.families.lora import diffusers_layout, kohya_layout, lora_pa
 from engine.builtin.families.precision import torch_dtype
 from engine.interface.errors import NotWritten
 from engine.interface.files import write_manifest, written_beside
+from engine.interface.json_types import JsonObject
 from engine.interface.progress import TrainProgress
 from engine.interface.safetensors_header import read_header
 
@@ -58,7 +58,7 @@ def _save_lora(config: TrainConfig, family: ModelFamily, progress: TrainProgress
 
 def metadata(config: TrainConfig, family: ModelFamily, progress: TrainProgress) -> dict[str, str]:
     """What the file says of itself, under the names that other tools show; values are text."""
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "format": "pt",
         "software": f"OneTrainer Web UI {VERSION}",
         "base_model": config.base_model_name,

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from engine.interface.errors import BadBackup
 from engine.interface.files import verify, write_manifest, written_beside
+from engine.interface.json_types import JsonObject
 from engine.interface.progress import TrainProgress
 
 META = "meta.json"
@@ -22,7 +22,7 @@ def backup_name(progress: TrainProgress) -> str:
     return f"{datetime.now():%Y-%m-%d_%H-%M-%S}-backup-{progress.filename_string()}"
 
 
-def write_backup(folder: Path, progress: TrainProgress, meta: dict[str, Any], write: Callable[[Path], None]) -> Path:
+def write_backup(folder: Path, progress: TrainProgress, meta: JsonObject, write: Callable[[Path], None]) -> Path:
     """Let `write` fill a folder beside, add meta and manifest, and rename it into `folder`; return its path."""
     final = unused(folder / backup_name(progress))
     with written_beside(final) as beside:
@@ -43,7 +43,7 @@ def is_whole(backup: Path) -> bool:
     return True
 
 
-def read_meta(backup: Path) -> dict[str, Any]:
+def read_meta(backup: Path) -> JsonObject:
     return json.loads((backup / META).read_text())
 
 

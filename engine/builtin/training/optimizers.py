@@ -14,6 +14,7 @@ from transformers.optimization import Adafactor
 
 from engine.builtin.config.enums import LearningRateScheduler
 from engine.builtin.config.enums import Optimizer as Name
+from engine.builtin.config.optimizer import TrainOptimizerConfig
 from engine.builtin.config.train_config import TrainConfig
 
 
@@ -50,7 +51,7 @@ def make_optimizer(config: TrainConfig, trained: dict[str, list[Parameter]]) -> 
     return _adafactor(groups, settings)
 
 
-def _adafactor(groups: list[dict[str, Any]], settings: Any) -> Optimizer:
+def _adafactor(groups: list[dict[str, Any]], settings: TrainOptimizerConfig) -> Optimizer:
     return Adafactor(
         groups,
         eps=(settings.eps, settings.eps2),

@@ -17,7 +17,7 @@ SECONDS = 0.5  # between two
 SHARE = 10  # and at least so many times longer than one takes, so that drawing is held up by a tenth at most
 
 
-class Preview:
+class SamplePreview:
     """Of one sample: a file in the run's workspace that holds the newest state only."""
 
     def __init__(self, workspace: Path):

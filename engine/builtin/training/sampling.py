@@ -22,7 +22,7 @@ from engine.builtin.families.base import ModelFamily, OnStep
 from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.checkpoint import unused
 from engine.builtin.training.loss_log import LossLog
-from engine.builtin.training.previews import Preview
+from engine.builtin.training.previews import SamplePreview
 from engine.builtin.training.session import Session
 from engine.interface.callbacks import SampleOutput
 from engine.interface.commands import TrainCommands
@@ -102,7 +102,7 @@ class Sampler:
             "custom": self.callbacks.on_update_sample_custom_progress,
         }
 
-        preview = Preview(Path(self.session.config.workspace_dir))
+        preview = SamplePreview(Path(self.session.config.workspace_dir))
 
         def on_step(step: int, steps: int, draw: Callable[[], Image]) -> None:
             if self.commands.stop_requested:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.builtin.training.previews import Preview
+from engine.builtin.training.previews import SamplePreview
 from engine.interface.files import PREVIEW
 from tests.engine import tiny
 
@@ -31,13 +31,13 @@ def test_a_sample_is_seen_while_it_is_denoised(told):
 
 
 def test_previews_take_at_most_a_tenth_of_the_time(tmp_path):
-    preview, drawn = Preview(tmp_path), []
+    preview, drawn = SamplePreview(tmp_path), []
     for _ in range(5):
         preview.offer(lambda: drawn.append(1) or Image.new("RGB", (8, 8)))
     assert len(drawn) == 1
 
 
 def test_a_preview_that_fails_is_given_up_and_the_sample_goes_on(tmp_path):
-    preview = Preview(tmp_path)
+    preview = SamplePreview(tmp_path)
     assert [preview.offer(lambda: 1 / 0) for _ in range(3)] == ["", "", ""]
     assert not Path(tmp_path / PREVIEW).exists()
