@@ -2,6 +2,9 @@
 
 Run by OneTrainer's own Python, with ONETRAINER_HOME in the environment. Standard library only,
 beside OneTrainer itself.
+
+Both OneTrainer's modules and this project's are imported inside functions: neither is found before `find_modules` has
+set the path, and the journal is to say that the process starts before seconds go by in importing torch.
 """
 
 import json

@@ -1,4 +1,8 @@
-"""The config of a run as OneTrainer's own TrainConfig, with what it would swallow turned into an error."""
+"""The config of a run as OneTrainer's own TrainConfig, with what it would swallow turned into an error.
+
+OneTrainer's modules are imported inside functions: they are found only in its own Python, after the driver has set the
+path, and a failure of their import is to be explained like any other failure of the training.
+"""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""One training: OneTrainer's trainer, with ears on all that it does and a guard before all that it writes."""
+"""One training: OneTrainer's trainer, with ears on all that it does and a guard before all that it writes.
+
+OneTrainer's modules are imported inside methods, so that a failure of their import is explained and reported.
+"""
 
 from pathlib import Path
 from typing import Any
