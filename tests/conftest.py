@@ -31,6 +31,12 @@ def channel_layer_and_cache_in_memory(settings):
 
 
 @pytest.fixture(autouse=True)
+def passwords_hashed_quickly(settings):
+    """Hashes that are slow to guess are slow to make, too: a fifth of a second for each user with a password."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def no_wait_for_a_worker(settings):
     """Most tests have no worker that could check a config; those of preflights wait."""
     settings.PREFLIGHT_SECONDS = 0

@@ -19,4 +19,4 @@ def wait_for(condition: Callable[[], T], timeout: float = 60, what: str = "the c
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {timeout} s for {what} in vain.")
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, 0.2)

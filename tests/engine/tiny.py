@@ -19,8 +19,8 @@ from engine.interface.commands import TrainCommands
 WIDTH = 16
 
 
-def make_model(folder: Path, prediction_type: str = "epsilon") -> Path:
-    """Save an untrained model, always the same one."""
+def make_model(folder: Path, prediction_type: str = "epsilon", levels: int = 2) -> Path:
+    """Save an untrained model, always the same one. With one level it has no layers that change the size."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     text_encoder = CLIPTextModel(
@@ -38,9 +38,10 @@ def make_model(folder: Path, prediction_type: str = "epsilon") -> Path:
     )
     unet = UNet2DConditionModel(
         sample_size=8,
-        block_out_channels=(WIDTH, WIDTH),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(WIDTH,) * levels,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D")[:levels],
+        mid_block_type="UNetMidBlock2DCrossAttn" if levels > 1 else None,
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D")[-levels:],
         layers_per_block=1,
         norm_num_groups=4,
         cross_attention_dim=WIDTH,

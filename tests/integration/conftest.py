@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import filecmp
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from django.core.management import call_command
 from operations.serve.first_start import admin_account, first_start
 call_command("migrate", verbosity=0)
 first_start(admin_account(), with_demo=False)
+call_command("create_token", "admin")
 """
 
 
@@ -62,11 +64,27 @@ def collected_static_files():
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory, demo_folder):
-    """A site as its first start leaves it, but for the demo; it has a token."""
-    site = Site(tmp_path_factory.mktemp("begun") / "data", DEMO_DIR=str(demo_folder))
-    subprocess.run([sys.executable, "-c", FIRST_START], cwd=settings.BASE_DIR, env=site.environment, check=True)
-    assert site.token
+    """A site as its first start leaves it, but for the demo; it has a token.
+
+    Processes that test side by side share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "begun"
+    folder.mkdir(exist_ok=True)
+    site, token = Site(folder / "data", DEMO_DIR=str(demo_folder)), folder / "token"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not token.exists():
+            token.write_text(begin(site))
+    site.token = token.read_text()
     return site
+
+
+def begin(site: Site) -> str:
+    """Return the admin's new token."""
+    command = [sys.executable, "-c", FIRST_START]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, env=site.environment, check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode().split()[-1]
 
 
 @contextmanager
