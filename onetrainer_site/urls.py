@@ -8,7 +8,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from onetrainer_site import installable
 from onetrainer_site.dashboard import dashboard
-from system.account.limits import limited
+from system.account.sign_in_limits import limited
 from system.health import healthz
 from web.error_pages import favicon
 

@@ -27,7 +27,7 @@ VERSIONS_SHOWN = 50
 MAX_FILE_BYTES = 5_000_000
 
 
-class ConfigField(forms.JSONField):
+class ConfigFormField(forms.JSONField):
     """A config as JSON text; what is wrong with it is said field by field."""
 
     widget = forms.Textarea(attrs={"rows": 24, "cols": 100, "class": "config-editor", "spellcheck": "false"})
@@ -57,7 +57,9 @@ def _sentence(field: str, message: str) -> str:
 
 
 class PresetForm(forms.ModelForm):
-    config = ConfigField(required=False, help_text="What differs from the engine's defaults, with OneTrainer's names.")
+    config = ConfigFormField(
+        required=False, help_text="What differs from the engine's defaults, with OneTrainer's names."
+    )
     version_note = forms.CharField(
         max_length=500, required=False, help_text="Why the config changes: for its versions."
     )
@@ -132,7 +134,7 @@ class ImportForm(forms.Form):
 
     file = forms.FileField(help_text="An export from here, or a config of OneTrainer, which is named as its file is.")
 
-    def clean_file(self) -> list[exchange.Found]:
+    def clean_file(self) -> list[exchange.UploadedPreset]:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
             raise ValidationError(

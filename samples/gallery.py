@@ -23,7 +23,7 @@ RUNS_TO_CHOOSE = 200
 
 
 @dataclass
-class Stretch:
+class GalleryPage:
     """One page of samples, and the address of the next page."""
 
     samples: list[Sample]
@@ -33,7 +33,7 @@ class Stretch:
     is_newest: bool
 
 
-def stretch(query: QueryDict) -> Stretch:
+def stretch(query: QueryDict) -> GalleryPage:
     """The samples for a page's address. Raises BadInput."""
     rows = narrowed(Sample.objects.all(), query)
     cursor = query.get("before", "")
@@ -43,7 +43,7 @@ def stretch(query: QueryDict) -> Stretch:
     shown = Sample.objects.select_related("run").defer("run__config").in_bulk(found[:SIZE])
     samples = [shown[pk] for pk in found[:SIZE] if pk in shown]
     following = _with_cursor(query, cursor_of(samples[-1])) if samples and len(found) > SIZE else ""
-    return Stretch(samples, _with_cursor(query, cursor), following, _with_cursor(query, ""), not cursor)
+    return GalleryPage(samples, _with_cursor(query, cursor), following, _with_cursor(query, ""), not cursor)
 
 
 def cursor_of(sample: Sample) -> str:

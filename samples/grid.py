@@ -9,7 +9,7 @@ from samples.models import Sample
 
 
 @dataclass
-class Column:
+class GridColumn:
     """One of the run's prompts, with the newest shown sample of it."""
 
     index: int
@@ -29,23 +29,23 @@ class Cell:
 
 
 @dataclass
-class Row:
+class GridRow:
     step: int
     epoch: int
     cells: list[Cell]
 
 
-def grid(samples: Iterable[Sample]) -> tuple[list[Column], list[Row]]:
+def grid(samples: Iterable[Sample]) -> tuple[list[GridColumn], list[GridRow]]:
     """Columns in the order of the prompts, rows with the newest step first; a missing picture leaves its cell
     empty."""
-    columns: dict[tuple[int, str], Column] = {}
+    columns: dict[tuple[int, str], GridColumn] = {}
     by_step: dict[int, dict[tuple[int, str], Cell]] = {}
     epochs: dict[int, int] = {}
     for sample in sorted(samples, key=lambda one: (-one.global_step, one.index, not one.is_ema, one.attempt)):
         key = (sample.index, sample.prompt)
-        columns.setdefault(key, Column(*key, sample))
+        columns.setdefault(key, GridColumn(*key, sample))
         by_step.setdefault(sample.global_step, {}).setdefault(key, Cell()).samples.append(sample)
         epochs.setdefault(sample.global_step, sample.epoch)
     keys = sorted(columns)
-    rows = [Row(step, epochs[step], [cells.get(key, Cell()) for key in keys]) for step, cells in by_step.items()]
+    rows = [GridRow(step, epochs[step], [cells.get(key, Cell()) for key in keys]) for step, cells in by_step.items()]
     return [columns[key] for key in keys], rows

@@ -104,7 +104,7 @@ class Milestone(models.Model):
 
 
 class WrongPasswords(models.Model):
-    """How often one name was tried from one address since the first of these tries; see `system.account.limits`."""
+    """Wrong passwords for one name from one address since the first of them; see `system.account.sign_in_limits`."""
 
     key = models.CharField(max_length=64, unique=True, help_text="A hash of the two.")
     count = models.PositiveIntegerField(default=0)

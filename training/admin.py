@@ -27,7 +27,7 @@ from web.admin_parts import NOTHING, ReadOnlyAdmin, link_to, pill, short_time
 from web.errors import DomainError
 
 
-class TagsField(forms.CharField):
+class TagsFormField(forms.CharField):
     """A list of words, written with commas between them."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -42,7 +42,7 @@ class TagsField(forms.CharField):
 
 
 class RunForm(forms.ModelForm):
-    tags = TagsField(required=False, help_text="Words with commas between them.")
+    tags = TagsFormField(required=False, help_text="Words with commas between them.")
 
     class Meta:
         model = Run

@@ -20,25 +20,25 @@ NOTHING = "–"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConfigLine:
     """One line of a readable config: a name with either its value as text, or the lines below it."""
 
     name: str
     text: str = ""
-    children: list[Entry] = field(default_factory=list)
+    children: list[ConfigLine] = field(default_factory=list)
 
 
-def entries(config: dict[str, Any] | list[Any]) -> list[Entry]:
+def entries(config: dict[str, Any] | list[Any]) -> list[ConfigLine]:
     """A config as nested lines, without what is null; the items of lists of objects are numbered from 1."""
     named = config.items() if isinstance(config, dict) else enumerate(config, start=1)
     return [_entry(str(name), value) for name, value in named if value is not None]
 
 
-def _entry(name: str, value: Any) -> Entry:
+def _entry(name: str, value: Any) -> ConfigLine:
     is_table = isinstance(value, list) and any(isinstance(item, dict) for item in value)
     if value and (isinstance(value, dict) or is_table):
-        return Entry(name, children=entries(value))
-    return Entry(name, text=as_text(value))
+        return ConfigLine(name, children=entries(value))
+    return ConfigLine(name, text=as_text(value))
 
 
 def as_text(value: Any) -> str:

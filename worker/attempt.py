@@ -21,7 +21,7 @@ from training.metrics.loss_lines import LossLine, draw_loss
 from training.models import Run, RunCommand
 from training.runs.retries import plan_retry
 from worker.ingest import JournalReader, StaleAttempt
-from worker.postmortem import Finding, look_into
+from worker.postmortem import Cause, look_into
 
 logger = logging.getLogger(__name__)
 COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
@@ -44,7 +44,7 @@ class Following:
         self._sent: set[tuple[int, str]] = set()
         self._shutdown_asked = False
         self._ended_at: float | None = None
-        self._killed: Finding | None = None
+        self._killed: Cause | None = None
         self._told_stubborn = False
 
     def step(self, shutting_down: bool) -> bool:
@@ -79,7 +79,7 @@ class Following:
     def kill(self, reason: str, sentence: str) -> None:
         """End the process at once; the run's page says why."""
         seconds = KILL_SECONDS if self._killed is None else 1
-        self._killed = self._killed or Finding(reason, sentence)
+        self._killed = self._killed or Cause(reason, sentence)
         if self.process is None or self.process.kill(seconds) or self._told_stubborn:
             return
         self._told_stubborn = True
@@ -193,7 +193,7 @@ class Following:
 
     def end_unstarted(self, sentence: str) -> None:
         """There never was a process."""
-        self._close(Run.Status.FAILED, Finding("not_started", sentence))
+        self._close(Run.Status.FAILED, Cause("not_started", sentence))
         self.publisher.publish(state_messages(self.run))
 
     @transaction.atomic  # or a kill in between leaves commands open for ever, or a run that nobody resumes
@@ -205,7 +205,7 @@ class Following:
             plan_retry(self.run)
 
     @transaction.atomic
-    def _close(self, status: str, why: Finding) -> None:
+    def _close(self, status: str, why: Cause) -> None:
         """End the run with a sentence, and with it the commands that nobody will obey any more."""
         facts = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
         self.run.move_to(status, detail=why.sentence, **facts, log_tail=last_lines(self.run.log_file))

@@ -14,7 +14,7 @@ TRACE_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
-class Finding:
+class Cause:
     """A reason of `training.models.endings`, the sentence that a person reads, and where it happened, if known."""
 
     reason: str
@@ -22,39 +22,37 @@ class Finding:
     trace: str = ""
 
 
-def look_into(folder: Path, process: EngineProcess | None) -> Finding:
+def look_into(folder: Path, process: EngineProcess | None) -> Cause:
     """The reason for the end of the attempt in this folder; `process` knows its exit status if it was a child.
 
     Of a process that another worker started nobody gets the exit status. What it wrote as it crashed, the machine's
     boot and the kernel's count of processes that it killed for want of memory are left, and tell as much.
     """
     if not (folder / SPEC_FILE).exists():
-        return Finding("interrupted", "Its training process never came to be.")
+        return Cause("interrupted", "Its training process never came to be.")
     code = process.exit_code if process else None
     trace = _fatal_trace(folder)
     start = ProcessRecord.read(folder)
     if trace or (code is not None and -code in CRASHES):
         how = signal.Signals(-code).name if code is not None and code < 0 else trace.partition("\n")[0]
-        return Finding("crash", f"The trainer crashed in native code ({how}).", trace)
+        return Cause("crash", f"The trainer crashed in native code ({how}).", trace)
     if code is not None and code >= 0:
         how = f" (exit status {code})" if code else ""
-        return Finding("crash" if code else "interrupted", f"The training process ended without a word{how}.")
+        return Cause("crash" if code else "interrupted", f"The training process ended without a word{how}.")
     if start is not None and not start.is_of_this_boot and not start.is_of_this_host:
-        return Finding("lost_host", f"Its worker's machine {start.host} is gone, and this run is taken on elsewhere.")
+        return Cause("lost_host", f"Its worker's machine {start.host} is gone, and this run is taken on elsewhere.")
     if start is not None and not start.is_of_this_boot:
-        return Finding("restarted", "The machine was restarted, or lost its power, while this run was training.")
+        return Cause("restarted", "The machine was restarted, or lost its power, while this run was training.")
     return _killed(code, start)
 
 
-def _killed(code: int | None, start: ProcessRecord | None) -> Finding:
+def _killed(code: int | None, start: ProcessRecord | None) -> Cause:
     if start is not None and oom_kills() > start.oom_kills:
-        return Finding("killed_for_memory", "The kernel killed the training process, as the machine's memory ran out.")
+        return Cause("killed_for_memory", "The kernel killed the training process, as the machine's memory ran out.")
     if code is not None:
         name = signal.Signals(-code).name
-        return Finding("killed", f"The training process was killed from outside ({name}).")
-    return Finding(
-        "killed", "The training process is gone without a last word: most likely it was killed from outside."
-    )
+        return Cause("killed", f"The training process was killed from outside ({name}).")
+    return Cause("killed", "The training process is gone without a last word: most likely it was killed from outside.")
 
 
 def _fatal_trace(folder: Path) -> str:

@@ -10,7 +10,7 @@ from engine.builtin.config.support import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.concepts import check_data
 from engine.builtin.loop import Loop
-from engine.builtin.saving.state import restore
+from engine.builtin.saving.resume_state import restore
 from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.failures import explain
 from engine.builtin.training.session import Session

@@ -17,10 +17,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.timezone import now
 
 from operations.archive.manifest import KEY, NAME, Manifest
-from operations.archive.progress import Progress
+from operations.archive.report_progress import Progress
 from operations.archive.rows import dump, models_to_keep
 from operations.archive.snapshot import snapshot
-from operations.archive.tree import Entry, Tree
+from operations.archive.tree import ArchivedFile, Tree
 from operations.doctor.versions import own_version
 from web.errors import DomainError
 
@@ -85,7 +85,7 @@ class Export:
             self._write(archive, f"data/{KEY}", [settings.SECRET_KEY.encode()], self.manifest.files, KEY)
         archive.writestr(zipfile.ZipInfo(NAME), self.manifest.to_json(), zipfile.ZIP_DEFLATED)
 
-    def _refuse_without_room(self, entries: list[Entry]) -> None:
+    def _refuse_without_room(self, entries: list[ArchivedFile]) -> None:
         needed = sum(entry.size for entry in entries) + MARGIN
         free = shutil.disk_usage(self.path.parent).free
         if needed > free:
@@ -94,7 +94,7 @@ class Export:
                 "choose another folder, or leave something out by --without-models or --without-backups."
             )
 
-    def _write_files(self, archive: zipfile.ZipFile, entries: list[Entry]) -> None:
+    def _write_files(self, archive: zipfile.ZipFile, entries: list[ArchivedFile]) -> None:
         total, done = sum(entry.size for entry in entries), 0
         for entry in entries:
             try:
@@ -104,7 +104,7 @@ class Export:
             done += entry.size
             self.progress.bytes(done, total)
 
-    def _write_file(self, archive: zipfile.ZipFile, entry: Entry) -> None:
+    def _write_file(self, archive: zipfile.ZipFile, entry: ArchivedFile) -> None:
         with entry.path.open("rb") as file:
             self._write(archive, f"data/{entry.name}", _blocks(file, entry.size), self.manifest.files, entry.name)
         self.manifest.files[entry.name]["mtime"] = entry.mtime

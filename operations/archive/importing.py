@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from operations.archive.manifest import KEY, BadArchive, Manifest, open_archive, read_manifest
-from operations.archive.progress import Progress
+from operations.archive.report_progress import Progress
 from operations.archive.rows import load, path_rewriter
 from operations.archive.settle import settle
 from web.errors import DomainError

@@ -21,7 +21,7 @@ OF_THIS_BOOT = {CONTROL, PROCESS_FILE, LOCK_FILE, MARK_FILE}  # a living process
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchivedFile:
     """A file, and how many of its bytes count."""
 
     path: Path
@@ -47,7 +47,7 @@ class Tree:
         self._runs = {str(run.pk): run for run in Run.objects.only("status", "attempt", "journal_offset")}
         self._unwanted = set(self._unwanted_artifacts())
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[ArchivedFile]:
         """Those of active runs first: their backups may make room for newer ones soon."""
         for key in sorted(self._runs, key=lambda key: not self._runs[key].is_active):
             yield from self._run(self._runs[key])
@@ -61,7 +61,7 @@ class Tree:
         kinds += [Artifact.Kind.SAVE, Artifact.Kind.MODEL] if self.without_models else []
         yield from Artifact.objects.filter(kind__in=kinds).values_list("path", flat=True)
 
-    def _run(self, run: Run) -> Iterator[Entry]:
+    def _run(self, run: Run) -> Iterator[ArchivedFile]:
         attempts = run.folder / "attempts"
         for entry in self._files(run.folder):
             if entry.path.is_relative_to(attempts):
@@ -69,15 +69,15 @@ class Tree:
             elif not (run.is_active and entry.mtime > self.taken_at):  # else it is of a later moment
                 yield entry
 
-    def _of_attempt(self, run: Run, entry: Entry, attempts: Path) -> Iterator[Entry]:
+    def _of_attempt(self, run: Run, entry: ArchivedFile, attempts: Path) -> Iterator[ArchivedFile]:
         """Up to what the rows know: a journal that is ahead of them is cut there."""
         number, name = entry.path.relative_to(attempts).parts[0], entry.path.name
         if name in OF_THIS_BOOT or (number.isdecimal() and int(number) > run.attempt):
             return
         cut = run.is_active and name == JOURNAL and number == str(run.attempt)
-        yield Entry(entry.path, min(entry.size, run.journal_offset), entry.mtime) if cut else entry
+        yield ArchivedFile(entry.path, min(entry.size, run.journal_offset), entry.mtime) if cut else entry
 
-    def _files(self, folder: Path) -> Iterator[Entry]:
+    def _files(self, folder: Path) -> Iterator[ArchivedFile]:
         for place, folders, names in os.walk(folder):
             here = Path(place)
             folders[:] = sorted(name for name in folders if self._is_wanted(here / name))
@@ -87,7 +87,7 @@ class Tree:
                         facts = path.stat()
                     except FileNotFoundError:
                         continue  # it made room for a newer one
-                    yield Entry(path, facts.st_size, facts.st_mtime)
+                    yield ArchivedFile(path, facts.st_size, facts.st_mtime)
 
     def _is_wanted(self, path: Path) -> bool:
         if path.is_symlink():

@@ -13,8 +13,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from operations.cleanup.ask import ask_for_inventory
+from operations.cleanup.cleanup_plan import (
+    CleanupChoice,
+    PlanItem,
+    allowed_runs,
+    confirm,
+    kinds_for,
+    make_plan,
+    newest_inventory,
+    propose,
+)
 from operations.cleanup.inventory import KINDS, as_uuid
-from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_for, make_plan, newest_inventory, propose
 from system.models import Job
 from web.api.parameters import whole_number
 from web.errors import BadInput
@@ -135,7 +144,7 @@ class CleanupJobView(APIView):
         return Response(CleanupSerializer(get_object_or_404(visible, pk=pk)).data)
 
 
-def _choice(request: Request) -> Choice:
+def _choice(request: Request) -> CleanupChoice:
     kinds = [kind for kind in request.query_params.get("kinds", "").split(",") if kind]
     if unknown := [kind for kind in kinds if kind not in kinds_for(request.user)]:
         sentence = _("%(unknown)s is nothing that you may remove: choose from %(kinds_for)s.") % {
@@ -147,8 +156,8 @@ def _choice(request: Request) -> Choice:
     if run and as_uuid(run) is None:
         raise BadInput("run is a run's id.", {"run": [_("It is a run's id.")]})
     keep = whole_number(request, "keep", 0, 0, 100_000) if "keep" in request.query_params else None
-    return Choice(tuple(kinds), run, whole_number(request, "older_than", 0, 0, 36_500), keep)
+    return CleanupChoice(tuple(kinds), run, whole_number(request, "older_than", 0, 0, 36_500), keep)
 
 
-def _shown(items: list[Item]) -> Any:
+def _shown(items: list[PlanItem]) -> Any:
     return ItemSerializer(items[:SHOWN], many=True).data

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from engine.interface.files import remove
+from operations.cleanup.cleanup_plan import allowed_runs, why_thing_stays
 from operations.cleanup.inventory import Thing, files_of, measure
-from operations.cleanup.plan import allowed_runs, why_thing_stays
 from samples.models import Sample
 from samples.retention import remove_samples
 from training.models import Artifact, Run

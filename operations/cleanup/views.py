@@ -14,8 +14,17 @@ from django.utils.translation import gettext_lazy
 
 from operations import disk_notice as disk_warning
 from operations.cleanup.ask import ask_for_inventory
+from operations.cleanup.cleanup_plan import (
+    CleanupChoice,
+    PlanItem,
+    allowed_runs,
+    confirm,
+    kinds_for,
+    make_plan,
+    newest_inventory,
+    propose,
+)
 from operations.cleanup.inventory import as_uuid
-from operations.cleanup.plan import Choice, Item, allowed_runs, confirm, kinds_for, make_plan, newest_inventory, propose
 from system.models import Job, Worker
 from system.resources import disk_of_data
 from training.models import RetentionPolicy
@@ -57,9 +66,9 @@ class ChoiceForm(forms.Form):
             raise forms.ValidationError(_("This is no run's id: choose a run from the list."))
         return given
 
-    def choice(self) -> Choice:
+    def choice(self) -> CleanupChoice:
         data = self.cleaned_data
-        return Choice(tuple(data["kinds"]), data["run"], data["older_than"] or 0, data["keep"])
+        return CleanupChoice(tuple(data["kinds"]), data["run"], data["older_than"] or 0, data["keep"])
 
 
 class PolicyForm(forms.ModelForm):
@@ -142,7 +151,7 @@ def _preview(request: PageRequest) -> dict[str, Any]:
     return {"form": form, "given": given, **context}
 
 
-def _by_reason(items: list[Item]) -> list[tuple[str, int, int]]:
+def _by_reason(items: list[PlanItem]) -> list[tuple[str, int, int]]:
     """(why, how many, bytes), the largest first."""
     sums: dict[str, list[int]] = defaultdict(list)
     for item in items:

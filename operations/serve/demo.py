@@ -92,7 +92,7 @@ class DemoSite:
 class Demo:
     """Trains the demo run to its end and says how it went."""
 
-    def __init__(self, site: DemoSite, show: Progress):
+    def __init__(self, site: DemoSite, show: DemoProgress):
         self.site, self.show = site, show
 
     def run(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Demo:
         ]
 
 
-class Progress:
+class DemoProgress:
     """A bar that is drawn over itself in a terminal; elsewhere a line for each tenth."""
 
     def __init__(self, write: Callable[[str], Any], is_terminal: bool):

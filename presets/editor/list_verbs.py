@@ -33,7 +33,7 @@ Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Kind:
+class ListKind:
     """What the items of a list are called, which of their fields switches them, and which file may hold them."""
 
     field: str
@@ -43,9 +43,9 @@ class Kind:
 
 
 KINDS = {
-    "concepts": Kind("concepts", gettext_lazy("concept"), file_field="concept_file_name"),
-    "samples": Kind("samples", gettext_lazy("sample"), file_field="sample_definition_file_name"),
-    "additional_embeddings": Kind("additional_embeddings", gettext_lazy("embedding"), switch="train"),
+    "concepts": ListKind("concepts", gettext_lazy("concept"), file_field="concept_file_name"),
+    "samples": ListKind("samples", gettext_lazy("sample"), file_field="sample_definition_file_name"),
+    "additional_embeddings": ListKind("additional_embeddings", gettext_lazy("embedding"), switch="train"),
 }
 
 
@@ -95,7 +95,7 @@ def file_of(draft: Draft, field: str) -> str:
 @dataclass(frozen=True)
 class _Request:
     draft: Draft
-    kind: Kind
+    kind: ListKind
     items: list[Any]
     arguments: list[str]
     text: str

@@ -15,7 +15,7 @@ from engine.interface.errors import Problem
 from engine.schema import value_at
 from presets.editor.fields import Field
 from presets.editor.form import Form, Spec
-from presets.editor.list_verbs import KINDS, RATIOS, Kind, file_of, items_of
+from presets.editor.list_verbs import KINDS, RATIOS, ListKind, file_of, items_of
 from presets.models import Draft
 from web.errors import BadInput
 
@@ -24,7 +24,7 @@ LONGEST_LINE = 160
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """A piece of the page that is drawn again by itself when its state differs from the one that the page has."""
 
     path: str
@@ -51,7 +51,7 @@ class ListField:
 
     def __init__(self, editor: EditorOfLists, field: Field):
         self.editor, self.field = editor, field
-        self.kind: Kind = KINDS[field.path]
+        self.kind: ListKind = KINDS[field.path]
         self.ratios = [(ratio, ratio.replace("x", ":")) for ratio in RATIOS] if self.kind.field == "samples" else []
 
     @property
@@ -78,9 +78,9 @@ class ListField:
         return len(self._found[0])
 
     @functools.cached_property
-    def items(self) -> list[Item]:
+    def items(self) -> list[ListItem]:
         """Those of the config; what lies in a file is only counted, until it is taken in."""
-        return [] if self.file else [Item(self, index, value) for index, value in enumerate(self._found[0])]
+        return [] if self.file else [ListItem(self, index, value) for index, value in enumerate(self._found[0])]
 
     @property
     def state(self) -> str:
@@ -88,14 +88,14 @@ class ListField:
         return _state(about)
 
     @property
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[PagePart]:
         """The list as a whole, and all that is drawn by itself within it."""
-        yield Part(self.field.path, self.state, "list", {"list": self, "field": self.field})
+        yield PagePart(self.field.path, self.state, "list", {"list": self, "field": self.field})
         for item in self.items:
-            yield Part(f"{item.path}:head", item.state, "list_head", {"item": item})
-            yield Part(f"{item.path}:body", item.body_state, "list_body", {"item": item})
+            yield PagePart(f"{item.path}:head", item.state, "list_head", {"item": item})
+            yield PagePart(f"{item.path}:body", item.body_state, "list_body", {"item": item})
             if item.is_open and item.preview:
-                yield Part(f"{item.path}:preview", item.preview_state, "list_preview", {"item": item})
+                yield PagePart(f"{item.path}:preview", item.preview_state, "list_preview", {"item": item})
 
     @property
     def item_fields(self) -> Iterator[Field]:
@@ -105,7 +105,7 @@ class ListField:
                     yield from fields
 
 
-class Item:
+class ListItem:
     """One concept, sample or embedding."""
 
     def __init__(self, owner: ListField, index: int, value: Any):

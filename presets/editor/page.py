@@ -15,7 +15,7 @@ from presets.editor import drafts
 from presets.editor.fields import Field, Shown, TabLink, placed
 from presets.editor.form import Choice, Form, Spec, Tab, applies, form_of, why_not
 from presets.editor.list_verbs import KINDS
-from presets.editor.lists import ListField, Part
+from presets.editor.lists import ListField, PagePart
 from presets.editor.values import shown, text_of
 from presets.models import Draft
 
@@ -96,16 +96,16 @@ class Editor:
         return ListField(self, field) if is_shown else None
 
     @property
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[PagePart]:
         """All of the open tab that is drawn again by itself."""
         for field in self.fields:
             shown = self.list_of(field)
             if shown is None:
-                yield Part(field.path, field.state, "field", {"field": field})
+                yield PagePart(field.path, field.state, "field", {"field": field})
                 continue
             yield from shown.parts
             for one in shown.item_fields:
-                yield Part(one.path, one.state, "field", {"field": one})
+                yield PagePart(one.path, one.state, "field", {"field": one})
 
     def field(self, spec: Spec, path: str = "") -> Field:
         """The field as it stands; `path` has the item's number where the field belongs to a list."""

@@ -13,7 +13,7 @@ MOST_FOUND = 25
 
 
 @dataclass(frozen=True)
-class Found:
+class FieldMatch:
     spec: Spec
     tab: str
     tab_title: str
@@ -25,7 +25,7 @@ class Found:
         return anchor(self.target)
 
 
-def search(editor: Editor, text: str) -> list[Found]:
+def search(editor: Editor, text: str) -> list[FieldMatch]:
     """The fields in which each word stands, best first; also those that do not apply, with the reason."""
     words = text.lower().split()
     if not words:
@@ -33,7 +33,7 @@ def search(editor: Editor, text: str) -> list[Found]:
     titles = {tab.id: tab.title for tab in editor.form.tabs}
     ranked = sorted(_ranked(editor, words), key=lambda pair: pair[0])
     return [
-        Found(
+        FieldMatch(
             spec=spec,
             tab=spec.tab if spec.tab in titles else "",
             tab_title=titles.get(spec.tab, spec.tab),

@@ -19,7 +19,7 @@ from presets.config import configs
 from presets.editor import drafts, json_text
 from presets.editor import list_verbs as lists
 from presets.editor.editing import MOST_OWN, VERBS, Unsaved, reset, take_changes, take_form
-from presets.editor.lists import Part, paths_of_items
+from presets.editor.lists import PagePart, paths_of_items
 from presets.editor.page import Editor
 from presets.editor.search import search
 from presets.library.verbs import change_preset
@@ -89,7 +89,7 @@ def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> 
     return answer
 
 
-def _outermost(parts: list[Part]) -> Iterator[Part]:
+def _outermost(parts: list[PagePart]) -> Iterator[PagePart]:
     """Without those that are drawn within another one anyway."""
     drawn: list[str] = []
     for part in parts:

@@ -31,7 +31,7 @@ UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # controls, and bytes th
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderEntry:
     """A folder or file as it is listed; of a folder, `pictures` is how many lie in it, or None where not counted."""
 
     name: str
@@ -57,7 +57,7 @@ class Listing:
     kind: str
     crumbs: list[Place]
     places: list[Place]
-    entries: list[Entry]
+    entries: list[FolderEntry]
     total: int
     pictures: int
     is_model: bool = False
@@ -185,7 +185,7 @@ def _crumbs(folder: Path, places: list[Place], kind: str) -> list[Place]:
 
 @dataclass
 class _Found:
-    entries: list[Entry]
+    entries: list[FolderEntry]
     pictures: int = 0
     whole: bool = True
     unnamable: int = 0
@@ -225,11 +225,11 @@ def _take(found: _Found, entry: os.DirEntry[str], kind: str, endings: tuple[str,
     elif _is_closed(entry, found, write):
         return
     elif _is_folder(entry):
-        found.entries.append(Entry(entry.name, entry.path, is_folder=True))
+        found.entries.append(FolderEntry(entry.name, entry.path, is_folder=True))
     else:
         found.pictures += is_picture(Path(entry.name))
         if kind != "folder" and (not endings or entry.name.lower().endswith(endings)):
-            found.entries.append(Entry(entry.name, entry.path, is_folder=False))
+            found.entries.append(FolderEntry(entry.name, entry.path, is_folder=False))
 
 
 def _is_closed(entry: os.DirEntry[str], found: _Found, write: bool) -> bool:
@@ -249,7 +249,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _with_facts(entries: Sequence[Entry]) -> Iterator[Entry]:
+def _with_facts(entries: Sequence[FolderEntry]) -> Iterator[FolderEntry]:
     """With the pictures of folders, as long as that is quick, and the size of files."""
     until = time.monotonic() + COUNTING_SECONDS
     for entry in entries:

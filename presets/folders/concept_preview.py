@@ -46,7 +46,7 @@ class Example:
 
 
 @dataclass
-class Preview:
+class ConceptPreview:
     path: str
     pictures: int = 0
     captioned: int = 0
@@ -66,7 +66,7 @@ class Preview:
         return self.pictures - self.captioned
 
 
-def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "") -> Preview:
+def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "") -> ConceptPreview:
     """Look at the folder of a concept. Raises BadInput and NotFound, with the cure."""
     if source not in SOURCES:
         sentence = f"is one of {', '.join(SOURCES)}."
@@ -74,7 +74,7 @@ def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_
     folder = _checked(path)
     found = _Names()
     found.read(folder, subfolders)
-    made = Preview(
+    made = ConceptPreview(
         path=path,
         pictures=len(found.pictures),
         masks=found.masks,
@@ -92,7 +92,7 @@ def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_
     return made
 
 
-def as_json(shown: Preview) -> dict[str, Any]:
+def as_json(shown: ConceptPreview) -> dict[str, Any]:
     """As the API tells it."""
     return {**asdict(shown), "uncaptioned": shown.uncaptioned}
 
@@ -218,7 +218,7 @@ def _lines_of(path: str, absent: str = "") -> tuple[list[str], str]:
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-def _add_sizes(made: Preview, pictures: list[Path]) -> None:
+def _add_sizes(made: ConceptPreview, pictures: list[Path]) -> None:
     """The least, middle and largest by pixels, from the headers of some pictures spread over all."""
     until = time.monotonic() + SIZES_SECONDS
     sizes = []
@@ -234,7 +234,7 @@ def _add_sizes(made: Preview, pictures: list[Path]) -> None:
         made.smallest, made.median, made.largest = sizes[0], sizes[len(sizes) // 2], sizes[-1]
 
 
-def _notes(made: Preview, found: _Names, problem: str, subfolders: bool) -> Iterator[str]:
+def _notes(made: ConceptPreview, found: _Names, problem: str, subfolders: bool) -> Iterator[str]:
     if not made.complete:
         yield _("There is more than could be counted at once: the numbers are of the first %(files)s files.") % {
             "files": f"{found.files:,}"

@@ -27,7 +27,7 @@ MOST_ZIP_BYTES = 20_000_000
 
 
 @dataclass
-class Found:
+class UploadedPreset:
     """A preset that a file holds, checked; `notes` is what the person who imports it should know."""
 
     name: str
@@ -85,7 +85,7 @@ def read_uploads(files: Iterable[Any]) -> list[tuple[str, bytes]]:
     return [(file.name, file.read()) for file in uploads]
 
 
-def from_upload(filename: str, content: bytes, folder: str = "") -> list[Found]:
+def from_upload(filename: str, content: bytes, folder: str = "") -> list[UploadedPreset]:
     """The presets in an uploaded file or zip; raises BadInput naming what is wrong."""
     if not archives.is_zip(content):
         return from_file(filename, content, folder)
@@ -100,7 +100,7 @@ def from_upload(filename: str, content: bytes, folder: str = "") -> list[Found]:
     return found
 
 
-def from_file(filename: str, content: bytes, folder: str = "") -> list[Found]:
+def from_file(filename: str, content: bytes, folder: str = "") -> list[UploadedPreset]:
     """The presets in a JSON file; one of OneTrainer's is named by its file and the folder that it lies in."""
     try:
         data = parse(content)
@@ -125,7 +125,7 @@ def _name_of(filename: str, folder: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def refuse_twins(found: list[Found]) -> None:
+def refuse_twins(found: list[UploadedPreset]) -> None:
     """Raise BadInput where two files of one import would become the same preset."""
     names = [one.name for one in found]
     twin = next((name for name in names if names.count(name) > 1), None)
@@ -133,7 +133,7 @@ def refuse_twins(found: list[Found]) -> None:
         raise BadInput(_("Two of these presets would be named “%(twin)s”: rename one of them.") % {"twin": twin})
 
 
-def _checked(filename: str, item: dict[str, Any]) -> Found:
+def _checked(filename: str, item: dict[str, Any]) -> UploadedPreset:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
         raise BadInput(
@@ -154,7 +154,7 @@ def _checked(filename: str, item: dict[str, Any]) -> Found:
     return found
 
 
-def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
+def _take_in(name: str, description: str, config: dict[str, Any]) -> UploadedPreset:
     """The config in the present version's form, as OneTrainer itself would load it, without secrets."""
     notes = []
     if configs.secret_fields(config):
@@ -178,7 +178,7 @@ def _take_in(name: str, description: str, config: dict[str, Any]) -> Found:
         ) % {"name": name, "version": version, "error": error}
         raise BadInput(_("%(sentence)s Export it again.") % {"sentence": sentence[:300]}) from error
     config = {key: value for key, value in config.items() if key != VERSION_KEY}
-    return Found(name, _with_own_optimizer(config), description, notes)
+    return UploadedPreset(name, _with_own_optimizer(config), description, notes)
 
 
 def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "optimizer": filled}
 
 
-def save_imported(found: Found, by: Any) -> PresetVersion:
+def save_imported(found: UploadedPreset, by: Any) -> PresetVersion:
     """Make it a preset, or a new version of the user's that has its name already; raises BadInput for a read-only one.
 
     What equals the engine's defaults is left out, as everywhere. A file that changes nothing makes no version.

@@ -5,7 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from system.account import views
-from system.account.limits import limited
+from system.account.sign_in_limits import limited
 
 sign_in = LoginView.as_view(template_name="system/account/sign_in.html", redirect_authenticated_user=True)
 

@@ -26,19 +26,19 @@ class FoundLine:
 
 
 @dataclass(frozen=True)
-class Found:
+class LogMatches:
     lines: list[FoundLine]
     is_all: bool
 
 
-def search(path: Path, words: str = "", level: str = "") -> Found:
+def search(path: Path, words: str = "", level: str = "") -> LogMatches:
     """The first lines that hold the words, in whatever case, and are of the level (`warning` holds errors too)."""
     lines: list[FoundLine] = []
     for line in _lines(path, words, LEVELS.get(level, ())):
         if len(lines) == MOST_LINES:
-            return Found(lines, False)
+            return LogMatches(lines, False)
         lines.append(line)
-    return Found(lines, True)
+    return LogMatches(lines, True)
 
 
 def first_error(path: Path) -> FoundLine | None:

@@ -31,7 +31,7 @@ GROUPS: tuple[tuple[str, Any, Callable[[str], bool]], ...] = (
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """One metric in a chart's table; values with the steps at which they were measured."""
 
     tag: str
@@ -44,7 +44,7 @@ class Row:
 class Chart:
     key: str
     title: Any
-    rows: list[Row]
+    rows: list[ChartRow]
     drawing: dict[str, Any] | None
     address: str  # of its curves in the API
 
@@ -79,9 +79,9 @@ def _chart(run: Run, group: tuple[str, Any], tags: list[str], found: dict[str, d
     return Chart(key, title, [_row(tag, found[tag]) for tag in tags], drawn, address)
 
 
-def _row(tag: str, curve: dict[str, Any]) -> Row:
+def _row(tag: str, curve: dict[str, Any]) -> ChartRow:
     pairs = list(zip(curve["values"], curve["steps"], strict=True))
-    return Row(tag, pairs[-1][0], min(pairs), max(pairs))
+    return ChartRow(tag, pairs[-1][0], min(pairs), max(pairs))
 
 
 def marks_of(run: Run) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ BY_RUN = ("run", "file")  # starts that a run has left
 
 
 @dataclass(frozen=True)
-class Start:
+class DraftStart:
     """What a draft can begin with; `key` is how draft and form name it."""
 
     key: str
@@ -120,21 +120,21 @@ def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = Fal
     return redirect("new-run")
 
 
-def _start(key: str, draft: Draft) -> Start:
+def _start(key: str, draft: Draft) -> DraftStart:
     kind, _colon, value = key.partition(":")
     if kind == draft.start == WIZARD:
         base = draft.facts.get("base", {})
-        return Start(key, base.get("title", ""), base.get("config", {}))
+        return DraftStart(key, base.get("title", ""), base.get("config", {}))
     if kind == "preset":
         preset = get_object_or_404(Preset, pk=int(value) if value.isdecimal() and len(value) < 18 else 0)
-        return Start(key, f"preset {preset.name}", preset.config, preset.version)
+        return DraftStart(key, f"preset {preset.name}", preset.config, preset.version)
     if kind == "run":
         run = get_object_or_404(Run, pk=_uuid(value))
-        return Start(key, f"run {run.name}", run.config)
+        return DraftStart(key, f"run {run.name}", run.config)
     if kind == "file":
         file = get_object_or_404(Artifact.objects.select_related("run"), pk=_uuid(value))
-        return Start(key, f"{file} of run {file.run.name}", config_behind(file))
-    return Start("", "the defaults", {})
+        return DraftStart(key, f"{file} of run {file.run.name}", config_behind(file))
+    return DraftStart("", "the defaults", {})
 
 
 def _uuid(text: str) -> uuid.UUID:

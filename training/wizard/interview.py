@@ -13,11 +13,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from training.wizard.base_models import BaseModel, chosen_model
-from training.wizard.facts import devices, measured_seconds
 from training.wizard.families import Device
-from training.wizard.pictures import look_at
-from training.wizard.plan import KINDS, Answers, Pictures, refuse_too_large
+from training.wizard.machine_facts import devices, measured_seconds
+from training.wizard.picture_facts import look_at
 from training.wizard.recipe import slug
+from training.wizard.training_plan import KINDS, Answers, Pictures, refuse_too_large
 from web.errors import BadInput
 
 OTHER = "other"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from training.wizard.plan import ENOUGH, Answers, Plan, best_at, sides, total_seconds, wanted_views
+from training.wizard.training_plan import ENOUGH, Answers, TrainingPlan, best_at, sides, total_seconds, wanted_views
 from training.wizard.words import caption_for, shown_minutes, shown_speed
 
 
-def reasons(answers: Answers, plan: Plan) -> Iterator[str]:
+def reasons(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
     """One sentence for each choice, the most telling first."""
     yield from _length(answers, plan)
     yield (
@@ -36,7 +36,7 @@ def reasons(answers: Answers, plan: Plan) -> Iterator[str]:
     yield _("Of the backups the newest two are kept, so that a power cut costs little time and no disk fills up.")
 
 
-def _length(answers: Answers, plan: Plan) -> Iterator[str]:
+def _length(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
     wanted, pictures = wanted_views(answers), answers.pictures
     figure = "as measured in earlier runs" if plan.resolution in answers.measured else "a rough figure"
     times = max(1, round(plan.views / pictures.count))
@@ -63,7 +63,7 @@ def _length(answers: Answers, plan: Plan) -> Iterator[str]:
         }
 
 
-def _size(answers: Answers, plan: Plan) -> str:
+def _size(answers: Answers, plan: TrainingPlan) -> str:
     native, largest = answers.family.native, sides(answers)[0]
     if plan.resolution >= native:
         return _("%(resolution)s pixels, since the base model was made at that size.") % {"resolution": plan.resolution}
@@ -80,7 +80,7 @@ def _size(answers: Answers, plan: Plan) -> str:
     }
 
 
-def _memory(answers: Answers, plan: Plan) -> str:
+def _memory(answers: Answers, plan: TrainingPlan) -> str:
     together = f", with {plan.accumulation} such steps added up" if plan.accumulation > 1 else ""
     what = f"{plan.batch} picture{'s' * (plan.batch > 1)} at a time{together}"
     if not answers.device.is_gpu:

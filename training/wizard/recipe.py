@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.wizard.families import train_format
-from training.wizard.plan import Answers, Plan, choose, samplings, total_seconds
 from training.wizard.reasons import reasons
+from training.wizard.training_plan import Answers, TrainingPlan, choose, samplings, total_seconds
 from training.wizard.words import caption_for
 
 
@@ -42,7 +42,7 @@ def make_recipe(answers: Answers) -> Recipe:
     )
 
 
-def _config(answers: Answers, plan: Plan) -> dict[str, Any]:
+def _config(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     return {
         "model_type": answers.family.model_type,
         "training_method": "LORA",
@@ -79,7 +79,7 @@ def _concept(answers: Answers) -> dict[str, Any]:
     return concept
 
 
-def _rates(answers: Answers, plan: Plan) -> dict[str, Any]:
+def _rates(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     """A twentieth of the run warms up; 1 would mean the whole run."""
     warmup = min(100, plan.steps // plan.accumulation // 20)
     return {
@@ -89,7 +89,7 @@ def _rates(answers: Answers, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _parts(answers: Answers, plan: Plan) -> dict[str, Any]:
+def _parts(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     """Which parts are trained, and in which format the frozen weights are kept."""
     family = answers.family
     whole = train_format(answers.device)
@@ -114,7 +114,7 @@ def _loss(answers: Answers) -> dict[str, Any]:
     )
 
 
-def _samples(answers: Answers, plan: Plan) -> dict[str, Any]:
+def _samples(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     family, times = answers.family, samplings(answers, plan)
     shape: dict[str, Any] = {"width": plan.resolution, "height": plan.resolution, "cfg_scale": family.cfg}
     shape["diffusion_steps"] = family.sample_steps
@@ -126,7 +126,7 @@ def _samples(answers: Answers, plan: Plan) -> dict[str, Any]:
     return {"samples": samples, "sample_after": max(1, plan.steps // times), "sample_after_unit": "STEP"}
 
 
-def _backups(answers: Answers, plan: Plan) -> dict[str, Any]:
+def _backups(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     minutes = 30 if total_seconds(answers, plan) < 4 * 3600 else 60
     return {"backup_after": minutes, "backup_after_unit": "MINUTE", "rolling_backup": True, "rolling_backup_count": 2}
 

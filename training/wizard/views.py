@@ -17,8 +17,8 @@ from presets.preflight import requests as preflight
 from training.models import Run
 from training.wizard.base_models import offered_models
 from training.wizard.interview import NUMBERS, OTHER, STEPS, Interview, Step, device_key, offered_devices
-from training.wizard.plan import KINDS
 from training.wizard.recipe import Recipe, make_recipe
+from training.wizard.training_plan import KINDS
 from web.errors import BadInput, DomainError
 from web.pages import PageRequest, page, trainers
 

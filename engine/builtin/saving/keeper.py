@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from engine.builtin.saving.model import expected_size, save_model
-from engine.builtin.saving.state import describe, size_of_state, write_state
+from engine.builtin.saving.resume_state import describe, size_of_state, write_state
 from engine.builtin.training import checkpoint
 from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.failures import try_to_write

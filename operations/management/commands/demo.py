@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from operations.serve.demo import Demo, DemoFailed, DemoSite, Progress
+from operations.serve.demo import Demo, DemoFailed, DemoProgress, DemoSite
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError("Stopped before the run was finished.") from None
 
     def _train(self, site: DemoSite) -> None:
-        progress = Progress(partial(print, end="", flush=True), sys.stdout.isatty())
+        progress = DemoProgress(partial(print, end="", flush=True), sys.stdout.isatty())
         demo = Demo(site, progress)
         try:
             run = demo.run()

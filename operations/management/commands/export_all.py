@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from operations.archive.export import Export, Wishes
-from operations.archive.progress import Progress
+from operations.archive.report_progress import Progress
 from web.errors import DomainError
 
 KEEP_PRIVATE = {

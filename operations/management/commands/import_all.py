@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from operations.archive.importing import Import
 from operations.archive.manifest import KEY, Manifest
-from operations.archive.progress import Progress
+from operations.archive.report_progress import Progress
 from system.data_folder import FolderLock, FolderTaken
 from web.errors import DomainError
 

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         return found
 
 
-def _read(path: Path, folder: str) -> Iterator[exchange.Found]:
+def _read(path: Path, folder: str) -> Iterator[exchange.UploadedPreset]:
     """The presets in a file, or in all JSON files below a folder."""
     if not path.is_dir():
         yield from exchange.from_upload(path.name, path.read_bytes(), folder)

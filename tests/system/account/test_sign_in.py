@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils.timezone import now
 
-from system.account.limits import limited
+from system.account.sign_in_limits import limited
 from system.models import WrongPasswords
 from tests.making import make_user
 

@@ -15,8 +15,8 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.estimates.memory import GIB, estimate_memory
 from presets.config import configs
 from training.wizard.families import FAMILIES, Device, tiny_family
-from training.wizard.plan import KINDS, USABLE, Answers, Pictures, choose
 from training.wizard.recipe import make_recipe
+from training.wizard.training_plan import KINDS, USABLE, Answers, Pictures, choose
 from web.errors import BadInput
 
 TINY = tiny_family(64, 16)

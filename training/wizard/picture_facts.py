@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from engine.builtin.data.pictures import is_picture
-from training.wizard.plan import Pictures
+from training.wizard.training_plan import Pictures
 from web.allowed_paths import refusal
 from web.errors import BadInput
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.data.buckets import bucket_sizes
 from training.wizard.families import Device, Family, seconds_per_picture
-from training.wizard.memory import peak
+from training.wizard.memory_fit import peak
 from training.wizard.words import sample_prompts, shown_minutes
 from web.errors import BadInput
 
@@ -29,7 +29,7 @@ SAMPLES_SHARE = 0.25  # of the training's time may go to samples, at most
 
 
 @dataclass(frozen=True)
-class Kind:
+class SubjectKind:
     """What the pictures show, and how much of it has to be learnt."""
 
     title: str
@@ -43,11 +43,11 @@ class Kind:
 
 
 KINDS = {
-    "person": Kind("a person", 120, 1600, 5000, 16, "a face has more detail than a thing and less than a style"),
-    "style": Kind("a style", 80, 2400, 10_000, 32, "a style shows in everything that is drawn", False, True),
-    "thing": Kind("a thing", 100, 1200, 4000, 8, "one thing is little to learn"),
+    "person": SubjectKind("a person", 120, 1600, 5000, 16, "a face has more detail than a thing and less than a style"),
+    "style": SubjectKind("a style", 80, 2400, 10_000, 32, "a style shows in everything that is drawn", False, True),
+    "thing": SubjectKind("a thing", 100, 1200, 4000, 8, "one thing is little to learn"),
 }
-TINY = Kind("", 300, 4800, 9600, 32, "the model is tiny and every layer has to give", True, True)
+TINY = SubjectKind("", 300, 4800, 9600, 32, "the model is tiny and every layer has to give", True, True)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Answers:
     measured: Mapping[int, float] = field(default_factory=dict)  # seconds a picture in earlier runs, by resolution
 
     @property
-    def what(self) -> Kind:
+    def what(self) -> SubjectKind:
         return TINY if self.family.tiny else KINDS[self.kind]
 
     @property
@@ -101,7 +101,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """One way to train: what is decided by memory and time."""
 
     resolution: int
@@ -126,7 +126,7 @@ class Plan:
         return self.epochs * self.per_epoch
 
 
-def choose(answers: Answers) -> Plan:
+def choose(answers: Answers) -> TrainingPlan:
     """The largest size at which enough pictures are seen in the time. Raises BadInput, naming the answer."""
     refuse_too_large(answers)
     plans = [plan for side in sides(answers) if (plan := best_at(answers, side)).fits]
@@ -157,7 +157,7 @@ def sides(answers: Answers) -> list[int]:
     return [side for side in tried if side <= answers.pictures.typical_side * 1.1] or tried[-1:]
 
 
-def best_at(answers: Answers, side: int) -> Plan:
+def best_at(answers: Answers, side: int) -> TrainingPlan:
     """The best way at this size that fits the memory: good weights first, then whole batches, then speed."""
     wished, formats = _effective_batch(answers), answers.family.weight_types
     checkpointings = (False, True) if answers.device.is_gpu else (False,)
@@ -172,11 +172,11 @@ def best_at(answers: Answers, side: int) -> Plan:
     return next((plan for plan in plans if plan.fits), min(plans, key=lambda plan: plan.memory))
 
 
-def _plan(answers: Answers, side: int, wished: int, weights: str, checkpointing: bool, batch: int) -> Plan:
+def _plan(answers: Answers, side: int, wished: int, weights: str, checkpointing: bool, batch: int) -> TrainingPlan:
     shape = (side, batch, weights, checkpointing)
     needed = peak(answers.family, answers.device, *shape, answers.what.rank, answers.trains_text)
     rough = seconds_per_picture(answers.family, answers.device, side, checkpointing)
-    return Plan(
+    return TrainingPlan(
         resolution=side,
         batch=batch,
         accumulation=max(1, wished // batch),
@@ -221,7 +221,7 @@ def _of_one_shape(sizes: tuple[tuple[int, int], ...], side: int, multiple: int) 
 # -- time ----------------------------------------------------------------------------------------------------------
 
 
-def _with_epochs(answers: Answers, plan: Plan, wanted: int) -> Plan:
+def _with_epochs(answers: Answers, plan: TrainingPlan, wanted: int) -> TrainingPlan:
     """As many epochs as are wished for, or as the time allows, samples included."""
     epochs = max(1, round(wanted / plan.per_epoch))
     if answers.minutes is not None:
@@ -234,13 +234,13 @@ def _with_epochs(answers: Answers, plan: Plan, wanted: int) -> Plan:
     return replace(plan, epochs=max(0, epochs))
 
 
-def total_seconds(answers: Answers, plan: Plan) -> float:
+def total_seconds(answers: Answers, plan: TrainingPlan) -> float:
     """From the start to the saved model."""
     seen = plan.views + samplings(answers, plan) * sampling_cost(answers)
     return LOAD_SECONDS + _caching_seconds(answers, plan) + seen * plan.picture_seconds
 
 
-def samplings(answers: Answers, plan: Plan) -> int:
+def samplings(answers: Answers, plan: TrainingPlan) -> int:
     """How often samples are drawn; seldom where that would take more than a quarter of the time."""
     return min(SAMPLINGS, int(SAMPLES_SHARE * plan.views / sampling_cost(answers)))
 
@@ -250,7 +250,7 @@ def sampling_cost(answers: Answers) -> float:
     return 2 * len(answers.prompts) * answers.family.sample_steps / 3
 
 
-def _caching_seconds(answers: Answers, plan: Plan) -> float:
+def _caching_seconds(answers: Answers, plan: TrainingPlan) -> float:
     return answers.pictures.count * plan.picture_seconds * CACHING
 
 
@@ -274,7 +274,7 @@ def _too_little_memory(answers: Answers) -> BadInput:
     return BadInput(sentence, {"memory": [sentence]})
 
 
-def _too_little_time(answers: Answers, plans: list[Plan], wanted: int) -> BadInput:
+def _too_little_time(answers: Answers, plans: list[TrainingPlan], wanted: int) -> BadInput:
     """Names the time in which something could be learnt."""
     fastest = min(plans, key=lambda plan: plan.picture_seconds)
     epochs = int(LEAST * wanted / fastest.per_epoch) + 1

@@ -33,7 +33,7 @@ VALID = timedelta(hours=1)  # for so long a token says yes to what was shown
 
 
 @dataclass(frozen=True)
-class Choice:
+class CleanupChoice:
     """What shall go: of these kinds, of one run or all, older than so many days; of backups, saves and samples what
     each run's policy lets go, or all but the newest `keep`."""
 
@@ -49,7 +49,7 @@ class Choice:
 
 
 @dataclass
-class Item:
+class PlanItem:
     """A thing that goes, or stays for a reason; `ids` are of rows, where it has some."""
 
     kind: str
@@ -63,25 +63,25 @@ class Item:
 
 
 @dataclass
-class Plan:
+class CleanupPlan:
     """What would go and what stays."""
 
-    going: list[Item] = field(default_factory=list)
-    staying: list[Item] = field(default_factory=list)
+    going: list[PlanItem] = field(default_factory=list)
+    staying: list[PlanItem] = field(default_factory=list)
 
     @property
     def bytes(self) -> int:
         return sum(item.bytes for item in self.going)
 
-    def add(self, item: Item) -> None:
+    def add(self, item: PlanItem) -> None:
         (self.staying if item.why else self.going).append(item)
 
 
-def make_plan(choice: Choice, user: Any) -> Plan:
+def make_plan(choice: CleanupChoice, user: Any) -> CleanupPlan:
     """Look at rows and the newest inventory; nobody sees what he must not remove. Raises BadInput."""
     if not choice.kinds:
         raise BadInput(_("Choose at least one kind of things to remove."), {"kinds": [_("Choose at least one.")]})
-    plan = Plan()
+    plan = CleanupPlan()
     for item in _items(choice, user):
         plan.add(item)
         if len(plan.going) > MOST_ITEMS:
@@ -92,7 +92,7 @@ def make_plan(choice: Choice, user: Any) -> Plan:
     return plan
 
 
-def _items(choice: Choice, user: Any) -> Iterator[Item]:
+def _items(choice: CleanupChoice, user: Any) -> Iterator[PlanItem]:
     runs = allowed_runs(user)
     if choice.run:
         runs = runs.filter(pk=choice.run)
@@ -111,13 +111,13 @@ def allowed_runs(user: Any) -> QuerySet[Run]:
     return Run.objects.all() if user.is_staff else Run.objects.filter(owner=user)
 
 
-def _policy(run: Run, choice: Choice, policies: dict[str, RetentionPolicy]) -> RetentionPolicy:
+def _policy(run: Run, choice: CleanupChoice, policies: dict[str, RetentionPolicy]) -> RetentionPolicy:
     if choice.keep is None:
         return policies.get(str(run.pk)) or policies.get(SITE) or RetentionPolicy()
     return RetentionPolicy(**{f"keep_{kind}": choice.keep for kind in POLICIES})
 
 
-def _of_artifacts(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator[Item]:
+def _of_artifacts(run: Run, choice: CleanupChoice, policy: RetentionPolicy) -> Iterator[PlanItem]:
     kinds = [keeping.KIND_OF[kind] for kind in ("backups", "saves") if kind in choice.kinds]
     found = keeping.verdicts(run, policy) if kinds else []
     if "models" in choice.kinds:
@@ -126,10 +126,10 @@ def _of_artifacts(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator
     for artifact, why in found:
         if artifact.kind in kinds:
             why = why or _too_new(artifact.created_at.timestamp(), choice)
-            yield Item(f"{artifact.kind}s", str(artifact), *_of(run), artifact.size, why, [str(artifact.pk)])
+            yield PlanItem(f"{artifact.kind}s", str(artifact), *_of(run), artifact.size, why, [str(artifact.pk)])
 
 
-def _models(run: Run, choice: Choice) -> list[tuple[Artifact, str]]:
+def _models(run: Run, choice: CleanupChoice) -> list[tuple[Artifact, str]]:
     """Final models that a later attempt has made again; the newest one stays whatever is chosen."""
     made = run.artifacts.filter(kind=Artifact.Kind.MODEL).select_related("run").order_by("attempt", "sequence")
     there = [artifact for artifact in made if artifact.exists]
@@ -137,7 +137,7 @@ def _models(run: Run, choice: Choice) -> list[tuple[Artifact, str]]:
     return [(artifact, why_it_stays(artifact) or newest * (artifact == there[-1])) for artifact in there]
 
 
-def _of_samples(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator[Item]:
+def _of_samples(run: Run, choice: CleanupChoice, policy: RetentionPolicy) -> Iterator[PlanItem]:
     by_step: dict[tuple[int, str, str], list[Sample]] = {}
     for sample, why in pictures.verdicts(run, policy):
         why = why or _too_new(sample.created_at.timestamp(), choice)
@@ -145,7 +145,7 @@ def _of_samples(run: Run, choice: Choice, policy: RetentionPolicy) -> Iterator[I
     for (step, kind, why), samples in by_step.items():
         label = _(SAMPLES[kind]) % {"count": len(samples), "step": step}
         size = sum(_size(sample) for sample in samples)
-        yield Item("samples", label, *_of(run), size, why, [str(sample.pk) for sample in samples])
+        yield PlanItem("samples", label, *_of(run), size, why, [str(sample.pk) for sample in samples])
 
 
 def _size(sample: Sample) -> int:
@@ -155,7 +155,7 @@ def _size(sample: Sample) -> int:
         return 0
 
 
-def _of_things(choice: Choice, user: Any, runs: QuerySet[Run]) -> Iterator[Item]:
+def _of_things(choice: CleanupChoice, user: Any, runs: QuerySet[Run]) -> Iterator[PlanItem]:
     found = (newest_inventory() or {}).get("things", [])
     chosen = [thing for facts in found if (thing := Thing(**facts)).kind in choice.kinds]
     mine = {str(run.pk): run for run in runs.filter(pk__in={thing.run for thing in chosen if thing.run})}
@@ -164,7 +164,7 @@ def _of_things(choice: Choice, user: Any, runs: QuerySet[Run]) -> Iterator[Item]
         if run is not None or (not thing.run and user.is_staff and not choice.run):
             why = why_thing_stays(thing, run) or _too_new(thing.newest, choice)
             whose = _of(run) if run else ("", "")
-            yield Item(thing.kind, label_of(thing), *whose, thing.bytes, why, thing=asdict(thing))
+            yield PlanItem(thing.kind, label_of(thing), *whose, thing.bytes, why, thing=asdict(thing))
 
 
 def why_thing_stays(thing: Thing, run: Run | None) -> str:
@@ -192,7 +192,7 @@ def _of(run: Run) -> tuple[str, str]:
     return str(run.pk), run.name
 
 
-def _too_new(modified: float, choice: Choice) -> str:
+def _too_new(modified: float, choice: CleanupChoice) -> str:
     if not choice.older_than or modified <= choice.before:
         return ""
     return _("It is not older than %(days)s days.") % {"days": choice.older_than}
@@ -206,7 +206,7 @@ def newest_inventory() -> dict[str, Any] | None:
     return done.result if done else None
 
 
-def propose(choice: Choice, plan: Plan, user: Any) -> Job:
+def propose(choice: CleanupChoice, plan: CleanupPlan, user: Any) -> Job:
     """Keep what was shown, so that a yes means exactly that; the id is the token."""
     Job.objects.filter(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, created_at__lt=now() - VALID).delete()
     items = [asdict(item) for item in plan.going]
