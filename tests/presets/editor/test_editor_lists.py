@@ -83,7 +83,7 @@ def test_typing_in_an_item_draws_its_line_and_field_again_and_nothing_else(clien
 
 def states(page):
     """The state of each part as the page's script would tell it."""
-    return dict(re.findall(r'data-field="([^"]+)" data-state="([^"]+)"', page))
+    return dict(re.findall(r'data-field="([^"]+)"\s+data-state="([^"]+)"', page))
 
 
 def test_opening_an_item_draws_its_body(client, draft):

@@ -13,6 +13,7 @@ from presets.models import Draft, Preflight, Preset
 from presets.preflight import requests as preflight
 from system.models import Worker
 from tests.making import make_preset, make_run, make_user, trainable_config
+from tests.markup import squeezed
 from tests.presets.editor.editor_client import inputs, send
 from training.models import Run
 
@@ -95,7 +96,9 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(client, user
     assert response.status_code == 400
     assert not Run.objects.exists()
     assert "The run was not started:" in page
-    assert 'id="field-epochs-messages" aria-live="polite"><span class="field-error">Must be a whole number' in page
+    assert 'id="field-epochs-messages" aria-live="polite"><span class="field-error">Must be a whole number' in squeezed(
+        page
+    )
     assert 'href="?tab=' in page and "#field-concepts" in page
     typed = inputs(page)
     assert (typed["field:epochs"], typed["fact:name"]) == ("many", "Mine")
