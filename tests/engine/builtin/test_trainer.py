@@ -306,3 +306,11 @@ def test_the_log_tells_a_person_how_it_goes(tmp_path, model, pictures):
     assert all(" engine: " in line for line in log), log
     assert any("step 0: loss " in line for line in log)
     assert any("wrote the model" in line for line in log)
+
+
+def test_training_before_the_start_is_refused_with_the_cure(training):
+    run = training()
+    with pytest.raises(RuntimeError, match=r"call start\(\) first"):
+        run.trainer.train()
+    run.trainer.end()
+    assert run.artifacts("model") == []
