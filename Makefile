@@ -1,5 +1,6 @@
 # make run: set up and serve.       make demo: train the demo in the terminal.
 # make test: lint, types and tests.  make setup: set up alone.
+# make test-quick: the tests that start no process and no browser.
 # make test-faults: kill, freeze and cut off all parts of a site while it trains, 30 times, and see that nothing is lost.
 # ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/engine -x".
 
@@ -22,7 +23,7 @@ ARGS ?=
 # The tests start some 150 processes, which need not compile the same modules each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run demo test test-faults lint lock messages screenshots
+.PHONY: setup run demo test test-quick test-faults lint lock audit messages screenshots
 
 setup: $(VENV)/.installed staticfiles/staticfiles.json
 
@@ -36,6 +37,10 @@ demo: setup
 # keep two processors busy, as tests of whole sites wait often.
 test: setup $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The tests that start no process, train nothing and open no browser.
+test-quick: setup $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m quick $(ARGS)
 
 test-faults: setup $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -64,6 +69,10 @@ lock: $(VENV)/.installed-dev
 	@$(LOCK) requirements-dev.lock --constraint requirements.lock requirements-dev.txt $(ARGS)
 	@for lock in requirements.lock requirements-dev.lock; do \
 	  awk '/^[a-z]/ { left_out = /$(OF_TORCH)/ } !left_out' $$lock >$$lock.new && mv $$lock.new $$lock; done
+
+# make audit: ask services on the network for known weaknesses of the locked packages.
+audit: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.audit
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

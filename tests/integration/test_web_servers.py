@@ -1,0 +1,103 @@
+"""Both web servers that `serve` can start, over real connections: uvicorn, the default, and daphne."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import requests
+from websockets.sync.client import connect
+
+BIG = 300 * 1024**2
+MOST_GROWTH = 80 * 1024**2  # of a server's memory while it sends BIG
+SAMPLES = """
+from samples.models import Sample
+from training.models import Run
+run = Run.objects.create(name="Films", status="finished", attempt=1, config={{}})
+folder = run.folder
+folder.mkdir(parents=True)
+(folder / "small.mp4").write_bytes(bytes(range(100)))
+with (folder / "big.mp4").open("wb") as file:
+    file.truncate({size})
+for number, name in enumerate(("small", "big")):
+    print(Sample.objects.create(run=run, attempt=1, sequence=number, path=str(folder / (name + ".mp4"))).pk)
+"""
+
+
+@pytest.fixture(scope="module", params=["uvicorn", "daphne"])
+def server(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def site(make_site, server):
+    site = make_site(server).start("--no-demo", "--no-worker", "--server", server)
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def samples(site):
+    """The addresses of a small film and of a big one."""
+    printed = site.manage("shell", "--no-imports", "-c", SAMPLES.format(size=BIG))
+    return [f"/api/samples/{line}/file" for line in printed.splitlines()]
+
+
+@pytest.fixture
+def headers(site):
+    return {"Authorization": f"Token {site.token}"}
+
+
+def test_one_connection_serves_many_requests(site, headers):
+    where = urlsplit(site.address)
+    connection = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
+    connection.connect()
+    socket = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/api/training/status", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())["is_training"] is False
+        assert connection.sock is socket, "it is kept open"
+    connection.close()
+
+
+def test_a_websocket_is_told_the_present_state(site, headers):
+    address = site.address.replace("http", "ws")
+    with connect(f"{address}/ws", additional_headers=headers, proxy=None) as socket:
+        message = json.loads(socket.recv(60))
+    assert message["type"] == "connected" and message["data"]["is_training"] is False
+
+
+def test_a_range_of_a_sample_is_sent_alone(site, headers, samples):
+    answer = requests.get(site.address + samples[0], headers=headers | {"Range": "bytes=10-19"}, timeout=60)
+    assert (answer.status_code, answer.content) == (206, bytes(range(10, 20)))
+    assert answer.headers["Content-Range"] == "bytes 10-19/100"
+
+
+def test_a_header_of_a_client_does_not_change_the_address_that_it_comes_from(site):
+    """Links that the site makes would else lead where a client says."""
+    answer = requests.get(
+        f"{site.address}/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}, timeout=60
+    )
+    assert answer.url.startswith(site.address) and answer.ok
+
+
+def test_a_big_download_is_sent_whole_and_by_uvicorn_as_it_is_read(site, server, headers, samples):
+    process = site.process_of(f"-m {server}")
+    before = peak_memory(process)
+    with requests.get(site.address + samples[1], headers=headers, stream=True, timeout=60) as answer:
+        received = sum(len(part) for part in answer.iter_content(1024**2))
+    assert received == BIG
+    grown = peak_memory(process) - before
+    assert grown < MOST_GROWTH or server == "daphne", f"{grown / 1024**2:.0f} MiB"
+
+
+def peak_memory(process: psutil.Process) -> int:
+    """The most bytes that the process has held so far."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
