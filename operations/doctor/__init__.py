@@ -1,4 +1,4 @@
-"""The doctor: looks at everything that a site consists of, and mends what is safe to mend. One file a subject."""
+"""The doctor examines every part of a site and repairs what can be repaired safely; one file per subject."""
 
 from operations.doctor.examination import examine
 from operations.doctor.report import Report

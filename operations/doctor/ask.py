@@ -10,7 +10,7 @@ from system.models import Job
 
 
 def ask_for_examination(user: Any = None, mend: bool = False) -> Job:
-    """Have the site examined, unless that is being done."""
+    """Request an examination of the site, or return the one in progress."""
     going_on = Job.objects.open().filter(kind=Job.Kind.DOCTOR).first()
     facts = {"arguments": {"mend": mend}, "user": user, "host": settings.HOST_NAME}
     return going_on or Job.objects.create(kind=Job.Kind.DOCTOR, **facts)

@@ -1,4 +1,4 @@
-"""The clocks: signs of life, leases and timelines compare times of several of them."""
+"""The clocks: heartbeats, leases and timelines compare times of several machines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from training.models import Run, RunEvent
 
 MOST = 2.0  # seconds by which two clocks may differ
 FUTURE = timedelta(minutes=1)
-CURE = "let both machines ask the same time server (timedatectl set-ntp true)"
+CURE = "let both machines use the same time server (timedatectl set-ntp true)"
 
 
 def look(asked: Asked) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def _compared(whose: str, ahead: float) -> Finding:
 
 
 def _file_system_ahead() -> float:
-    """Seconds; a file server stamps files by its own clock."""
+    """The difference in seconds; a file server stamps files by its own clock."""
     with tempfile.NamedTemporaryFile(dir=settings.DATA_DIR, prefix=".doctor-") as file:
         file.write(b"?")
         file.flush()
@@ -63,12 +63,12 @@ def _redis() -> Iterator[Finding]:
         with redis.from_url(settings.REDIS_URL, socket_connect_timeout=3, socket_timeout=3) as client:
             seconds, micros = client.time()
     except (redis.RedisError, OSError):
-        return  # what is said of the live updates tells it
+        return  # the examination of live updates reports it
     yield _compared("Redis", seconds + micros / 1e6 - time.time())
 
 
 def _future() -> Iterator[Finding]:
-    """Rows from the future tell that a clock was turned back, or is wrong on some machine."""
+    """Rows from the future show that a clock was turned back, or is wrong on another machine."""
     late = now() + FUTURE
     counts = {
         ("worker", "workers"): Worker.objects.filter(heartbeat_at__gt=late).count(),
@@ -78,6 +78,6 @@ def _future() -> Iterator[Finding]:
     found = [counted(count, *nouns) for nouns, count in counts.items() if count]
     if found:
         sentence = f"{', '.join(found)} from the future: a clock was turned back, or is wrong on another machine."
-        yield look_at(sentence, "set the clocks right; the rows are harmless once their time has come")
+        yield look_at(sentence, "correct the clocks; the rows are harmless once their time has come")
     else:
         yield fine("No row is from the future.")

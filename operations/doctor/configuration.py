@@ -1,4 +1,4 @@
-"""The settings: what would not work, and what opens a door."""
+"""The settings: those that do not work, and those that are unsafe."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ OWN = (
 def look(asked: Asked) -> Iterator[Finding]:
     yield from _system_checks()
     if settings.DEBUG:
-        yield look_at("DEBUG is on: whoever makes a page fail reads settings and code.", "unset DEBUG")
+        yield look_at("DEBUG is on: a page that fails shows settings and code to its reader.", "unset DEBUG")
     yield fine(f"SECRET_KEY comes from {'the environment' if os.environ.get('SECRET_KEY') else 'the data folder'}.")
     yield _hosts()
     yield _origins()
     named = [name for name in OWN if os.environ.get(name)]
-    yield fine(f"Set in the environment: {', '.join(named) or 'nothing'}.")  # names alone: values may be secret
+    yield fine(f"Set in the environment: {', '.join(named) or 'nothing'}.")  # only names: values may be secret
 
 
 def _system_checks() -> Iterator[Finding]:
-    """What would stop the start, and what it warns of."""
+    """Settings that would stop the start, and warnings."""
     for message in checks.run_checks():
         serious = message.level >= checks.ERROR
         yield (wrong if serious else look_at)(f"{message.msg} ({message.id})", str(message.hint or ""))
@@ -48,13 +48,13 @@ def _system_checks() -> Iterator[Finding]:
 
 def _hosts() -> Finding:
     if "*" in settings.ALLOWED_HOSTS:
-        return look_at("ALLOWED_HOSTS is *, so a forged Host header is believed.", "name the hosts that you call")
-    return fine(f"The site may be called as {', '.join(settings.ALLOWED_HOSTS)}.")
+        return look_at("ALLOWED_HOSTS is *, so a forged Host header is believed.", "list the host names that you use")
+    return fine(f"The site answers to {', '.join(settings.ALLOWED_HOSTS)}.")
 
 
 def _origins() -> Finding:
-    """A proxy that speaks https to browsers needs its origin here, or every form is refused."""
+    """An https proxy must have its origin in CSRF_TRUSTED_ORIGINS, or every form is refused."""
     origins = settings.CSRF_TRUSTED_ORIGINS
     if origins:
-        return fine(f"Forms are taken from {', '.join(origins)}.")
+        return fine(f"Forms are accepted from {', '.join(origins)}.")
     return note("No proxy is set up: one that serves https needs its address in CSRF_TRUSTED_ORIGINS.")

@@ -1,4 +1,4 @@
-"""The database: whether it answers, fits this version, is whole, and takes writes."""
+"""The database: whether it answers, fits this version, is undamaged, and accepts writes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from training.models import Run
 
 CONNECT_SECONDS = 5
 GIB = 1024**3
-LARGE_LOG = GIB  # bytes of a write-ahead log that nobody folds back
+LARGE_LOG = GIB  # bytes of a write-ahead log that no process checkpoints
 MOST_NAMED = 5
-CURE = "check DATABASE_URL, and that the database server runs"
+CURE = "check DATABASE_URL, and that the database server is running"
 
 
 def look(asked: Asked) -> Iterator[Finding]:
@@ -31,14 +31,14 @@ def look(asked: Asked) -> Iterator[Finding]:
 
 
 def why_unreadable() -> str:
-    """Why no rows can be read, in a sentence; empty where they can."""
+    """The reason why no rows can be read; empty if they can."""
     file = sqlite_file()
-    if file is not None and not file.exists():  # connecting would make it
+    if file is not None and not file.exists():  # connecting would create it
         return f"There is no database yet at {file}."
     try:
         if connection.vendor == "postgresql":
             connection.settings_dict["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
-        if not connection.in_atomic_block:  # which closing it would undo
+        if not connection.in_atomic_block:  # closing would undo the test's transaction
             connection.close_if_unusable_or_obsolete()
         there = Run._meta.db_table in connection.introspection.table_names()
     except DatabaseError as error:
@@ -48,7 +48,7 @@ def why_unreadable() -> str:
 
 
 def sqlite_file() -> Path | None:
-    """Where the database lies; None for a server's, and for one in memory."""
+    """The path of the database file; None for a server and for a database in memory."""
     name = str(connection.settings_dict["NAME"])
     in_a_file = connection.vendor == "sqlite" and name != ":memory:" and not name.startswith("file:")
     return Path(name) if in_a_file else None
@@ -60,7 +60,7 @@ def _migrations() -> Iterator[Finding]:
     strange = sorted(set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations))
     if waiting:
         sentence = f"{counted_are(len(waiting), 'migration')} not applied: {_names(waiting)}."
-        yield wrong(sentence, "start the site by `manage.py serve`, or run `manage.py migrate`")
+        yield wrong(sentence, "start the site with `manage.py serve`, or run `manage.py migrate`")
     if strange:
         named = ", ".join(".".join(key) for key in strange[:MOST_NAMED])
         sentence = f"The database was changed by a newer version of this program, which has {named}."
@@ -86,7 +86,7 @@ def _sqlite() -> Iterator[Finding]:
     log = file.with_name(f"{file.name}-wal") if file else None
     if log and log.exists() and log.stat().st_size > LARGE_LOG:
         size = f"{log.stat().st_size / 1e9:.1f} GB"
-        yield look_at(f"The write-ahead log has grown to {size}.", "restart the site, which folds it back")
+        yield look_at(f"The write-ahead log has grown to {size}.", "restart the site, which writes it back")
 
 
 def _integrity() -> Finding:
@@ -97,10 +97,10 @@ def _integrity() -> Finding:
         dangling = len(cursor.fetchall())
     cure = "stop the site, keep a copy of the file, and restore a backup made by `manage.py export_all`"
     if faults != ["ok"]:
-        return wrong(f"SQLite's integrity check finds faults: {'; '.join(faults[:MOST_NAMED])}.", cure)
+        return wrong(f"SQLite's integrity check found errors: {'; '.join(faults[:MOST_NAMED])}.", cure)
     if dangling:
-        return wrong(f"{counted(dangling, 'reference')} to rows that are not there.", cure)
-    return fine("SQLite's integrity check finds nothing.")
+        return wrong(f"{counted(dangling, 'reference')} to missing rows.", cure)
+    return fine("SQLite's integrity check found no error.")
 
 
 def _postgresql() -> Iterator[Finding]:
@@ -113,23 +113,23 @@ def _postgresql() -> Iterator[Finding]:
     if encoding != "UTF8":
         yield wrong(
             f"The database's encoding is not UTF8 but {encoding}.",
-            "make another: createdb --encoding UTF8 -T template0",
+            "create a new one: createdb --encoding UTF8 -T template0",
         )
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if _ask(f"SHOW {name}") == "off":
-            yield note(f"PostgreSQL's {name} is off: a power cut may lose rows that were written.")
+            yield note(f"PostgreSQL's {name} is off: a power cut may lose written rows.")
 
 
 def _write() -> Finding:
-    """A row is written and taken back."""
+    """Write a row and roll it back."""
     try:
         with transaction.atomic():
             Milestone.objects.create(name=f"doctor {uuid.uuid4()}")
             transaction.set_rollback(True)
     except DatabaseError as error:
-        cure = "free room on its disk, check who may write its files, and that nothing else holds it locked"
-        return wrong(f"The database takes no writes: {' '.join(str(error).split())}.", cure)
-    return fine("It takes writes.")
+        cure = "free space on its disk, check who may write its files, and that no other program locks it"
+        return wrong(f"The database refuses writes: {' '.join(str(error).split())}.", cure)
+    return fine("It accepts writes.")
 
 
 def _ask(question: str) -> str:

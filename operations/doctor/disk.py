@@ -1,4 +1,4 @@
-"""The data folder: room, limits, whether it can be written, and who may read it."""
+"""The data folder: free space, limits, whether it is writable, and who may read it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from django.db import connection
 
 from operations.doctor.finding import Asked, Finding, fine, look_at, note, unknown, wrong
 
-LITTLE, MUCH_TOO_LITTLE = 10_000_000_000, 1_000_000_000  # bytes; a backup of a large model takes that much
+LITTLE, MUCH_TOO_LITTLE = 10_000_000_000, 1_000_000_000  # bytes: the size of a backup of a large model
 FEW_INODES = 1_000
-FEW_FILES = 1_024  # open ones
+FEW_FILES = 1_024  # open files
 PROBE_BYTES = 1_000_000
 SHARED = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "glusterfs", "ceph")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -29,7 +29,7 @@ PRIVATE = ("secret_key", "db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm")
 def look(asked: Asked) -> Iterator[Finding]:
     folder = settings.DATA_DIR
     if not folder.is_dir():
-        yield unknown(f"The data folder {folder} is not there.", "bring its disk back, or correct DATA_DIR")
+        yield unknown(f"The data folder {folder} does not exist.", "mount its disk again, or correct DATA_DIR")
         return
     yield from _room(folder)
     yield _writable(folder)
@@ -42,17 +42,19 @@ def look(asked: Asked) -> Iterator[Finding]:
 def _room(folder: Path) -> Iterator[Finding]:
     usage, facts = shutil.disk_usage(folder), os.statvfs(folder)
     sentence = f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB are free where {folder} lies."
-    cure = "free some room: old runs, backups and models take the most"
+    cure = "free some space: old runs, backups and models take the most"
     if usage.free < MUCH_TOO_LITTLE:
         yield wrong(sentence, cure)
     else:
         yield look_at(sentence, cure) if usage.free < LITTLE else fine(sentence)
-    if facts.f_files and facts.f_favail < FEW_INODES:  # some file systems count none
-        yield wrong(f"Only {facts.f_favail} more files can be made there.", "remove small files, such as old samples")
+    if facts.f_files and facts.f_favail < FEW_INODES:  # some file systems report none
+        yield wrong(
+            f"Only {facts.f_favail} more files can be created there.", "remove small files, such as old samples"
+        )
 
 
 def _writable(folder: Path) -> Finding:
-    """As a backup is written: beside, onto the disk, renamed."""
+    """Write a file as a backup is written: under a temporary name, flushed to the disk, renamed."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-", delete=False) as file:
             path = Path(file.name)
@@ -64,23 +66,26 @@ def _writable(folder: Path) -> Finding:
             finally:
                 path.unlink(missing_ok=True)
     except OSError as error:
-        return wrong(f"Nothing can be written there ({error.strerror}).", "free room, or make the folder yours again")
+        return wrong(
+            f"No file can be written there ({error.strerror}).",
+            "free some space, or make yourself the folder's owner again",
+        )
     return fine("It can be written.")
 
 
 def _quota(folder: Path) -> Iterator[Finding]:
-    """What a quota leaves is less than the disk's room; only the system's own program knows it."""
+    """A quota can leave less than the disk's free space; only the system's own program knows it."""
     if shutil.which("quota") is None:
         return
     command = ["quota", "--show-mntpoint", "--hide-device", "--no-wrap", "--raw-grace"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield note(f"Quotas could not be asked for ({type(error).__name__}).")
+        yield note(f"Quotas could not be read ({type(error).__name__}).")
         return
     over = [line for line in answer.stdout.splitlines() if "*" in line]
     if over:
-        yield wrong("A disk quota is used up.", "free some room, or ask for a larger quota: `quota` shows it")
+        yield wrong("A disk quota is used up.", "free some space, or request a larger quota: `quota` shows it")
 
 
 def _limits() -> Iterator[Finding]:
@@ -97,17 +102,17 @@ def _file_system(folder: Path) -> Iterator[Finding]:
     kind = max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"
     if connection.vendor == "sqlite" and kind.startswith(SHARED):
         cure = "keep the data folder on a disk of this machine, or use PostgreSQL by DATABASE_URL"
-        yield wrong(f"SQLite's database lies on a network file system ({kind}), which may damage it.", cure)
+        yield wrong(f"SQLite's database is on a network file system ({kind}), which may damage it.", cure)
     else:
         yield fine(f"Its file system is {kind}.")
 
 
 def _permissions(folder: Path) -> Iterator[Finding]:
-    """Others read nothing through a folder that they cannot enter."""
+    """Other users cannot read a file in a folder that they cannot enter."""
     closed = not folder.stat().st_mode & OTHERS
     key = folder / "secret_key"
     if key.exists() and key.stat().st_mode & OTHERS:
-        sentence = "Others may read secret_key, by which sessions are signed and tokens encrypted."
+        sentence = "Other users may read secret_key, which signs sessions and encrypts tokens."
         yield wrong(sentence, f"chmod 600 {key}", lambda: _close(key))
     open_files = [name for name in PRIVATE[1:] if _is_open(folder / name)]
     if not closed and open_files:
@@ -123,4 +128,4 @@ def _is_open(path: Path) -> bool:
 
 def _close(path: Path) -> str:
     path.chmod(0o600)
-    return "It is its owner's alone now."
+    return "Only its owner can read it now."

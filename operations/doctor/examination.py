@@ -1,4 +1,4 @@
-"""Every subject in turn. Whatever is broken becomes a finding, and none of it ends the examination."""
+"""The subjects in turn. Every failure becomes a finding, and none ends the examination."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SUBJECTS = (
 
 
 def examine(mend: bool = False, asked: Asked | None = None, subjects: Iterable[Subject] = SUBJECTS) -> Report:
-    """Look at everything; with `mend`, mend what can be mended safely, subject by subject."""
+    """Examine everything; with `mend`, repair what can be repaired safely, subject by subject."""
     asked = asked or Asked()
     findings: list[Finding] = []
     for subject in subjects:
@@ -66,25 +66,25 @@ def examine(mend: bool = False, asked: Asked | None = None, subjects: Iterable[S
 
 def _looked(subject: Subject, asked: Asked) -> Iterator[Finding]:
     if subject.reads_rows and database.why_unreadable():
-        yield unknown("It could not be looked at, as the database cannot be read.", "see what is said of the database")
+        yield unknown(
+            "It could not be examined, because the database cannot be read.", "see the finding on the database"
+        )
         return
     try:
         yield from subject.look(asked)
-    except Exception as error:  # noqa: BLE001  what is broken here is what the report is for
+    except Exception as error:  # noqa: BLE001  every failure belongs in the report
         yield _failed(error)
 
 
 def _failed(error: Exception) -> Finding:
     if isinstance(error, DatabaseError):
-        return unknown(f"The database did not answer in between ({one_line(error)}).", "examine it again")
+        return unknown(f"The database stopped answering ({one_line(error)}).", "examine it again")
     if isinstance(error, OSError):
-        return unknown(
-            f"A file or folder could not be used ({one_line(error)}).", "see what is said of the data folder"
-        )
+        return unknown(f"A file or folder could not be used ({one_line(error)}).", "see the finding on the data folder")
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
-    logger.debug("A look failed.", exc_info=error)
-    return unknown(f"This look itself failed ({type(error).__name__} in {where}: {one_line(error)}).", "report it")
+    logger.debug("An examination failed.", exc_info=error)
+    return unknown(f"This examination failed ({type(error).__name__} in {where}: {one_line(error)}).", "report it")
 
 
 def _mended(finding: Finding) -> Finding:
@@ -92,8 +92,8 @@ def _mended(finding: Finding) -> Finding:
         return finding
     try:
         done = finding.mend()
-    except Exception as error:  # noqa: BLE001  the others are still to be mended
-        return replace(finding, sentence=f"{finding.sentence} It could not be mended ({one_line(error)}).", mend=None)
+    except Exception as error:  # noqa: BLE001  the other repairs still have to be made
+        return replace(finding, sentence=f"{finding.sentence} It could not be repaired ({one_line(error)}).", mend=None)
     return replace(finding, level=MENDED, sentence=f"{finding.sentence} {done}", cure="", mend=None)
 
 

@@ -1,4 +1,4 @@
-"""Files against rows: what a page offers is there and whole, and what lies there belongs to somebody."""
+"""Files against rows: every offered file exists and is complete, and every file belongs to a row."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _artifacts(asked: Asked) -> Iterator[Finding]:
         artifacts += 1
         outside += not Path(artifact.path).is_relative_to(settings.DATA_DIR)
         yield from _artifact(artifact)
-    yield fine(f"{counted(artifacts, 'backup or model', 'backups and models')} looked for.")
+    yield fine(f"{counted(artifacts, 'backup or model', 'backups and models')} checked.")
     if outside:
-        sentence = f"{outside} of them lie outside of the data folder, and are in no backup of it."
+        sentence = f"{outside} of them are outside the data folder, and in no backup of it."
         yield note(sentence)
 
 
@@ -55,31 +55,31 @@ def _artifact(artifact: Artifact) -> Iterator[Finding]:
         yield _gone(artifact, what)
     elif (size := size_of(path)) != artifact.size and not artifact.run.is_active:
         sentence = f"{what} has {counted(size, 'byte')} instead of {artifact.size:,}."
-        yield wrong(sentence, "do not use it; bring it back from a backup")
+        yield wrong(sentence, "do not use it; restore it from a backup")
     elif artifact.kind == Artifact.Kind.BACKUP and not _is_whole(artifact):
-        yield wrong(f"{what} is not whole: files of it are missing or cut off.", "continue from an older one")
+        yield wrong(f"{what} is incomplete: files of it are missing or truncated.", "continue from an older one")
 
 
 def _named(artifact: Artifact) -> str:
-    """Without its path, whose last part a person has chosen."""
+    """Named without its path, whose last part a person has chosen."""
     return f"The {artifact.get_kind_display()} of step {artifact.global_step} of run {artifact.run_id}"
 
 
 def _gone(artifact: Artifact, what: str) -> Finding:
-    sentence = f"{what} is gone."
-    if not artifact.run.folder.is_dir():  # its disk may not be mounted, or it lies on another host
-        return wrong(f"{sentence} So is the run's whole folder.", "bring the folder back, or delete the run")
+    sentence = f"{what} is missing."
+    if not artifact.run.folder.is_dir():  # its disk may not be mounted, or it is on another host
+        return wrong(f"{sentence} The run's whole folder is missing too.", "restore the folder, or delete the run")
     if artifact.kind == Artifact.Kind.BACKUP and artifact.run.config.get("rolling_backup"):
-        return note(f"{sentence} Newer ones took its place, as the run asked.", mend=partial(_mark, artifact))
+        return note(f"{sentence} Newer ones replaced it, as the run's config says.", mend=partial(_mark, artifact))
     return look_at(
-        sentence, "bring it back, or mark it as removed by `manage.py doctor --mend`", partial(_mark, artifact)
+        sentence, "restore it, or mark it as removed with `manage.py doctor --mend`", partial(_mark, artifact)
     )
 
 
 def _mark(artifact: Artifact) -> str:
     if Path(artifact.path).exists():
         return "It is there again."
-    facts = {"deleted_at": now(), "deleted_why": _("It was gone when the doctor looked.")}
+    facts = {"deleted_at": now(), "deleted_why": _("It was missing when the doctor looked for it.")}
     Artifact.objects.filter(pk=artifact.pk, deleted_at=None).update(**facts)
     return "It is marked as removed."
 
@@ -88,24 +88,24 @@ def _is_whole(backup: Artifact) -> bool:
     try:
         return get_engine(backup.run.engine).is_whole(Path(backup.path))
     except UnknownEngine:
-        return True  # only that engine could tell
+        return True  # only that engine knows
 
 
 def _hashes(asked: Asked) -> Iterator[Finding]:
-    """The newest first, as they are the likeliest to be used."""
+    """Newest first: those are the most likely to be used."""
     deadline, read, left = time.monotonic() + asked.hash_seconds, 0, 0
     for artifact in Artifact.objects.filter(deleted_at=None).exclude(sha256="").order_by("-created_at"):
         path = Path(artifact.path)
         if not path.exists() or size_of(path) != artifact.size:
-            continue  # which is told already
+            continue  # which is reported already
         if time.monotonic() > deadline:
             left += 1
             continue
         read += 1
         if not _is_unchanged(path, artifact.sha256, asked.beat):
             sentence = f"{_named(artifact)} was changed after it was written: its hash differs."
-            yield wrong(sentence, "do not use it; bring it back from a backup")
-    more = f"; {left:,} left out for want of time (--thorough reads all)" if left else ""
+            yield wrong(sentence, "do not use it; restore it from a backup")
+    more = f"; {left:,} left out to save time (--thorough reads all)" if left else ""
     yield fine(f"The hashes of {counted(read, 'file')} compared{more}.")
 
 
@@ -124,7 +124,7 @@ def _is_unchanged(path: Path, sha256: str, beat: Callable[[], Any]) -> bool:
 
 
 def _samples(asked: Asked) -> Iterator[Finding]:
-    """Counted by run: of a lost folder, each of ten thousand pictures would be told otherwise."""
+    """Counted by run; otherwise a lost folder would be reported as ten thousand lost pictures."""
     count, gone, broken = 0, Counter[Any](), Counter[Any]()
     for run_id, path in Sample.objects.values_list("run_id", "path").iterator(chunk_size=5_000):
         asked.beat()
@@ -136,24 +136,24 @@ def _samples(asked: Asked) -> Iterator[Finding]:
         except NotWritten:
             broken[run_id] += 1
     for run_id, number in gone.items():
-        yield look_at(f"Of run {run_id}, {counted_are(number, 'sample')} gone from the disk.", "bring its folder back")
+        yield look_at(f"Of run {run_id}, {counted_are(number, 'sample')} gone from the disk.", "restore its folder")
     for run_id, number in broken.items():
-        yield wrong(f"Of run {run_id}, {counted_are(number, 'sample')} cut off.", "bring its folder back")
-    yield fine(f"{counted(count, 'sample')} looked for.")
+        yield wrong(f"Of run {run_id}, {counted_are(number, 'sample')} truncated.", "restore its folder")
+    yield fine(f"{counted(count, 'sample')} checked.")
 
 
-# -- what belongs to nobody ------------------------------------------------------------------------------------
+# -- files without a row ------------------------------------------------------------------------------------
 
 
 def _folders_without_a_run() -> Iterator[Finding]:
-    """Never removed from here: an older database, or another one, may know them."""
+    """The doctor never removes them: an older database, or another one, may know them."""
     runs = settings.DATA_DIR / "runs"
     folders = {entry.name for entry in runs.iterdir() if entry.is_dir()} if runs.is_dir() else set()
     known = {str(key) for key in Run.objects.values_list("pk", flat=True)}
     for name in sorted(folders - known):
-        whose = f"The folder runs/{name}" if _is_uuid(name) else "A folder in runs, which is not named as a run is,"
+        whose = f"The folder runs/{name}" if _is_uuid(name) else "A folder in runs, whose name is not a run's id,"
         sentence = f"{whose} belongs to no run in the database ({size_of(runs / name) / 1e6:.1f} MB)."
-        yield look_at(sentence, "look into it, then remove it; or is this the wrong database?")
+        yield look_at(sentence, "check its content, then remove it; or is this the wrong database?")
 
 
 def _is_uuid(name: str) -> bool:
@@ -164,12 +164,12 @@ def _is_uuid(name: str) -> bool:
 
 
 def _half_written(asked: Asked) -> Iterator[Finding]:
-    """What a kill left of a file or folder that was being written; one of the last day may still be in the making."""
+    """Half-written files and folders of killed processes; files of the last day may still be in progress."""
     found = [path for path in _leftovers(asked) if path.stat().st_mtime < time.time() - DAY]
     if found:
         size = sum(size_of(path) for path in found) / 1e6
-        sentence = f"{counted_are(len(found), 'half-written file')} left of what a kill cut off ({size:.1f} MB)."
-        yield look_at(sentence, f"{MEND}, or remove what is named *{PARTIAL}", partial(_remove, found))
+        sentence = f"{counted_are(len(found), 'half-written file')} left half-written by a kill ({size:.1f} MB)."
+        yield look_at(sentence, f"{MEND}, or remove files named *{PARTIAL}", partial(_remove, found))
 
 
 def _leftovers(asked: Asked) -> Iterator[Path]:

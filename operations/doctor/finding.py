@@ -1,4 +1,4 @@
-"""What a look finds: how bad it is, in a sentence, what to do about it, and how to mend it where that is safe."""
+"""A finding: its level, a sentence, what to do about it, and how to repair it if that is safe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Mend = Callable[[], str]
 
 @dataclass(frozen=True)
 class Finding:
-    """`mend` does what is safe to do, and returns what it did as a sentence; the examination fills in `subject`."""
+    """`mend` repairs it and returns a sentence about that; the examination fills in `subject`."""
 
     level: str
     sentence: str
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Asked:
-    """How thorough the looks are, and the sign of life to be given while they take their time."""
+    """How thorough the examination is, and the heartbeat to send while it takes its time."""
 
     beat: Callable[[], Any] = lambda: None
     hash_seconds: float = 60.0  # how long files are read for their hashes, newest first
@@ -48,22 +48,22 @@ def fine(sentence: str) -> Finding:
 
 
 def note(sentence: str, cure: str = "", mend: Mend | None = None) -> Finding:
-    """Worth a line in the report, and no fault."""
+    """Worth a line in the report, but no problem."""
     return Finding(NOTE, sentence, cure, mend)
 
 
 def look_at(sentence: str, cure: str = "", mend: Mend | None = None) -> Finding:
-    """Something is not as it should be, and the site works."""
+    """A problem, but the site works."""
     return Finding(LOOK, sentence, cure, mend)
 
 
 def wrong(sentence: str, cure: str = "", mend: Mend | None = None) -> Finding:
-    """Something does not work, or was lost."""
+    """A part does not work, or data was lost."""
     return Finding(WRONG, sentence, cure, mend)
 
 
 def unknown(sentence: str, cure: str = "") -> Finding:
-    """It could not be looked at."""
+    """It could not be examined."""
     return Finding(UNKNOWN, sentence, cure)
 
 

@@ -1,4 +1,4 @@
-"""The GPUs: what the driver and PyTorch see, and who holds their memory."""
+"""The GPUs: those that the driver and PyTorch see, and which processes hold their memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from system.resources import gpus
 
 TORCH_SECONDS = 120  # the first import on a slow disk takes a while
 DRIVER_SECONDS = 15
-# In a process of its own: importing torch is what may fail, and it would stay in this one.
+# In a separate process: importing torch may fail, and would fill this process's memory.
 PROBE = """
 import json, torch
 cuda = torch.cuda.is_available()
@@ -70,11 +70,11 @@ def _torch(devices: list[dict[str, Any]]) -> Iterator[Finding]:
 
 
 def _holders() -> Iterator[Finding]:
-    """Processes of ours that hold a GPU's memory and train no run that the site knows."""
+    """Engine processes that hold GPU memory and train no active run."""
     for pid, memory in _memory_by_process():
         folder = engine_folder(pid)
         if folder is not None and not has_active_run(folder):
-            sentence = f"Process {pid} holds {memory:.1f} GiB of a GPU for a training that is over."
+            sentence = f"Process {pid} holds {memory:.1f} GiB of a GPU for an ended training."
             yield look_at(sentence, f"end it: kill -- -{pid}")
 
 

@@ -1,6 +1,7 @@
 """Journals against rows: each line that an engine process wrote is in the database, once, in order.
 
-First it is only counted: one pass over the file, one query a table. Where the counts differ, it is compared in detail.
+First the lines are only counted: one pass over the file, one query per table. If the counts differ, they are
+compared in detail.
 """
 
 from __future__ import annotations
@@ -55,35 +56,37 @@ def _tally(run: Run, attempt: int, asked: Asked) -> Tally | None:
 
 
 def _absent(run: Run, attempt: int) -> Iterator[Finding]:
-    """An attempt that never began has none, nor has what was trained elsewhere."""
+    """An attempt that never started has no journal, nor has a run that was trained elsewhere."""
     said = run.metrics.filter(attempt=attempt).exists() or run.events.filter(attempt=attempt, sequence__gt=0).exists()
     if said and not (run.source and attempt <= 1):
-        sentence = f"The journal of attempt {attempt} of run {run.pk} is gone; its rows are there."
-        yield look_at(sentence, "bring the run's folder back from a backup, if you want it whole")
+        sentence = f"The journal of attempt {attempt} of run {run.pk} is missing; its rows exist."
+        yield look_at(sentence, "restore the run's folder from a backup if you need it")
 
 
 def _order(run: Run, attempt: int, tally: Tally) -> Iterator[Finding]:
-    """What is wrong with the journal itself."""
+    """Problems of the journal itself."""
     whose = f"In the journal of attempt {attempt} of run {run.pk}"
     if tally.missing_numbers:
         yield wrong(f"{whose}, {counted_are(tally.missing_numbers, 'line')} missing between others.", KEEP)
     if tally.doubled:
-        yield wrong(f"{whose}, {counted_are(tally.doubled, 'line')} there twice or out of order.", KEEP)
+        yield wrong(f"{whose}, {counted_are(tally.doubled, 'line')} doubled or out of order.", KEEP)
     if tally.damaged:
         yield look_at(f"{whose}, {counted_are(tally.damaged, 'line')} damaged.", KEEP)
     if tally.clock_jumps:
         yield note(f"{whose}, the clock goes back {counted(tally.clock_jumps, 'time')}.")
     if tally.refused:
-        yield note(f"{whose}, {counted_are(tally.refused, 'line')} from after another attempt had begun, and refused.")
+        yield note(
+            f"{whose}, {counted_are(tally.refused, 'line')} from after the start of another attempt, and refused."
+        )
 
 
 def _offset(run: Run, attempt: int, tally: Tally) -> Iterator[Finding]:
-    """How far the present attempt's journal was read."""
+    """How far the journal of the present attempt was read."""
     if attempt != run.attempt:
         return
     if run.journal_offset > tally.size:
         lost = counted(run.journal_offset - tally.size, "byte")
-        yield wrong(f"The journal of run {run.pk} is {lost} shorter than what was read of it.", KEEP)
+        yield wrong(f"The journal of run {run.pk} is {lost} shorter than the part that was read.", KEEP)
     elif run.journal_offset and not _begins_a_line(_path(run, attempt), run.journal_offset):
         yield wrong(f"The journal of run {run.pk} was read up to the middle of a line.", KEEP)
     elif tally.unread and run.is_ended and not run.is_lost and not is_followed(run):
@@ -100,13 +103,13 @@ def _begins_a_line(path: Path, offset: int) -> bool:
 def _read_on(run: Run) -> str:
     run.refresh_from_db()
     if not run.is_ended:
-        return "It was left alone, as the run goes on again."
+        return "It was left alone, because the run continues."
     before, reader = run.journal_sequence, JournalReader(run)
     try:
         while reader.read():
             continue
     except StaleAttempt:
-        return "It was left alone, as somebody else reads it."
+        return "It was left alone, because a worker reads it."
     run.refresh_from_db()
     return f"{counted_are(run.journal_sequence - before, 'line')} in the database now."
 
@@ -140,7 +143,7 @@ def _sequences(rows: Any, attempt: int) -> set[int]:
 
 
 def _lost(told: dict[int, str], present: set[int]) -> int:
-    """Those whose file is there: a row may have been removed with its file, by a person."""
+    """Only those whose file exists: a person may have removed the row together with its file."""
     return sum(Path(path).exists() for sequence, path in told.items() if sequence not in present)
 
 
@@ -166,10 +169,10 @@ def _surplus_metrics(run: Run, attempt: int, tally: Tally) -> int:
 
 
 def _refill(run: Run, attempt: int, asked: Asked) -> str:
-    """Take in what is missing, and nothing else; the run itself stays as it stands."""
+    """Add the missing rows and nothing else; the run itself stays as it is."""
     tally = _tally(run, attempt, asked)
     if tally is None:
-        return "Its journal is gone by now."
+        return "Its journal is missing now."
     its_attempt = copy.copy(run)
     its_attempt.attempt = attempt
     return refill(its_attempt, tally, asked.beat)

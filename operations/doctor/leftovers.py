@@ -1,4 +1,4 @@
-"""What a site that was killed leaves behind in its data folder, and which nobody uses any more."""
+"""Files that a killed site leaves in its data folder and that no process uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from web.environment import socket_path
 def look(asked: Asked) -> Iterator[Finding]:
     folder = settings.DATA_DIR
     served = is_served(folder)
-    yield fine(f"The site is {'' if served else 'not '}served from {folder} just now.")
+    yield fine(f"The site is {'' if served else 'not '}served from {folder} now.")
     if not served:
         yield from _lock(folder / "serve.lock")
         yield from _socket(folder / SOCKET)
@@ -27,21 +27,21 @@ def look(asked: Asked) -> Iterator[Finding]:
 
 
 def _lock(path: Path) -> Iterator[Finding]:
-    """The kernel gave the lock back when its holder was killed; only what it wrote is left."""
+    """The kernel released the lock when its holder was killed; only its text is left."""
     if holder := read_lock(path).get("pid"):
         yield note(f"serve.lock still names process {holder}, which was killed.", mend=lambda: _empty(path))
 
 
 def _empty(path: Path) -> str:
     with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where a site was started meanwhile
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if a site was started since
         file.truncate(0)
     return "It was emptied."
 
 
 def _socket(path: Path) -> Iterator[Finding]:
     if path.is_socket() and not _listens(path):
-        yield note(f"{SOCKET} is left of a Redis that is gone.", mend=lambda: _remove(path))
+        yield note(f"{SOCKET} is left of an ended Redis.", mend=lambda: _remove(path))
 
 
 def _listens(path: Path) -> bool:
@@ -56,13 +56,13 @@ def _listens(path: Path) -> bool:
 
 def _remove(path: Path) -> str:
     if is_served(path.parent) or _listens(path):
-        return "It was left alone, as it is in use again."
+        return "It was left alone, because it is in use again."
     path.unlink()
     return "It was removed."
 
 
 def _redis(folder: Path) -> Iterator[Finding]:
-    """It dies with its `serve`, by the kernel's hand; one that was started by hand does not."""
+    """The kernel kills an embedded Redis together with its `serve`; a Redis that was started by hand stays."""
     for process in psutil.process_iter(["name", "pid"]):
         try:
             mine = PROGRAM in (process.info["name"] or "") and Path(process.cwd()) == folder.resolve()

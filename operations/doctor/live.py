@@ -1,4 +1,4 @@
-"""Live updates and the cache: a message is sent through the channel layer and heard again."""
+"""Live updates and the cache: a message is sent through the channel layer and received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 3.0  # seconds
 
 def look(asked: Asked) -> Iterator[Finding]:
     if settings.EMBEDDED_REDIS and not is_served(settings.DATA_DIR):
-        yield note("The site is not served just now, so there are no live updates to look at.")
+        yield note("The site is not being served, so there are no live updates to examine.")
         return
     yield _heard()
     yield from _server()
@@ -30,9 +30,9 @@ def _heard() -> Finding:
         seconds = async_to_sync(_send_and_hear)()
     except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
         why = "nothing came back" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
-        cure = "restart the site" if settings.EMBEDDED_REDIS else "check REDIS_URL, and that Redis runs"
-        return wrong(f"A message through the channel layer was not heard ({why}): pages only poll.", cure)
-    return fine(f"A message through the channel layer was heard after {seconds * 1000:.0f} ms.")
+        cure = "restart the site" if settings.EMBEDDED_REDIS else "check REDIS_URL, and that Redis is running"
+        return wrong(f"A message through the channel layer was not received ({why}): pages only poll.", cure)
+    return fine(f"A message through the channel layer was received after {seconds * 1000:.0f} ms.")
 
 
 async def _send_and_hear() -> float:
@@ -50,7 +50,7 @@ async def _send_and_hear() -> float:
 
 
 def _server() -> Iterator[Finding]:
-    """What Redis says of itself; a test's channel layer has none."""
+    """Redis' own report; a test's channel layer has none."""
     if "redis" not in settings.CHANNEL_LAYERS["default"]["BACKEND"]:
         return
     try:
@@ -62,4 +62,4 @@ def _server() -> Iterator[Finding]:
     used = f"{facts['used_memory'] / 1e6:.1f} MB"
     yield fine(f"Redis {facts['redis_version']}, {used}, {counted(facts['connected_clients'], 'client')}.")
     if facts.get("maxmemory") and facts["used_memory"] > 0.9 * facts["maxmemory"]:
-        yield look_at("Redis has used up the memory that it may have.", "raise its maxmemory")
+        yield look_at("Redis has used up its allowed memory.", "raise its maxmemory")

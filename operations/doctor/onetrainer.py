@@ -1,4 +1,4 @@
-"""The OneTrainer checkout, where one is set up; `manage.py onetrainer_check` also trains two steps with it."""
+"""The OneTrainer checkout, if one is set up; `manage.py onetrainer_check` also trains two steps with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs against processes: whoever looks alive and is not, and whoever lives and belongs to nobody."""
+"""Runs against processes: runs that look active without a process, and processes without an active run."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _workers() -> Finding:
     alive, missing = Worker.objects.alive().count(), _missing_workers().count()
     waiting = Run.objects.queued().count()
     if waiting and not alive:
-        return look_at(f"No worker lives, and {counted_are(waiting, 'run')} waiting.", START_A_WORKER)
-    more = f", {missing} vanished without a word" if missing else ""
+        return look_at(f"No worker is alive, and {counted_are(waiting, 'run')} waiting.", START_A_WORKER)
+    more = f", {missing} vanished without signing off" if missing else ""
     return fine(f"{counted(alive, 'worker')} alive{more}.")
 
 
@@ -56,7 +56,7 @@ def _missing_workers() -> QuerySet[Worker]:
 
 
 def engine_folder(pid: int) -> Path | None:
-    """The attempt's folder that this process trains in, where it is an engine process of this site."""
+    """The attempt folder of this process, if it is an engine process of this site."""
     try:
         words = psutil.Process(pid).cmdline()[1:]
     except psutil.Error:
@@ -67,7 +67,7 @@ def engine_folder(pid: int) -> Path | None:
 
 
 def has_active_run(folder: Path) -> bool:
-    """Whether the attempt in this folder is the one that its run is in; one that was given up for lost goes on too."""
+    """Whether the folder is that of its run's present attempt; a lost run counts as active too."""
     run = _run_of(folder)
     return run is not None and (run.is_active or run.is_lost) and str(run.attempt) == folder.name
 
@@ -81,21 +81,21 @@ def _run_of(folder: Path) -> Run | None:
 
 
 def _unowned_processes() -> Iterator[Finding]:
-    """Never ended from here: whether it may still be wanted is for a person to say."""
+    """The doctor never ends a process: a person has to decide whether it is still needed."""
     for pid in psutil.pids():
         folder = engine_folder(pid)
         if folder is None or _is_child_of_another(pid, folder) or has_active_run(folder):
             continue
         if not psutil.pid_exists(pid):
-            continue  # it ended between the two looks
+            continue  # it ended in between
         run = _run_of(folder)
         state = f"is {run.status}, in attempt {run.attempt}" if run else "is not in the database"
         sentence = f"Process {pid} trains attempt {folder.name} of run {folder.parent.parent.name}, which {state}."
-        yield wrong(sentence, f"if nobody wants it any more, end it: kill -- -{pid}")
+        yield wrong(sentence, f"if it is not needed any more, end it: kill -- -{pid}")
 
 
 def _is_child_of_another(pid: int, folder: Path) -> bool:
-    """Data loaders are forks of their engine process, with its command line."""
+    """Data loaders are forks of their engine process with the same command line."""
     try:
         parent = psutil.Process(pid).ppid()
     except psutil.Error:
@@ -108,17 +108,17 @@ def _is_child_of_another(pid: int, folder: Path) -> bool:
 
 def _active(run: Run) -> Iterator[Finding]:
     if run.is_watched:
-        return  # what trains elsewhere has no process here; a job follows it
+        return  # a run that trains elsewhere has no process here; a job follows it
     host = run.worker.host if run.worker else settings.HOST_NAME
     if host != settings.HOST_NAME:
         if not (run.worker and run.worker.is_alive):
-            sentence = f"Run {run.pk} is {run.status} on another host, whose worker gives no sign of life."
+            sentence = f"Run {run.pk} is {run.status} on another host, whose worker sends no heartbeat."
             yield wrong(sentence, START_A_WORKER)
         return
     if is_followed(run):
         return
     if EngineProcess.find(run.attempt_folder):
-        sentence = f"Run {run.pk} trains, and no worker follows it: its journal keeps what it says."
+        sentence = f"Run {run.pk} trains, and no worker follows it: its journal keeps its events."
         yield look_at(sentence, START_A_WORKER)
     else:
         sentence = f"Run {run.pk} is {run.status}, and has neither a process nor a worker."
@@ -126,23 +126,23 @@ def _active(run: Run) -> Iterator[Finding]:
 
 
 def _lost(run: Run) -> Iterator[Finding]:
-    """Its worker was silent for too long; with its process it is taken up again by the next one."""
+    """Its worker was silent for too long; the next worker takes it over together with its process."""
     if EngineProcess.find(run.attempt_folder):
-        yield look_at(f"Run {run.pk} was given up for lost, and its process lives and trains on.", START_A_WORKER)
+        yield look_at(f"Run {run.pk} is marked as lost, but its process is alive and trains.", START_A_WORKER)
 
 
 def is_followed(run: Run) -> bool:
-    """Whether a living worker of this host has it; a worker that cannot reach the database still holds its name."""
+    """Whether a living worker follows the run; a worker that cannot reach the database still holds its lock."""
     return run.worker is not None and (NameLock(run.worker.name).is_held or run.worker.is_alive)
 
 
 def _end_as_a_worker_would(run: Run) -> Mend:
-    """Its journal is read to the end, and it is ended and perhaps queued again, by the worker's own code."""
+    """The worker's own code reads its journal to the end, ends it, and queues it again if its policy says so."""
 
     def end() -> str:
         run.refresh_from_db()
         if not run.is_active or is_followed(run) or EngineProcess.find(run.attempt_folder):
-            return "It was left alone, as somebody has it again."
+            return "It was left alone, because a worker has it again."
         Following(run, None, Publisher()).step(shutting_down=False)
         run.refresh_from_db()
         return f"It is {run.status} now."
@@ -151,9 +151,9 @@ def _end_as_a_worker_would(run: Run) -> Mend:
 
 
 def _open_commands() -> Iterator[Finding]:
-    """A wish that nobody will obey any more: its run has ended, or has gone on to another attempt."""
+    """A command that no process will answer: its run has ended, or is in a later attempt."""
     ended = Run.objects.filter(commands__status__in=RunCommand.OPEN, status__in=Run.ENDED).distinct()
-    for run in ended.exclude(pk__in=Run.objects.lost()):  # a stop still counts when the worker of a lost one is back
+    for run in ended.exclude(pk__in=Run.objects.lost()):  # a stop still counts when the worker of a lost run is back
         count = run.commands.filter(status__in=RunCommand.OPEN).count()
         sentence = f"Run {run.pk} is {run.status}, and {counted(count, 'command')} of it still open."
         yield look_at(sentence, MEND, partial(_expire, run))
@@ -162,12 +162,12 @@ def _open_commands() -> Iterator[Finding]:
 def _expire(run: Run) -> str:
     run.refresh_from_db()
     if not run.is_ended:
-        return "They were left alone, as the run goes on again."
-    closed = run.close_commands(_("The run has ended."), _("The run ended before it came to this."))
+        return "They were left alone, because the run continues."
+    closed = run.close_commands(_("The run has ended."), _("The run ended before this was done."))
     return f"{counted_are(len(closed), 'command')} closed now."
 
 
 def _silent_jobs() -> Iterator[Finding]:
     silent = Job.objects.filter(status=Job.Status.RUNNING, heartbeat_at__lt=now() - SILENT).count()
     if silent and not Worker.objects.alive().exists():
-        yield note(f"{counted(silent, 'job')} lost the worker that did it; the next worker begins it again.")
+        yield note(f"{counted(silent, 'job')} lost its worker; the next worker starts it again.")

@@ -1,4 +1,4 @@
-"""What must not stand in a report: keys, tokens, passwords, and the name of the home folder."""
+"""Text that must not be in a report: keys, tokens, passwords, and the name of the home folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from system.account import secrets
 from system.account.models import Secret
 
 HIDDEN = "***"
-SHORTEST = 4  # a shorter value would be found in innocent words
+SHORTEST = 4  # a shorter value would match harmless words
 SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|(^|_)KEY$|_PASS$", re.I
 )
@@ -28,13 +28,13 @@ PATTERNS = (
         re.compile(r"(?i)\b(token|bearer|password|passwd|pwd|secret|api[_-]?key)(['\"]?\s*[=:]\s*|\s+)(?=\S*\d)\S{6,}"),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"(?<![0-9a-f-])[0-9a-f]{40}(?![0-9a-f-])"), HIDDEN),  # an API token's form
+    (re.compile(r"(?<![0-9a-f-])[0-9a-f]{40}(?![0-9a-f-])"), HIDDEN),  # the form of an API token
     (re.compile(r"/(home|Users)/[^/\s:'\",]+"), "~"),
 )
 
 
 class Cleaner:
-    """Takes the secrets out of a text: those that this site knows by value, others by their form."""
+    """Removes secrets from a text: this site's own secrets by value, others by their form."""
 
     def __init__(self) -> None:
         self._values = sorted({value for value in _known() if len(value) >= SHORTEST}, key=len, reverse=True)
@@ -60,11 +60,11 @@ def _known() -> Iterator[str]:
         yield from Token.objects.values_list("key", flat=True)
         yield from _hub_tokens()
     except DatabaseError:
-        return  # what cannot be read cannot stand in the report
+        return  # a secret that cannot be read cannot be in the report
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """As they stand in an address, and as they are meant."""
+    """Both encoded as in an address, and decoded."""
     try:
         password = urlsplit(url).password if "://" in url else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Journal lines whose rows are missing, on their way into the rows alone: the run itself stays as it stands."""
+"""Adding missing rows from journal lines; the run itself stays as it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.ingest import Transcript
 
 
 def refill(run: Run, tally: Tally, beat: Callable[[], Any]) -> str:
-    """Make the rows that `run.attempt` lacks; says how many lines were taken in."""
+    """Create the missing rows of `run.attempt`; return how many lines were added."""
     taken = sum(_Refill(run, events, lost).fill() for events, lost in tally.batches_lacking(run, run.attempt, beat))
     for events in batches(tally.path, beat):
         taken += _Refill(run, [event for event in events if event.sequence > 0], set()).fill_events(tally)
@@ -28,7 +28,7 @@ def refill(run: Run, tally: Tally, beat: Callable[[], Any]) -> str:
 
 
 class _Refill(Transcript):
-    """The same methods that take a journal in make the rows; none of what would change the run is called."""
+    """Uses the methods of the worker's transcript, except those that change the run."""
 
     def __init__(self, run: Run, events: list[Event], lost: set[PAIR]):
         super().__init__(run, Pace.of(run), events)
@@ -36,7 +36,7 @@ class _Refill(Transcript):
 
     @transaction.atomic
     def fill(self) -> int:
-        """Values; those that are there already are left as they are."""
+        """Values; existing rows are left as they are."""
         self.metrics = [event for event in self.events if self.lost.intersection(pairs(event))]
         self._store_metrics()
         return len(self.metrics)
@@ -66,7 +66,7 @@ class _Refill(Transcript):
 
 
 def _supersede(run: Run) -> None:
-    """What a later attempt trained again is superseded in the new rows too, and the curves are summed up anew."""
+    """Mark values of steps that a later attempt repeated as superseded, and rebuild the summaries."""
     later = run.metrics.filter(attempt__gt=run.attempt).aggregate(first=Min("step"))["first"]
     if later is not None:
         run.metrics.filter(attempt=run.attempt, step__gte=later, superseded=False).update(superseded=True)

@@ -1,4 +1,4 @@
-"""The report: what a person reads in a terminal or on the page, and attaches to a bug report. It holds no secrets."""
+"""The report, for the terminal, the page and bug reports. It holds no secrets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from operations.doctor.privacy import Cleaner
 
 ALL_FINE, SOMETHING_FOUND, CANNOT_CHECK = 0, 1, 2  # exit statuses
 WIDTH = 112
-MOST_LINES = 25  # of one subject and level; the rest is counted
+MOST_LINES = 25  # findings of one subject and level; the rest is counted
 LEVELS = (FINE, NOTE, MENDED, *FOUND, UNKNOWN)
 
 
 class Report:
-    """The findings, cleaned of everything that is nobody else's business."""
+    """The findings, without private data."""
 
     def __init__(self, findings: list[Finding]):
         clean = Cleaner()
@@ -38,11 +38,11 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """How it went, in a sentence."""
+        """The result in a sentence."""
         counts = Counter(finding.level for finding in self.findings)
         named = [f"{counts[level]} {level}" for level in LEVELS if counts[level]]
         mendable = sum(finding.mend is not None for finding in self.findings)
-        more = f" {mendable} can be mended by `manage.py doctor --mend`." if mendable else ""
+        more = f" {mendable} can be repaired with `manage.py doctor --mend`." if mendable else ""
         return f"{', '.join(named)}.{more}"
 
     def to_dict(self) -> dict[str, Any]:

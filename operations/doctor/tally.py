@@ -1,4 +1,4 @@
-"""What one journal says, counted in one pass that keeps little: a run of a million steps fits."""
+"""Counts of one journal, in one pass that needs little memory: a run of a million steps fits."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from engine.interface.journal import Event, read_journal
 from training.models import Run
 from worker.ingest import TIMELINE
 
-JUMP = 60.0  # seconds by which a line may be older than the one before
+JUMP = 60.0  # seconds by which a line may be older than the line before
 PAIR = tuple[str, int]  # a metric's tag and step
 
 
 @dataclass
 class Tally:
-    """Only lines that rows are expected of are counted as events, samples, artifacts and values."""
+    """Only lines that should have rows are counted as events, samples, artifacts and values."""
 
     path: Path
     known_as_damaged: set[int]
-    upto: int | None  # the last line that was taken in; None for all
-    before: float | None  # when the next attempt began: what this one says later is refused
+    upto: int | None  # the last line that was read into the database; None for all
+    before: float | None  # the start of the next attempt: later lines of this attempt are refused
     size: int = 0
     lines: int = 0
     damaged: int = 0
@@ -43,17 +43,17 @@ class Tally:
         self.lines += 1
         if event.sequence < 1:
             self.damaged += 1
-            self._sequence += 1  # it was the next line, whatever it said
+            self._sequence += 1  # it was the next line, whatever its content
             return
         self._check_order(event)
         try:
             if self.is_expected(event):
                 self._count(event)
-        except (KeyError, TypeError, ValueError, AttributeError):  # it lacks what its kind has
+        except (KeyError, TypeError, ValueError, AttributeError):  # it lacks keys of its kind
             self.damaged += 1
 
     def is_expected(self, event: Event) -> bool:
-        """Whether the database should have it; else it is counted as what it is."""
+        """Whether the database should have it; if not, it is counted by its kind."""
         if self.upto is not None and event.sequence > self.upto:
             self.unread += 1
             return False
@@ -65,7 +65,7 @@ class Tally:
     def batches_lacking(
         self, run: Run, attempt: int, beat: Callable[[], Any]
     ) -> Iterator[tuple[list[Event], set[PAIR]]]:
-        """For each stretch of the journal that has values without a row: its events, and those values."""
+        """For each stretch of the journal with values without a row: its events, and those values."""
         counter = Tally(self.path, self.known_as_damaged, self.upto, self.before)
         for events in batches(self.path, beat):
             expected = [event for event in events if event.sequence > 0 and counter.is_expected(event)]
@@ -123,7 +123,7 @@ def pairs(event: Event) -> list[PAIR]:
 
 
 def last_moment(run: Run, attempt: int) -> float | None:
-    """When the attempt after this one began; None for the present one."""
+    """The start of the attempt after this one; None for the present attempt."""
     if attempt >= run.attempt:
         return None
     began = run.events.filter(attempt=attempt + 1, kind="status_changed", data__to=Run.Status.STARTING).first()
@@ -131,7 +131,7 @@ def last_moment(run: Run, attempt: int) -> float | None:
 
 
 def _stored(run: Run, attempt: int, told: set[PAIR]) -> set[PAIR]:
-    """With the tags named, both databases find these rows by their unique index."""
+    """With the tags given, both databases find these rows by their unique index."""
     steps = [step for _, step in told]
     tags = sorted({tag for tag, _ in told})
     rows = run.metrics.filter(tag__in=tags, step__range=(min(steps), max(steps)), attempt=attempt)

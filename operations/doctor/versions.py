@@ -1,4 +1,4 @@
-"""Which versions work together here, and whether they are those that this program was tested with."""
+"""The installed versions, and whether they are the tested ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def own_version() -> str:
 
 
 def _commit() -> str:
-    """The commit that is checked out, read without git; empty where the program did not come by git."""
+    """The checked-out commit, read without git; empty if the program was not installed by git."""
     git = settings.BASE_DIR / ".git"
     if not (git / "HEAD").is_file():
         return ""
@@ -46,7 +46,7 @@ def _memory() -> str:
 
 
 def _packages() -> Iterator[Finding]:
-    """Read from the packages' own metadata: importing them would cost seconds, and may be what fails."""
+    """Read from the packages' metadata: importing them would cost seconds, and may fail."""
     wanted = dict(PINNED.findall((settings.BASE_DIR / "requirements.txt").read_text()))
     present = {name: _version(name) for name in wanted}
     missing = [name for name, version in present.items() if version is None]
@@ -56,7 +56,7 @@ def _packages() -> Iterator[Finding]:
     if missing:
         yield wrong(f"These packages are not installed: {', '.join(missing)}.", "run `make setup`")
     if others:
-        yield look_at(f"Other versions than those tested: {', '.join(others)}.", "run `make setup`")
+        yield look_at(f"Versions other than the tested ones: {', '.join(others)}.", "run `make setup`")
     yield fine(", ".join(f"{name} {version}" for name, version in present.items() if version))
 
 

@@ -1,4 +1,4 @@
-"""The doctor's page: asked for by a button, done by a worker, and read or downloaded by an admin."""
+"""The doctor's page: an admin requests an examination, a worker makes it, and the admin reads or downloads it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from web.pages import PageRequest, admins, page, render_page
 
 @page("GET", only=admins)
 def doctor(request: PageRequest) -> HttpResponse:
-    """The newest examination, what it found first."""
+    """The newest examination, problems first."""
     return render_page(request, "operations/doctor/doctor.html", "operations/doctor/_doctor.html", _newest())
 
 
 @page("POST", only=admins)
 def examine_site(request: PageRequest) -> HttpResponse:
-    """Have everything looked at, and mended where that was asked for."""
+    """Request an examination, with repairs if they were chosen."""
     ask_for_examination(request.user, mend=request.POST.get("mend") == "on")
-    messages.success(request, _("The site is examined as soon as a worker takes it on."))
+    messages.success(request, _("A worker examines the site as soon as it is free."))
     return redirect("doctor")
 
 
 @page("GET", only=admins)
 def report(request: PageRequest) -> HttpResponse:
-    """The newest report as a text, to be attached to a bug report."""
+    """The newest report as a text, for a bug report."""
     newest = _jobs().filter(status=Job.Status.DONE).first()
     if newest is None:
-        raise Http404(_("The site was not examined yet."))
+        raise Http404(_("The site has not been examined yet."))
     response = HttpResponse(newest.result["text"], content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="doctor-{newest.ended_at:%Y-%m-%d_%H-%M}.txt"'
     return response

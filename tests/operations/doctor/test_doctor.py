@@ -64,7 +64,7 @@ def test_nothing_is_mended_unless_it_is_asked_for():
 
     report = examine(subjects=finding(wrong("No.", mend=mend)))
     assert report.findings[0].level == WRONG
-    assert "1 can be mended" in report.summary
+    assert "1 can be repaired" in report.summary
 
 
 def test_what_was_mended_is_told_and_what_could_not_be_does_not_end_the_others():
@@ -128,7 +128,7 @@ def test_a_data_folder_that_is_away_is_told(settings):
     settings.DATA_DIR = settings.DATA_DIR / "gone"
     report = examine(subjects=QUICK)
     assert report.exit_status == 2
-    assert "is not there" in " ".join(report.to_text().split())
+    assert "does not exist" in " ".join(report.to_text().split())
 
 
 def test_a_full_disk_is_told(monkeypatch):
@@ -147,12 +147,12 @@ def test_a_channel_layer_that_is_away_is_told(settings, tmp_path):
     settings.CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": config}
     }
-    assert "was not heard" in list(live.look(Asked()))[0].sentence
+    assert "was not received" in list(live.look(Asked()))[0].sentence
 
 
 def test_a_message_through_the_channel_layer_is_heard(settings):
     settings.EMBEDDED_REDIS = False
-    assert "was heard" in list(live.look(Asked()))[0].sentence
+    assert "was received" in list(live.look(Asked()))[0].sentence
 
 
 def test_a_key_that_others_may_read_is_told_and_closed(settings):

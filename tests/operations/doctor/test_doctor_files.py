@@ -87,11 +87,11 @@ def test_a_backup_with_a_file_cut_off_is_told():
     backup = Artifact.objects.get()
     (Path(backup.path) / "weights").write_text("w")
     Artifact.objects.update(size=sum(file.stat().st_size for file in Path(backup.path).iterdir()))
-    assert "not whole" in files()[0].sentence
+    assert "is incomplete" in files()[0].sentence
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"), [(Path.unlink, "gone"), (lambda path: path.write_bytes(PICTURE[:-1]), "cut off")]
+    ("spoil", "expected"), [(Path.unlink, "gone"), (lambda path: path.write_bytes(PICTURE[:-1]), "truncated")]
 )
 def test_samples_without_a_picture_are_counted_by_run(spoil, expected):
     run = told_run()

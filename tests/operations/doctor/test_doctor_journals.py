@@ -110,9 +110,9 @@ def test_lines_that_came_too_late_to_be_read_are_read_by_mending():
     ("spoil", "expected"),
     [
         (lambda lines: lines[:3] + lines[4:], "1 line is missing between others"),
-        (lambda lines: [*lines[:3], lines[1], *lines[3:]], "1 line is there twice or out of order"),
+        (lambda lines: [*lines[:3], lines[1], *lines[3:]], "1 line is doubled or out of order"),
         (lambda lines: [*lines[:3], "no JSON\n", *lines[4:]], "1 line is damaged"),
-        (lambda lines: lines[:-1], "shorter than what was read of it"),
+        (lambda lines: lines[:-1], "shorter than the part that was read"),
     ],
 )
 def test_a_journal_that_is_not_in_order_is_told(spoil, expected):
@@ -125,7 +125,7 @@ def test_a_journal_that_is_gone_is_told():
     run = told_run()
     (run.attempt_folder / FILE_NAME).unlink()
     (finding,) = journals()
-    assert finding.level == LOOK and "is gone" in finding.sentence
+    assert finding.level == LOOK and "is missing" in finding.sentence
 
 
 def test_a_row_that_was_removed_with_its_file_is_not_missed():

@@ -57,7 +57,7 @@ def test_a_run_that_was_given_up_for_lost_is_wanted_while_its_process_lives(star
     assert runs() == []
     start(run)
     (finding,) = wait_for(runs)
-    assert "trains on" in finding.sentence and "kill" not in finding.cure
+    assert "is alive and trains" in finding.sentence and "kill" not in finding.cure
 
 
 def test_a_run_without_process_and_worker_is_ended_as_a_worker_would(gone):
@@ -91,7 +91,7 @@ def test_a_run_that_got_a_worker_meanwhile_is_not_mended(gone):
     run = make_run(status=Run.Status.RUNNING, worker=gone)
     found = runs()
     Worker.objects.update(heartbeat_at=now())
-    assert mend(found) == ["It was left alone, as somebody has it again."]
+    assert mend(found) == ["It was left alone, because a worker has it again."]
     run.refresh_from_db()
     assert run.status == Run.Status.RUNNING
 
@@ -124,4 +124,4 @@ def test_a_wish_that_nobody_will_obey_is_told_and_expires():
 
 def test_runs_that_wait_for_a_worker_that_is_not_there_are_told():
     make_run()
-    assert "No worker lives, and 1 run is waiting." in runs()[0].sentence
+    assert "No worker is alive, and 1 run is waiting." in runs()[0].sentence
