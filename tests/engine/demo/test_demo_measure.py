@@ -45,12 +45,12 @@ def quiet():
         logging.enable_progress_bar()
 
 
-def drawn(figure: Figure, asked_colour: str) -> measure.Result:
+def drawn(figure: Figure, asked_colour: str) -> measure.MeasuredPicture:
     picture = figure.draw()
-    return measure.Result(measure.Prompt(asked_colour, figure.background, 1), picture, judge(picture))
+    return measure.MeasuredPicture(measure.Prompt(asked_colour, figure.background, 1), picture, judge(picture))
 
 
-def four_drawn_results() -> list[measure.Result]:
+def four_drawn_results() -> list[measure.MeasuredPicture]:
     """Of two that asked for red one is a red star; of two that asked for blue one is a star, but a green one."""
     return [
         drawn(Figure(STAR, "red", "white"), "red"),
