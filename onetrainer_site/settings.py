@@ -265,7 +265,7 @@ SPECTACULAR_SETTINGS = {
         "CommandStatusEnum": "training.models.RunCommand.Status",
         "WorkerStatusEnum": "system.models.Worker.Status",
         "PresetSourceEnum": "presets.models.Preset.Source",
-        "PreflightStatusEnum": "presets.models.Preflight.Status",
+        "PreflightStatusEnum": "presets.preflight.serializers.STATUSES",
         "JobStatusEnum": "system.models.Job.Status",
         "ArtifactKindEnum": "training.models.Artifact.Kind",
     },

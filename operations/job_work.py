@@ -25,7 +25,7 @@ from training.models import Run
 from training.runs.service import TrainerService
 from web.database import is_passing
 from web.errors import DomainError
-from worker.job_runner import abandon
+from worker.job_process import abandon
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0  # how often a workspace that is followed is looked at, and

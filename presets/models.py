@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils.timezone import now
 
 from system.account.models import Secret as Secret
+from system.models import Job
 
 NAME = RegexValidator(
     r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)?\Z",
@@ -138,39 +139,66 @@ class DraftStep(models.Model):
         return self.label
 
 
-class Preflight(models.Model):
-    """A check of a config in the worker's world: files, pictures, model, disk and memory, before a run is queued."""
+class PreflightManager(models.Manager["Preflight"]):
+    def get_queryset(self) -> models.QuerySet[Preflight]:
+        return super().get_queryset().filter(kind=Job.Kind.PREFLIGHT)
 
-    class Status(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+    def ask(self, user: User | None, engine: str, config: dict[str, Any]) -> Preflight:
+        """Have a worker check this config, which is whole and frozen as a run's is."""
+        arguments = {"engine": engine, "config": config}
+        return self.create(kind=Job.Kind.PREFLIGHT, user=user, host=settings.HOST_NAME, arguments=arguments)
 
-    ENDED = (Status.DONE, Status.FAILED)
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="preflights")
-    engine = models.CharField(max_length=20, default="builtin")
-    config = models.JSONField(help_text="The whole config, frozen as a run's would be.")
-    status = models.CharField(max_length=10, choices=Status, default=Status.WAITING, db_index=True)
-    worker = models.CharField(max_length=200, blank=True, help_text="The name of the worker that checks.")
-    stage = models.CharField(max_length=100, blank=True, help_text="What is being checked.")
-    current = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
-    problems = models.JSONField(default=list, help_text="A list of {field, message, severity}.")
-    estimate = models.JSONField(default=dict, help_text="Memory and disk, in bytes, with their parts.")
-    error = models.TextField(blank=True, help_text="Why the check itself failed.")
-    created_at = models.DateTimeField(default=now)
-    heartbeat_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
+class Preflight(Job):
+    """The job of checking a config on a worker's host: files, pictures, model, disk and memory.
+
+    Its table is the jobs' own; what arguments and result hold has a name and a type here.
+    """
+
+    objects: ClassVar[PreflightManager] = PreflightManager()  # type: ignore[assignment]
 
     class Meta:
-        ordering = ["created_at"]
+        proxy = True
 
     def __str__(self) -> str:
         return f"preflight {self.pk} ({self.status})"
 
     @property
     def is_ended(self) -> bool:
-        return self.status in self.ENDED
+        return not self.is_open
+
+    @property
+    def engine(self) -> str:
+        return str(self.arguments["engine"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(self.arguments["config"])
+
+    @property
+    def stage(self) -> str:
+        """The name of the part that is being checked."""
+        return str(self.result.get("stage", ""))
+
+    @property
+    def current(self) -> int:
+        return int(self.result.get("current", 0))
+
+    @property
+    def total(self) -> int:
+        return int(self.result.get("total", 0))
+
+    @property
+    def problems(self) -> list[dict[str, str]]:
+        """Each with `field`, `message` and `severity`."""
+        return list(self.result.get("problems", []))
+
+    @property
+    def estimate(self) -> dict[str, Any]:
+        """`memory` and `disk` in bytes, with their parts."""
+        return dict(self.result.get("estimate", {}))
+
+    @property
+    def error(self) -> str:
+        """Why the check itself failed; empty where it did not."""
+        return self.detail if self.status == Job.Status.FAILED else ""

@@ -1,4 +1,4 @@
-"""Jobs: asking for one, doing it in a process of its own, and the worker's thread that sees to that."""
+"""The heartbeat of a process that does a job."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ BEAT_SECONDS = 2.0
 
 
 class JobLost(Exception):
-    """Another process does this job now, or nobody is to do it any more."""
+    """Another process does this job now, or the job is over."""
 
 
 class Hold:
-    """The sign of life of whoever does a job: to be called again and again; raises JobLost."""
+    """The heartbeat of the process that does a job: call it again and again; raises JobLost."""
 
     def __init__(self, job: Job):
         self.job = job

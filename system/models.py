@@ -12,7 +12,8 @@ from django.utils.timezone import now
 
 LATE = timedelta(seconds=10)  # a worker says that it lives every 2 seconds
 AHEAD = timedelta(seconds=60)  # what lies further in the future was said before a clock was turned back
-SILENT = timedelta(seconds=60)  # after so long without a sign of life, nobody does a job any more
+SILENT = timedelta(seconds=60)  # how long a job is held without a heartbeat
+SILENT_CHECK = timedelta(seconds=10)  # the same for a preflight, since somebody waits for its answer
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -121,20 +122,27 @@ class JobQuerySet(models.QuerySet["Job"]):
     def open(self) -> JobQuerySet:
         return self.filter(status__in=Job.OPEN)
 
+    def silent(self) -> JobQuerySet:
+        """Running jobs whose lease has ended, as their last heartbeat is too old."""
+        return self.filter(_is_silent(), status=Job.Status.RUNNING)
+
     def due(self, worker: str = "") -> JobQuerySet:
-        """Those that nobody does: new, or silent, or begun by this worker in an earlier life."""
-        silent = models.Q(heartbeat_at__lt=now() - SILENT)
-        if worker:
-            silent |= models.Q(worker=worker)
-        return self.filter(models.Q(status=Job.Status.WAITING) | models.Q(silent, status=Job.Status.RUNNING))
+        """Jobs that no process does: new ones, silent ones, and those that `worker` held before it was restarted."""
+        free = _is_silent() | models.Q(worker=worker) if worker else _is_silent()
+        return self.filter(models.Q(status=Job.Status.WAITING) | models.Q(free, status=Job.Status.RUNNING))
+
+
+def _is_silent() -> models.Q:
+    silent_check = models.Q(kind=Job.Kind.PREFLIGHT, heartbeat_at__lt=now() - SILENT_CHECK)
+    return silent_check | models.Q(heartbeat_at__lt=now() - SILENT)
 
 
 class Job(models.Model):
-    """Work beside training that takes a while: taking in a OneTrainer workspace, checking OneTrainer,
-    examining the site, cleaning up, or deleting many runs.
+    """Work beside training that takes a while: checking a config, importing a OneTrainer workspace, checking
+    OneTrainer, examining the site, cleaning up, or deleting many runs.
 
-    A worker does it in a process of its own, or a command in its terminal does. `claim` goes up with each that takes
-    it on: who lost it sees that on the next sign of life, and stops.
+    A worker does the job in a child process, or a command does it in its terminal. `claim` goes up each time that a
+    process takes the job: a process that lost the job notices at its next heartbeat, and stops.
     """
 
     class Kind(models.TextChoices):
@@ -144,6 +152,7 @@ class Job(models.Model):
         MEASURE = "measure", "count of what takes room"
         CLEANUP = "cleanup", "clean-up"
         DELETE = "delete", "deletion of runs"
+        PREFLIGHT = "preflight", "check of a config"
 
     class Status(models.TextChoices):
         PLANNED = "planned", "planned"
@@ -194,7 +203,12 @@ class Job(models.Model):
         mine = Job.objects.filter(pk=self.pk, claim=self.claim, status=self.Status.RUNNING)
         return mine.update(heartbeat_at=now(), **facts) == 1
 
+    def release(self) -> bool:
+        """Let another worker take it at once."""
+        return self.change(status=self.Status.WAITING)
+
     def end(self, status: str, detail: str, **facts: Any) -> bool:
         ended = self.change(status=status, detail=detail, ended_at=now(), **facts)
-        self.refresh_from_db()
+        if ended:
+            self.refresh_from_db()
         return ended

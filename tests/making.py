@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -9,8 +10,11 @@ from django.contrib.auth.models import Permission, User
 from django.utils.timezone import now
 
 from presets.config.configs import full_config
-from presets.models import Preset
+from presets.models import Preflight, Preset
+from system.models import Job, Worker
 from training.models import Run
+
+PREFLIGHT_RESULT = ("problems", "estimate", "stage", "current", "total")
 
 
 def make_user(name: str = "ada", permissions: tuple[str, ...] = (), **fields: Any) -> User:
@@ -32,6 +36,19 @@ def trainable_config(**changes: Any) -> dict[str, Any]:
     folder = settings.DATA_DIR / "datasets" / "stars"
     folder.mkdir(parents=True, exist_ok=True)
     return full_config("builtin", {"concepts": [{"name": "stars", "path": str(folder)}]}, changes)
+
+
+def make_living_worker() -> Worker:
+    """A worker that counts as alive for the next minute, however slow the machine is."""
+    return Worker.objects.create(name="here:cpu", host="here", heartbeat_at=now() + timedelta(seconds=55))
+
+
+def make_preflight(user: User | None = None, status: str = "done", **facts: Any) -> Preflight:
+    """A check in that status; `problems`, `estimate`, `stage`, `current` and `total` are its result so far."""
+    found = {name: facts.pop(name) for name in PREFLIGHT_RESULT if name in facts}
+    config = {"engine": "builtin", "config": facts.pop("config", {})}
+    kind = Job.Kind.PREFLIGHT
+    return Preflight.objects.create(kind=kind, user=user, status=status, arguments=config, result=found, **facts)
 
 
 def make_run(name: str = "Stars", status: str = Run.Status.QUEUED, **fields: Any) -> Run:

@@ -17,7 +17,7 @@ from PIL import Image
 from presets.models import Preflight
 from samples.models import Sample
 from system.models import Job
-from tests.making import make_run
+from tests.making import make_preflight, make_run
 from training.metrics.loss_lines import draw_loss
 from training.metrics.summaries import sum_up
 from training.models import Metric, Run
@@ -70,7 +70,7 @@ def fill() -> dict[str, str]:
 
 def empty() -> dict[str, str]:
     """Take all runs and jobs away; by name, the address of each page that says so."""
-    for made in (Sample, Run, Job, Preflight):
+    for made in (Sample, Run, Job):
         made.objects.all().delete()
     pages = ("/", "/runs/", "/queue/", "/compare/", "/samples/", "/runs/import/", "/system/", "/system/cleanup/")
     return {f"empty{page.replace('/', '-').rstrip('-')}": page for page in (*pages, "/system/doctor/")}
@@ -140,10 +140,10 @@ def _preflights(admin: User) -> dict[str, Preflight]:
     states: dict[str, dict[str, Any]] = {
         "errors": {**done, "problems": PROBLEMS},
         "fine": done,
-        "failed": {"status": "failed", "error": "The check ended without a word: press Check again."},
+        "failed": {"status": "failed", "detail": "The check ended without a word: press Check again."},
         "running": {**running, "heartbeat_at": now() + timedelta(days=1)},
     }
-    return {name: Preflight.objects.create(user=admin, config={}, **facts) for name, facts in states.items()}
+    return {name: make_preflight(admin, **facts) for name, facts in states.items()}
 
 
 def _concept() -> Path:

@@ -9,6 +9,7 @@ from training.pages import files as views_files
 from training.pages import new_run as views_new
 from training.pages import queue as views_queue
 from training.pages import run as views_run
+from training.pages import starting
 from training.table import views as views_table
 from training.table import views_bulk
 
@@ -26,6 +27,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/edit/", views_table.edit, name="run-edit"),
     path("runs/<uuid:pk>/favourite/", views_table.favourite, name="run-favourite"),
     path("runs/new/", views_new.new_run, name="new-run"),
+    path("runs/new/start/<uuid:pk>/", starting.start_when_checked, name="new-run-start"),
     path("runs/<uuid:pk>/", views_run.overview, name="run"),
     path("runs/<uuid:pk>/metrics/", views_run.metrics, name="run-metrics"),
     path("runs/<uuid:pk>/log/", views_run.log, name="run-log"),

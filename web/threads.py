@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from django.db import close_old_connections, connection
 
@@ -13,31 +14,45 @@ logger = logging.getLogger(__name__)
 
 
 class Watch(threading.Thread):
-    """Calls `look()` again and again until `end()`. No error ends it, since nobody would start it again."""
+    """Calls `look()` every `pause` seconds, and at once after `notice()`, until `end()`; then `close()`.
+
+    No error ends it, since nobody would start it again.
+    """
 
     def __init__(self, name: str, pause: float):
         super().__init__(name=name, daemon=True)
         self.pause = pause  # seconds between two looks
         self._ending = threading.Event()
+        self._noticed = threading.Event()
         self._trouble = ""
 
     def run(self) -> None:
         while not self._ending.is_set():
-            if not self._look():
-                self._ending.wait(self.pause)
+            self._noticed.clear()
+            if not self._look() and not self._ending.is_set():
+                self._noticed.wait(self.pause)
+        self._look(self.close)
         connection.close()
 
     def end(self) -> None:
         self._ending.set()
+        self._noticed.set()
+
+    def notice(self) -> None:
+        """Look once more at once; for other threads."""
+        self._noticed.set()
+
+    def close(self) -> None:
+        """Leave what is under way to others, in the thread itself."""
 
     def look(self) -> bool | None:
         """Do what is to be done; True where there may be more of it at once."""
         raise NotImplementedError
 
-    def _look(self) -> bool | None:
+    def _look(self, look: Callable[[], bool | None] | None = None) -> bool | None:
         try:
             close_old_connections()
-            more = self.look()
+            more = (look or self.look)()
         except Exception as error:  # noqa: BLE001  it is told, and the thread goes on
             self.tell(error)
             connection.close()

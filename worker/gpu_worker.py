@@ -30,6 +30,7 @@ from training.live.publisher import Publisher, command_message, state_messages
 from training.models import RetentionPolicy, Run
 from training.runs.continuing import place_of_start
 from web.database import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
+from web.threads import Watch
 from worker.attempt import Following
 from worker.catching_up import catch_up
 from worker.fencing import Fencing
@@ -37,7 +38,7 @@ from worker.host_config import engine_config
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
 from worker.leases import LeaseKeeper, LeaseWatch
-from worker.preflight_thread import PreflightThread
+from worker.retention import RetentionKeeper
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
@@ -70,7 +71,7 @@ class GpuWorker:
         Raises NameTaken.
         """
         self._name.take()
-        threads: list[Any] = [JobKeeper(self.name), PreflightThread(self.name, self.gpu), LeaseKeeper()]
+        threads: list[Watch] = [JobKeeper(self.name, self.gpu), RetentionKeeper(self.name), LeaseKeeper()]
         if not self.once:
             for thread in threads:
                 thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -14,24 +13,25 @@ from samples import retention as pictures
 from samples.models import Sample
 from training.models import RetentionPolicy, Run
 from training.runs import retention as keeping
+from web.threads import Watch
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 LATELY = timedelta(hours=1)  # for so long after its end, a changed policy is followed at once; later by the clean-up
 
 
-class RetentionKeeper:
-    """Looks after the runs of one worker; a run in which nothing is new costs two small queries."""
+class RetentionKeeper(Watch):
+    """Looks after the runs of one worker; a run in which nothing is new costs two small queries.
+
+    A thread of its own, since large files can take seconds to remove.
+    """
 
     def __init__(self, worker: str):
+        super().__init__("removals of old files", LOOK_SECONDS)
         self.worker = worker
-        self._looked_at = -LOOK_SECONDS
         self._seen: dict[Any, Any] = {}
 
     def look(self) -> None:
-        if time.monotonic() - self._looked_at < LOOK_SECONDS:
-            return
-        self._looked_at = time.monotonic()
         lately = Q(status__in=Run.ACTIVE) | Q(ended_at__gte=now() - LATELY)
         runs = list(Run.objects.filter(lately, worker__name=self.worker))
         self._seen = {run.pk: self._look_at(run) for run in runs}

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from engine.engines import UnknownEngine, get_engine
 from operations.archive.manifest import Manifest
-from presets.models import Preflight
 from system.data_folder import folder_identity
 from system.models import Job, Worker
 from training.models import Artifact, Run, RunCommand
@@ -31,9 +30,6 @@ def settle(manifest: Manifest) -> None:
         status=RunCommand.Status.EXPIRED, detail=str(MOVED), **ended
     )
     Job.objects.open().update(status=Job.Status.FAILED, detail=str(MOVED), **ended)
-    Preflight.objects.exclude(status__in=Preflight.ENDED).update(
-        status=Preflight.Status.FAILED, error=str(MOVED), **ended
-    )
     Worker.objects.update(status=Worker.Status.OFFLINE)
     for artifact in Artifact.objects.filter(deleted_at=None).select_related("run").iterator(chunk_size=500):
         if _should_be_here(artifact) and not _is_here(artifact):

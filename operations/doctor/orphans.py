@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from engine.launcher import EngineProcess
 from operations.doctor.finding import MEND, Asked, Finding, Mend, counted, counted_are, fine, look_at, note, wrong
-from system.models import LATE, SILENT, Job, Worker
+from system.models import LATE, Job, Worker
 from system.worker_name import NameLock
 from training.live.publisher import Publisher
 from training.models import Run, RunCommand
@@ -168,6 +168,6 @@ def _expire(run: Run) -> str:
 
 
 def _silent_jobs() -> Iterator[Finding]:
-    silent = Job.objects.filter(status=Job.Status.RUNNING, heartbeat_at__lt=now() - SILENT).count()
+    silent = Job.objects.silent().count()
     if silent and not Worker.objects.alive().exists():
         yield note(f"{counted(silent, 'job')} lost its worker; the next worker starts it again.")

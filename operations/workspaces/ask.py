@@ -13,7 +13,7 @@ from operations.workspaces.history import checked_folder
 from system.models import Job
 from training.models import Run
 from web.errors import NotNow
-from worker.job_runner import LET_GO, abandon
+from worker.job_process import LET_GO, abandon
 
 
 def ask_for_import(path: Any, user: Any = None, name: str = "", follow: bool = False, doer: str = "") -> Job:

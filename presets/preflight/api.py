@@ -19,6 +19,7 @@ from presets.library.api_configs import A_CONFIG, ENGINE, config_in, engine_of
 from presets.models import Preflight
 from presets.preflight import requests as preflight
 from presets.preflight.serializers import PreflightSerializer, ValidationSerializer
+from presets.preflight.waiting import AwaitsPreflight, checker_of
 from web.errors import NotFound
 
 QUICK = OpenApiParameter(
@@ -34,7 +35,7 @@ def told(problems: Iterable[Problem]) -> dict[str, Any]:
     return {"valid": not found[True], "errors": found[True], "warnings": found[False]}
 
 
-class ValidateConfigView(APIView):
+class ValidateConfigView(AwaitsPreflight):
     permission_classes = [IsAuthenticated]  # it changes nothing
 
     @extend_schema(request=A_CONFIG, responses=ValidationSerializer, parameters=[ENGINE, QUICK])
@@ -47,7 +48,7 @@ class ValidateConfigView(APIView):
         config, engine = config_in(request), engine_of(request)
         if request.query_params.get("preflight", "").lower() in ("false", "0", "no"):
             return Response(told(configs.validate(config, engine)))
-        problems, found = preflight.whole_check(request.user, config, engine)
+        problems, found = preflight.whole_check(request.user, config, engine, checker_of(request))
         answer = told(problems)
         return Response(answer | {"preflight": PreflightSerializer(found).data} if found else answer)
 

@@ -7,6 +7,9 @@ from rest_framework import serializers
 from presets.config.serializers import ProblemSerializer
 from presets.models import Preflight
 
+STATUSES = [choice for choice in Preflight.Status.choices if choice[0] != Preflight.Status.PLANNED]
+LARGEST = 2**63 - 1
+
 
 class FoundProblemSerializer(ProblemSerializer):
     severity = serializers.ChoiceField(choices=["error", "warning"])
@@ -15,6 +18,13 @@ class FoundProblemSerializer(ProblemSerializer):
 class PreflightSerializer(serializers.ModelSerializer):
     """A check in the worker's world: first how far it is, at its end what it found."""
 
+    engine = serializers.CharField(required=False, max_length=20)
+    status = serializers.ChoiceField(STATUSES, required=False)
+    worker = serializers.CharField(required=False, max_length=200, help_text="The name of the worker that checks.")
+    stage = serializers.CharField(required=False, max_length=100, help_text="What is being checked.")
+    current = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST)
+    total = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST)
+    error = serializers.CharField(required=False, help_text="Why the check itself failed.")
     problems = FoundProblemSerializer(many=True)
     estimate = serializers.DictField(help_text="`memory` and `disk` with their `total` and `parts`, in bytes.")
 

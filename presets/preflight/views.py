@@ -15,6 +15,7 @@ from presets.editor.form import form_of
 from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
 from presets.preflight.api import find
+from system.models import Job
 from web.errors import BadInput, NotFound
 from web.pages import PageRequest, page, render_page, trainers
 
@@ -62,7 +63,7 @@ def preflight_context(found: Preflight) -> dict[str, Any]:
     return {
         "preflight": found,
         "problems": _placed(found.engine, preflight.problems_of(found)),
-        "unattended": found.status == Preflight.Status.WAITING and not preflight.worker_is_alive(),
+        "unattended": found.status == Job.Status.WAITING and not preflight.worker_is_alive(),
         "memory": _bar(estimate.get("memory"), room),
         "disk": _bar(estimate.get("disk"), 0),
         "gpus": gpus,

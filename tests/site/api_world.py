@@ -17,10 +17,10 @@ from PIL import Image
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
 from presets.editor import drafts
-from presets.models import Draft, Preflight, Preset
+from presets.models import Draft, Preset
 from samples.models import Sample
 from system.models import Job, Worker
-from tests.making import make_preset, make_run
+from tests.making import make_preflight, make_preset, make_run
 from training.models import Artifact, Metric, Run, SavedView
 
 RUNNING = UUID("5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11")
@@ -215,11 +215,9 @@ def _draw(folder: Path) -> None:
 def _check(owner: Any) -> None:
     """A preflight that found one thing to think of."""
     picture = "/home/ada/pictures/9.png has no caption; write one into 9.txt, or choose another prompt_source"
-    Preflight.objects.create(
+    make_preflight(
+        owner,
         id=PREFLIGHT,
-        user=owner,
-        config={},
-        status=Preflight.Status.DONE,
         worker="host:gpu0",
         stage="memory and disk",
         problems=[{"field": "concepts.0.path", "message": picture, "severity": "error"}],

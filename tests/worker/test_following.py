@@ -27,7 +27,9 @@ from tests.making import make_run
 from tests.workspaces import Workspace, living_workspace
 from training.models import Run
 from training.runs.service import TrainerService
-from worker.job_runner import MOST_FAILURES, JobKeeper
+from worker import job_runner
+from worker.job_process import MOST_FAILURES, CommandProcess, take_back
+from worker.job_runner import JobKeeper
 
 pytestmark = pytest.mark.django_db
 
@@ -227,9 +229,18 @@ def test_a_training_of_another_host_lives_for_as_long_as_it_writes(tmp_path):
 
 @pytest.fixture
 def keeper(monkeypatch):
-    keeper = JobKeeper("here:cpu")
+    """A worker's thread to be driven by `step()`, whose processes only note their jobs and go on for ever."""
     started = []
-    monkeypatch.setattr(keeper, "_start", started.append)
+
+    class Noted(CommandProcess):
+        def start(self):
+            started.append(self.job)
+
+        def goes_on(self):
+            return True
+
+    monkeypatch.setitem(job_runner.PROCESSES, Job.Kind.IMPORT, Noted)
+    keeper = JobKeeper("here:cpu")
     keeper.started = started
     return keeper
 
@@ -279,12 +290,11 @@ def test_a_run_that_nobody_follows_any_more_is_followed_again(keeper, living):
 
 
 def test_a_job_whose_process_dies_again_and_again_fails_and_lets_its_runs_go(living):
-    keeper = JobKeeper("here:cpu")
     run = make_run(status=Run.Status.RUNNING, engine="onetrainer", source=str(living[0].folder))
     job = ask_for_import(str(living[0].folder), follow=True)
     for _ in range(MOST_FAILURES):
         assert job.take("here:cpu")
-        keeper._take_back(job)
+        take_back(job)
         job.refresh_from_db()
     run.refresh_from_db()
     assert (job.status, run.status) == ("failed", "interrupted") and "see the worker's log" in run.error

@@ -4,16 +4,22 @@ import json
 import os
 import shutil
 import signal
-import threading
+import subprocess
+import sys
+from datetime import timedelta
+from threading import Barrier, Thread
 
 import psutil
 import pytest
 from django.db import DataError, OperationalError, ProgrammingError, connection
+from django.utils.timezone import now
 
 from presets.models import Preflight
 from presets.preflight import requests as preflight
+from system.models import Job
 from tests.waiting import wait_for
-from worker.preflight_thread import PreflightThread
+from worker.job_process import CommandProcess
+from worker.job_runner import JobKeeper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,70 +36,92 @@ def config(settings, tmp_path):
 
 
 @pytest.fixture
-def thread():
-    thread = PreflightThread("here:cpu", "")
-    yield thread
-    thread.end()
+def keeper():
+    keeper = JobKeeper("here:cpu")
+    yield keeper
+    keeper.end()
+
+
+@pytest.fixture
+def endless(config, tmp_path):
+    """A config whose check never ends, as reading one of its captions does not."""
+    os.mkfifo(tmp_path / "pictures" / "endless.txt")
+    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
+    return config
 
 
 def children():
     """This process's children that check a config."""
-    return [child for child in psutil.Process().children(recursive=True) if "engine.preflight" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            found += [child] if "engine.preflight" in child.cmdline() else []
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
-def test_a_config_is_checked_and_the_answer_noted(config, thread):
+def ended(asked):
+    """The check, as it is once it has ended."""
+
+    def look():
+        asked.refresh_from_db()
+        return asked.is_ended
+
+    wait_for(look, what="the end of the check")
+    return asked
+
+
+def test_a_config_is_checked_and_the_answer_noted(config, keeper):
     asked = preflight.request(None, config)
-    assert thread.look()
-    asked.refresh_from_db()
-    assert (asked.status, asked.worker, asked.total) == (Preflight.Status.DONE, "here:cpu", 0)
-    assert asked.estimate["memory"]["total"] > 0 and asked.estimate["batches"] == 2
+    keeper.start()
+    ended(asked)
+    assert (asked.status, asked.worker, asked.total) == (Job.Status.DONE, "here:cpu", 0)
+    assert asked.estimate["memory"]["total"] > 0 and asked.result["estimate"]["batches"] == 2
     assert not any(problem["severity"] == "error" for problem in asked.problems)
 
 
-def test_the_child_that_checks_gets_none_of_the_site_s_keys(config, thread, monkeypatch, tmp_path):
+def test_the_child_that_checks_gets_none_of_the_site_s_keys(endless, keeper, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "of the site")
     monkeypatch.setenv("DATABASE_URL", "postgres://of.the.site/")
-    (tmp_path / "spec.json").write_text(json.dumps({"config": config, "engine": "builtin", "gpus": []}))
-    with (tmp_path / "errors").open("w") as errors:
-        child = thread._start(tmp_path / "spec.json", errors)
+    preflight.request(None, endless)
+    keeper.start()
+    child = wait_for(lambda: next(iter(children()), None))
     # at its very beginning, while the kernel still loads it, a process shows no environment at all
-    inherited = wait_for(psutil.Process(child.pid).environ, what="the child's environment")
-    child.kill()
-    child.communicate()
+    inherited = wait_for(child.environ, what="the child's environment")
     assert "PATH" in inherited and not {"SECRET_KEY", "DATABASE_URL"} & inherited.keys()
 
 
-def test_with_nothing_to_check_nothing_is_done(thread):
-    assert not thread.look()
-
-
-def test_a_broken_picture_is_found(config, thread, tmp_path):
+def test_a_broken_picture_is_found(config, keeper, tmp_path):
     (tmp_path / "pictures" / "star-04.png").write_bytes(b"broken")
     asked = preflight.request(None, config)
-    thread.look()
-    asked.refresh_from_db()
-    assert "star-04.png" in next(one["message"] for one in asked.problems if one["severity"] == "error")
+    keeper.start()
+    problems = ended(asked).problems
+    assert "star-04.png" in next(one["message"] for one in problems if one["severity"] == "error")
 
 
-def test_a_folder_that_goes_away_meanwhile_is_a_problem_not_a_failure(config, thread, tmp_path):
+def test_a_folder_that_goes_away_meanwhile_is_a_problem_not_a_failure(config, keeper, tmp_path):
     asked = preflight.request(None, config)
     shutil.rmtree(tmp_path / "pictures")
-    thread.look()
-    asked.refresh_from_db()
-    assert asked.status == Preflight.Status.DONE
+    keeper.start()
+    assert ended(asked).status == Job.Status.DONE
     assert "is not there" in asked.problems[0]["message"]
 
 
-def test_a_child_that_is_killed_fails_the_check_with_a_sentence(config, thread, tmp_path):
-    os.mkfifo(tmp_path / "pictures" / "endless.txt")  # reading this caption never ends
-    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
-    asked = preflight.request(None, config)
-    thread.start()
-    child = wait_for(lambda: next(iter(children()), None))
-    child.send_signal(signal.SIGKILL)
-    wait_for(lambda: Preflight.objects.get(pk=asked.pk).is_ended)
-    asked.refresh_from_db()
-    assert (asked.status, "start it again" in asked.error) == (Preflight.Status.FAILED, True)
+def test_a_child_that_is_killed_fails_the_check_with_a_sentence(endless, keeper):
+    asked = preflight.request(None, endless)
+    keeper.start()
+    wait_for(children)[0].send_signal(signal.SIGKILL)
+    ended(asked)
+    assert (asked.status, "start it again" in asked.error) == (Job.Status.FAILED, True)
+
+
+def test_a_check_shows_how_far_it_is_and_beats_while_it_goes_on(endless, keeper):
+    asked = preflight.request(None, endless)
+    keeper.start()
+    wait_for(lambda: Preflight.objects.get(pk=asked.pk).stage, what="the name of the part that is checked")
+    Job.objects.update(heartbeat_at=now() - timedelta(seconds=9))
+    wait_for(lambda: not Job.objects.filter(heartbeat_at__lt=now() - timedelta(seconds=8)), what="a heartbeat")
 
 
 def failing_at_first(real, error, when=lambda **changes: True):
@@ -109,62 +137,126 @@ def failing_at_first(real, error, when=lambda **changes: True):
 
 
 def says_the_result(**changes):
-    return changes.get("status") == Preflight.Status.DONE
+    return changes.get("status") == Job.Status.DONE
 
 
-def test_a_result_that_the_database_does_not_take_just_now_is_noted_later(config, thread, monkeypatch):
+def test_a_result_that_the_database_does_not_take_just_now_is_noted_later(config, keeper, monkeypatch):
     locked = OperationalError("database is locked")
-    monkeypatch.setattr(preflight, "say", failing_at_first(preflight.say, locked, says_the_result))
+    monkeypatch.setattr(Job, "change", failing_at_first(Job.change, locked, says_the_result))
     asked = preflight.request(None, config)
-    assert thread.look()
-    asked.refresh_from_db()
-    assert (asked.status, asked.error) == (Preflight.Status.DONE, "")
+    keeper.start()
+    assert (ended(asked).status, asked.error) == (Job.Status.DONE, "")
 
 
-def test_a_result_that_the_database_never_takes_fails_the_check_with_a_sentence(config, thread, monkeypatch, caplog):
+def test_a_result_that_the_database_never_takes_fails_the_check_with_a_sentence(config, keeper, monkeypatch, caplog):
     refused = DataError("value too long")
-    monkeypatch.setattr(preflight, "say", failing_at_first(preflight.say, refused, says_the_result))
+    monkeypatch.setattr(Job, "change", failing_at_first(Job.change, refused, says_the_result))
     asked = preflight.request(None, config)
-    assert thread.look()
-    asked.refresh_from_db()
-    assert asked.status == Preflight.Status.FAILED
+    keeper.start()
+    assert ended(asked).status == Job.Status.FAILED
     assert "value too long" in asked.error and "start it again" in asked.error
     assert "Traceback" in caplog.text
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), ProgrammingError("no such column"), KeyError("odd")])
-def test_the_thread_lives_on_whatever_it_meets(config, thread, monkeypatch, error):
-    monkeypatch.setattr(preflight, "take", failing_at_first(preflight.take, error))
+def test_the_thread_lives_on_whatever_it_meets(config, keeper, monkeypatch, error):
+    monkeypatch.setattr(JobKeeper, "_adopt_runs", failing_at_first(JobKeeper._adopt_runs, error))
     asked = preflight.request(None, config)
-    thread.start()
-    wait_for(lambda: Preflight.objects.get(pk=asked.pk).is_ended)
-    asked.refresh_from_db()
-    assert asked.status == Preflight.Status.DONE
+    keeper.start()
+    assert ended(asked).status == Job.Status.DONE
 
 
-def test_a_check_that_nobody_wants_any_more_is_ended(config, thread, tmp_path):
-    os.mkfifo(tmp_path / "pictures" / "endless.txt")
-    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
-    preflight.request(None, config)
-    thread.start()
+def test_a_check_that_nobody_wants_any_more_is_ended(endless, keeper):
+    preflight.request(None, endless)
+    keeper.start()
     wait_for(children)
     Preflight.objects.all().delete()
     wait_for(lambda: not children())
 
 
-def test_a_worker_that_ends_leaves_its_check_to_another(config, thread, tmp_path):
-    os.mkfifo(tmp_path / "pictures" / "endless.txt")
-    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
-    asked = preflight.request(None, config)
-    thread.start()
+def test_a_worker_that_ends_leaves_its_check_to_another(endless, keeper):
+    asked = preflight.request(None, endless)
+    keeper.start()
     wait_for(children)
-    thread.end()
+    keeper.end()
     asked.refresh_from_db()
-    assert (asked.status, children()) == (Preflight.Status.WAITING, [])
+    assert (asked.status, children()) == (Job.Status.WAITING, [])
 
 
-def test_the_thread_closes_its_connection(config, thread):
-    thread.start()
-    wait_for(lambda: any(each.name == "preflights" for each in threading.enumerate()))
-    thread.end()
+def test_the_thread_closes_its_connection(keeper):
+    keeper.start()
+    wait_for(keeper.is_alive)
+    keeper.end()
     assert connection.is_usable()
+
+
+def test_a_check_waits_behind_no_other_job(config, keeper, monkeypatch):
+    """Not even where this worker does as many jobs as it may."""
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(CommandProcess, "start", lambda process: subprocess.Popen(sleeping))
+    for _ in range(CommandProcess.most_at_once + 1):
+        Job.objects.create(kind=Job.Kind.MEASURE, host="here")
+    asked = preflight.request(None, config)
+    keeper.start()
+    assert ended(asked).status == Job.Status.DONE
+    running = Job.objects.filter(kind=Job.Kind.MEASURE, status=Job.Status.RUNNING)
+    assert running.count() == CommandProcess.most_at_once
+
+
+def test_of_two_workers_that_race_for_a_check_one_does_it(config, monkeypatch):
+    """Both have seen that it waits before either claims it."""
+    both_have_seen_it = Barrier(2)
+    take = Job.take
+
+    def take_together(job, worker):
+        both_have_seen_it.wait(60)
+        return take(job, worker)
+
+    monkeypatch.setattr(Job, "take", take_together)
+    asked = preflight.request(None, config)
+    keepers = [JobKeeper("one", ""), JobKeeper("two", "")]
+    steps = [Thread(target=_look_once, args=(keeper,)) for keeper in keepers]
+    for step in steps:
+        step.start()
+    for step in steps:
+        step.join()
+    assert sorted(len(keeper._processes) for keeper in keepers) == [0, 1]
+    asked.refresh_from_db()
+    assert (asked.status, asked.claim) == (Job.Status.RUNNING, 1)
+    for keeper in keepers:
+        keeper.close()
+
+
+def _look_once(keeper):
+    keeper.look()
+    connection.close()
+
+
+WORKER = """
+import django
+django.setup()
+from worker.job_runner import JobKeeper
+keeper = JobKeeper("killed")
+keeper.start()
+keeper.join()
+"""
+
+
+def url_of_this_database():
+    name, given = connection.settings_dict["NAME"], os.environ.get("DATABASE_URL", "")
+    return f"{given.rpartition('/')[0]}/{name}" if given else f"sqlite:///{name}"
+
+
+def test_a_check_whose_worker_is_killed_is_done_by_another(endless, keeper, tmp_path):
+    """The worker and its child are gone at once; the job is claimed again when its lease has ended."""
+    asked = preflight.request(None, endless)
+    environment = {**os.environ, "DATABASE_URL": url_of_this_database()}
+    environment["DJANGO_SETTINGS_MODULE"] = "onetrainer_site.settings"
+    with subprocess.Popen([sys.executable, "-c", WORKER], env=environment) as worker:
+        wait_for(children, what="the other worker's child")
+        worker.kill()
+    wait_for(lambda: not children(), what="the end of the child")
+    (tmp_path / "pictures" / "endless.txt").unlink()
+    keeper.start()
+    ended(asked)
+    assert (asked.status, asked.worker, asked.claim) == (Job.Status.DONE, "here:cpu", 2)

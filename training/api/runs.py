@@ -21,6 +21,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.serializers import with_left_out
+from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api import serializers
 from training.api.single_trainer import start_options
 from training.logs.pieces import read_log
@@ -48,7 +49,7 @@ def asks(**request: Any) -> Any:
 
 
 @extend_schema_view(retrieve=extend_schema(responses=DETAIL), list=extend_schema(responses=serializers.RunSerializer))
-class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
+class RunViewSet(AwaitsPreflight, FilteredLists, ReadOnlyModelViewSet):
     """Trainings: waiting, running and ended."""
 
     queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
@@ -76,7 +77,7 @@ class RunViewSet(FilteredLists, ReadOnlyModelViewSet):
 
     @property
     def service(self) -> TrainerService:
-        return TrainerService(self.request.user)
+        return TrainerService(self.request.user, checker_of(self.request))
 
     def read(self, serializer_class: Any) -> dict[str, Any]:
         """The request's body, checked."""

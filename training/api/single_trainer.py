@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from presets.config import configs
 from presets.config.serializers import with_left_out
+from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api.serializers import (
     StartedSerializer,
     StartSerializer,
@@ -48,14 +49,14 @@ class ProgressView(APIView):
         return Response({key: state[key] for key in ("is_training", "progress", "max_step", "max_epoch")})
 
 
-class StartView(APIView):
+class StartView(AwaitsPreflight):
     @extend_schema(request=StartSerializer, responses=StartedSerializer)
     def post(self, request: Request) -> Response:
         """Queue a run; it starts as soon as a worker is free."""
         asked = StartSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         options = start_options(asked.validated_data)
-        run = TrainerService(request.user).start_training(**options)
+        run = TrainerService(request.user, checker_of(request)).start_training(**options)
         message = _("“%(name)s” is queued and starts as soon as a worker is free.") % {"name": run.name}
         answer = {"success": True, "message": message, "run_id": str(run.pk)}
         return Response(with_left_out(answer, options["config"], options.get("overrides")))

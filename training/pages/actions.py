@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from presets.preflight.waiting import checker_of, without_a_thread
 from training.models import Run
 from training.runs.actions import ACTIONS
 from training.runs.service import TrainerService
@@ -23,6 +24,7 @@ def now_training(request: PageRequest) -> HttpResponse:
     return render(request, "training/now_training.html")
 
 
+@without_a_thread
 @page("POST", only=trainers)
 def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
     """Do what a button says. Its news are a message: on the page that was shown, or for htmx just that."""
@@ -32,7 +34,7 @@ def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
         raise Http404(_("There is no such action."))
     status, new = 200, None
     try:
-        new = action.do(TrainerService(request.user), run, request.POST)
+        new = action.do(TrainerService(request.user, checker_of(request)), run, request.POST)
         messages.success(request, action.done)
     except DomainError as problem:
         status = 400 if isinstance(problem, BadInput) else 409

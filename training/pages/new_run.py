@@ -16,12 +16,13 @@ from presets.editor.editing import Unsaved
 from presets.editor.page import Editor
 from presets.editor.views import opened_in, page_context, same_tab, take_post, without_engine
 from presets.library.verbs import save_preset
-from presets.models import Draft, Preflight, Preset, PresetVersion
+from presets.models import Draft, Preset
 from presets.preflight import requests as preflight
 from presets.preflight.views import preflight_context
+from presets.preflight.waiting import Awaited
 from training.models import Artifact, Run
+from training.pages.starting import queue_draft, starting_context
 from training.runs.continuing import config_behind
-from training.runs.service import TrainerService
 from web.errors import BadInput, DomainError
 from web.pages import PageRequest, page, trainers
 
@@ -144,41 +145,16 @@ def _uuid(text: str) -> uuid.UUID:
         raise Http404(_("There is no such run.")) from None
 
 
-def _run_behind(kind: str, value: str) -> Run | None:
-    """The run whose settings the draft began with."""
-    if kind == "file":
-        return Run.objects.filter(artifacts__pk=value).first()
-    return Run.objects.filter(pk=value).first() if kind == "run" else None
-
-
 def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
-    facts = draft.facts
-    kind, _colon, value = draft.start.partition(":")
+    """Queue the run; where a worker checks it first, show that check, after which the page starts the run."""
     try:
-        run = TrainerService(request.user).start_training(
-            draft.config,
-            made_from=_version_of(draft) if kind == "preset" else None,
-            name=facts.get("name", "").strip(),
-            engine=draft.engine,
-            parent=_run_behind(kind, value),
-            notes=facts.get("notes", ""),
-            tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
-        )
+        return redirect(queue_draft(request, draft, None))
+    except Awaited as awaited:
+        return _show(request, draft, **starting_context(awaited.preflight))
     except BadInput as problem:
-        found = Preflight.objects.filter(user=request.user).last()
-        more = {} if Editor(draft).error_count or found is None else preflight_context(found)
-        if not more and not Editor(draft).error_count:
+        if not Editor(draft).error_count:
             messages.error(request, str(problem))
-        return _show(request, draft, 400, checked=True, started=True, **more)
-    drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
-    messages.success(request, _("“%(run)s” waits in the queue.") % {"run": run.name})
-    return redirect(run)
-
-
-def _version_of(draft: Draft) -> PresetVersion | None:
-    """The version of the preset that the draft began with."""
-    number = draft.facts.get("base", {}).get("version")
-    return PresetVersion.objects.filter(preset_id=int(draft.start.partition(":")[2]), number=number).first()
+        return _show(request, draft, 400, checked=True, started=True)
 
 
 def _show(request: PageRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:

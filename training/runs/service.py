@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from engine.engines import UnknownEngine, get_engine
 from presets.config import configs
 from presets.models import Preset, PresetVersion
-from presets.preflight.requests import whole_check
+from presets.preflight.requests import Checker, whole_check
+from presets.preflight.waiting import check_and_wait
 from training.live import publisher
 from training.models import Artifact, Run, RunCommand, RunSummary
 from training.progress.state import state_of
@@ -29,10 +30,14 @@ MAX_NAME = 200
 
 
 class TrainerService(QueueVerbs):
-    """What `user` does with runs. Where a run may be left out, the active one is meant."""
+    """What `user` does with runs. Where a run may be left out, the active one is meant.
 
-    def __init__(self, user: Any = None):
+    `check` gets a worker's answer about the config of a new run; web requests give one that holds no thread.
+    """
+
+    def __init__(self, user: Any = None, check: Checker = check_and_wait):
         self.user = user if user is not None and user.is_authenticated else None
+        self.check = check
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -114,7 +119,7 @@ class TrainerService(QueueVerbs):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
         partial = configs.merge(*layers)
         configs.give_time(engine)
-        problems, preflight = whole_check(self.user, partial, engine)
+        problems, preflight = whole_check(self.user, partial, engine, self.check)
         configs.refuse_errors(problems)
         memory = preflight.estimate.get("memory", {}) if preflight else {}
         return configs.freeze(engine, partial), memory

@@ -15,7 +15,7 @@ from operations.workspaces.ask import ask_for_import
 from system.models import Job
 from training.models import Run
 from web.errors import DomainError
-from worker.job_runner import LET_GO, abandon
+from worker.job_process import LET_GO, abandon
 
 
 class Command(BaseCommand):

@@ -1,5 +1,6 @@
 """Archives of a whole installation: what is in them, and what is refused."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -245,8 +247,24 @@ def test_an_older_form_of_an_archive_is_brought_to_the_present_one(archive, monk
         assert read_manifest(opened).made_at == "now"
 
 
+OLD_CHECK = {
+    "id": str(uuid.uuid4()),
+    "config": {},
+    "engine": "builtin",
+    "status": "waiting",
+    "worker": "",
+    "stage": "",
+    "current": 0,
+    "total": 0,
+    "problems": [],
+    "estimate": {},
+    "error": "",
+    "created_at": "2026-01-01T00:00:00+00:00",
+}
+
+
 def test_an_archive_of_an_older_database_is_taken_in_and_brought_up_to_date(archive, tmp_path):
-    """What was going on is over, and what did not come along is marked as removed."""
+    """What was going on is over, what did not come along is marked as removed, and old checks are left out."""
     run = told_run(status=Run.Status.RUNNING)
     run.commands.create(attempt=1, kind="backup")
     make_run("Lost", Run.Status.INTERRUPTED, error_reason="lost_worker")
@@ -254,11 +272,18 @@ def test_an_archive_of_an_older_database_is_taken_in_and_brought_up_to_date(arch
     path = archive("--without-models")
 
     def made_before_there_were_jobs(members):
+        older = {"system": "0002_milestone", "presets": "0003_drafts_preflights_secrets"}
+        lines = b"".join(json.dumps(row).encode() + b"\n" for row in (list(OLD_CHECK), list(OLD_CHECK.values())))
+        facts_of_lines = {"sha256": hashlib.sha256(lines).hexdigest(), "size": len(lines), "count": 1}
         own = with_manifest(
-            migrations=lambda leaves: [*(leaf for leaf in leaves if leaf[0] != "system"), ("system", "0002_milestone")],
-            rows=lambda rows: {label: facts for label, facts in rows.items() if not label.startswith("system.")},
+            migrations=lambda leaves: [(app, older.get(app, name)) for app, name in leaves],
+            rows=lambda rows: {
+                **{label: facts for label, facts in rows.items() if not label.startswith("system.")},
+                "presets.preflight": facts_of_lines,
+            },
         )
-        return own({name: content for name, content in members.items() if not name.startswith("rows/system.")})
+        kept = {name: content for name, content in members.items() if not name.startswith("rows/system.")}
+        return own({**kept, "rows/presets.preflight.jsonl": lines})
 
     new = tmp_path / "new"
     imported(rewritten(path, made_before_there_were_jobs), new)

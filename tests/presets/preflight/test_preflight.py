@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models.signals import post_save
 from django.utils.timezone import now
 
 from engine.interface.errors import Problem
 from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
-from system.models import Worker
+from presets.preflight.waiting import check_and_wait
+from system.models import Job
 from tests.api import trainer, viewer
+from tests.making import make_living_worker
 from training.models import Run
 from training.runs.service import TrainerService
 from web.errors import BadInput
@@ -27,42 +30,48 @@ def config(tmp_path, settings):
 
 
 @pytest.fixture
-def answering(settings, monkeypatch):
-    """A living worker that answers at once; returns what it shall say."""
+def answering(settings):
+    """A living worker that answers as soon as it is asked; returns what it finds."""
     settings.PREFLIGHT_SECONDS = 5
-    Worker.objects.create(name="here:cpu", host="here")
-    says = {"problems": [], "estimate": MEMORY}
+    make_living_worker()
+    found = {"problems": [], "estimate": MEMORY}
 
-    def answer(asked, seconds):
-        mine = preflight.take("here:cpu")
-        preflight.say(mine, status=Preflight.Status.DONE, ended_at=now(), **says)
-        asked.refresh_from_db()
-        return asked
+    def answer(instance, created, **signal):
+        job = Job.objects.get(pk=instance.pk)
+        if created and job.take("here:cpu"):
+            job.end(Job.Status.DONE, "", result=found)
 
-    monkeypatch.setattr(preflight, "wait", answer)
-    return says
+    post_save.connect(answer, sender=Preflight)
+    yield found
+    post_save.disconnect(answer, sender=Preflight)
+
+
+def fall_silent():
+    Job.objects.update(heartbeat_at=now() - timedelta(seconds=11))
 
 
 def test_one_of_two_workers_takes_it(config):
-    asked = preflight.request(None, config)
-    assert preflight.take("one").pk == asked.pk
-    assert preflight.take("two") is None
+    first = preflight.request(None, config)
+    second = Job.objects.get(pk=first.pk)
+    assert first.take("one") and not second.take("two")
 
 
-def test_one_that_a_dead_worker_left_is_taken_again(config):
+def test_one_that_a_dead_worker_left_is_due_again_after_ten_seconds(config):
     asked = preflight.request(None, config)
-    preflight.take("dead")
-    Preflight.objects.update(heartbeat_at=now() - timedelta(seconds=11))
-    taken = preflight.take("living")
-    assert (taken.pk, taken.worker) == (asked.pk, "living")
+    asked.take("dead")
+    assert not Job.objects.due().exists()
+    fall_silent()
+    assert Job.objects.due().get().take("living")
+    asked.refresh_from_db()
+    assert asked.worker == "living"
 
 
 def test_who_lost_it_cannot_write_any_more(config):
-    preflight.request(None, config)
-    first = preflight.take("slow")
-    Preflight.objects.update(heartbeat_at=now() - timedelta(seconds=11))
-    preflight.take("quick")
-    assert not preflight.say(first, stage="late")
+    slow = preflight.request(None, config)
+    slow.take("slow")
+    fall_silent()
+    Job.objects.get().take("quick")
+    assert not slow.change(result={"stage": "late"})
     assert Preflight.objects.get().stage == ""
 
 
@@ -73,20 +82,41 @@ def test_old_ones_are_removed(config):
     assert not Preflight.objects.filter(pk=old.pk).exists()
 
 
-def test_nobody_is_waited_for_long_where_nobody_takes_it(config, monkeypatch):
+def test_nobody_is_waited_for_long_where_nobody_takes_it(config, settings):
+    settings.PREFLIGHT_SECONDS = 60
+    asked = preflight.request(None, config)
+    assert preflight.is_awaited(asked)
+    asked.created_at = now() - timedelta(seconds=preflight.CLAIM_SECONDS)
+    assert not preflight.is_awaited(asked)
+
+
+def test_one_that_is_done_by_a_worker_is_waited_for_as_long_as_the_settings_say(config, settings):
+    settings.PREFLIGHT_SECONDS = 60
+    asked = preflight.request(None, config)
+    asked.take("slow")
+    asked.created_at = now() - timedelta(seconds=50)
+    assert preflight.is_awaited(asked)
+    asked.created_at = now() - timedelta(seconds=60)
+    assert not preflight.is_awaited(asked)
+
+
+def test_a_start_goes_on_without_the_answer_that_nobody_gives(config, settings, monkeypatch):
     monkeypatch.setattr(preflight, "CLAIM_SECONDS", 0.1)
-    asked = preflight.wait(preflight.request(None, config), 60)
-    assert asked.status == Preflight.Status.WAITING
+    settings.PREFLIGHT_SECONDS = 60
+    make_living_worker()
+    assert TrainerService().start_training(config).status == Run.Status.QUEUED
+    assert trainer().post("/api/training/start", {"config_dict": config}, format="json").status_code == 200
+    assert [one.status for one in Preflight.objects.all()] == ["waiting", "waiting"]
 
 
 def test_without_a_worker_only_the_quick_check_is_made(config, settings):
     settings.PREFLIGHT_SECONDS = 5
-    problems, asked = preflight.whole_check(None, config)
+    problems, asked = preflight.whole_check(None, config, "builtin", check_and_wait)
     assert asked is None and not any(problem.is_error for problem in problems)
 
 
 def test_what_the_quick_check_finds_is_enough(answering):
-    problems, asked = preflight.whole_check(None, {"epochs": "many"})
+    problems, asked = preflight.whole_check(None, {"epochs": "many"}, "builtin", check_and_wait)
     assert asked is None and [problem.field for problem in problems if problem.is_error] == ["epochs"]
 
 
@@ -101,6 +131,43 @@ def test_a_start_is_refused_for_what_the_worker_finds_and_nothing_is_queued(conf
 def test_a_started_run_knows_what_memory_it_will_take(config, answering):
     run = TrainerService().start_training(config)
     assert run.memory_estimate == MEMORY["memory"]
+
+
+def body_for(address, config):
+    return {"config_dict": config} if "training" in address else {"config": config}
+
+
+@pytest.mark.parametrize("address", ["/api/training/start", "/api/runs/"])
+def test_the_api_starts_a_run_once_its_config_is_checked(config, answering, address):
+    answer = trainer().post(address, body_for(address, config), format="json")
+    assert answer.status_code in (200, 201), answer.json()
+    assert (Run.objects.get().memory_estimate, Preflight.objects.count()) == (MEMORY["memory"], 1)
+
+
+@pytest.mark.parametrize("address", ["/api/training/start", "/api/runs/"])
+def test_the_api_refuses_by_field_what_a_worker_found(config, answering, address):
+    answering["problems"] = [ERROR]
+    answer = trainer().post(address, body_for(address, config), format="json")
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"concepts.0.path": ["a.png is broken"]})
+    assert not Run.objects.exists()
+
+
+def test_a_request_that_waits_for_a_check_counts_once_towards_the_limit(config, answering, settings):
+    settings.API_RATES = settings.API_RATES | {"write": "2/min"}
+    api = trainer()
+    answers = [api.post("/api/config/validate", config, format="json").status_code for _ in range(3)]
+    assert answers == [200, 200, 429]
+
+
+@pytest.mark.parametrize("verb", ["restart", "duplicate"])
+def test_a_copy_of_a_run_is_checked_too_by_api_and_page(config, answering, client, verb):
+    api = trainer()
+    client.force_login(api.user)
+    run = TrainerService(api.user).start_training(config)
+    Run.objects.update(status=Run.Status.STOPPED, ended_at=now())
+    assert api.post(f"/api/runs/{run.pk}/{verb}/", {}, format="json").status_code == 201
+    assert client.post(f"/runs/{run.pk}/{verb}/").status_code == 302
+    assert (Run.objects.count(), Preflight.objects.count()) == (3, 3)
 
 
 def test_validate_tells_what_the_worker_found(config, answering):
@@ -141,7 +208,7 @@ def test_a_viewer_cannot_make_workers_read_files(config):
 
 def test_its_problems_can_be_read(config):
     asked = preflight.request(None, config)
-    asked.problems = [ERROR]
+    asked.result = {"problems": [ERROR]}
     assert preflight.problems_of(asked) == [Problem(**ERROR)]
 
 
@@ -175,7 +242,7 @@ def test_what_is_wrong_with_a_draft_is_said_at_once(client, draft):
 def test_the_page_shows_what_was_found(client, draft, config):
     asked = preflight.request(draft.user, config)
     estimate = {**MEMORY, "disk": {"total": 7, "parts": {"backups": 7}}, "gpus": [{"memory_total_gb": 24}]}
-    Preflight.objects.update(status="done", problems=[ERROR], estimate=estimate)
+    Preflight.objects.update(status="done", result={"problems": [ERROR], "estimate": estimate})
     page = client.get(f"/preflights/{asked.pk}/").content.decode()
     assert "a.png is broken" in page and "Memory at the peak" in page and "24.0" in page
 
@@ -187,5 +254,5 @@ def test_anothers_draft_cannot_be_checked(client, draft):
 
 def test_a_failed_check_says_so(client, draft, config):
     asked = preflight.request(draft.user, config)
-    Preflight.objects.update(status="failed", error="The check itself failed (x): start it again.")
+    Preflight.objects.update(status="failed", detail="The check itself failed (x): start it again.")
     assert "The check itself failed" in client.get(f"/preflights/{asked.pk}/").content.decode()

@@ -10,7 +10,6 @@ from django.urls import reverse
 from presets.editor.drafts import get_draft
 from presets.editor.form import form_of
 from presets.models import Draft, Preflight, Preset
-from presets.preflight import requests as preflight
 from system.models import Worker
 from tests.making import make_preset, make_run, make_user, trainable_config
 from tests.markup import squeezed
@@ -233,20 +232,3 @@ def test_a_check_shows_what_a_worker_finds_as_it_goes_on(client, user):
     put(client, "concepts", concepts())
     page = send(client, ADDRESS, do="check").text
     assert f"/preflights/{Preflight.objects.get().pk}/" in page and "Waiting for a worker" in page
-
-
-def test_what_a_worker_finds_keeps_a_run_from_starting_and_is_shown(client, user, settings, monkeypatch):
-    settings.PREFLIGHT_SECONDS = 5
-    Worker.objects.create(name="here:cpu", host="here")
-    found = [{"field": "concepts.0.path", "message": "star.png is broken", "severity": "error"}]
-
-    def answer(asked, seconds):
-        Preflight.objects.update(status="done", problems=found)
-        asked.refresh_from_db()
-        return asked
-
-    monkeypatch.setattr(preflight, "wait", answer)
-    put(client, "concepts", concepts())
-    page = send(client, ADDRESS, do="start")
-    assert (page.status_code, Run.objects.count()) == (400, 0)
-    assert "The run was not started" in page.text and "star.png is broken" in page.text

@@ -208,8 +208,7 @@ def test_removed_steps_still_count_for_every_so_manieth_step(run):
     assert sorted(Sample.objects.values_list("global_step", flat=True)) == [3, 6, 8]
 
 
-def test_the_worker_follows_the_policy_after_each_new_file(run, monkeypatch):
-    monkeypatch.setattr("worker.retention.LOOK_SECONDS", 0)
+def test_the_worker_follows_the_policy_after_each_new_file(run):
     Run.objects.update(worker=Worker.objects.create(name="gpu0", host="here"))
     keep(keep_backups=1)
     keeper = RetentionKeeper("gpu0")

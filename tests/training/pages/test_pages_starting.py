@@ -1,0 +1,136 @@
+"""Starting the draft: its check is shown as it goes on, then the run is queued, with and without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from presets.editor.drafts import get_draft
+from presets.models import Preflight
+from presets.preflight.requests import CLAIM_SECONDS
+from system.models import Job, Worker
+from tests.making import make_living_worker, make_user, trainable_config
+from tests.presets.editor.editor_client import send
+from training.models import Run
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/runs/new/"
+HTMX = {"HX-Request": "true"}
+FOUND = {"field": "concepts.0.path", "message": "star.png is broken", "severity": "error"}
+
+
+@pytest.fixture
+def user(client, settings):
+    settings.PREFLIGHT_SECONDS = 20
+    make_living_worker()
+    user = make_user(is_staff=True)
+    client.force_login(user)
+    path = trainable_config()["concepts"][0]["path"]
+    concepts = json.dumps([{"name": "stars", "path": path}])
+    send(client, ADDRESS, "data", "save", field__concepts=concepts)
+    return user
+
+
+@pytest.fixture
+def started(client, user):
+    """The page after Start was pressed, while the check goes on."""
+    return send(client, ADDRESS, do="start", fact__name="Mine").text
+
+
+def answer(**result):
+    asked = Preflight.objects.get()
+    assert asked.take("here:cpu") and asked.end(Job.Status.DONE, "", result=result)
+
+
+def address():
+    return reverse("new-run-start", args=[Preflight.objects.latest("created_at").pk])
+
+
+def test_the_page_shows_the_check_and_asks_for_more_of_it(started):
+    assert f'hx-get="{address()}"' in started and "The run starts as soon as" in started
+    assert "Waiting for a worker" in started and not Run.objects.exists()
+
+
+def test_the_part_shows_how_far_the_check_is(client, started):
+    asked = Preflight.objects.get()
+    asked.take("here:cpu")
+    asked.change(result={"stage": "the pictures", "current": 3, "total": 9})
+    part = client.get(address(), headers=HTMX).text
+    assert "Checking the pictures" in part and "3 of 9" in part and f'hx-get="{address()}"' in part
+
+
+def test_once_nothing_is_wrong_the_part_starts_the_run_by_itself(client, started):
+    answer(problems=[FOUND | {"severity": "warning"}], estimate={"memory": {"total": 5, "parts": {}}})
+    part = client.get(address(), headers=HTMX).text
+    assert f'hx-post="{address()}" hx-trigger="load"' in part
+    response = client.post(address(), headers=HTMX)
+    run = Run.objects.get()
+    assert (response.status_code, response["HX-Redirect"]) == (200, run.get_absolute_url())
+    assert (run.name, run.status, run.memory_estimate["total"]) == ("Mine", "queued", 5)
+    assert Preflight.objects.count() == 1
+
+
+def test_what_a_worker_finds_keeps_the_run_from_starting_and_is_shown_with_its_field(client, started):
+    answer(problems=[FOUND])
+    part = client.get(address(), headers=HTMX).text
+    assert "The run was not started" in part and "star.png is broken" in part
+    assert 'data-jump="concepts.0.path"' in part and "hx-get" not in part and "hx-post" not in part
+    client.post(address(), headers=HTMX)
+    assert not Run.objects.exists()
+
+
+def test_without_javascript_the_check_has_a_page_that_looks_again_by_itself(client, started):
+    assert address() in started.split("<noscript>")[-1]
+    page = client.get(address()).text
+    assert '<meta http-equiv="refresh"' in page and not Run.objects.exists()
+
+
+def test_without_javascript_the_run_is_started_by_a_button(client, started):
+    answer(problems=[])
+    page = client.get(address()).text
+    assert "Start the run" in page and "hx-post" not in page and "http-equiv" not in page
+    assert client.post(address()).url == Run.objects.get().get_absolute_url()
+
+
+def test_a_run_whose_check_no_worker_claims_starts_after_three_seconds(client, started):
+    early = client.post(address())
+    assert (early.url, Run.objects.count()) == (address(), 0)
+    Preflight.objects.update(created_at=now() - timedelta(seconds=CLAIM_SECONDS))
+    assert "hx-post" in client.get(address(), headers=HTMX).text
+    client.post(address(), headers=HTMX)
+    assert Run.objects.get().status == "queued"
+
+
+def test_a_draft_that_was_changed_meanwhile_is_not_started_by_itself(client, user, started):
+    answer(problems=[])
+    draft = get_draft(user)
+    draft.config |= {"epochs": 77}
+    draft.save()
+    assert client.post(address(), headers=HTMX)["HX-Redirect"] == ADDRESS
+    assert "changed while they were checked" in client.get(ADDRESS).text
+    assert not Run.objects.exists()
+
+
+def test_a_check_of_hours_ago_is_made_again_before_the_run_starts(client, started):
+    answer(problems=[])
+    Preflight.objects.update(created_at=now() - timedelta(hours=2))
+    before = address()
+    response = client.post(before)
+    assert (Run.objects.count(), Preflight.objects.count()) == (0, 2)
+    assert response.url == address() != before
+
+
+def test_without_a_worker_the_run_is_queued_at_once(client, user):
+    Worker.objects.all().delete()
+    response = send(client, ADDRESS, do="start")
+    assert response.url == Run.objects.get().get_absolute_url() and not Preflight.objects.exists()
+
+
+def test_nobody_starts_anothers_check(client, started):
+    client.force_login(make_user("bob", is_superuser=False))
+    assert client.post(address()).status_code in (403, 404)
+    assert not Run.objects.exists()

@@ -1,0 +1,101 @@
+"""What a worker's thread has of a job that it does: a child process, and the job's claim."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy
+
+from engine import leash
+from system.jobs import logger
+from system.models import SILENT, Job
+from training.live.publisher import announce
+from training.models import Run
+
+MOST_FAILURES = 3
+LET_GO = gettext_lazy("Following it was ended by hand: import its workspace again to see how it went on.")
+
+
+def abandon(job: Job, sentence: str) -> None:
+    """Interrupt the runs that this import followed, as they must not look as if somebody still followed them."""
+    if job.kind != Job.Kind.IMPORT:
+        return
+    for run in Run.objects.watched().filter(source=job.arguments["path"]):
+        run.move_to(Run.Status.INTERRUPTED, detail=sentence, error=sentence, error_reason="interrupted")
+        announce(run)
+
+
+def leashed(*command: str) -> list[str]:
+    """The command, whose process the kernel kills when the thread that started it ends."""
+    return [sys.executable, leash.__file__, str(os.getpid()), *command]
+
+
+class JobProcess:
+    """A job that a worker has claimed, and its child process; a subclass knows the command line of its kinds."""
+
+    most_at_once = 4  # processes of this class in one worker, beside its training
+
+    def __init__(self, job: Job, gpu: str, notice: Callable[[], None]):
+        self.job, self.gpu = job, gpu
+        self.notice = notice  # wakes the worker's thread
+        self.child = self.start()
+
+    @staticmethod
+    def is_for(job: Job, host: str) -> bool:
+        """Whether a worker on this host can reach the job's files."""
+        path = job.arguments.get("path")
+        return job.host == host or path is None or Path(path).exists()
+
+    @staticmethod
+    def why_failed(error: Exception) -> str:
+        """The sentence of a job that came to no result in this worker."""
+        return f"It failed ({type(error).__name__}: {error}): see the worker's log."
+
+    def start(self) -> subprocess.Popen[str]:
+        raise NotImplementedError
+
+    def goes_on(self) -> bool:
+        """Look after the process; False once it has ended and that is written down."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait()
+
+
+class CommandProcess(JobProcess):
+    """A job done by `manage.py do_job`, which writes heartbeats and result itself."""
+
+    def start(self) -> subprocess.Popen[str]:
+        manage = str(settings.BASE_DIR / "manage.py")
+        command = leashed(sys.executable, manage, "do_job", str(self.job.pk), str(self.job.claim))
+        return subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, text=True)
+
+    def goes_on(self) -> bool:
+        if self.child.poll() is None:
+            return True
+        take_back(self.job)
+        return False
+
+
+def take_back(job: Job) -> None:
+    """Have the job done once more if its process ended without a result; a few times, then the job fails."""
+    failures = job.failures + 1
+    if not job.change(failures=failures):
+        return
+    if failures >= MOST_FAILURES:
+        fail(job, f"Its process ended {failures} times without a word: see the worker's log.")
+    else:
+        Job.objects.filter(pk=job.pk, claim=job.claim).update(heartbeat_at=now() - 2 * SILENT)
+
+
+def fail(job: Job, sentence: str) -> None:
+    logger.error("%s: %s", job, sentence)
+    if job.end(Job.Status.FAILED, sentence):
+        abandon(job, sentence)

@@ -1,0 +1,119 @@
+"""A preflight in a child process without Django or keys: the worker's thread reads what it prints into the job."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from engine.launcher import child_environment
+from system.jobs import Hold, JobLost, logger
+from system.models import Job
+from system.resources import gpus
+from worker.host_config import config_on_host
+from worker.job_process import JobProcess, fail, leashed
+
+NICENESS = 5  # training comes first
+END = None  # of the child's output
+
+
+class PreflightProcess(JobProcess):
+    """Runs `python -m engine.preflight` at low priority; what it has found is kept until the database takes it."""
+
+    @staticmethod
+    def is_for(job: Job, host: str) -> bool:
+        return True  # it checks what this host can reach
+
+    @staticmethod
+    def why_failed(error: Exception) -> str:
+        return failure(f"{type(error).__name__}: {error}")
+
+    def start(self) -> subprocess.Popen[str]:
+        self.found: dict[str, Any] = {}
+        self._hold = Hold(self.job)
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._has_ended = self._has_news = False
+        self._folder = tempfile.TemporaryDirectory(prefix="preflight-")
+        child = self._child(Path(self._folder.name))
+        threading.Thread(target=self._read, args=(child,), daemon=True).start()
+        return child
+
+    def _child(self, folder: Path) -> subprocess.Popen[str]:
+        (folder / "spec.json").write_text(json.dumps(self._spec()))
+        module = leashed(sys.executable, "-m", "engine.preflight", str(folder / "spec.json"))
+        with (folder / "errors").open("w") as errors:
+            return subprocess.Popen(
+                ["nice", "-n", str(NICENESS), *module],
+                cwd=settings.BASE_DIR,
+                env=child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def _spec(self) -> dict[str, Any]:
+        config, folder = self.job.arguments["config"], settings.DATA_DIR / "runs" / str(self.job.pk)
+        devices = [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
+        on_host = config_on_host(config, folder, bool(self.gpu))
+        return {"config": on_host, "engine": self.job.arguments["engine"], "gpus": devices}
+
+    def _read(self, child: subprocess.Popen[str]) -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            self._lines.put(line)
+            self.notice()
+        self._lines.put(END)
+        self.notice()
+
+    def goes_on(self) -> bool:
+        """Write down what it printed, with a heartbeat; kill it where the job is lost."""
+        try:
+            self._take_lines()
+            if "problems" in self.found:
+                self.job.end(Job.Status.DONE, "", result=self.found)
+            elif self._has_ended:
+                fail(self.job, self._why())
+            else:
+                self._beat()
+                return True
+        except JobLost as error:
+            logger.info("%s: %s", self.job, error)
+        self.kill()
+        return False
+
+    def _take_lines(self) -> None:
+        while not self._lines.empty():
+            line = self._lines.get()
+            self._has_ended = self._has_ended or line is END
+            self.found |= json.loads(line) if line is not None else {}
+            self._has_news = True
+
+    def _beat(self) -> None:
+        if self._has_news:
+            self._hold(result=self.found)
+            self._has_news = False
+        else:
+            self._hold()
+
+    def _why(self) -> str:
+        said = Path(self._folder.name, "errors").read_text().strip()
+        last = said.splitlines()[-1][:500] if said else "it was ended from outside"
+        logger.error("The process of %s failed: %s", self.job, said)
+        return failure(last)
+
+    def kill(self) -> None:
+        super().kill()
+        self._folder.cleanup()
+
+
+def failure(why: str) -> str:
+    """The sentence of a check that came to no result."""
+    return f"The check itself failed ({why}): start it again, and look into the worker's log if it comes again."
