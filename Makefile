@@ -36,6 +36,7 @@ demo: setup
 # In the order of the files, so that the tests in a folder follow each other and share what they start. Three processes
 # keep two processors busy, as tests of whole sites wait often.
 test: setup $(VENV)/.installed-dev lint
+	@npm test --silent
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The tests that start no process, train nothing and open no browser.
@@ -57,10 +58,12 @@ messages: setup
 	  --locale $(LANGUAGE) $(foreach part,$(NOT_OURS),--ignore '$(part)'); done && \
 	  $(BIN)/python manage.py compilemessages --locale $(LANGUAGE) --verbosity 0
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev node_modules/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(ELSEWHERE) $(BIN)/mypy manage.py $(PACKAGES)
+	@npm run --silent lint
+	@$(BIN)/djlint --quiet --lint templates
 
 # make lock: bring the locks up to date with requirements.txt and requirements-dev.txt; everything else keeps its
 # version. make lock ARGS=--upgrade: take the newest version of what is not pinned there.
@@ -100,11 +103,16 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 static/vendor/.installed: package-lock.json static/vendor.mjs
 	@command -v npm >/dev/null || { echo "Node.js with npm is needed for the front-end libraries: install it (on Debian: apt install nodejs npm)."; exit 1; }
 	@echo "Installing the front-end libraries ..."
-	@npm ci --silent || { echo "npm could not install the front-end libraries: run npm ci to see why."; exit 1; }
+	@npm ci --silent --omit=dev || { echo "npm could not install the front-end libraries: run npm ci to see why."; exit 1; }
 	@node static/vendor.mjs
+	@touch $@
+
+# What lints and tests scripts and pages. `npm ci` empties node_modules, so that this is done again after the rule above.
+node_modules/.installed-dev: package-lock.json static/vendor/.installed
+	@npm ci --silent || { echo "npm could not install what the tests need: run npm ci to see why."; exit 1; }
 	@touch $@
 
 staticfiles/staticfiles.json: static/vendor/.installed $(VENV)/.installed $(shell find static -type f -not -path 'static/vendor/*')
 	@echo "Collecting style sheets and scripts ..."
-	@$(ELSEWHERE) $(BIN)/python manage.py collectstatic --noinput --ignore vendor.mjs --verbosity 0
+	@$(ELSEWHERE) $(BIN)/python manage.py collectstatic --noinput --ignore vendor.mjs --ignore '*.d.ts' --verbosity 0
 	@touch $@

@@ -8,6 +8,7 @@ const files = {
   "@tabler/icons-webfont/dist/fonts": "icons/fonts",
   "htmx.org/dist/htmx.min.js": "htmx/htmx.min.js",
   "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
+  "uplot/dist/uPlot.d.ts": "uplot/uPlot.esm.d.ts", // for the type checker alone: it is not served
   "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
 };
 

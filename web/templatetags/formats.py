@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import PurePath
 from typing import Any
 
@@ -33,19 +34,31 @@ STATUSES = (  # as the database has them, of runs, workers, commands and jobs
     *(gettext_noop("requested"), gettext_noop("delivered"), gettext_noop("done"), gettext_noop("refused")),
     gettext_noop("expired"),
 )
+# static/js/live/texts.js writes losses, speeds and lengths of time as the filters here do; tests/cases/numbers.json has
+# the cases that both are tested with.
+FOUR_DIGITS = Context(prec=4, rounding=ROUND_HALF_UP)
+TWO_PLACES = Decimal("0.01")
+SMALLEST_PLAIN = Decimal("1e-4")  # a smaller loss is written with an exponent
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 MOVING = {"starting", "running", "stopping", "busy", "draining"}
 
 
 @register.filter
 def loss(value: float | None) -> str:
-    """A loss with four digits that matter; js/live/numbers.js writes it so too."""
+    """A loss with four significant digits."""
     if value is None:
         return NOTHING
-    short = float(f"{value:.4g}")
-    if short == 0 or not abs(short) < 1e-4:
-        return f"{short:.8f}".rstrip("0").rstrip(".")
-    digits, exponent = f"{short:.3e}".split("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    short = FOUR_DIGITS.create_decimal_from_float(value)
+    if not short.is_finite():
+        return str(short)  # "NaN" and "Infinity"
+    if not short or abs(short) >= SMALLEST_PLAIN:
+        return _without_zeros(f"{short:f}") if short else "0"
+    digits, exponent = f"{short:e}".split("e")
+    return f"{_without_zeros(digits)}e{int(exponent)}"
+
+
+def _without_zeros(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 @register.filter
@@ -54,8 +67,8 @@ def speed(steps_per_second: float | None) -> str:
     if not steps_per_second:
         return NOTHING
     if steps_per_second >= 1:
-        return f"{steps_per_second:.2f} steps/s"
-    return f"{1 / steps_per_second:.2f} s/step"
+        return f"{_half_up(steps_per_second, TWO_PLACES)} steps/s"
+    return f"{_half_up(1 / steps_per_second, TWO_PLACES)} s/step"
 
 
 @register.filter
@@ -63,14 +76,21 @@ def duration(seconds: float | None) -> str:
     """The two largest units of a length of time."""
     if seconds is None:
         return NOTHING
-    seconds = round(seconds)
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    parts = [f"{seconds % before // size} {name}" for (name, size), before in zip(units, _LARGER, strict=True)]
-    first = next((index for index, (_, size) in enumerate(units) if seconds >= size), len(units) - 1)
-    return " ".join(part for part in parts[first : first + 2] if not part.startswith("0 ")) or "0 s"
+    rest = max(0, int(_half_up(seconds, Decimal(1))))
+    parts: list[str] = []
+    for name, size in UNITS[_largest_unit(rest) :][:2]:
+        count, rest = divmod(rest, size)
+        parts += [f"{count} {name}"] if count else []
+    return " ".join(parts) or "0 s"
 
 
-_LARGER = (10**12, 86400, 3600, 60)
+def _largest_unit(seconds: int) -> int:
+    return next((index for index, (_, size) in enumerate(UNITS) if seconds >= size), len(UNITS) - 1)
+
+
+def _half_up(value: float, places: Decimal) -> Decimal:
+    """Rounded as JavaScript rounds: a half goes up, where Python's own `round` goes to the even neighbour."""
+    return Decimal(value).quantize(places, ROUND_HALF_UP)
 
 
 @register.filter

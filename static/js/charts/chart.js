@@ -1,6 +1,7 @@
+// @ts-check
 // Charts by uPlot from what the server wrote into `data-lines`; new steps are appended as they are told.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
-import { lossText } from "../live/numbers.js";
+import { lossText } from "../live/texts.js";
 import { axisStyle, css, ends, onPageChange, points, stepAxis } from "./plot.js";
 
 const HEIGHT = 240;
@@ -45,8 +46,9 @@ class Chart {
     return this.lines.some((line) => line.steps.length > MOST_POINTS);
   }
 
+  /** @returns {uPlot.AlignedData} */
   data() {
-    return this.lines.length ? uPlot.join(this.lines.map((line) => [line.steps, line.values])) : [[]];
+    return this.lines.length ? uPlot.join(this.lines.map((line) => [line.steps, line.values])) : /** @type {any} */ ([[]]);
   }
 
   show() {
@@ -62,6 +64,7 @@ class Chart {
     this.plot = new uPlot(this.options(), this.data(), this.canvas);
   }
 
+  /** @returns {uPlot.Options} */
   options() {
     const few = this.lines.length === 1;
     return {

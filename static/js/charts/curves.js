@@ -1,6 +1,11 @@
+// @ts-check
 // What charts do with numbers: nothing here knows of the page.
 
 // The place of the last value of a sorted list that is not above `value`; -1 where all are.
+/**
+ * @param {number[]} sorted
+ * @param {number} value
+ */
 export function lastNotAbove(sorted, value) {
   let low = 0;
   let high = sorted.length;
@@ -13,6 +18,10 @@ export function lastNotAbove(sorted, value) {
 }
 
 // Of a sorted list, the place of what is nearest to `value`.
+/**
+ * @param {number[]} sorted
+ * @param {number} value
+ */
 export function nearest(sorted, value) {
   const before = lastNotAbove(sorted, value);
   if (before < 0) return sorted.length ? 0 : -1;
@@ -20,28 +29,44 @@ export function nearest(sorted, value) {
   return value - sorted[before] <= sorted[before + 1] - value ? before : before + 1;
 }
 
+/**
+ * @param {number[]} values
+ * @param {number} amount
+ */
 function forward(values, amount) {
   let mean = values[0];
   return values.map((value) => (mean = amount * mean + (1 - amount) * value));
 }
 
 // Exponential smoothing forwards and then backwards, so that no bend comes late: its phase is zero.
+/**
+ * @param {number[]} values
+ * @param {number} amount from 0, which changes nothing, to just below 1
+ */
 export function smooth(values, amount) {
   if (!amount || values.length < 3) return values;
   return forward(forward(values, amount).reverse(), amount).reverse();
 }
 
 // Between which values all but the lowest and the highest two percent lie, with a little air.
+/**
+ * @param {number[]} values
+ * @returns {[number, number] | null}
+ */
 export function withoutOutliers(values) {
   const sorted = values.filter(Number.isFinite).sort((one, other) => one - other);
   if (!sorted.length) return null;
-  const at = (part) => sorted[Math.round(part * (sorted.length - 1))];
+  const at = (/** @type {number} */ part) => sorted[Math.round(part * (sorted.length - 1))];
   const [low, high] = [at(0.02), at(0.98)];
   const air = (high - low || Math.abs(high) || 1) * 0.05;
   return [low - air, high + air];
 }
 
 // Where a logarithmic axis is labelled: at 1, 2 and 5 of each power of ten, or evenly where less than one power is seen.
+/**
+ * @param {number} low above zero
+ * @param {number} high
+ */
 export function logTicks(low, high) {
   const lowest = Math.floor(Math.log10(low));
   const powers = Array.from({ length: Math.ceil(Math.log10(high)) - lowest + 1 }, (_, index) => 10 ** (lowest + index));
@@ -49,26 +74,33 @@ export function logTicks(low, high) {
   return ticks.map((tick) => Number(tick.toPrecision(6))).filter((tick) => tick >= low && tick <= high);
 }
 
+/**
+ * @param {number} low
+ * @param {number} high
+ */
 function evenly(low, high) {
   const power = 10 ** Math.floor(Math.log10((high - low) / 4));
-  const each = [1, 2, 5, 10].map((first) => first * power).find((size) => (high - low) / size <= 6);
-  const first = Math.ceil(low / each);
-  return Array.from({ length: Math.floor(high / each) - first + 1 }, (_, index) => (first + index) * each);
+  const each = [1, 2, 5, 10].map((first) => first * power).find((size) => (high - low) / size <= 6) ?? 10 * power;
+  const first = Math.ceil(low / each - 1e-9); // 0.3 / 0.05 is 5.999999999999999
+  return Array.from({ length: Math.floor(high / each + 1e-9) - first + 1 }, (_, index) => (first + index) * each);
 }
 
-const quoted = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+const quoted = (/** @type {string} */ cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
 // One line a step, one column a metric; `lines` have `tag`, `steps`, `values` and `times`.
+/** @param {{tag: string, steps: number[], values: number[], times: number[]}[]} lines */
 export function csvOf(lines) {
+  /** @type {Map<number, (number | string)[]>} */
   const rows = new Map();
   lines.forEach((line, column) =>
     line.steps.forEach((step, index) => {
-      if (!rows.has(step)) rows.set(step, [step, new Date(line.times[index] * 1000).toISOString()]);
-      rows.get(step)[column + 2] = line.values[index];
+      const row = rows.get(step) ?? [step, new Date(line.times[index] * 1000).toISOString()];
+      row[column + 2] = line.values[index];
+      rows.set(step, row);
     }),
   );
   const head = ["step", "time", ...lines.map((line) => line.tag)];
-  const body = [...rows.values()].sort((one, other) => one[0] - other[0]);
+  const body = [...rows.values()].sort((one, other) => Number(one[0]) - Number(other[0]));
   const width = head.length;
   return [head, ...body].map((row) => Array.from({ length: width }, (_, at) => quoted(String(row[at] ?? ""))).join(",")).join("\n");
 }

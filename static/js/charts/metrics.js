@@ -1,8 +1,9 @@
+// @ts-check
 // The charts of the metrics tab: fetched as thinned curves for what is in view, followed live, zoomed together.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { csvOf, lastNotAbove, nearest, smooth, withoutOutliers } from "./curves.js";
 import { refresh } from "../live/live.js";
-import { lossText } from "../live/numbers.js";
+import { lossText } from "../live/texts.js";
 import { axisStyle, clockText, css, dayText, ends, logAxis, logRange, onPageChange, points, stepAxis, timeAxis } from "./plot.js";
 
 const HEIGHT = 230;
@@ -11,7 +12,9 @@ const MARK_LETTERS = { sample: "s", backup: "B", save: "M", model: "M", resume: 
 const DEFAULTS = { smoothing: 0.6, across: "steps", log: false, clip: false, marks: true, old: false };
 const charts = new Map();
 const settings = { ...DEFAULTS, ...remembered() };
+/** @type {number[] | null} */
 let view = null; // the first and the last step that are shown; null for the whole run, as it grows
+/** @type {any} */
 let page = null;
 
 function remembered() {
@@ -23,13 +26,16 @@ function remembered() {
 }
 
 const colour = (number) => css(`--chart-${(number % 6) + 1}`);
+// Where the cursor is, in pixels; below zero while it is outside.
+/** @param {uPlot} plot */
+const leftOf = (plot) => plot.cursor.left ?? -1;
 const paths = (tag) => tag.replaceAll("_", " ");
 
 // The address alone is what the page has asked for already, before this script was there.
 async function fetchCurves(address, old = false) {
   const query = new URLSearchParams();
-  if (view) query.set("from", Math.max(0, Math.floor(view[0])));
-  if (view) query.set("to", Math.ceil(view[1]));
+  if (view) query.set("from", String(Math.max(0, Math.floor(view[0]))));
+  if (view) query.set("to", String(Math.ceil(view[1])));
   if (old) query.set("old", "true");
   const answer = await fetch(query.size ? `${address}&${query}` : address);
   if (!answer.ok) throw new Error(`${answer.status}`);
@@ -100,6 +106,7 @@ class MetricChart {
 
   // What uPlot draws: the old values, each metric's values, and each metric's smooth line.
   series() {
+    /** @type {{ curve: any, colour: string, width: number, alpha?: number, dash?: number[] }[]} */
     const found = this.old.map((curve) => ({ curve, colour: css("--chart-old"), width: 1, dash: [3, 3] }));
     this.lines.forEach((line, number) => {
       const isSmooth = settings.smoothing > 0 && this.element.dataset.key !== "rates";
@@ -112,13 +119,15 @@ class MetricChart {
     return found;
   }
 
+  /** @returns {uPlot.AlignedData} */
   data(series) {
     const log = settings.log && this.element.dataset.key === "loss";
+    /** @type {any} */
     const tables = series.map(({ curve }) => [
       this.xs(curve),
       log ? curve.values.map((value) => (value > 0 ? value : null)) : curve.values,
     ]);
-    return tables.length ? uPlot.join(tables) : [[]];
+    return tables.length ? uPlot.join(tables) : /** @type {any} */ ([[]]);
   }
 
   show() {
@@ -137,6 +146,7 @@ class MetricChart {
     this.tell(this.here ?? null);
   }
 
+  /** @returns {uPlot.Options} */
   options(series) {
     const log = settings.log && this.element.dataset.key === "loss";
     const font = { font: "12px sans-serif" };
@@ -164,19 +174,21 @@ class MetricChart {
         sync: { key: "metrics", setSeries: false },
         drag: { x: true, y: false, setScale: false },
         points: { show: false },
-        bind: { dblclick: () => () => look(null) },
+        bind: { dblclick: () => () => (look(null), null) },
       },
       hooks: {
-        setCursor: [(plot) => this.tell(plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null)],
+        setCursor: [(plot) => this.tell(leftOf(plot) >= 0 ? plot.posToVal(leftOf(plot), "x") : null)],
         setSelect: [(plot) => this.select(plot)],
         draw: [(plot) => this.drawMarks(plot)],
       },
     };
   }
 
+  /** @returns {uPlot.Range.MinMax} */
   range(low, high) {
-    if (view && settings.across === "steps") return view;
-    if (view && settings.across === "epochs") return view.map((step) => step / (Number(page.dataset.epochSteps) || 1));
+    if (view && settings.across === "steps") return [view[0], view[1]];
+    const each = Number(page.dataset.epochSteps) || 1;
+    if (view && settings.across === "epochs") return [view[0] / each, view[1] / each];
     return [low, high];
   }
 
@@ -214,7 +226,9 @@ class MetricChart {
   // Put the cursor there, as the mouse does in all charts.
   point(x) {
     if (!this.plot) return;
-    this.plot.setCursor({ left: this.plot.valToPos(x, "x"), top: this.plot.over.clientHeight / 2 }, false, false);
+    /** @type {any} */
+    const plot = this.plot; // its types lack the last argument: whether the other charts are told
+    plot.setCursor({ left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 }, false, false);
     this.tell(x);
   }
 
@@ -273,10 +287,10 @@ class MetricChart {
     const width = plot.over.clientWidth;
     const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -1e6, End: 1e6 };
     if (event.key in moves) {
-      const left = Math.min(width, Math.max(0, (plot.cursor.left < 0 ? width : plot.cursor.left) + moves[event.key] * Math.max(1, width / 100)));
+      const left = Math.min(width, Math.max(0, (leftOf(plot) < 0 ? width : leftOf(plot)) + moves[event.key] * Math.max(1, width / 100)));
       const x = plot.posToVal(left, "x");
       charts.forEach((chart) => chart.point(x));
-    } else if (event.key === "+" || event.key === "=") zoom(0.5, plot.cursor.left >= 0 ? this.stepAt(plot.posToVal(plot.cursor.left, "x")) : null);
+    } else if (event.key === "+" || event.key === "=") zoom(0.5, leftOf(plot) >= 0 ? this.stepAt(plot.posToVal(leftOf(plot), "x")) : null);
     else if (event.key === "-") zoom(2);
     else if (event.key === "0") look(null);
     else return;
@@ -299,10 +313,10 @@ class MetricChart {
 
   // What is seen, on the page's background, with its title and its metrics' names.
   picture() {
-    const drawn = this.plot.ctx.canvas;
+    const drawn = /** @type {uPlot} */ (this.plot).ctx.canvas;
     const ratio = devicePixelRatio;
     const canvas = Object.assign(document.createElement("canvas"), { width: drawn.width, height: drawn.height + 44 * ratio });
-    const ctx = canvas.getContext("2d");
+    const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const { backgroundColor, color } = getComputedStyle(this.element);
     ctx.fillStyle = backgroundColor;
     ctx.fillRect(0, 0, canvas.width, canvas.height);
@@ -326,6 +340,7 @@ function axisText(tick) {
   return tick !== 0 && Math.abs(tick) < 1e-3 ? tick.toExponential().replace("e-", "e−") : lossText(tick);
 }
 
+/** @returns {uPlot.Range.MinMax} */
 function padded(low, high) {
   const air = (high - low || Math.abs(high) || 1) * 0.06;
   return [low - air, high + air];

@@ -1,5 +1,8 @@
+// @ts-check
 // What all charts by uPlot share: colours from the page's theme, the look of an axis, and when to draw anew.
 import { logTicks } from "./curves.js";
+
+/** @import uPlot from "../../vendor/uplot/uPlot.esm.js" */
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -46,9 +49,11 @@ export const logAxis = (text) => ({
 });
 
 // What is between the lowest and the highest value, without the rest of their powers of ten.
+/** @type {(plot: uPlot, low: number, high: number) => uPlot.Range.MinMax} */
 export const logRange = (_, low, high) => (low > 0 ? [low / 1.1, high * 1.1] : [0.1, 1]);
 
 // The ends of the x axis; around a single value, which uPlot would draw at the edge of a hundred.
+/** @type {(plot: uPlot, low: number, high: number) => uPlot.Range.MinMax} */
 export const ends = (plot, low, high) => (plot.data[0].length === 1 ? [plot.data[0][0] - 1, plot.data[0][0] + 1] : [low, high]);
 
 // A line of one value is a point.
@@ -56,7 +61,8 @@ export const points = { show: (plot, line) => plot.data[line].reduce((count, val
 
 // Call `resize` once the window has another size, and `redraw` when the theme has other colours.
 export function onPageChange(resize, redraw) {
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   addEventListener("resize", () => {
     clearTimeout(timer);
     timer = setTimeout(resize, 100);

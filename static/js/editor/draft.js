@@ -1,3 +1,4 @@
+// @ts-check
 // One draft on the server: changes go one after another, each with the revision that it was made on.
 // What is typed while a request is on its way waits, and goes with the next one.
 
@@ -9,13 +10,24 @@ const REQUEST = { "Content-Type": "application/json" };
 
 export class Draft {
   constructor({ address, token, revision, tab, id }) {
-    Object.assign(this, { address, token, revision, tab });
+    this.address = address;
+    this.token = token;
+    this.revision = revision;
+    this.tab = tab;
+    // What the page does with the state, the answers, changes from elsewhere, what is stale, and what was refused.
+    this.onState = (/** @type {string} */ _state, _sentence = "") => {};
+    this.onAnswer = (/** @type {any} */ _answer) => {};
+    this.onNews = () => {};
+    this.onStale = (/** @type {string[]} */ _typed) => {};
+    this.onRefused = (/** @type {string} */ _sentence) => {};
     this.changes = new Map(); // by field; what is not sent yet
     this.facts = new Map();
-    [this.sent, this.sentFacts] = [new Map(), new Map()]; // what is on its way
+    this.sent = new Map(); // what is on its way
+    this.sentFacts = new Map();
     this.isStale = false;
     this.isLeaving = false; // its last words are on their way
     this.mayMeetItself = false; // after a reload: the page before may change the draft until this page has sent
+    /** @type {Promise<any>} */
     this.busy = Promise.resolve();
     this.tries = 0;
     this.memory = `draft-${id}`;

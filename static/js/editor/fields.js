@@ -1,8 +1,10 @@
+// @ts-check
 // Showing what the server answers, without touching an input that somebody is typing in.
 
 const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea";
 const shown = new Map(); // the HTML of each part as it was put in last
 
+/** @type {(html: string) => any} */
 const parse = (html) => {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
@@ -22,7 +24,9 @@ document.addEventListener("focusout", (event) => {
 });
 
 // A button that is replaced between the press and the release of the pointer gets no click: answers wait until then.
+/** @type {Promise<void> | null} */
 let released = null;
+/** @type {(() => void) | null} */
 let release = null;
 const hold = () => (released ??= new Promise((resolve) => (release = resolve)));
 const letGo = () => setTimeout(() => (release?.(), (released = release = null))); // after the click

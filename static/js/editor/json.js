@@ -1,15 +1,17 @@
+// @ts-check
 // The config as JSON beside the form: follows the form while nothing is typed in it, and is checked as one types.
 
 const REST = 350; // ms after a keystroke until the text is checked
 
-export function startJson(draft, root) {
+export function startJson(draft) {
   const form = document.getElementById("editor-json-form");
   if (!form) return null;
   const text = form.querySelector("textarea");
   const lines = document.getElementById("json-lines");
   const state = document.getElementById("json-state");
   let stored = text.value;
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let asked = 0;
 
   const isTyped = () => text.value !== stored;

@@ -1,3 +1,4 @@
+// @ts-check
 // Lists in the editor: opening items, dragging them, and showing what a concept's folder holds.
 const HTML = { headers: { "HX-Request": "true" } };
 const known = new Map(); // what each address answered last, so that a line that is drawn again does not flicker
@@ -58,6 +59,7 @@ export async function openFor(path, draft) {
 // -- dragging -------------------------------------------------------------------------------------------------------
 
 function startDragging(step) {
+  /** @type {any} */
   let dragged = null;
   const itemOf = (event) => event.target.closest?.("[data-item]");
   const clear = () => document.querySelectorAll(".is-over").forEach((one) => one.classList.remove("is-over"));

@@ -1,3 +1,4 @@
+// @ts-check
 // Finding a field: a list of what the server found, moved through with the arrow keys.
 
 const REST = 120; // ms after a keystroke
@@ -5,7 +6,8 @@ const REST = 120; // ms after a keystroke
 export function startSearch(form, jumpTo) {
   const input = form.querySelector("input[type=search]");
   const box = document.getElementById("editor-found");
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let asked = 0;
 
   Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": "editor-found", "aria-autocomplete": "list" })

@@ -1,7 +1,8 @@
+// @ts-check
 // Spans that say how long it is until something: the server writes the seconds, which are counted down from there, so
 // that a browser whose clock is wrong shows the same.
 import { refresh } from "./live.js";
-import { durationText } from "./numbers.js";
+import { durationText } from "./texts.js";
 
 const deadlines = new WeakMap();
 

@@ -1,3 +1,4 @@
+// @ts-check
 // The WebSocket with its reconnecting, and polling while it is away.
 // `live-refresh` on the body means: what the server would render now differs from what is shown.
 
@@ -8,10 +9,13 @@ const PING = 5_000; // ms; a connection whose ping is not answered until the nex
 const GATHER = 150; // ms; several reasons to refresh within that time make one request
 
 const states = new Map();
+/** @type {((state: "on" | "waiting") => void)[]} */
 const listeners = [];
+/** @type {ReturnType<typeof setTimeout> | null} */
+// biome-ignore lint/correctness/noUnusedVariables: `??=` reads it
 let refreshTimer = null;
 
-export const socketAddress = (path) =>
+export const socketAddress = (/** @type {string} */ path) =>
   `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
 
 export function refresh() {
@@ -21,10 +25,15 @@ export function refresh() {
   }, GATHER);
 }
 
+/** @param {(state: "on" | "waiting") => void} listener */
 export function onConnection(listener) {
   listeners.push(listener);
 }
 
+/**
+ * @param {string} address
+ * @param {"on" | "waiting" | "asking"} state
+ */
 function tell(address, state) {
   states.set(address, state);
   const all = [...states.values()].every((one) => one === "on");
@@ -34,6 +43,10 @@ function tell(address, state) {
 const connected = () => [...states.values()].every((state) => state === "on");
 
 // Call `onMessage({type, data})` for each message, reconnecting for as long as the page is open.
+/**
+ * @param {string} address
+ * @param {(message: {type: string, data: any}) => void} onMessage
+ */
 export function connect(address, onMessage) {
   let delay = FIRST_DELAY;
   let opened = 0;
@@ -76,6 +89,10 @@ export function connect(address, onMessage) {
 }
 
 // The server is there, but hears no news itself, so the page has to ask.
+/**
+ * @param {string} address
+ * @param {boolean} isLive
+ */
 function takeLive(address, isLive) {
   tell(address, isLive ? "on" : "asking");
   refresh();

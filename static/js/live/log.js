@@ -1,21 +1,15 @@
+// @ts-check
 // A log that follows what is written: appended by byte offset, with carriage returns folded as a terminal does.
+import { fold } from "./folding.js";
 import { refresh } from "./live.js";
 
 const MOST_CHARACTERS = 300_000;
-// As in training/logs/tail.py and training/logs/search.py.
-const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
+// As in training/logs/search.py.
+/** @type {Record<string, RegExp>} */
 const LEVELS = { error: /ERROR|CRITICAL|FATAL|Traceback \(most recent call last\)|Error:|Exception:/, warning: /WARN|Warning:/ };
 
-export function fold(text) {
-  return text
-    .replace(CONTROLS, "")
-    .replaceAll("\r\n", "\n")
-    .split("\n")
-    .map((line) => line.replace(/\r+$/, "").split("\r").at(-1))
-    .join("\n");
-}
-
 // A line as the page shows it: plain, or marked as a warning or an error.
+/** @param {string} line */
 function shown(line) {
   const level = Object.keys(LEVELS).find((name) => LEVELS[name].test(line));
   if (!level) return new Text(line);
@@ -23,11 +17,17 @@ function shown(line) {
 }
 
 class Log {
+  offset = 0; // in bytes; what comes next begins there
+
+  /** @param {any} element */
   constructor(element) {
     this.renew(element);
   }
 
-  // The server wrote the log again.
+  /**
+   * The server wrote the log again.
+   * @param {any} element
+   */
   renew(element) {
     const isNew = element !== this.element;
     this.element = element;
@@ -37,6 +37,7 @@ class Log {
     else this.scroll();
   }
 
+  /** @param {{run_id: string, offset: number, text: string}} news */
   append({ run_id: runId, offset, text }) {
     if (!this.element || this.element.dataset.follow !== runId) return;
     const bytes = new TextEncoder().encode(text).length;
@@ -75,4 +76,4 @@ class Log {
   }
 }
 
-export const startLog = (element) => new Log(element);
+export const startLog = (/** @type {any} */ element) => new Log(element);

@@ -1,35 +1,9 @@
+// @ts-check
 // A run's state, as the WebSocket tells it, into the elements that show it; written as the server writes it.
 import { refresh } from "./live.js";
+import { NOTHING, durationText, lossText, percentOf, speedText } from "./texts.js";
 
-const NOTHING = "–";
-const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-
-export function lossText(value) {
-  if (value == null) return NOTHING;
-  const short = Number(value.toPrecision(4));
-  return short !== 0 && Math.abs(short) < 1e-4 ? short.toExponential() : String(short);
-}
-
-export function speedText(stepsPerSecond) {
-  if (!stepsPerSecond) return NOTHING;
-  return stepsPerSecond >= 1 ? `${stepsPerSecond.toFixed(2)} steps/s` : `${(1 / stepsPerSecond).toFixed(2)} s/step`;
-}
-
-// The two largest units.
-export function durationText(seconds) {
-  if (seconds == null) return NOTHING;
-  let rest = Math.round(seconds);
-  const first = UNITS.findIndex(([, size]) => rest >= size);
-  if (first < 0) return "0 s";
-  const parts = [];
-  for (const [name, size] of UNITS.slice(first, first + 2)) {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
-    if (count) parts.push(`${count} ${name}`);
-  }
-  return parts.join(" ");
-}
-
+/** @param {RunState} state */
 function shown(state) {
   const progress = state.progress ?? { epoch: 0, epoch_step: 0, global_step: 0 };
   const total = state.max_step * state.max_epoch;
@@ -40,7 +14,7 @@ function shown(state) {
     total: total || NOTHING,
     epoch: Math.min(progress.epoch + 1, state.max_epoch || progress.epoch + 1),
     "max-epoch": state.max_epoch || NOTHING,
-    percent: Math.floor(done * 100),
+    percent: percentOf(done),
     loss: lossText(state.loss),
     "smooth-loss": lossText(state.smooth_loss),
     speed: speedText(state.steps_per_second),
@@ -50,6 +24,10 @@ function shown(state) {
   };
 }
 
+/**
+ * @param {Element} container
+ * @param {Record<string, string | number>} values
+ */
 function fill(container, values) {
   for (const element of container.querySelectorAll("[data-live]")) {
     const value = values[element.dataset.live];
@@ -60,7 +38,9 @@ function fill(container, values) {
 }
 
 // Something else than the numbers changed: another run, another status, a shorter queue.
+/** @type {string | null} */
 let signature = null;
+/** @param {RunState} state */
 function changed(state) {
   const now = [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale].join();
   const differs = signature !== null && signature !== now;
@@ -69,6 +49,7 @@ function changed(state) {
 }
 
 // A message of `/ws`, which tells of the run that is active now.
+/** @param {{type: string, data: RunState}} message */
 export function showState({ type, data }) {
   if (type === "connected" || type === "training_state") {
     showNumbers(data);
@@ -79,6 +60,7 @@ export function showState({ type, data }) {
   }
 }
 
+/** @param {RunState} state */
 export function showNumbers(state) {
   const values = shown(state);
   for (const container of document.querySelectorAll(`[data-run="${state.run_id}"]`)) fill(container, values);

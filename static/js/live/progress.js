@@ -1,15 +1,17 @@
+// @ts-check
 // The page's title and icon while a run trains, and a notification when it ends; never a sound.
 const SIZE = 64;
 const icon = document.querySelector('link[rel="icon"]');
 const [title, address] = [document.title, icon.href];
 let shown = "";
+/** @type {any} */
 let before = null;
 
 const isActive = (status) => ["starting", "running", "paused", "stopping"].includes(status);
 
 function ring(done, paused) {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
-  const ctx = canvas.getContext("2d");
+  const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const circle = (colour, part) => {
     ctx.strokeStyle = colour;
     ctx.beginPath();

@@ -1,3 +1,4 @@
+// @ts-check
 // Shown in place of any page while the server or its database is away: look again every few seconds, and load that page
 // once the server answers.
 const EVERY = 3_000; // ms

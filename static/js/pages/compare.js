@@ -1,12 +1,14 @@
+// @ts-check
 // The curves of several runs in one chart, aligned by step, epoch or time; a part that is dragged over is read anew.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { smooth } from "../charts/curves.js";
-import { durationText, lossText } from "../live/numbers.js";
+import { durationText, lossText } from "../live/texts.js";
 import { axisStyle, css, durationAxis, ends, logAxis, logRange, onPageChange, points, stepAxis } from "../charts/plot.js";
 
 const HEIGHT = 320;
 const POINTS = 1000; // of one run, in the part that is shown
 const form = () => document.getElementById("compare-form");
+/** @type {Comparison | null} */
 let chart = null;
 
 class Comparison {
@@ -21,6 +23,10 @@ class Comparison {
     this.lines = JSON.parse(this.source).map((line) => ({ ...line, began: line.times[0] }));
     this.whole = this.lines;
     this.draw();
+  }
+
+  resize() {
+    this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT });
   }
 
   renew() {
@@ -90,7 +96,7 @@ class Comparison {
         const places = this.across(line);
         const inside = line.steps.filter((_, index) => places[index] >= low && places[index] <= high);
         if (!inside.length) return { ...line, steps: [], values: [], times: [] };
-        const query = new URLSearchParams({ tag, points: POINTS, from: inside[0], to: inside.at(-1) });
+        const query = new URLSearchParams({ tag, points: String(POINTS), from: inside[0], to: inside.at(-1) });
         const answer = await fetch(`/api/runs/${line.run}/metrics?${query}`).catch(() => null);
         const series = answer?.ok ? (await answer.json()).series[tag] : null;
         return series ? { ...line, ...series } : line;
@@ -98,7 +104,7 @@ class Comparison {
     );
     this.lines = found;
     this.draw();
-    this.plot.setScale("x", { min: low, max: high });
+    this.plot?.setScale("x", { min: low, max: high });
   }
 }
 
@@ -114,23 +120,23 @@ function settings() {
 function start() {
   const element = document.getElementById("compare-chart");
   if (!element) return;
-  if (chart?.element === element) chart.renew();
+  if (chart && chart.element === element) chart.renew();
   else chart = new Comparison(element);
 }
 
 document.addEventListener("change", ({ target }) => {
   if ("submits" in target.dataset) target.form.requestSubmit();
   else if (target.form === form() && chart) {
-    const address = new URL(location);
+    const address = new URL(location.href);
     address.searchParams.set("axis", settings().axis);
     history.replaceState(null, "", address);
     chart.reset();
   }
 });
-document.addEventListener("input", ({ target }) => target.id === "compare-smoothing" && chart?.plot.setData(chart.data(), false));
+document.addEventListener("input", ({ target }) => target.id === "compare-smoothing" && chart?.plot?.setData(chart.data(), false));
 document.body.addEventListener("htmx:after:swap", start);
 onPageChange(
-  () => chart?.plot.setSize({ width: chart.canvas.clientWidth, height: HEIGHT }),
+  () => chart?.resize(),
   () => chart?.draw(),
 );
 start();

@@ -1,3 +1,4 @@
+// @ts-check
 // The config editor: sends each change at once, and shows what the server makes of it.
 // Its parts: editor_draft.js (sending), editor_fields.js (showing), editor_search.js, editor_json.js.
 import { Draft } from "../editor/draft.js";
@@ -12,7 +13,8 @@ const form = document.getElementById("editor-form");
 const saving = document.getElementById("editor-saving");
 const banner = document.getElementById("editor-banner");
 const TEXTS = "input:not([type=checkbox]):not([type=radio]):not([type=hidden]), textarea";
-let timer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 const draft = new Draft({
   address: root.dataset.address,
@@ -271,7 +273,7 @@ document.addEventListener("visibilitychange", () => (document.hidden ? draft.lea
 draft.comeBack();
 startLists(draft, form);
 startSearch(document.getElementById("editor-search"), jumpTo);
-const json = startJson(draft, root);
+const json = startJson(draft);
 if (location.hash.startsWith("#field-")) {
   const element = document.getElementById(location.hash.slice(1));
   if (element) jump(element.dataset.field, element.dataset.field);

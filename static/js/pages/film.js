@@ -1,3 +1,4 @@
+// @ts-check
 // Plays the steps of one prompt. What is played is what the strip lists; a click there shows that step.
 const film = document.getElementById("film");
 const frames = [...film.querySelectorAll("[data-frame]")];
@@ -7,7 +8,8 @@ const scrub = film.querySelector("[data-scrub]");
 const button = film.querySelector("[data-play]");
 const speed = document.getElementById("speed");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-let timer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 async function show(number) {
   const frame = frames[number];
@@ -26,7 +28,7 @@ const next = () => show((Number(scrub.value) + 1) % frames.length);
 
 function play(on) {
   clearInterval(timer);
-  timer = on ? setInterval(next, 1000 / Number(speed.value)) : null;
+  timer = on ? setInterval(next, 1000 / Number(speed.value)) : undefined;
   button.firstElementChild.className = `ti ti-player-${on ? "pause" : "play"}`;
   button.setAttribute("aria-label", on ? button.dataset.pauseLabel : button.dataset.playLabel);
 }

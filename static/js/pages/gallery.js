@@ -1,3 +1,4 @@
+// @ts-check
 // The gallery without end: older samples are fetched before the last is reached, and tiles far from the screen are
 // emptied, so that thousands stay fluid and memory has a bound. The address follows, so that a reload or a shared link
 // begins at the same place.

@@ -1,3 +1,4 @@
+// @ts-check
 // A run's grid of samples: arrow keys move over steps (up, down) and prompts (left, right).
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 

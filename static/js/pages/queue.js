@@ -1,3 +1,4 @@
+// @ts-check
 // The queue: runs are dragged to their places, or moved by Alt and the arrow keys; the focus goes with them.
 import { refresh } from "../live/live.js";
 
@@ -6,6 +7,7 @@ const news = document.getElementById("queue-news");
 const rowOf = (element) => element?.closest?.("[data-queued]");
 let moved = null; // the id of the row that was moved, to be told of once the server has drawn it anew
 let focused = null;
+/** @type {any} */
 let dragged = null; // the row that is moved, by which pointer, and before which other it would be put
 
 // -- keys and buttons -----------------------------------------------------------------------------------------------

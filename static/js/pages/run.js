@@ -1,3 +1,4 @@
+// @ts-check
 // The pages that show how one run goes on: the dashboard, and a run's tabs.
 import { appendToCharts, startCharts } from "../charts/chart.js";
 import { startCountdowns } from "../live/countdown.js";
@@ -32,6 +33,7 @@ function appendState(state) {
   append(state.run_id, [state.progress.global_step], values, [Date.now() / 1000]);
 }
 
+/** @type {string | null} */
 let signature = null;
 function takeState(state) {
   showNumbers(state);

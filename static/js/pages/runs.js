@@ -1,8 +1,10 @@
+// @ts-check
 // The table of runs: what is chosen in it, filters that are obeyed at once, and short addresses.
 const bulk = document.getElementById("bulk");
 const count = document.getElementById("bulk-count");
 const all = document.getElementById("bulk-all");
 const boxes = () => [...document.querySelectorAll('input[name="run"][form="bulk"]')];
+/** @type {any} */
 let last = null; // the box that was ticked last, from which Shift ticks on
 
 function show() {

@@ -1,3 +1,4 @@
+// @ts-check
 // On every page: the colour switch, the connection, and the strip that says what trains now.
 import "../parts/browse.js";
 import "../parts/lightbox.js";
@@ -43,7 +44,8 @@ function startConnection(element) {
 // The banner: what one sees may be old. The server's own sentence, such as that its database is away, comes first.
 let trouble = "";
 let waiting = false;
-let timer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 function showTrouble(isWaiting = waiting) {
   waiting = isWaiting;

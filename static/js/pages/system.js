@@ -1,3 +1,4 @@
+// @ts-check
 // The last two hours of each machine in small charts, whose cursors move together.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { axisStyle, css, onPageChange } from "../charts/plot.js";
@@ -7,6 +8,9 @@ const charts = new Map();
 const sync = uPlot.sync("usage");
 
 class Usage {
+  /** @type {uPlot.AlignedData} */
+  data = [[]];
+
   constructor(element) {
     this.element = element;
     this.canvas = element.querySelector(".usage-canvas");
@@ -16,7 +20,7 @@ class Usage {
   renew() {
     if (this.element.dataset.usage === this.source) return;
     this.read();
-    this.plot.setData(this.data);
+    this.plot?.setData(this.data);
   }
 
   read() {
@@ -55,7 +59,7 @@ class Usage {
   }
 
   resize() {
-    this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT });
+    this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT });
   }
 }
 

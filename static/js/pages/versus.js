@@ -1,3 +1,4 @@
+// @ts-check
 // Two pictures under a slider: the range over them is dragged, or moved by keys; the right picture is seen beyond it.
 const versus = document.getElementById("versus");
 const range = versus?.querySelector(".versus-range");

@@ -1,3 +1,4 @@
+// @ts-check
 // The wizard: whoever types into a field that belongs to a card chooses that card by it.
 document.addEventListener("input", (event) => {
   const value = event.target.dataset.chooses;

@@ -1,3 +1,4 @@
+// @ts-check
 // Every input with `data-browse` (folder, file, model or save) gets a button that opens the server's folders.
 // `data-suffixes` names the files to show. What is chosen is typed into the input, with its events.
 const ADDRESS = "/browse/";

@@ -1,3 +1,4 @@
+// @ts-check
 // The form of one's own samples: a prompt or a sample of before fills it, a chosen shape clears the sizes, a typed seed is kept.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-draw-again]");

@@ -1,3 +1,4 @@
+// @ts-check
 // One sample in full size: over the page for any link with `data-sample`, and the same on the sample's own page.
 // What it shows is the part that the sample's page has, so a link works without scripts too.
 import { startZoom } from "./zoom.js";
@@ -8,8 +9,10 @@ const PAN = 80; // px for each press of an arrow
 const dialog = document.getElementById("lightbox");
 const content = dialog?.querySelector(".lightbox-content");
 const parts = new Map(); // address -> the promise of its part, fetched ahead
+/** @type {ReturnType<typeof startZoom> | null} */
 let zoom = null;
 let asked = 0;
+/** @type {(() => any[]) | null} */
 let order = null; // gives the tiles among which left and right lead, where the page has an order of its own
 
 // -- opening and going on -------------------------------------------------------------------------------------------
@@ -33,7 +36,7 @@ function open(link) {
 function part(address) {
   if (!parts.has(address)) {
     const answer = fetch(address, { headers: HTML }).then((got) => {
-      if (!got.ok) throw new Error(got.status);
+      if (!got.ok) throw new Error(String(got.status));
       return got.text();
     });
     answer.catch(() => parts.delete(address));
@@ -76,7 +79,7 @@ function ahead(way) {
 
 // In a list, left and right are the tiles before and after.
 function leadThroughList(sample) {
-  const tiles = order();
+  const tiles = order?.() ?? [];
   const place = tiles.findIndex((tile) => tile.dataset.tile === sample.dataset.sample);
   if (place < 0) return;
   tiles[place].scrollIntoView({ block: "nearest" }); // where the page is when the lightbox closes

@@ -1,5 +1,7 @@
+// @ts-check
 // Ticked samples: how many there are, ranges with Shift, and ticks that stay when a part of the page is drawn anew.
 const ticked = new Set();
+/** @type {any} */
 let last = null;
 const checks = () => [...document.querySelectorAll(".thumb-check")];
 

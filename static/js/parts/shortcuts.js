@@ -1,3 +1,4 @@
+// @ts-check
 // Keys for every page. What they do is written in the sheet, which the server made: `?` opens it, `g` and a letter
 // follow its link with that letter, and any other key presses what carries it as `data-key`.
 

@@ -1,3 +1,4 @@
+// @ts-check
 // Loaded before anything is drawn, so that a page never flashes in the other colours.
 (() => {
   const root = document.documentElement;

@@ -1,3 +1,4 @@
+// @ts-check
 // Zoom and pan of the picture in a stage: wheel, pinch, drag and double click; buttons and keys call what it returns.
 const MOST = 16;
 const SWIPE = 60; // px that a finger has to go until it means the next picture
@@ -6,7 +7,8 @@ export function startZoom(stage, onSwipe) {
   const picture = stage?.querySelector("img.sample-picture");
   if (!picture) return null;
   const pointers = new Map();
-  let scale = 1, x = 0, y = 0, travelled = 0, start = null, pinched = false;
+  let scale = 1, x = 0, y = 0, travelled = 0, pinched = false;
+  let start = { x: 0, y: 0 };
 
   function draw() {
     const box = stage.getBoundingClientRect();

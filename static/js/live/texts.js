@@ -1,0 +1,40 @@
+// @ts-check
+// How losses, speeds and lengths of time are written: as web/templatetags/formats.py writes them. Nothing here knows of
+// the page. tests/cases/numbers.json has what both must write.
+export const NOTHING = "–";
+/** @type {[string, number][]} */
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** @param {number | null | undefined} value */
+export function lossText(value) {
+  if (value == null) return NOTHING;
+  const short = Number(value.toPrecision(4));
+  return short !== 0 && Math.abs(short) < 1e-4 ? short.toExponential() : String(short);
+}
+
+/** @param {number | null | undefined} stepsPerSecond */
+export function speedText(stepsPerSecond) {
+  if (!stepsPerSecond) return NOTHING;
+  return stepsPerSecond >= 1 ? `${stepsPerSecond.toFixed(2)} steps/s` : `${(1 / stepsPerSecond).toFixed(2)} s/step`;
+}
+
+/**
+ * The two largest units.
+ * @param {number | null | undefined} seconds
+ */
+export function durationText(seconds) {
+  if (seconds == null) return NOTHING;
+  let rest = Math.round(seconds);
+  const first = UNITS.findIndex(([, size]) => rest >= size);
+  if (first < 0) return "0 s";
+  const parts = [];
+  for (const [name, size] of UNITS.slice(first, first + 2)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count) parts.push(`${count} ${name}`);
+  }
+  return parts.join(" ");
+}
+
+// A fraction as a whole percentage: 100 only when all is done.
+export const percentOf = (/** @type {number} */ fraction) => Math.floor(fraction * 100);

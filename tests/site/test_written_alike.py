@@ -1,0 +1,35 @@
+"""What pages write at first and scripts write on later is the same: both read the cases in `tests/cases`.
+
+`tests/js` has the other half.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from training.logs.tail import fold
+from web.templatetags import formats
+
+CASES = Path(__file__).parent.parent / "cases"
+NUMBERS = json.loads((CASES / "numbers.json").read_text())
+WRITERS = {"loss": formats.loss, "speed": formats.speed, "duration": formats.duration, "percent": formats.percent}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"), [(kind, *case) for kind, cases in NUMBERS.items() for case in cases]
+)
+def test_a_page_writes_a_number_as_its_script_does(kind, value, written):
+    assert WRITERS[kind](value) == written
+
+
+@pytest.mark.parametrize(("log", "folded"), json.loads((CASES / "folded_logs.json").read_text()))
+def test_a_page_folds_a_log_as_its_script_does(log, folded):
+    assert fold(log) == folded
+
+
+def test_a_loss_that_is_no_number_is_written_as_scripts_write_it():
+    assert [formats.loss(value) for value in (math.nan, math.inf, -math.inf)] == ["NaN", "Infinity", "-Infinity"]
