@@ -9,6 +9,7 @@ through which the driver does all that it does in a step, are timed by themselve
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -84,7 +85,7 @@ def times_in(notes: Path, began: float) -> Times:
 
 
 def median_step(times: tuple[float, ...]) -> float:
-    return statistics.median(after - before for before, after in zip(times, times[1:], strict=False))
+    return statistics.median(after - before for before, after in itertools.pairwise(times))
 
 
 def main() -> None:

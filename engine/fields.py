@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import tomllib
 
 from engine.interface.json_types import Json, JsonObject
 

@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils.timezone import now
 
-from system.account.models import Secret as Secret
+from system.account.models import Secret as Secret  # noqa: PLC0414  its table is this app's
 from system.models import Job
 
 NAME = RegexValidator(

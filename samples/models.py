@@ -65,6 +65,9 @@ class Sample(models.Model):
     def __str__(self) -> str:
         return f"step {self.global_step}: {self.prompt[:60]}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("sample", args=[self.pk])
+
     @property
     def file(self) -> Path:
         return Path(self.path)
@@ -88,9 +91,6 @@ class Sample(models.Model):
     @property
     def tick_label(self) -> str:
         return _("Tick %(sample)s") % {"sample": self.label}
-
-    def get_absolute_url(self) -> str:
-        return reverse("sample", args=[self.pk])
 
     def get_thumbnail_url(self) -> str:
         return f"/api/samples/{self.pk}/thumbnail"

@@ -22,10 +22,10 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
-import tests.data_folder  # noqa: F401, E402  before anything reads the settings
-from tests.integration.site import Site  # noqa: E402
-from tests.needs import chromium  # noqa: E402
-from tests.waiting import wait_for  # noqa: E402
+import tests.data_folder  # noqa: F401  before anything reads the settings
+from tests.integration.site import Site
+from tests.needs import chromium
+from tests.waiting import wait_for
 
 WIDTHS = (390, 1024, 1600)
 COLOURS = ("light", "dark")

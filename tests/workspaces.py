@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Workspace:
 
     def seconds(self, minutes: float = 0) -> float:
         """What the clock of the training says then, in seconds since 1970."""
-        local = (self.began + timedelta(minutes=minutes)).replace(tzinfo=timezone.utc)
+        local = (self.began + timedelta(minutes=minutes)).replace(tzinfo=UTC)
         return (local - timedelta(hours=self.zone)).timestamp()
 
     def config(self, minutes: float = 0, prefix: str = "", **changes: Any) -> Path:
@@ -123,7 +123,7 @@ class Log:
 
 def living_workspace(folder: Path, pid: int) -> tuple[Workspace, Log]:
     """A training that the process `pid` of this host began just now."""
-    workspace = Workspace(folder, began=datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0))
+    workspace = Workspace(folder, began=datetime.now(UTC).replace(tzinfo=None, microsecond=0))
     workspace.config(output_model_destination=str(folder / "model.safetensors"))
     return workspace, workspace.log(host=socket.gethostname(), pid=pid, steps=2)
 

@@ -15,7 +15,7 @@ def parse(content: str | bytes) -> Any:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if wrong is not None:
-        raise ValueError(f"{ascii(wrong[:60])} holds a NUL or half a character (as \\ud800 is)")
+        raise ValueError(f"{wrong[:60]!a} holds a NUL or half a character (as \\ud800 is)")
     return data
 
 
@@ -36,4 +36,4 @@ def _texts(data: Any) -> Iterator[str]:
 
 
 def _can_be_stored(text: str) -> bool:
-    return text.isascii() and "\x00" not in text or not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)
+    return (text.isascii() and "\x00" not in text) or not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)

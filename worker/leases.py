@@ -96,7 +96,7 @@ _keeper: LeaseKeeper | None = None
 
 def keep_leases() -> None:
     """Have this web process look after the leases, from its first request on."""
-    global _keeper
+    global _keeper  # noqa: PLW0603  one for the whole process
     with _keeper_lock:
         if _keeper is None:
             _keeper = LeaseKeeper()

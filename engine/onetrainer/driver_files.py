@@ -136,7 +136,7 @@ class Artifacts:
             self._training.bridge.done(kind, str(path))
 
     def _check(self, kind, path):
-        if not path.exists() or kind == "backup" and not is_complete(path):
+        if not path.exists() or (kind == "backup" and not is_complete(path)):
             raise NotWritten("OneTrainer could not write it; the log says why")
         if kind == "backup":
             refuse_broken(path)

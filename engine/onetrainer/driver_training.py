@@ -110,7 +110,7 @@ class DriverTraining:
 
     def _put_in_place(self):
         from modules.modelSampler.BaseModelSampler import BaseModelSampler
-        from modules.trainer import GenericTrainer as module
+        from modules.trainer import GenericTrainer as module  # noqa: N813  a file and its class have one name
         from modules.trainer.BaseTrainer import BaseTrainer
 
         module.SummaryWriter = self.metrics.writer(module.SummaryWriter)

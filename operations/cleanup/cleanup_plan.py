@@ -125,8 +125,8 @@ def _of_artifacts(run: Run, choice: CleanupChoice, policy: RetentionPolicy) -> I
         kinds.append(Artifact.Kind.MODEL)
     for artifact, why in found:
         if artifact.kind in kinds:
-            why = why or _too_new(artifact.created_at.timestamp(), choice)
-            yield PlanItem(f"{artifact.kind}s", str(artifact), *_of(run), artifact.size, why, [str(artifact.pk)])
+            stays = why or _too_new(artifact.created_at.timestamp(), choice)
+            yield PlanItem(f"{artifact.kind}s", str(artifact), *_of(run), artifact.size, stays, [str(artifact.pk)])
 
 
 def _models(run: Run, choice: CleanupChoice) -> list[tuple[Artifact, str]]:
@@ -140,8 +140,8 @@ def _models(run: Run, choice: CleanupChoice) -> list[tuple[Artifact, str]]:
 def _of_samples(run: Run, choice: CleanupChoice, policy: RetentionPolicy) -> Iterator[PlanItem]:
     by_step: dict[tuple[int, str, str], list[Sample]] = {}
     for sample, why in pictures.verdicts(run, policy):
-        why = why or _too_new(sample.created_at.timestamp(), choice)
-        by_step.setdefault((sample.global_step, sample.kind, why), []).append(sample)
+        stays = why or _too_new(sample.created_at.timestamp(), choice)
+        by_step.setdefault((sample.global_step, sample.kind, stays), []).append(sample)
     for (step, kind, why), samples in by_step.items():
         label = _(SAMPLES[kind]) % {"count": len(samples), "step": step}
         size = sum(_size(sample) for sample in samples)

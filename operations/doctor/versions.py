@@ -6,10 +6,10 @@ import importlib.metadata
 import platform
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 
 import psutil
-import tomllib
 from django.conf import settings
 
 from operations.doctor.finding import Asked, Finding, fine, look_at, wrong
@@ -20,7 +20,7 @@ PINNED = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^\s;#]+)", re.M)
 def look(asked: Asked) -> Iterator[Finding]:
     yield fine(f"OneTrainer Web UI {own_version()}{_commit()} on Python {platform.python_version()}.")
     yield fine(f"{platform.platform()}, {platform.machine()}, {_memory()}.")
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  an environment made by hand may be older
         yield wrong(f"Python {platform.python_version()} is too old.", "set up again with Python 3.11 or newer")
     yield from _packages()
 

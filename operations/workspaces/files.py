@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,6 @@ def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> d
 
 def _written(path: Path, training: WorkspaceTraining) -> datetime:
     try:
-        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return training.moment(training.stamp)

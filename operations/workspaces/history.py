@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +290,7 @@ class Chronicle:
     def _ended_at(self, training: WorkspaceTraining) -> datetime:
         moments = [training.moment(made.stamp) for made in training.made]
         if newest := self.run.metrics.filter(attempt=ATTEMPT).order_by("-step").first():
-            moments.append(datetime.fromtimestamp(newest.time, timezone.utc))
+            moments.append(datetime.fromtimestamp(newest.time, UTC))
         return max([training.moment(training.stamp), *moments])
 
     def _speed(self) -> float | None:
@@ -324,7 +324,7 @@ def _ending(training: WorkspaceTraining, standing: dict[str, Any]) -> tuple[str,
     done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)
     steps = standing["max_step"] * epochs
     accumulated = _whole(training.config.get("gradient_accumulation_steps"))
-    done = done or bool(steps) and standing["global_step"] + max(accumulated, 1) > steps
+    done = done or (bool(steps) and standing["global_step"] + max(accumulated, 1) > steps)
     if done or (training.model and not (steps or backups)):
         return Run.Status.FINISHED, ""
     if training.model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -60,7 +61,7 @@ def curves(page, are):
 
 
 def falling(numbers):
-    return all(one > next_one for one, next_one in zip(numbers, numbers[1:], strict=False))
+    return all(one > next_one for one, next_one in itertools.pairwise(numbers))
 
 
 def test_eight_curves_are_drawn_and_aligned_by_step_epoch_and_time(open_page, address):

@@ -1,10 +1,10 @@
 """The config's JSON Schema and defaults."""
 
 import copy
+import tomllib
 
 import jsonschema
 import pytest
-import tomllib
 
 from engine import fields
 from engine.builtin.config.schema import defaults, facts, schema

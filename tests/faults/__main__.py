@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
-import tests.data_folder  # noqa: F401, E402  before anything reads the settings
-from tests.faults import plans, table  # noqa: E402
-from tests.faults.rounds import Result, Round  # noqa: E402
-from tests.faults.shared_world import SharedWorld  # noqa: E402
-from tests.faults.world import World  # noqa: E402
-from tests.integration.demo_folder import make_demo_folder, training_config  # noqa: E402
-from tests.needs import postgres_programs  # noqa: E402
+import tests.data_folder  # noqa: F401  before anything reads the settings
+from tests.faults import plans, table
+from tests.faults.rounds import Result, Round
+from tests.faults.shared_world import SharedWorld
+from tests.faults.world import World
+from tests.integration.demo_folder import make_demo_folder, training_config
+from tests.needs import postgres_programs
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ def test_progress_is_told_as_it_was_at_each_step_and_a_status_once(start):
     attempt = start().wait()
     assert [data["global_step"] for data in attempt.data("progress")] == [1, 2, 2, 3, 4, 4]
     statuses = [data["text"] for data in attempt.data("status")]
-    assert all(one != next_one for one, next_one in zip(statuses, statuses[1:], strict=False))
+    assert all(one != next_one for one, next_one in itertools.pairwise(statuses))
     assert {"loading the model", "Training ...", "Saving the final model"} <= set(statuses)
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -184,7 +184,7 @@ def test_a_process_that_is_there_lives(living):
 
 
 def test_a_younger_process_with_the_same_number_is_another(tmp_path, process):
-    workspace = Workspace(tmp_path, began=datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(minutes=1))
+    workspace = Workspace(tmp_path, began=datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=1))
     workspace.log(host=socket.gethostname(), pid=process.pid)
     assert not pulse_of(workspace, follow=False)
 
@@ -215,7 +215,7 @@ def test_a_process_that_computes_lives_though_it_writes_nothing(tmp_path):
 
 
 def test_a_training_of_another_host_lives_for_as_long_as_it_writes(tmp_path):
-    workspace = Workspace(tmp_path, began=datetime.now(timezone.utc).replace(tzinfo=None))
+    workspace = Workspace(tmp_path, began=datetime.now(UTC).replace(tzinfo=None))
     log = workspace.log(host="another", steps=1)
     os.utime(log.path)
     assert pulse_of(workspace) and not pulse_of(workspace, follow=False)
@@ -320,7 +320,7 @@ def test_an_import_that_fails_says_why(tmp_path, living, monkeypatch):
 @pytest.mark.parametrize("is_early", [True, False])
 def test_following_can_be_ended_on_the_runs_page_and_the_training_goes_on(client, living, process, is_early):
     """Early, its process looks once more before it sees that it is not wanted any more."""
-    workspace, log, _ = living
+    workspace, _log, _ = living
     client.force_login(trainer().user)
 
     def stop_following():

@@ -121,7 +121,7 @@ class TrainOptimizerConfig(Settings):
     use_orthograd: bool = setting(False)
     orthogonal_gradient: bool = setting(False)
     use_atan2: bool = setting(False)
-    use_AdEMAMix: bool = setting(False)
+    use_AdEMAMix: bool = setting(False)  # noqa: N815  OneTrainer's name
     Simplified_AdEMAMix: bool = setting(False)
     kourkoutas_beta: bool = setting(False)
     rectify: bool = setting(False)

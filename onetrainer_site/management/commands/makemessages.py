@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tomllib
 from django.conf import settings
 from django.core.management.commands import makemessages
 

@@ -136,7 +136,7 @@ def test_a_full_disk_is_told(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(disk.os, "fsync", full)
-    assert "No space left on device" in [one.sentence for one in found_by("Data folder", WRONG)][0]
+    assert "No space left on device" in next(one.sentence for one in found_by("Data folder", WRONG))
     assert list(site_settings.DATA_DIR.iterdir()) == []
 
 
@@ -147,12 +147,12 @@ def test_a_channel_layer_that_is_away_is_told(settings, tmp_path):
     settings.CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": config}
     }
-    assert "was not received" in list(live.look(Asked()))[0].sentence
+    assert "was not received" in next(iter(live.look(Asked()))).sentence
 
 
 def test_a_message_through_the_channel_layer_is_heard(settings):
     settings.EMBEDDED_REDIS = False
-    assert "was received" in list(live.look(Asked()))[0].sentence
+    assert "was received" in next(iter(live.look(Asked()))).sentence
 
 
 def test_a_key_that_others_may_read_is_told_and_closed(settings):

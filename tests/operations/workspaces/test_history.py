@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -45,8 +45,8 @@ def test_a_finished_training_becomes_a_finished_run(tmp_path):
     assert (run.name, run.engine, run.status, run.error, run.owner) == ("stars", "onetrainer", "finished", "", owner)
     assert (run.global_step, run.epoch, run.max_step, run.max_epoch) == (20, 4, 5, 4)
     assert run.fraction_done == 1 and run.loss == pytest.approx(1 / 20)
-    assert run.started_at == datetime.fromtimestamp(workspace.seconds(), timezone.utc)
-    assert run.ended_at == datetime.fromtimestamp(workspace.seconds(4), timezone.utc)
+    assert run.started_at == datetime.fromtimestamp(workspace.seconds(), UTC)
+    assert run.ended_at == datetime.fromtimestamp(workspace.seconds(4), UTC)
 
 
 def test_its_config_comes_without_secrets(tmp_path):

@@ -129,7 +129,7 @@ def test_a_run_goes_on_from_the_chosen_backup(client, trainer, settings):
     run = make_run(status=Run.Status.STOPPED)
     folder = settings.DATA_DIR / "runs" / "backup"
     folder.mkdir(parents=True, exist_ok=True)
-    old, new = (
+    old, _new = (
         Artifact.objects.create(run=run, attempt=1, sequence=n, kind="backup", path=str(folder), global_step=n)
         for n in (1, 2)
     )

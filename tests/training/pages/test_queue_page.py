@@ -96,7 +96,7 @@ def test_buttons_move_and_cancel(client, trainer, verb, after):
 
 
 def test_a_run_is_dropped_before_another_or_at_the_end(client, trainer):
-    a, b, c = (make_run(name) for name in "ABC")
+    a, _b, c = (make_run(name) for name in "ABC")
     press(client, c, "before", before=str(a.pk))
     assert order() == ["C", "A", "B"]
     press(client, c, "before", before="")
