@@ -1,4 +1,4 @@
-"""Workers in the admin: who is there, what each does, and telling one to take no further run."""
+"""Workers in the admin: their state, and draining a worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).prefetch_related(active)
 
     def has_drain_permission(self, request: HttpRequest) -> bool:
-        """Nobody edits a worker here, but who has the permission to change workers may drain it."""
+        """Workers cannot be edited here; users with the permission to change workers may drain them."""
         return request.user.has_perm("system.change_worker")
 
     @admin.display(description="status", ordering="status")
@@ -39,7 +39,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="drain", ordering="drain")
     def drain_pill(self, worker: Worker) -> SafeString | str:
-        return pill("draining", "takes no further run") if worker.drain else ""
+        return pill("draining", "takes no more runs") if worker.drain else ""
 
     @admin.display(description="heartbeat", ordering="heartbeat_at")
     def heartbeat(self, worker: Worker) -> SafeString:
@@ -53,9 +53,9 @@ class WorkerAdmin(ReadOnlyAdmin):
     def current_run(self, worker: Any) -> SafeString | str:
         return format_html_join(", ", "{}", ((link_to(run),) for run in worker.active_runs)) or NOTHING
 
-    @admin.action(description="Drain: finish the current run, then take no further one", permissions=["drain"])
+    @admin.action(description="Drain: finish the current run, then take no more runs", permissions=["drain"])
     def start_draining(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
-        self._set_drain(request, queryset, True, "They finish what they train, and take no further run")
+        self._set_drain(request, queryset, True, "They finish their current run, then take no more runs")
 
     @admin.action(description="Undrain: take runs again", permissions=["drain"])
     def stop_draining(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:

@@ -23,14 +23,14 @@ NOTICE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Notice:
-    """What a page says of the disk; `is_full` where writes fail or will fail now."""
+    """The warning about the disk; `is_full` if writes fail now or will fail soon."""
 
     sentences: list[str]
     is_full: bool
 
 
 def notice() -> Notice | None:
-    """What pages should warn of now, looked at anew every few seconds."""
+    """The present warning, if any; read anew every few seconds."""
     return _notice(int(time.monotonic() // NOTICE_SECONDS), str(settings.DATA_DIR), settings.DISK_LOW_BYTES)
 
 
@@ -52,21 +52,21 @@ def _about_room(disks: list[tuple[str, dict[str, Any]]], low: int) -> list[str]:
     is_soon = hours is not None and hours < SOON_HOURS
     if facts["free"] >= low and not is_soon:
         return []
-    sentence = _("%(room)s are free on the disk of %(name)s.") % {"room": in_words(facts["free"]), "name": name}
+    sentence = _("%(room)s free on the disk of %(name)s.") % {"room": in_words(facts["free"]), "name": name}
     if facts["free"] < needed(0):
         sentence = _("The disk of %(name)s is full.") % {"name": name}
     elif hours is not None and is_soon:
         about = max(1, round(hours))
         sentence += " " + ngettext(
-            "It is full in about %(hours)s hour at this rate.",
-            "It is full in about %(hours)s hours at this rate.",
+            "At the current rate it will be full in about %(hours)s hour.",
+            "At the current rate it will be full in about %(hours)s hours.",
             about,
         ) % {"hours": about}
     return [sentence]
 
 
 def _about_runs(free: int) -> list[str]:
-    """Each run that trains and whose next backup, as large as its last, would be left out."""
+    """A sentence for each active run whose next backup, if as large as its last, would not fit."""
     runs = Run.objects.active().filter(artifacts__kind=Artifact.Kind.BACKUP, artifacts__deleted_at=None)
     sizes = runs.order_by().values_list("name").annotate(size=Max("artifacts__size"))
     sentence = _("The next backup of “%(name)s” needs %(size)s and would be left out.")

@@ -1,4 +1,4 @@
-"""What is done for a job, in its own process or in a terminal."""
+"""The work of each kind of job, in a separate process or in a terminal."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from web.errors import DomainError
 from worker.job_process import abandon
 
 logger = logging.getLogger(__name__)
-POLL_SECONDS = 1.0  # how often a workspace that is followed is looked at, and
-SHARE = 5  # at least so many times longer than the looking takes
+POLL_SECONDS = 1.0  # seconds between two looks at a followed workspace, and
+SHARE = 5  # at least this many times the duration of a look
 
 
 def do(job: Job, send: SEND | None = None, pause: Callable[[float], object] = time.sleep) -> None:
-    """Do the job to its end, and write down how it went. Where it was lost to another process, nothing is written."""
+    """Do the job to its end and save the result. If another process has claimed it, nothing is saved."""
     try:
         WORK[job.kind](job, send, pause)
     except JobLost as error:
@@ -43,13 +43,13 @@ def do(job: Job, send: SEND | None = None, pause: Callable[[float], object] = ti
         _fail(job, str(error))
     except Exception as error:
         if is_passing(error):
-            raise  # whoever started this process tries again
+            raise  # the worker starts the job again
         logger.exception("%s failed.", job)
         _fail(job, f"It failed unexpectedly ({type(error).__name__}: {error}): see the worker's log.")
 
 
 def _let_go(job: Job) -> None:
-    """Where it was ended while this process looked once more, that look may have found the training alive."""
+    """If the job was ended during the last look, that look may have found the training alive."""
     claim = job.claim
     job.refresh_from_db()
     if not job.is_open and job.claim == claim:
@@ -65,7 +65,7 @@ def _import(job: Job, send: SEND | None, pause: Callable[[float], object]) -> No
     asked = job.arguments
     history = History(checked_folder(asked["path"]), job.user, asked["name"], send)
     hold = Hold(job)
-    hold(detail="It is being read.")
+    hold(detail="Reading the workspace.")
     seconds = _update(history, asked["follow"], hold)
     while asked["follow"] and history.is_alive:
         pause(max(POLL_SECONDS, SHARE * seconds))
@@ -74,12 +74,12 @@ def _import(job: Job, send: SEND | None, pause: Callable[[float], object]) -> No
 
 
 def _update(history: History, follow: bool, hold: Hold) -> float:
-    """One look at the workspace; returns how many seconds it took."""
+    """Look at the workspace once; return the seconds that took."""
     began = time.monotonic()
     before = _result(history)
     history.update(follow, hold)
     if (after := _result(history)) != before:
-        hold(result=after, detail="It is followed." if history.is_alive else summary(history.runs))
+        hold(result=after, detail="Following the training." if history.is_alive else summary(history.runs))
     hold()
     return time.monotonic() - began
 
@@ -91,39 +91,39 @@ def _result(history: History) -> dict[str, list[str]]:
 def summary(runs: list[Run]) -> str:
     if not runs:
         return "No training was found in it."
-    return f"{len(runs)} training{'s were' if len(runs) > 1 else ' was'} taken in."
+    return f"{len(runs)} training{'s were' if len(runs) > 1 else ' was'} imported."
 
 
 def _check(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
     hold = Hold(job)
-    hold(detail="It is being checked; a training of two steps takes a minute or two.")
+    hold(detail="Checking; the training of two steps takes a minute or two.")
     job.end(Job.Status.DONE, **check_result(check(job.arguments.get("training", True), hold)))
 
 
 def check_result(findings: list[PartCheck]) -> dict[str, Any]:
-    """What a job keeps of a check."""
+    """The result of a check as a job stores it."""
     usable = is_usable(findings)
-    detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see what is wrong."
+    detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see the lines marked as wrong."
     return {"detail": detail, "result": {"usable": usable, "findings": [one.to_dict() for one in findings]}}
 
 
 def _examine(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
     hold = Hold(job)
-    hold(detail=_("Everything is being looked at; a long history takes a minute or two."))
+    hold(detail=_("Examining the site; a long history takes a minute or two."))
     report = examine(job.arguments["mend"], Asked(beat=hold))
     job.end(Job.Status.DONE, report.summary, result={**report.to_dict(), "text": report.to_text()})
 
 
 def _measure(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
     hold = Hold(job)
-    hold(detail="It is being counted.")
+    hold(detail="Counting.")
     result = take_inventory(hold)
     job.end(Job.Status.DONE, f"{in_words(result['bytes'])} in all.", result=result)
 
 
 def _clean_up(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
     hold = Hold(job)
-    hold(detail="It is being removed.")
+    hold(detail="Deleting.")
     deletion = Deletion(job.user)
     deletion.remove(job.arguments["items"], hold)
     result = {"removed": deletion.removed, "bytes": deletion.bytes, "left": deletion.left}
@@ -133,13 +133,13 @@ def _clean_up(job: Job, send: SEND | None, pause: Callable[[float], object]) -> 
 
 def _told(deletion: Deletion) -> str:
     done = ngettext(
-        "%(count)s thing was removed, which freed %(bytes)s.",
-        "%(count)s things were removed, which freed %(bytes)s.",
+        "%(count)s item was deleted, which freed %(bytes)s.",
+        "%(count)s items were deleted, which freed %(bytes)s.",
         deletion.removed,
     )
     left = ngettext(
-        " %(count)s was left, as it had changed meanwhile.",
-        " %(count)s were left, as they had changed meanwhile.",
+        " %(count)s was kept because it had changed.",
+        " %(count)s were kept because they had changed.",
         len(deletion.left),
     )
     told = done % {"count": deletion.removed, "bytes": in_words(deletion.bytes)}
@@ -147,7 +147,7 @@ def _told(deletion: Deletion) -> str:
 
 
 def _delete(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
-    """Delete runs, those that are gone already aside; what goes wrong with one is told, and the others go on."""
+    """Delete runs; runs that are deleted already are skipped, and an error of one run does not stop the others."""
     hold, service = Hold(job), TrainerService(job.user)
     asked, problems = job.arguments["runs"], []
     for number, pk in enumerate(asked, start=1):

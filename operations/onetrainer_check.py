@@ -1,4 +1,4 @@
-"""Whether OneTrainer can be used by this site, down to a training of two steps as proof."""
+"""Whether this site can use OneTrainer, with a training of two steps as a test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list[PartCheck]:
-    """Everything that can be said of the checkout that the settings name; `training` also trains two steps."""
+    """All findings about the checkout in the settings; `training` also trains two steps."""
     findings, facts = look(settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON, beat)
     if training and is_usable(findings):
         findings.append(prove(bool(facts["torch"]["devices"]), beat))
@@ -40,7 +40,7 @@ def is_usable(findings: list[PartCheck]) -> bool:
 
 
 def prove(on_gpu: bool, beat: Callable[[], Any]) -> PartCheck:
-    """Train the demo for two steps, as a run would be trained, in a folder that is gone afterwards."""
+    """Train the demo for two steps, as a run is trained, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="onetrainer-check-") as name:
         folder, began = Path(name), time.monotonic()
         try:
@@ -56,19 +56,19 @@ def prove(on_gpu: bool, beat: Callable[[], Any]) -> PartCheck:
 
 
 def _learn_settings(beat: Callable[[], Any]) -> None:
-    """A run's config is checked against what OneTrainer says of its own, asked once per version. Raises Unavailable."""
+    """A run's config is checked against OneTrainer's own settings, read once per version. Raises Unavailable."""
     engine = get_engine("onetrainer")
     while True:
         try:
             engine.schema()
             return
-        except StillReading:  # which ends by itself, with settings or a reason
+        except StillReading:  # the reading ends with settings or with a reason
             time.sleep(LOOK_SECONDS)
             beat()
 
 
 def _demo_config(folder: Path, on_gpu: bool) -> dict[str, Any]:
-    """The demo's config, cut to two steps without samples, which writes into the folder alone."""
+    """The demo's config with two steps and no samples, which writes only into the folder."""
     demo = with_absolute_paths(json.loads((settings.DEMO_DIR / "config.json").read_text()))
     pictures = sum(_count_pictures(concept["path"]) for concept in demo["concepts"])
     changes = {
@@ -91,7 +91,7 @@ def _count_pictures(folder: str) -> int:
 
 
 def _train(folder: Path, spec: dict[str, Any], on_gpu: bool, beat: Callable[[], Any]) -> list[Event]:
-    """Let the driver train, and return what it said; it never outlives this."""
+    """Run the driver and return its output; it never outlives this call."""
     environment = child_environment()
     environment |= {"PYTHONUNBUFFERED": "1"} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
     command = get_engine("onetrainer").command(folder)
@@ -114,10 +114,10 @@ def _judge(events: list[Event], log: Path, seconds: float) -> PartCheck:
         event.data["values"]["loss"] for event in events if event.kind == "metrics" and "loss" in event.data["values"]
     ]
     if "ended" not in by_kind:
-        return PartCheck("Training", WRONG, f"It ended without a word after {seconds:.0f} s: {_last_line(log)}")
+        return PartCheck("Training", WRONG, f"It ended without a result after {seconds:.0f} s: {_last_line(log)}")
     models = [event for event in events if event.kind == "artifact" and event.data.get("kind") == "model"]
     if not (losses and models):
-        return PartCheck("Training", WRONG, f"It made no step or no model: {_last_line(log)}")
+        return PartCheck("Training", WRONG, f"It trained no step or saved no model: {_last_line(log)}")
     return PartCheck(
         "Training", OK, f"{len(losses)} steps of the demo in {seconds:.0f} s, with a loss of {losses[-1]:.3g}"
     )
@@ -129,7 +129,7 @@ def _last_line(log: Path) -> str:
 
 
 def ask_for_check(user: Any = None, training: bool = True) -> Job:
-    """Have OneTrainer checked, unless that is being done."""
+    """Request a check of OneTrainer, or return the one in progress."""
     going_on = Job.objects.open().filter(kind=Job.Kind.CHECK).first()
     facts = {"arguments": {"training": training}, "user": user, "host": settings.HOST_NAME}
     return going_on or Job.objects.create(kind=Job.Kind.CHECK, **facts)

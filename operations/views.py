@@ -28,16 +28,16 @@ PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django"
 
 @page("GET")
 def system(request: PageRequest) -> HttpResponse:
-    """Machines with their last two hours, workers, and the versions of what is installed."""
+    """Machines with their last two hours, workers, and installed versions."""
     return render_page(request, "operations/system.html", "operations/_system.html", _system())
 
 
 @page("POST", only=trainers)
 def drain(request: PageRequest, pk: int) -> HttpResponse:
-    """Have a worker take no further run, or take runs again."""
+    """Make a worker take no more runs, or take runs again."""
     worker = get_object_or_404(Worker, pk=pk)
     worker.set_drain(request.POST.get("drain") == "true", by=request.user)
-    sentence = _("%(name)s takes no further run.") if worker.drain else _("%(name)s takes runs again.")
+    sentence = _("%(name)s takes no more runs.") if worker.drain else _("%(name)s takes runs again.")
     messages.success(request, sentence % {"name": worker.name})
     if request.htmx:
         return render(request, "operations/_system.html", {**_system(), "news": True})
@@ -60,7 +60,7 @@ def _system() -> dict[str, Any]:
             (_("System"), platform.platform()),
             (_("Database"), connection.vendor),
             (_("Data folder"), settings.DATA_DIR),
-            (_("Folders that configs may name"), ", ".join(map(str, settings.ALLOWED_ROOTS))),
+            (_("Allowed folders"), ", ".join(map(str, settings.ALLOWED_ROOTS))),
         ],
     }
 

@@ -1,4 +1,4 @@
-"""The check of OneTrainer on the system page: asked for by a button, done by a worker."""
+"""The check of OneTrainer on the system page: a button requests it, and a worker does it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from web.pages import PageRequest, page, trainers
 
 
 def newest_check() -> dict[str, Any]:
-    """What the page shows of the newest check."""
+    """The newest check as the page shows it."""
     return {
         "check": Job.objects.filter(kind=Job.Kind.CHECK).select_related("user").first(),
         "onetrainer_home": settings.ONETRAINER_HOME,
@@ -25,13 +25,13 @@ def newest_check() -> dict[str, Any]:
 
 @page("GET")
 def onetrainer(request: PageRequest) -> HttpResponse:
-    """The newest check, for the page that asks while one goes on."""
+    """The newest check, for a page that polls while a check is in progress."""
     return render(request, "operations/_onetrainer.html", newest_check())
 
 
 @page("POST", only=trainers)
 def check_onetrainer(request: PageRequest) -> HttpResponse:
-    """Have it checked."""
+    """Request a check."""
     ask_for_check(request.user, training=request.POST.get("training") == "on")
-    messages.success(request, _("OneTrainer is checked as soon as a worker takes it on."))
+    messages.success(request, _("A worker checks OneTrainer as soon as it is free."))
     return redirect("system")

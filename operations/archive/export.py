@@ -26,7 +26,7 @@ from web.errors import DomainError
 
 BLOCK = 1 << 20
 LINES = 1_000
-TEXT = {".json", ".jsonl", ".log", ".txt"}  # what packing makes smaller; pictures and weights it does not
+TEXT = {".json", ".jsonl", ".log", ".txt"}  # files that compression makes smaller; pictures and weights do not shrink
 MARGIN = 50_000_000  # bytes
 
 
@@ -47,7 +47,7 @@ class Wishes:
 
 
 class Export:
-    """One archive on its way to `path`: written beside, and renamed when it is whole."""
+    """One archive being written to `path`: under a temporary name, and renamed when it is complete."""
 
     def __init__(self, path: Path, wishes: Wishes, progress: Progress):
         self.path, self.wishes, self.progress = _target(path), wishes, progress
@@ -56,10 +56,10 @@ class Export:
         self.links = self.strangers = 0
 
     def write(self) -> Manifest:
-        """Raises CannotExport, and OSError where the disk fills up; nothing is left of it then."""
+        """Raises CannotExport, and OSError if the disk is full; then no file is left."""
         beside = self.path.with_name(f"{self.path.name}.partial")
         try:
-            os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))  # it holds passwords' hashes
+            os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))  # it holds hashes of passwords
             with beside.open("wb") as file:
                 with zipfile.ZipFile(file, "w") as archive:
                     self._fill(archive)
@@ -100,7 +100,7 @@ class Export:
             try:
                 self._write_file(archive, entry)
             except FileNotFoundError:
-                self.vanished.append(entry.name)  # it made room for a newer one
+                self.vanished.append(entry.name)  # a newer backup replaced it
             done += entry.size
             self.progress.bytes(done, total)
 
@@ -126,7 +126,7 @@ class Export:
     def _write(
         self, archive: zipfile.ZipFile, member: str, blocks: Iterable[bytes], facts: dict[str, dict], name: str
     ) -> None:
-        """Stream it in, and note its size and hash."""
+        """Stream the file in, and note its size and hash."""
         found, size = hashlib.sha256(), 0
         info = zipfile.ZipInfo(member)
         info.compress_type = zipfile.ZIP_DEFLATED if Path(member).suffix in TEXT else zipfile.ZIP_STORED
@@ -146,21 +146,21 @@ def _blocks(file, size: int) -> Iterable[bytes]:
 
 
 def _target(path: Path) -> Path:
-    """The file to write; in a folder that is there, one named by the time. Raises CannotExport."""
+    """The file to write; for an existing folder, a file named by the time. Raises CannotExport."""
     path = path.expanduser().absolute()
     if path.is_dir():
         path = path / f"onetrainer-{now():%Y-%m-%d_%H-%M-%S}.zip"
     if path.exists():
-        raise CannotExport(f"{path} is there already: remove it, or choose another name.")
+        raise CannotExport(f"{path} exists already: remove it, or choose another name.")
     if not path.parent.is_dir():
-        raise CannotExport(f"There is no folder {path.parent}: make it, or choose another one.")
+        raise CannotExport(f"There is no folder {path.parent}: create it, or choose another one.")
     if path.is_relative_to(settings.DATA_DIR):
-        raise CannotExport(f"{path} lies in the data folder, with which it would be lost: choose a place elsewhere.")
+        raise CannotExport(f"{path} is in the data folder and would be lost with it: choose another folder.")
     return path
 
 
 def _new_manifest(wishes: Wishes) -> Manifest:
-    """Raises CannotExport where the database is of another version than the program."""
+    """Raises CannotExport if the database is of another version than the program."""
     executor = MigrationExecutor(connection)
     leaves = executor.loader.graph.leaf_nodes()
     if executor.migration_plan(leaves):

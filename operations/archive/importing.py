@@ -1,4 +1,4 @@
-"""Taking an archive in: everything is checked before anything is touched."""
+"""Importing an archive: everything is checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ OCCUPIED = ("training_run", "auth_user", "presets_preset")  # tables that are em
 
 
 class CannotImport(DomainError):
-    """The archive cannot be taken in here."""
+    """The archive cannot be imported here."""
 
 
 class Import:
-    """One archive on its way into a new installation."""
+    """One archive being imported into a new installation."""
 
     def __init__(self, path: Path, progress: Progress):
         self.path, self.progress = path, progress
         self.staging = settings.DATA_DIR / STAGING
 
     def take_in(self) -> Manifest:
-        """Raises BadArchive and CannotImport; up to the first row, nothing is changed by then."""
+        """Raises BadArchive and CannotImport; both come before the first row is written."""
         refuse_unless_empty()
         with open_archive(self.path) as archive:
             manifest = read_manifest(archive)
@@ -56,7 +56,7 @@ class Import:
         settle(manifest)
         return manifest
 
-    # -- before anything is touched ----------------------------------------------------------------------------
+    # -- before anything is changed ----------------------------------------------------------------------------
 
     def _refuse_what_does_not_fit(self, manifest: Manifest) -> None:
         known = MigrationExecutor(connection).loader.disk_migrations
@@ -65,12 +65,12 @@ class Import:
             raise CannotImport(f"A newer program made the archive (it has {strange[0]}): update this one first.")
         taken = [name for name in manifest.files if name != KEY and (settings.DATA_DIR / name).exists()]
         if taken:
-            raise CannotImport(f"{settings.DATA_DIR / taken[0]} is there already: choose an empty data folder.")
+            raise CannotImport(f"{settings.DATA_DIR / taken[0]} exists already: choose an empty data folder.")
         free = shutil.disk_usage(settings.DATA_DIR).free
         if manifest.size + MARGIN > free:
             sizes = f"{manifest.size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
             raise CannotImport(
-                f"The files take {sizes} in {settings.DATA_DIR}: free some room, or choose another disk."
+                f"The files take {sizes} in {settings.DATA_DIR}: free some space, or choose another disk."
             )
 
     def _check_rows(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
@@ -79,7 +79,7 @@ class Import:
                 continue
 
     def _stage_files(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
-        """Beside, on the same disk: they are renamed into their places once all of them are right."""
+        """Unpacked on the same disk, and renamed to their places when all of them are correct."""
         shutil.rmtree(self.staging, ignore_errors=True)
         done = 0
         for name, facts in manifest.files.items():
@@ -96,7 +96,7 @@ class Import:
     # -- rows and files ----------------------------------------------------------------------------------------
 
     def _fill(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
-        """Into tables of the archive's own version, which are then brought to this program's."""
+        """Rows go into tables of the archive's version, which are then migrated to this program's."""
         models = _fresh_tables(manifest)
         moved = {manifest.data_dir: str(settings.DATA_DIR), manifest.base_dir: str(settings.BASE_DIR)}
         with transaction.atomic():
@@ -127,7 +127,7 @@ class Import:
 
 
 def refuse_unless_empty() -> None:
-    """Raises CannotImport. A database without tables is empty too, and so is one that was never used."""
+    """Raises CannotImport unless the database is empty: without tables, or never used."""
     try:
         tables = set(connection.introspection.table_names())
         for table in OCCUPIED:
@@ -151,7 +151,7 @@ def _has_rows(table: str) -> bool:
 
 
 def _checked(archive: zipfile.ZipFile, member: str, facts: dict) -> Iterator[bytes]:
-    """The blocks of a file in the archive; raises BadArchive, with its name, unless it is as it was written."""
+    """The blocks of a file in the archive; raises BadArchive with its name if it is damaged."""
     found, size = hashlib.sha256(), 0
     try:
         with archive.open(member) as inside:
@@ -160,7 +160,7 @@ def _checked(archive: zipfile.ZipFile, member: str, facts: dict) -> Iterator[byt
                 size += len(block)
                 yield block
     except (KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        if isinstance(error, OSError) and error.errno:  # the disk to write to, not the archive
+        if isinstance(error, OSError) and error.errno:  # the target disk, not the archive
             raise
         raise BadArchive(f"{member} in the archive is damaged or missing: take another copy of the archive.") from error
     if (found.hexdigest(), size) != (facts["sha256"], facts["size"]):
@@ -168,7 +168,7 @@ def _checked(archive: zipfile.ZipFile, member: str, facts: dict) -> Iterator[byt
 
 
 def _fresh_tables(manifest: Manifest) -> Apps:
-    """Make all tables anew as the archive's version had them, and return its models."""
+    """Create all tables as in the archive's version, and return its models."""
     with connection.constraint_checks_disabled(), connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
         cascade = " CASCADE" if connection.vendor == "postgresql" else ""
@@ -177,7 +177,7 @@ def _fresh_tables(manifest: Manifest) -> Apps:
     executor = MigrationExecutor(connection)
     executor.migrate(manifest.migrations)
     models = executor.loader.project_state(manifest.migrations).apps
-    made = [model._meta.db_table for model in models.get_models(include_auto_created=True)]  # a migration makes rows
+    made = [model._meta.db_table for model in models.get_models(include_auto_created=True)]  # a migration creates rows
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), made, allow_cascade=True))
     return models
 

@@ -1,6 +1,6 @@
-"""What an archive says of itself: who made it, when, and what has to be in it.
+"""The manifest of an archive: its origin, its time, and its content.
 
-An archive is a zip file: `rows/<model>.jsonl` (a line of column names, then a line a row), `data/<path>` (files of the
+An archive is a zip file: `rows/<model>.jsonl` (column names, then one line per row), `data/<path>` (files of the
 data folder), and at its end `manifest.json` with the count, size and sha256 of each.
 """
 
@@ -18,14 +18,14 @@ from web.errors import DomainError
 KIND = "OneTrainer Web UI export"
 FORMAT = 1
 NAME = "manifest.json"
-PLACES = ("runs", "models", "datasets")  # folders of the data folder; the rest is made anew
+PLACES = ("runs", "models", "datasets")  # folders of the data folder; the rest is created anew
 KEY = "secret_key"
-# From each older format to the next one: `UPGRADES[1]` makes a manifest of format 2 of one of format 1.
+# From each older format to the next: `UPGRADES[1]` turns a manifest of format 1 into format 2.
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 class BadArchive(DomainError):
-    """This is no archive of this program, or it is damaged."""
+    """This is not an archive of this program, or it is damaged."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ def read_manifest(archive: zipfile.ZipFile) -> Manifest:
     try:
         facts = json.loads(archive.read(NAME))
         if not isinstance(facts, dict) or facts.pop("kind", None) != KIND:
-            raise BadArchive("This zip file was not made by `manage.py export_all`: name one that was.")
+            raise BadArchive("This zip file was not made by `manage.py export_all`: choose a file that was.")
         manifest = Manifest(**_upgraded(facts))
         manifest.migrations = [(app, name) for app, name in manifest.migrations]
     except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
@@ -71,19 +71,21 @@ def read_manifest(archive: zipfile.ZipFile) -> Manifest:
 def _upgraded(facts: dict[str, Any]) -> dict[str, Any]:
     number = facts.pop("format")
     if number > FORMAT:
-        raise BadArchive(f"The archive has the format {number}, this program reads {FORMAT}: update the program first.")
+        raise BadArchive(
+            f"The archive has format {number}, and this program reads up to {FORMAT}: update the program first."
+        )
     for older in range(number, FORMAT):
         facts = UPGRADES[older](facts)
     return facts
 
 
 def _refuse_strange_paths(manifest: Manifest) -> None:
-    """A forged archive must not write anywhere else."""
+    """A forged archive must not write outside the data folder."""
     for name in manifest.files:
         path = PurePosixPath(name)
         inside = not path.is_absolute() and ".." not in path.parts and "\0" not in name
         if name != KEY and not (inside and len(path.parts) > 1 and path.parts[0] in PLACES):
-            raise BadArchive(f"The archive names the file {name}, which does not belong into a data folder.")
+            raise BadArchive(f"The archive names the file {name}, which does not belong in a data folder.")
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -91,6 +93,6 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError as error:
-        raise BadArchive(f"There is no file {path}: name an archive made by `manage.py export_all`.") from error
+        raise BadArchive(f"There is no file {path}: choose an archive made by `manage.py export_all`.") from error
     except (zipfile.BadZipFile, OSError) as error:
-        raise BadArchive(f"{path} is no whole zip file ({error}): take another copy of the archive.") from error
+        raise BadArchive(f"{path} is not a complete zip file ({error}): take another copy of the archive.") from error

@@ -1,4 +1,4 @@
-"""How far it is, on the terminal, every few seconds."""
+"""Progress on the terminal, every few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows in a form that no database owns: a JSON line each, streamed out and in."""
+"""Rows in a form that fits every database: one JSON line each, streamed out and in."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Converter = Callable[[Any], Any]
 
 
 def models_to_keep(with_secrets: bool) -> list[type[Model]]:
-    """Every table, also those between two models; without secrets, not those that hold tokens and sessions."""
+    """Every table, also those of many-to-many fields; without secrets, no tables of tokens and sessions."""
     tables = [model for model in apps.get_models(include_auto_created=True) if _has_a_table(model)]
     return [model for model in tables if with_secrets or model._meta.label_lower not in SECRET]
 
 
 def _has_a_table(model: type[Model]) -> bool:
-    """A proxy would bring the rows of another model a second time, and secrets that were to be left out."""
+    """A proxy would repeat another model's rows, and export secrets that should be left out."""
     return model._meta.managed and not model._meta.proxy
 
 
@@ -45,18 +45,18 @@ def _line(values: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (datetime, date)):
-        return value.isoformat()  # whole microseconds, as Django's own encoder has not
+        return value.isoformat()  # all microseconds, which Django's own encoder cuts off
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, (bytes, memoryview)):
         return base64.b64encode(bytes(value)).decode()
-    raise TypeError(f"{type(value).__name__} has no form in an archive.")
+    raise TypeError(f"{type(value).__name__} cannot be written to an archive.")
 
 
 def load(model: type[Model], lines: Iterable[bytes], rewrite: Converter) -> Iterator[int]:
-    """Insert the rows as they are, with their keys and times; yields how many so far.
+    """Insert the rows unchanged, with their keys and times; yield how many so far.
 
-    Plain INSERTs, since saving would stamp `auto_now` fields anew. Raises KeyError for a column that is not known.
+    Plain INSERTs, since saving would stamp `auto_now` fields anew. Raises KeyError for an unknown column.
     """
     lines = iter(lines)
     known = {field.attname: field for field in model._meta.concrete_fields}
@@ -87,7 +87,7 @@ def _insert(model: type[Model], fields: list[Any]) -> str:
 
 
 def _reader(field: Any, rewrite: Converter) -> Converter:
-    """From JSON to what the field takes; texts and JSON may hold paths, which are rewritten."""
+    """Convert JSON to the field's type; paths in texts and JSON values are rewritten."""
     while field.remote_field is not None:
         field = field.target_field
     if isinstance(field, (models.CharField, models.TextField, models.JSONField)):
@@ -102,7 +102,7 @@ def _reader(field: Any, rewrite: Converter) -> Converter:
 
 
 def path_rewriter(moved: dict[str, str]) -> Converter:
-    """Puts new folders in the place of old ones, in a text that is a path and in all texts of a JSON value."""
+    """Replaces old folders by new ones, in a path and in all texts of a JSON value."""
     pairs = sorted(((old, new) for old, new in moved.items() if old != new), key=lambda pair: -len(pair[0]))
 
     def rewrite(value: Any) -> Any:

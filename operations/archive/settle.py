@@ -1,4 +1,4 @@
-"""After an import: what was going on when the archive was made is over here."""
+"""After an import: activities at the time of the export have ended here."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from system.data_folder import folder_identity
 from system.models import Job, Worker
 from training.models import Artifact, Run, RunCommand
 
-CUT = _("It was training when this history was exported: continue it from its newest backup.")
-LEFT_OUT = _("It did not come along when the site was moved.")
-MOVED = _("The site was moved to another place meanwhile: ask for it again.")
+CUT = _("It was training at the time of the export: continue it from its newest backup.")
+LEFT_OUT = _("It was not part of the archive when the site was moved.")
+MOVED = _("The site was moved: request it again.")
 
 
 def settle(manifest: Manifest) -> None:
-    """Nothing looks alive that is not, and nothing is offered whose files did not come along."""
+    """Runs that were active are interrupted, and artifacts without files are marked as removed."""
     Run.objects.update(data_folder=folder_identity())
-    Run.objects.lost().update(error=str(CUT), error_reason="interrupted")  # its process will not be seen here
+    Run.objects.lost().update(error=str(CUT), error_reason="interrupted")  # its process is not on this host
     for run in Run.objects.active():
         run.move_to(Run.Status.INTERRUPTED, detail=str(CUT), error=str(CUT), error_reason="interrupted")
     ended = {"ended_at": now()}
@@ -41,11 +41,11 @@ def _should_be_here(artifact: Artifact) -> bool:
 
 
 def _is_here(artifact: Artifact) -> bool:
-    """A backup that made room for a newer one while it was exported came along in parts."""
+    """A backup that was replaced by a newer one during the export is incomplete."""
     path = Path(artifact.path)
     if artifact.kind != Artifact.Kind.BACKUP:
         return path.exists()
     try:
         return path.exists() and get_engine(artifact.run.engine).is_whole(path)
     except UnknownEngine:
-        return True  # only that engine could tell
+        return True  # only that engine knows

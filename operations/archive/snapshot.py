@@ -1,4 +1,4 @@
-"""One moment of the database, while the site goes on writing."""
+"""A snapshot of the database, while the site continues to write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.models import Run
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All that is read in the block is of the moment at which it began; nobody waits for it."""
+    """All reads in the block see the database at its start; nobody has to wait."""
     if connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -26,11 +26,11 @@ def snapshot() -> Iterator[None]:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """SQLite's WAL mode keeps this moment for whoever reads; `atomic` would lock out all who write."""
+    """SQLite's WAL mode keeps the snapshot for readers; `atomic` would block all writers."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN DEFERRED")
         try:
-            Run.objects.exists()  # the moment is that of the first reading
+            Run.objects.exists()  # the snapshot begins with the first read
             yield
         finally:
             cursor.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Which files of the data folder belong to a moment of the database."""
+"""The files of the data folder that match a snapshot of the database."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from engine.launcher import PROCESS_FILE
 from operations.archive.manifest import PLACES
 from training.models import Artifact, Run
 
-OF_THIS_BOOT = {CONTROL, PROCESS_FILE, LOCK_FILE, MARK_FILE}  # a living process's address, number and fence
+OF_THIS_BOOT = {CONTROL, PROCESS_FILE, LOCK_FILE, MARK_FILE}  # address, number and fence of a living process
 
 
 @dataclass(frozen=True)
 class ArchivedFile:
-    """A file, and how many of its bytes count."""
+    """A file, and how many of its bytes belong to the snapshot."""
 
     path: Path
     size: int
@@ -35,20 +35,20 @@ class ArchivedFile:
 
 @dataclass
 class Tree:
-    """To be asked within the snapshot that was taken at `taken_at`."""
+    """Use it within the snapshot that was taken at `taken_at`."""
 
     taken_at: float
     without_models: bool = False
     without_backups: bool = False
     links: int = 0
-    strangers: int = 0  # folders in runs that no run owns
+    strangers: int = 0  # folders in `runs` without a run
 
     def __post_init__(self) -> None:
         self._runs = {str(run.pk): run for run in Run.objects.only("status", "attempt", "journal_offset")}
         self._unwanted = set(self._unwanted_artifacts())
 
     def entries(self) -> Iterator[ArchivedFile]:
-        """Those of active runs first: their backups may make room for newer ones soon."""
+        """Files of active runs first: newer backups may soon replace theirs."""
         for key in sorted(self._runs, key=lambda key: not self._runs[key].is_active):
             yield from self._run(self._runs[key])
         self.strangers = len(set(_names_in(settings.DATA_DIR / "runs")) - set(self._runs))
@@ -66,11 +66,11 @@ class Tree:
         for entry in self._files(run.folder):
             if entry.path.is_relative_to(attempts):
                 yield from self._of_attempt(run, entry, attempts)
-            elif not (run.is_active and entry.mtime > self.taken_at):  # else it is of a later moment
+            elif not (run.is_active and entry.mtime > self.taken_at):  # otherwise it is newer than the snapshot
                 yield entry
 
     def _of_attempt(self, run: Run, entry: ArchivedFile, attempts: Path) -> Iterator[ArchivedFile]:
-        """Up to what the rows know: a journal that is ahead of them is cut there."""
+        """Up to the offset in the rows: a longer journal is cut there."""
         number, name = entry.path.relative_to(attempts).parts[0], entry.path.name
         if name in OF_THIS_BOOT or (number.isdecimal() and int(number) > run.attempt):
             return
@@ -86,7 +86,7 @@ class Tree:
                     try:
                         facts = path.stat()
                     except FileNotFoundError:
-                        continue  # it made room for a newer one
+                        continue  # a newer backup replaced it
                     yield ArchivedFile(path, facts.st_size, facts.st_mtime)
 
     def _is_wanted(self, path: Path) -> bool:

@@ -1,1 +1,1 @@
-"""What takes how much room, what may go, and its removal: counted and removed by a worker, chosen in pages and API."""
+"""Disk usage and deletion: a worker counts and deletes; pages and API choose."""

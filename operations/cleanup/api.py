@@ -1,4 +1,4 @@
-"""The API of the clean-up: what takes the room, what would go, and a yes to exactly that."""
+"""The API of the clean-up: disk usage, a preview of a deletion, and its confirmation."""
 
 from __future__ import annotations
 
@@ -40,33 +40,39 @@ class UsedByRunSerializer(serializers.Serializer):
 
 
 class UsageSerializer(serializers.Serializer):
-    measured_at = serializers.DateTimeField(allow_null=True, help_text="When a worker counted; null before the first.")
+    measured_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a worker counted; null before the first count."
+    )
     is_counting = serializers.BooleanField()
     bytes = serializers.IntegerField()
-    kinds = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes by kind, of what runs wrote.")
-    folders = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes by entry of the data folder.")
-    runs = UsedByRunSerializer(many=True, help_text="Those that take most first.")
+    kinds = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes of the files of runs, by kind.")
+    folders = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Bytes of each entry of the data folder."
+    )
+    runs = UsedByRunSerializer(many=True, help_text="The largest first.")
 
 
 class ItemSerializer(serializers.Serializer):
     kind = serializers.CharField()
     label = serializers.CharField()
-    run = serializers.CharField(allow_blank=True, help_text="Its run's id, where it has one.")
+    run = serializers.CharField(allow_blank=True, help_text="The id of its run, if it has one.")
     run_name = serializers.CharField(allow_blank=True)
     bytes = serializers.IntegerField()
     why = serializers.CharField(allow_blank=True, help_text="Why it stays.")
 
 
 class PlanSerializer(serializers.Serializer):
-    token = serializers.CharField(allow_null=True, help_text="To be sent back within an hour; null where nothing goes.")
+    token = serializers.CharField(
+        allow_null=True, help_text="Send it back within an hour to confirm; null if nothing would be deleted."
+    )
     count = serializers.IntegerField()
-    bytes = serializers.IntegerField(help_text="What it frees.")
+    bytes = serializers.IntegerField(help_text="Bytes that the deletion frees.")
     going = ItemSerializer(many=True, help_text=f"At most {SHOWN} of them, the largest first.")
     staying = ItemSerializer(many=True, help_text=f"At most {SHOWN} of them.")
 
 
 class ConfirmSerializer(serializers.Serializer):
-    token = serializers.UUIDField(help_text="Of what was shown.")
+    token = serializers.UUIDField(help_text="The token of the preview.")
 
 
 class CleanupSerializer(serializers.Serializer):
@@ -74,8 +80,8 @@ class CleanupSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Job.Status.choices)
     detail = serializers.CharField(allow_blank=True)
     removed = serializers.IntegerField(allow_null=True)
-    bytes = serializers.IntegerField(allow_null=True, help_text="What it freed.")
-    left = serializers.ListField(child=serializers.DictField(), help_text="What was left, and why.")
+    bytes = serializers.IntegerField(allow_null=True, help_text="Bytes that were freed.")
+    left = serializers.ListField(child=serializers.DictField(), help_text="Items that were kept, with the reason.")
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 
@@ -89,7 +95,7 @@ class UsageView(APIView):
 
     @extend_schema(responses=UsageSerializer)
     def get(self, request: Request) -> Response:
-        """What takes how much room, as a worker counted it last; of other people's runs only for admins."""
+        """Disk usage as a worker counted it last; other users' runs only for admins."""
         found = newest_inventory() or {"measured_at": None, "bytes": 0, "kinds": {}, "folders": {}, "runs": []}
         mine = {str(key) for key in allowed_runs(request.user).values_list("pk", flat=True)}
         runs = [run for run in found["runs"] if request.user.is_staff or run["id"] in mine]
@@ -98,7 +104,7 @@ class UsageView(APIView):
 
     @extend_schema(request=None, responses={202: UsageSerializer})
     def post(self, request: Request) -> Response:
-        """Have a worker count again."""
+        """Request a new count by a worker."""
         ask_for_inventory(request.user)
         answer = self.get(request)
         answer.status_code = 202
@@ -111,14 +117,18 @@ class CleanupView(APIView):
     @extend_schema(
         responses=PlanSerializer,
         parameters=[
-            OpenApiParameter("kinds", str, required=True, description=f"With commas between: {', '.join(KINDS)}."),
+            OpenApiParameter("kinds", str, required=True, description=f"Separated by commas: {', '.join(KINDS)}."),
             OpenApiParameter("run", str, description="Only of this run."),
-            OpenApiParameter("older_than", int, description="Only what is older than so many days."),
-            OpenApiParameter("keep", int, description="Keep the newest so many in each run; else as its policy says."),
+            OpenApiParameter("older_than", int, description="Only items older than this many days."),
+            OpenApiParameter(
+                "keep",
+                int,
+                description="Keep this many of the newest in each run; without it, the run's policy applies.",
+            ),
         ],
     )
     def get(self, request: Request) -> Response:
-        """Exactly what would go and what stays, with why, and the token that says yes to it. Nothing is removed."""
+        """A preview: items to delete, items that stay and why, and the token to confirm. Nothing is deleted."""
         choice = _choice(request)
         plan = make_plan(choice, request.user)
         token = str(propose(choice, plan, request.user).pk) if plan.going else None
@@ -127,7 +137,7 @@ class CleanupView(APIView):
 
     @extend_schema(request=ConfirmSerializer, responses={202: CleanupSerializer})
     def post(self, request: Request) -> Response:
-        """Have a worker remove exactly what was shown, without what has changed since."""
+        """Confirm a preview: a worker deletes exactly its items, except those that changed since."""
         asked = ConfirmSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(CleanupSerializer(confirm(asked.validated_data["token"], request.user)).data, status=202)
@@ -138,7 +148,7 @@ class CleanupJobView(APIView):
 
     @extend_schema(responses=CleanupSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """How a clean-up stands or went."""
+        """The progress or result of a clean-up."""
         jobs = Job.objects.filter(kind=Job.Kind.CLEANUP)
         visible = jobs if request.user.is_staff else jobs.filter(user=request.user)
         return Response(CleanupSerializer(get_object_or_404(visible, pk=pk)).data)
@@ -147,14 +157,14 @@ class CleanupJobView(APIView):
 def _choice(request: Request) -> CleanupChoice:
     kinds = [kind for kind in request.query_params.get("kinds", "").split(",") if kind]
     if unknown := [kind for kind in kinds if kind not in kinds_for(request.user)]:
-        sentence = _("%(unknown)s is nothing that you may remove: choose from %(kinds_for)s.") % {
+        sentence = _("%(unknown)s is not a kind that you may delete: choose from %(kinds_for)s.") % {
             "unknown": f"{unknown[0]!r}",
             "kinds_for": ", ".join(kinds_for(request.user)),
         }
         raise BadInput(sentence, {"kinds": [sentence]})
     run = request.query_params.get("run", "")
     if run and as_uuid(run) is None:
-        raise BadInput("run is a run's id.", {"run": [_("It is a run's id.")]})
+        raise BadInput("run must be the id of a run.", {"run": [_("It must be the id of a run.")]})
     keep = whole_number(request, "keep", 0, 0, 100_000) if "keep" in request.query_params else None
     return CleanupChoice(tuple(kinds), run, whole_number(request, "older_than", 0, 0, 36_500), keep)
 

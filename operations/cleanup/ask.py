@@ -10,7 +10,7 @@ from system.models import Job
 
 
 def ask_for_inventory(user: Any = None) -> Job:
-    """Have a worker count what takes how much room, unless that is being done; earlier counts are forgotten."""
+    """Request a count of disk usage, or return the one in progress; earlier counts are deleted."""
     counts = Job.objects.filter(kind=Job.Kind.MEASURE)
     going_on = counts.filter(status__in=Job.OPEN).first()
     if going_on:

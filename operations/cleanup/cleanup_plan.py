@@ -1,4 +1,4 @@
-"""From a choice to exactly what would go and what stays, with why; and the token that says yes to it."""
+"""From a choice to the items that would be deleted and those that stay, with reasons; and the token to confirm."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from web.errors import BadInput, NotNow
 MOST_ITEMS = 20_000
 SAMPLES: dict[str, str] = {
     Sample.Kind.DEFAULT: gettext_noop("%(count)s samples of step %(step)s"),
-    Sample.Kind.CUSTOM: gettext_noop("%(count)s samples of step %(step)s that were asked for by hand"),
+    Sample.Kind.CUSTOM: gettext_noop("%(count)s custom samples of step %(step)s"),
 }
-VALID = timedelta(hours=1)  # for so long a token says yes to what was shown
+VALID = timedelta(hours=1)  # how long a token is valid
 
 
 @dataclass(frozen=True)
 class CleanupChoice:
-    """What shall go: of these kinds, of one run or all, older than so many days; of backups, saves and samples what
-    each run's policy lets go, or all but the newest `keep`."""
+    """What to delete: these kinds, of one run or all, older than `days`; of backups, saves and samples those that the
+    run's policy does not keep, or all but the newest `keep`."""
 
     kinds: tuple[str, ...]
     run: str = ""
@@ -44,13 +44,13 @@ class CleanupChoice:
 
     @property
     def before(self) -> float:
-        """Seconds since 1970: only what is older goes."""
+        """Seconds since 1970: only older items are deleted."""
         return time.time() - self.older_than * 86400
 
 
 @dataclass
 class PlanItem:
-    """A thing that goes, or stays for a reason; `ids` are of rows, where it has some."""
+    """An item that is deleted, or stays for a reason; `ids` are those of its rows, if any."""
 
     kind: str
     label: str
@@ -64,7 +64,7 @@ class PlanItem:
 
 @dataclass
 class CleanupPlan:
-    """What would go and what stays."""
+    """The items that would be deleted and those that stay."""
 
     going: list[PlanItem] = field(default_factory=list)
     staying: list[PlanItem] = field(default_factory=list)
@@ -78,15 +78,15 @@ class CleanupPlan:
 
 
 def make_plan(choice: CleanupChoice, user: Any) -> CleanupPlan:
-    """Look at rows and the newest inventory; nobody sees what he must not remove. Raises BadInput."""
+    """Plan from the rows and the newest inventory; users see only items that they may delete. Raises BadInput."""
     if not choice.kinds:
-        raise BadInput(_("Choose at least one kind of things to remove."), {"kinds": [_("Choose at least one.")]})
+        raise BadInput(_("Choose at least one kind of items to delete."), {"kinds": [_("Choose at least one.")]})
     plan = CleanupPlan()
     for item in _items(choice, user):
         plan.add(item)
         if len(plan.going) > MOST_ITEMS:
             raise BadInput(
-                _("These are more than %(most)s things: choose one run, or fewer kinds.") % {"most": MOST_ITEMS}
+                _("These are more than %(most)s items: choose one run, or fewer kinds.") % {"most": MOST_ITEMS}
             )
     plan.going.sort(key=lambda item: -item.bytes)
     return plan
@@ -107,7 +107,7 @@ def _items(choice: CleanupChoice, user: Any) -> Iterator[PlanItem]:
 
 
 def allowed_runs(user: Any) -> QuerySet[Run]:
-    """An admin's are all, a trainer's those of his own."""
+    """All runs for an admin, a trainer's own runs otherwise."""
     return Run.objects.all() if user.is_staff else Run.objects.filter(owner=user)
 
 
@@ -130,7 +130,7 @@ def _of_artifacts(run: Run, choice: CleanupChoice, policy: RetentionPolicy) -> I
 
 
 def _models(run: Run, choice: CleanupChoice) -> list[tuple[Artifact, str]]:
-    """Final models that a later attempt has made again; the newest one stays whatever is chosen."""
+    """Final models that a later attempt replaced; the newest one always stays."""
     made = run.artifacts.filter(kind=Artifact.Kind.MODEL).select_related("run").order_by("attempt", "sequence")
     there = [artifact for artifact in made if artifact.exists]
     newest = _("It is the run's newest final model.")
@@ -168,18 +168,18 @@ def _of_things(choice: CleanupChoice, user: Any, runs: QuerySet[Run]) -> Iterato
 
 
 def why_thing_stays(thing: Thing, run: Run | None) -> str:
-    """What a training writes or reads now stays."""
+    """Files that a training writes or reads stay."""
     if run is not None and (run.is_active or run.status == Run.Status.QUEUED):
         return _("The run has not ended.")
     if thing.label == "encoded" and Run.objects.filter(status__in=(Run.Status.QUEUED, *Run.ACTIVE)).exists():
-        return _("Runs that train or wait may use it.")
+        return _("Active or waiting runs may use it.")
     return ""
 
 
 def label_of(thing: Thing) -> str:
     """In words."""
     if thing.kind == "caches":
-        shared = {"encoded": _("Encoded pictures, shared by all runs"), "thumbnails": _("Small pictures of data sets")}
+        shared = {"encoded": _("Encoded pictures, shared by all runs"), "thumbnails": _("Thumbnails of data sets")}
         return shared.get(thing.label) or _("OneTrainer's cache")
     if thing.kind == "logs":
         return _("Logs of all attempts")
@@ -198,7 +198,7 @@ def _too_new(modified: float, choice: CleanupChoice) -> str:
     return _("It is not older than %(days)s days.") % {"days": choice.older_than}
 
 
-# -- asking for it -------------------------------------------------------------------------------------------------
+# -- confirming -------------------------------------------------------------------------------------------------
 
 
 def newest_inventory() -> dict[str, Any] | None:
@@ -207,7 +207,7 @@ def newest_inventory() -> dict[str, Any] | None:
 
 
 def propose(choice: CleanupChoice, plan: CleanupPlan, user: Any) -> Job:
-    """Keep what was shown, so that a yes means exactly that; the id is the token."""
+    """Save the preview, so that a confirmation means exactly its items; the id is the token."""
     Job.objects.filter(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, created_at__lt=now() - VALID).delete()
     items = [asdict(item) for item in plan.going]
     arguments = {"choice": asdict(choice), "items": items, "bytes": plan.bytes}
@@ -215,12 +215,12 @@ def propose(choice: CleanupChoice, plan: CleanupPlan, user: Any) -> Job:
 
 
 def confirm(token: Any, user: Any) -> Job:
-    """Have a worker remove what was shown; raises NotNow where it was long ago, or done already."""
+    """Confirm a preview for a worker; raises NotNow if it is too old, or confirmed already."""
     planned = Job.objects.filter(
         pk=token, kind=Job.Kind.CLEANUP, user=user, status=Job.Status.PLANNED, created_at__gte=now() - VALID
     )
     if not planned.update(status=Job.Status.WAITING, created_at=now()):
-        raise NotNow(_("This was shown too long ago, or is being removed already: look again."))
+        raise NotNow(_("This preview is too old, or is being carried out already: make a new one."))
     return Job.objects.get(pk=token)
 
 

@@ -1,4 +1,4 @@
-"""Removing what was shown and agreed to: exactly that, without what has changed since."""
+"""Deleting the items of a confirmed preview, except those that changed since."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from training.models import Artifact, Run
 from training.runs.removal import lies_within, put_aside, remove_artifact
 from web.errors import NotNow
 
-CHANGED = gettext_noop("It has changed since it was shown.")
+CHANGED = gettext_noop("It has changed since the preview.")
 
 
 class Deletion:
-    """One clean-up on its way."""
+    """One clean-up in progress."""
 
     def __init__(self, user: Any):
         self.user = user
@@ -44,7 +44,7 @@ class Deletion:
 
     def _remove(self, item: dict[str, Any]) -> None:
         if item["run"] and not allowed_runs(self.user).filter(pk=item["run"]).exists():
-            raise NotNow(_("Its run is gone, or not yours any more."))
+            raise NotNow(_("Its run is deleted, or is not yours any more."))
         if item["thing"]:
             self._remove_thing(Thing(**item["thing"]))
         elif item["kind"] == "samples":
@@ -56,14 +56,14 @@ class Deletion:
         artifact = Artifact.objects.filter(pk=item["ids"][0]).select_related("run").first()
         if artifact is None or artifact.size != item["bytes"]:
             raise NotNow(_(CHANGED))
-        remove_artifact(artifact, _("Removed by a clean-up."), self.user)
+        remove_artifact(artifact, _("Deleted by a clean-up."), self.user)
 
     def _remove_samples(self, item: dict[str, Any]) -> None:
         run = Run.objects.get(pk=item["run"])
-        gone = remove_samples(run, Sample.objects.filter(pk__in=item["ids"]), _("Removed by a clean-up."), self.user)
+        gone = remove_samples(run, Sample.objects.filter(pk__in=item["ids"]), _("Deleted by a clean-up."), self.user)
         if gone < len(item["ids"]):
             left = len(item["ids"]) - gone
-            raise NotNow(_("%(left)s of them became favourites or are gone.") % {"left": left})
+            raise NotNow(_("%(left)s of them became favourites or are deleted already.") % {"left": left})
 
     def _remove_thing(self, thing: Thing) -> None:
         present = measure(thing)
@@ -73,15 +73,15 @@ class Deletion:
         if reason := why_thing_stays(thing, run):
             raise NotNow(reason)
         if thing.kind == "orphans" and Run.objects.filter(pk=thing.label).exists():
-            raise NotNow(_("Its run is there again."))
+            raise NotNow(_("Its run exists again."))
         for place in thing.paths:
             remove_within(thing, settings.DATA_DIR / place)
 
 
 def remove_within(thing: Thing, path: Path) -> None:
-    """A whole folder at once where nothing else lies in it, else the files that are the thing's; through no link."""
+    """Delete a whole folder if it holds nothing else, otherwise only the item's files; never through a link."""
     if not lies_within(path, settings.DATA_DIR):
-        raise NotNow(_("A link leads out of the data folder, where nothing is removed."))
+        raise NotNow(_("A link leads out of the data folder, where nothing is deleted."))
     if thing.kind == "logs" or thing.label == "encoded":
         for file, *facts in list(files_of(thing, path)):
             del facts

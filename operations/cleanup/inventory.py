@@ -1,4 +1,4 @@
-"""What takes how much room in the data folder: counted in one walk, which follows no link."""
+"""Disk usage of the data folder, counted in one walk that follows no links."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OF_A_RUN = {
     ("workspace", "cache"): "caches",
     ("workspace", "tensorboard"): "logs",
 }
-ORPHAN_SECONDS = 3600  # a run that is being made has its folder before anybody sees its row
-MOST_RUNS = 500  # shown, those that take most
+ORPHAN_SECONDS = 3600  # a new run has its folder before its row is committed
+MOST_RUNS = 500  # shown, the largest
 
 
 @dataclass
 class Thing:
-    """What can be removed and has no row of its own; `paths` are within the data folder."""
+    """Files that can be deleted and have no row; `paths` are within the data folder."""
 
     kind: str
     label: str
@@ -52,7 +52,7 @@ class Thing:
 
 @dataclass
 class Inventory:
-    """What a walk has found."""
+    """The result of a walk."""
 
     folders: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     kinds: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -121,7 +121,7 @@ def _kind_of(parts: tuple[str, ...]) -> str:
 
 
 def _thing_of(kind: str, path: Path, folder: Path) -> Thing | None:
-    """What the file is a part of, where that can be removed and has no row."""
+    """The deletable thing without a row that the file belongs to, if any."""
     if kind == "orphans":
         return Thing(kind, folder.name, [_within(folder)])
     if kind == "caches":
@@ -136,7 +136,7 @@ def _thing_of(kind: str, path: Path, folder: Path) -> Thing | None:
 
 
 def _count_other(found: Inventory, path: Path, beat: Callable[[], None]) -> None:
-    """All that is no run's: of this, only what is encoded anew when it is needed can be removed."""
+    """Files outside runs: only caches, which are encoded again when needed, can be deleted."""
     for file, size, modified in walk(path, beat):
         found.folders[path.name] += size
         if path.name != "cache" or path == file:
@@ -158,7 +158,7 @@ def measure(thing: Thing) -> Thing:
 
 
 def files_of(thing: Thing, place: Path) -> Iterator[tuple[Path, int, float]]:
-    """(file, bytes, when modified) of a place of the thing, without what lies there and is no part of it."""
+    """(file, bytes, modification time) of the thing's files in one of its places."""
     for path, size, modified in walk(place, lambda: None):
         parts = path.relative_to(settings.DATA_DIR).parts
         is_record = thing.kind == "logs" and parts[2] == "attempts" and parts[-1] != LOG_FILE
@@ -168,7 +168,7 @@ def files_of(thing: Thing, place: Path) -> Iterator[tuple[Path, int, float]]:
 
 
 def walk(path: Path, beat: Callable[[], None]) -> Iterator[tuple[Path, int, float]]:
-    """(file, bytes on the disk, when modified) of all below; of a link only itself. What goes meanwhile is left out."""
+    """(file, bytes on the disk, modification time) of all files below; a link counts as itself."""
     beat()
     try:
         facts = path.lstat()

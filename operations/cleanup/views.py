@@ -1,4 +1,4 @@
-"""The page that shows what takes how much room, what a clean-up would remove, and how one went."""
+"""The page of disk usage, of a preview of a clean-up, and of the results of clean-ups."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from training.models import RetentionPolicy
 from web.errors import DomainError, Forbidden
 from web.pages import PageRequest, page, render_page, trainers
 
-SHOWN = 200  # things of a plan; the number and the sum are of all
+SHOWN = 200  # items of a plan that are shown; number and sum count all
 RUNS_SHOWN = 15
-LARGE = 1_000_000  # bytes of an entry of the data folder that is named
+LARGE = 1_000_000  # bytes of an entry of the data folder that gets its own line
 NAMES: dict[str, Any] = {
     "backups": gettext_lazy("Backups"),
     "saves": gettext_lazy("Saved models"),
@@ -49,7 +49,7 @@ CHOOSABLE = ("backups", "saves", "models", "samples", "caches", "logs", "leftove
 
 
 class ChoiceForm(forms.Form):
-    """What shall go."""
+    """What to delete."""
 
     kinds = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False)
     run = forms.CharField(required=False)
@@ -63,7 +63,7 @@ class ChoiceForm(forms.Form):
     def clean_run(self) -> str:
         given = self.cleaned_data["run"].strip()
         if given and as_uuid(given) is None:
-            raise forms.ValidationError(_("This is no run's id: choose a run from the list."))
+            raise forms.ValidationError(_("This is not the id of a run: choose a run from the list."))
         return given
 
     def choice(self) -> CleanupChoice:
@@ -82,7 +82,7 @@ class PolicyForm(forms.ModelForm):
 
 @page("GET", only=trainers)
 def cleanup(request: PageRequest) -> HttpResponse:
-    """What takes how much, what can go, and how the last clean-ups went."""
+    """Disk usage, the choice of a clean-up, and the results of the last ones."""
     inventory = newest_inventory()
     if inventory is None:
         ask_for_inventory(request.user)
@@ -94,7 +94,7 @@ def cleanup(request: PageRequest) -> HttpResponse:
 
 
 def _usage(inventory: dict[str, Any] | None, user: Any) -> dict[str, Any]:
-    """Of other people's runs, only an admin sees the sizes."""
+    """Only an admin sees the sizes of other users' runs."""
     found = inventory or {}
     mine = None if user.is_staff else {str(key) for key in allowed_runs(user).values_list("pk", flat=True)}
     runs = [run for run in found.get("runs", []) if mine is None or run["id"] in mine]
@@ -111,7 +111,7 @@ def _usage(inventory: dict[str, Any] | None, user: Any) -> dict[str, Any]:
 
 
 def _other_folders(folders: dict[str, int]) -> list[tuple[str, int]]:
-    """What is no run's and no cache, the small ones as one."""
+    """Entries other than runs and caches; small ones are added up."""
     others = {name: size for name, size in folders.items() if name not in ("runs", "cache")}
     large = [(name, size) for name, size in others.items() if size >= LARGE]
     rest = sum(others.values()) - sum(size for name, size in large)
@@ -152,7 +152,7 @@ def _preview(request: PageRequest) -> dict[str, Any]:
 
 
 def _by_reason(items: list[PlanItem]) -> list[tuple[str, int, int]]:
-    """(why, how many, bytes), the largest first."""
+    """(reason, count, bytes), the largest first."""
     sums: dict[str, list[int]] = defaultdict(list)
     for item in items:
         sums[item.why].append(item.bytes)
@@ -167,15 +167,15 @@ def count_again(request: HttpRequest) -> HttpResponse:
 
 @page("POST", only=trainers)
 def clean_up(request: HttpRequest) -> HttpResponse:
-    """Remove what was shown."""
+    """Confirm the preview."""
     try:
         if as_uuid(request.POST.get("token", "")) is None:
-            raise DomainError(_("Have it shown first what would be removed."))
+            raise DomainError(_("Make a preview first."))
         confirm(request.POST["token"], request.user)
     except DomainError as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, _("It is being removed; how it goes is shown below."))
+        messages.success(request, _("A worker deletes it; the progress is shown below."))
     return redirect("cleanup")
 
 
@@ -185,12 +185,12 @@ def _policy_context(request: PageRequest) -> dict[str, Any]:
     rows: list[tuple[Any, Any, str]] = [
         (form[f"keep_{kind}"], form[f"every_{kind}"], title) for kind, title in titles.items()
     ]
-    rows.append((form["keep_custom_samples"], None, _("Samples that were asked for by hand")))
+    rows.append((form["keep_custom_samples"], None, _("Custom samples")))
     return {"policy_rows": rows, "policy_run": run, "may_change_policy": run is not None or request.user.is_staff}
 
 
 def _run_of(request: HttpRequest) -> Any:
-    """The run whose policy is shown; None for the site's."""
+    """The run whose policy is shown; None for the site's policy."""
     asked = request.GET.get("policy_of") or request.POST.get("policy_of") or ""
     return get_object_or_404(allowed_runs(request.user), pk=asked) if as_uuid(asked) else None
 
@@ -202,26 +202,26 @@ def _policy(request: HttpRequest) -> RetentionPolicy:
 
 @page("POST", only=trainers)
 def change_policy(request: HttpRequest) -> HttpResponse:
-    """The site's, which is an admin's to change, or that of one of one's own runs."""
+    """The site's policy, which only an admin changes, or that of one's own run."""
     run = _run_of(request)
     if run is None and not request.user.is_staff:
-        raise Forbidden(_("Only an admin changes what is kept of all runs: give your own runs a policy instead."))
+        raise Forbidden(_("Only an admin changes the site's policy: set a policy for your own runs instead."))
     if run is not None and "follow_site" in request.POST:
         RetentionPolicy.objects.filter(scope=str(run.pk)).delete()
         messages.success(request, _("The run follows the site's policy."))
         return redirect("cleanup")
     form = PolicyForm(request.POST, instance=_policy(request))
     if not form.is_valid():
-        messages.error(request, _("Give whole numbers of at least 1, or leave a field empty to keep all."))
+        messages.error(request, _("Enter whole numbers of at least 1, or leave a field empty to keep all."))
     else:
         form.save()
         messages.success(
-            request, _("The policy is saved; it holds from the next new file on, and in clean-ups at once.")
+            request, _("The policy is saved; it applies to clean-ups at once, and from the next new file.")
         )
     return redirect("cleanup")
 
 
 @page("GET")
 def disk_notice(request: PageRequest) -> HttpResponse:
-    """The warning that pages show, asked for again and again."""
+    """The warning about the disk, which pages poll."""
     return render(request, "operations/_disk_notice.html", {"notice": disk_warning.notice(), "user": request.user})

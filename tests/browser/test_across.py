@@ -180,7 +180,7 @@ def test_a_run_is_planned_and_says_why_it_waits(open_page):
 def test_a_worker_is_drained_and_resumed(open_page):
     page = open_page("/system/")
     page.get_by_role("button", name="Drain").click()
-    expect(page.locator(".cell-state")).to_contain_text("Takes no further run, as admin wished.")
+    expect(page.locator(".cell-state")).to_contain_text("Takes no more runs: drained by admin.")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Drain")).to_be_visible()
     expect(page.locator(".usage-chart canvas").first).to_be_visible()

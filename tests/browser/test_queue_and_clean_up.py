@@ -74,9 +74,9 @@ def saves(site):
 def test_a_clean_up_is_shown_first_then_done_and_tells_what_it_freed(open_page, site, saves):
     page = open_page("/system/cleanup/")
     page.get_by_label("Saved models", exact=True).check()
-    page.get_by_label("Of which run").select_option(site.status()["run_id"])
+    page.get_by_label("Run").select_option(site.status()["run_id"])
     page.get_by_label("Keep the newest").fill("1")
-    page.get_by_role("button", name="Show what would go").click()
+    page.get_by_role("button", name="Preview").click()
     plan = page.locator("#plan")
     going = plan.locator("tbody tr")
     expect(plan).to_contain_text("What stays")

@@ -42,13 +42,13 @@ def test_little_room_is_warned_of_on_every_page(free, client):
     free(2 * GB)
     client.force_login(make_user("ada", is_staff=True))
     page = client.get("/runs/").content.decode()
-    assert "2.0 GB are free on the disk of the data folder." in page and "/system/cleanup/" in page
+    assert "2.0 GB free on the disk of the data folder." in page and "/system/cleanup/" in page
 
 
 def test_a_full_disk_says_what_is_left_out(free, client):
     free(1000)
     client.force_login(make_user("ada", is_staff=True))
-    assert "backups and saves are left out until there is room" in client.get("/system/disk/").content.decode()
+    assert "backups and saves are skipped until there is space" in client.get("/system/disk/").content.decode()
 
 
 def test_a_backup_that_will_not_fit_is_told_before_it_is_due(free):
@@ -63,7 +63,7 @@ def test_a_disk_that_will_be_full_within_a_day_is_told_though_much_is_free(free)
     facts = {"free": 30 * GB, "total": 100 * GB, "shrinks_by": 10 * GB}
     Worker.objects.create(name="gpu0", host="trainer", resources={"disk": facts})
     (sentence,) = disk.notice().sentences
-    assert sentence == "30.0 GB are free on the disk of trainer. It is full in about 3 hours at this rate."
+    assert sentence == "30.0 GB free on the disk of trainer. At the current rate it will be full in about 3 hours."
 
 
 def test_a_worker_tells_how_fast_it_fills(free, monkeypatch):

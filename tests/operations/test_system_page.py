@@ -78,10 +78,10 @@ def test_without_a_living_worker_the_web_servers_own_numbers_are_shown(client, t
     ("fields", "pill", "words"),
     [
         ({"status": "busy"}, "busy", "process"),
-        ({"status": "busy", "drain": True}, "draining", "Takes no further run"),
-        ({"status": "draining"}, "draining", "It ends: what it trains makes a backup first."),
-        ({"status": "offline"}, "offline", "It was ended"),
-        ({"status": "busy", "heartbeat_at": now() - timedelta(hours=1)}, "lost", "It went without a word"),
+        ({"status": "busy", "drain": True}, "draining", "Takes no more runs"),
+        ({"status": "draining"}, "draining", "It is stopping: its training writes a backup first."),
+        ({"status": "offline"}, "offline", "It was stopped"),
+        ({"status": "busy", "heartbeat_at": now() - timedelta(hours=1)}, "lost", "It vanished"),
     ],
 )
 def test_the_state_of_a_worker_is_told_as_it_is(client, trainer, fields, pill, words):
@@ -93,10 +93,10 @@ def test_the_state_of_a_worker_is_told_as_it_is(client, trainer, fields, pill, w
 def test_a_worker_is_drained_and_resumed(client, trainer):
     worker = make_worker()
     address = reverse("worker-drain", args=[worker.pk])
-    assert "takes no further run" in client.post(address, {"drain": "true"}, headers={"HX-Request": "true"}).text
+    assert "takes no more runs" in client.post(address, {"drain": "true"}, headers={"HX-Request": "true"}).text
     worker.refresh_from_db()
     assert (worker.drain, worker.drain_set_by) == (True, trainer)
-    assert "as ada wished" in page(client)
+    assert "drained by ada" in page(client)
     assert client.post(address, {"drain": "false"}).url == reverse("system")
     worker.refresh_from_db()
     assert not worker.drain

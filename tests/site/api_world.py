@@ -197,7 +197,7 @@ def _clean(owner: Any) -> None:
     result = {**counted, "measured_at": "2026-11-23T20:00:00Z", "runs": runs}
     done = {"status": Job.Status.DONE, "ended_at": now(), "user": owner}
     Job.objects.create(kind=Job.Kind.MEASURE, result=result, **done)
-    detail, result = "2 things were removed, which freed 10 MB.", {"removed": 2, "bytes": 10_000_000, "left": []}
+    detail, result = "2 items were deleted, which freed 10 MB.", {"removed": 2, "bytes": 10_000_000, "left": []}
     Job.objects.create(id=CLEANED, kind=Job.Kind.CLEANUP, detail=detail, result=result, **done)
     planned = {"items": [], "bytes": 0, "choice": {}}
     Job.objects.create(id=CLEANUP, kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, arguments=planned, user=owner)

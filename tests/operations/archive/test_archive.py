@@ -153,9 +153,9 @@ def test_a_file_that_goes_away_meanwhile_is_left_out_and_told(archive, monkeypat
 def test_what_cannot_be_written_is_refused_and_nothing_is_left(archive, tmp_path, settings, monkeypatch):
     (tmp_path / "there.zip").touch()
     for path, why in [
-        (tmp_path / "there.zip", "is there already"),
+        (tmp_path / "there.zip", "exists already"),
         (tmp_path / "nowhere" / "a.zip", "There is no folder"),
-        (settings.DATA_DIR / "a.zip", "lies in the data folder"),
+        (settings.DATA_DIR / "a.zip", "is in the data folder"),
     ]:
         with pytest.raises(CommandError, match=why):
             call_command("export_all", str(path))
@@ -212,8 +212,8 @@ def drop(member):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "no whole zip file"),
-        (lambda path: path.write_text("no zip"), "no whole zip file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "not a complete zip file"),
+        (lambda path: path.write_text("no zip"), "not a complete zip file"),
         (lambda path: path.unlink(), "There is no file"),
         (lambda path: rewritten(path, lambda members: {"a": b"b"}), "manifest.json in the archive is missing"),
         (lambda path: rewritten(path, with_manifest(kind=lambda kind: "other")), "was not made by"),

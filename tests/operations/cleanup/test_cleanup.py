@@ -87,7 +87,7 @@ def test_everything_is_counted_by_kind_by_run_and_by_folder(run, data):
 
 
 def test_the_page_counts_nothing_itself_but_asks_a_worker(page, run):
-    assert "A worker counts" in page.get("/system/cleanup/").content.decode()
+    assert "A worker is counting" in page.get("/system/cleanup/").content.decode()
     work_off()
     make_backup(run, 1)
     page.post("/system/cleanup/count/")
@@ -129,7 +129,7 @@ def test_what_is_pinned_or_liked_or_has_come_since_is_left_and_it_is_said(page, 
     job = Job.objects.filter(kind=Job.Kind.CLEANUP).get(status="done")
     assert {item["why"] for item in job.result["left"]} == {
         "It is pinned: unpin it first.",
-        "1 of them became favourites or are gone.",
+        "1 of them became favourites or are deleted already.",
     }
     assert first.exists and third.exists and samples[0].file.exists() and not samples[1].file.exists()
 
@@ -157,7 +157,7 @@ def test_a_run_that_trains_keeps_its_cache_and_the_shared_one(page, run, data):
     Run.objects.update(status=Run.Status.RUNNING)
     shown = preview(page, kinds="caches")
     assert shown["going"] == []
-    assert {why for why, *_ in shown["staying"]} == {"The run has not ended.", "Runs that train or wait may use it."}
+    assert {why for why, *_ in shown["staying"]} == {"The run has not ended.", "Active or waiting runs may use it."}
 
 
 def test_a_cache_that_has_grown_since_is_left(page, run):
@@ -169,7 +169,7 @@ def test_a_cache_that_has_grown_since_is_left(page, run):
     page.post("/system/cleanup/remove/", {"token": str(shown["token"])})
     work_off()
     job = Job.objects.get(kind=Job.Kind.CLEANUP)
-    assert [item["why"] for item in job.result["left"]] == ["It has changed since it was shown."]
+    assert [item["why"] for item in job.result["left"]] == ["It has changed since the preview."]
 
 
 def test_nothing_goes_through_a_link(page, run, tmp_path):
@@ -192,7 +192,7 @@ def test_a_yes_counts_once_and_only_for_who_was_shown(page, run, client):
     assert other.post("/api/cleanup", {"token": token}).status_code == 409
     page.post("/system/cleanup/remove/", {"token": token})
     answer = page.post("/system/cleanup/remove/", {"token": token}, follow=True)
-    assert "shown too long ago, or is being removed already" in answer.content.decode()
+    assert "too old, or is being carried out already" in answer.content.decode()
 
 
 def test_a_trainer_sees_and_removes_only_what_is_his(run, data):

@@ -41,7 +41,7 @@ def test_a_workspace_is_asked_for_and_its_runs_are_shown(page, workspace):
     done(job)
     shown = page.get(PAGE).content.decode()
     run = Run.objects.get()
-    assert run.get_absolute_url() in shown and "1 training was taken in." in shown and run.owner == job.user
+    assert run.get_absolute_url() in shown and "1 training was imported." in shown and run.owner == job.user
 
 
 @pytest.mark.parametrize("path", ["", "/etc", "/nowhere"])

@@ -1,4 +1,4 @@
-"""What is kept of what a run writes, and what goes to make room."""
+"""Retention of what a run writes, and what goes to make room."""
 
 import shutil
 
