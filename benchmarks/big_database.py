@@ -118,11 +118,12 @@ class Maker:
         self.presets = list(Preset.objects.listed().prefetch_related("versions"))
 
     def make_runs(self) -> None:
-        from training.models import Run
+        from training.models import Run, RunProgress
 
         self.configs = self._configs()
         self.runs = [self._run(number) for number in range(self.run_count)]
         Run.objects.bulk_create(self.runs, BATCH // 4)
+        RunProgress.objects.bulk_create((run.progress for run in self.runs), BATCH)
 
     def _configs(self) -> list[dict[str, Any]]:
         from presets.config import configs
@@ -130,7 +131,7 @@ class Maker:
         return [configs.full_config("builtin", preset.config) for preset in self.presets]
 
     def _run(self, number: int) -> Any:
-        from training.models import Run
+        from training.models import Run, RunProgress
 
         is_long = number == self.run_count - 1
         status = "finished" if is_long else self.random.choices(STATUSES, SHARES)[0]
@@ -141,7 +142,7 @@ class Maker:
         steps = self.steps if is_long else SHORT_STEPS
         done = steps if status == "finished" else self.random.randrange(10, steps)
         loss = self.random.uniform(0.03, 0.3) if has_run else None
-        return Run(
+        run = Run(
             pk=self._uuid(),
             name=f"{subject} in {style} {number}" if not is_long else f"A run of {self.steps:,} steps",
             config={**self.configs[which], "learning_rate": self.random.choice((1e-5, 5e-5, 1e-4, 3e-4)), "epochs": 10},
@@ -155,6 +156,12 @@ class Maker:
             error=ERROR if status == "failed" else "",
             error_reason="out_of_memory" if status == "failed" else "",
             attempt=int(has_run),
+            created_at=created,
+            queued_at=created,
+            started_at=created + timedelta(seconds=5) if has_run else None,
+            ended_at=created + timedelta(seconds=5 + done * 0.4) if has_run else None,
+        )
+        run.progress = RunProgress(
             global_step=done if has_run else 0,
             epoch=done * 10 // steps if has_run else 0,
             max_step=steps // 10,
@@ -162,11 +169,8 @@ class Maker:
             loss=loss,
             smooth_loss=loss,
             steps_per_second=2.5 if has_run else None,
-            created_at=created,
-            queued_at=created,
-            started_at=created + timedelta(seconds=5) if has_run else None,
-            ended_at=created + timedelta(seconds=5 + done * 0.4) if has_run else None,
         )
+        return run
 
     def make_history(self) -> None:
         from training.models import Artifact, RunCommand, RunEvent
@@ -199,7 +203,7 @@ class Maker:
 
         for sequence, kind in enumerate(("backup", "save", "model"), start=1):
             path = run.folder / kind / f"{run.name}.safetensors"
-            size, step = self.random.randrange(10**6, 4 * 10**9), run.global_step * sequence // 3
+            size, step = self.random.randrange(10**6, 4 * 10**9), run.progress.global_step * sequence // 3
             yield Artifact(
                 pk=self._uuid(), run=run, attempt=1, sequence=sequence, kind=kind, path=str(path), size=size,
                 sha256=f"{self.random.getrandbits(256):064x}", global_step=step, created_at=run.ended_at,
@@ -235,18 +239,19 @@ class Maker:
 
         prompts = [f"a {subject}, {style}" for subject, style in zip(SUBJECTS[:4], STYLES[:4], strict=True)]
         for number in range(count):
-            step = run.global_step * (number // 4 + 1) // (count // 4 + 1)
+            step = run.progress.global_step * (number // 4 + 1) // (count // 4 + 1)
             settings = {"width": 512, "height": 512, "seed": 40 + number % 4, "diffusion_steps": 20, "cfg_scale": 7.0}
             yield Sample(
                 pk=self._uuid(), run=run, attempt=1, sequence=number + 10, path=self.random.choice(paths),
                 index=number % 4, prompt=prompts[number % 4], settings=settings, global_step=step,
-                epoch=step // max(1, run.max_step), created_at=run.started_at + timedelta(seconds=step * 0.4),
+                epoch=step // max(1, run.progress.max_step), created_at=run.started_at + timedelta(seconds=step * 0.4),
             )  # fmt: skip
 
     def make_short_metrics(self) -> None:
-        from training.models import Run
+        from training.models import Run, RunProgress
 
-        source = f"(SELECT id FROM {Run._meta.db_table} WHERE attempt = 1 AND max_step = {SHORT_STEPS // 10}) AS begun"
+        both = f"{Run._meta.db_table} JOIN {RunProgress._meta.db_table} ON run_id = id"
+        source = f"(SELECT id FROM {both} WHERE attempt = 1 AND max_step = {SHORT_STEPS // 10}) AS begun"
         start = self.runs[0].created_at
         for tag in ("loss", "smooth_loss"):
             self._insert(tag, SHORT_STEPS, "begun.id", source, start)

@@ -94,7 +94,7 @@ def _pages() -> dict[str, str]:
     from samples.models import Sample
     from training.models import Run
 
-    long = Run.objects.order_by("-global_step")[0]
+    long = Run.objects.order_by("-progress__global_step")[0]
     other = Run.objects.exclude(pk=long.pk).filter(status="finished")[0]
     run = f"/runs/{long.pk}/"
     sample = Sample.objects.order_by("-created_at")[0]

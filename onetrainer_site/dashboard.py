@@ -24,7 +24,7 @@ def dashboard(request: PageRequest) -> HttpResponse:
 
 
 def _dashboard() -> dict[str, Any]:
-    active = list(Run.objects.active().select_related("owner", "preset", "worker"))
+    active = list(Run.objects.active().with_progress().select_related("owner", "preset", "worker"))
     queue = Run.objects.queued().select_related("owner")
     run = active[0] if active else None
     shown = run or Run.objects.ended().order_by("-ended_at").first()

@@ -12,8 +12,9 @@ from django.utils.timezone import now
 from presets.config.configs import full_config
 from presets.models import Preflight, Preset
 from system.models import Job, Worker
-from training.models import Run
+from training.models import Run, RunProgress
 
+PROGRESS = {field.name for field in RunProgress._meta.fields} - {"run"}
 PREFLIGHT_RESULT = ("problems", "estimate", "stage", "current", "total")
 
 
@@ -57,4 +58,8 @@ def make_run(name: str = "Stars", status: str = Run.Status.QUEUED, **fields: Any
         fields = {"attempt": 1, "started_at": now()} | fields
     if status in Run.ENDED:
         fields = {"ended_at": now()} | fields
-    return Run.objects.create(name=name, status=status, **{"config": trainable_config()} | fields)
+    progress = {name: fields.pop(name) for name in PROGRESS.intersection(fields)}
+    run = Run.objects.create(name=name, status=status, **{"config": trainable_config()} | fields)
+    if progress:
+        run.progress.write(**progress)
+    return run

@@ -71,7 +71,7 @@ class RunAdmin(admin.ModelAdmin):
         ("worker", admin.RelatedOnlyFieldListFilter),
         "created_at",
     )
-    list_select_related = ("preset", "owner", "worker")
+    list_select_related = ("preset", "owner", "worker", "progress")
     list_per_page = 50
     search_fields = ("name", "notes", "config", "id")
     search_help_text = "Name, notes, a word of the config, or an id."
@@ -80,7 +80,7 @@ class RunAdmin(admin.ModelAdmin):
     actions = ("stop", "stop_at_once", "start_now", "cancel", "queue_again", "duplicate", "export")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        return super().get_queryset(request).select_related("preset", "owner", "worker")
+        return super().get_queryset(request).select_related("preset", "owner", "worker", "progress")
 
     # -- the list ----------------------------------------------------------------------------------------------
 
@@ -88,13 +88,14 @@ class RunAdmin(admin.ModelAdmin):
     def status_pill(self, run: Run) -> SafeString:
         return pill(run.status)
 
-    @admin.display(description="progress", ordering="global_step")
+    @admin.display(description="progress", ordering="progress__global_step")
     def progress_bar(self, run: Run) -> SafeString:
         return render_to_string("admin/training/run/_progress.html", {"run": run})
 
-    @admin.display(description="loss", ordering="smooth_loss")
+    @admin.display(description="loss", ordering="progress__smooth_loss")
     def loss_text(self, run: Run) -> str:
-        loss = run.loss if run.smooth_loss is None else run.smooth_loss
+        progress = run.progress
+        loss = progress.loss if progress.smooth_loss is None else progress.smooth_loss
         return NOTHING if loss is None else f"{loss:.4f}"
 
     @admin.display(description="duration")

@@ -15,9 +15,9 @@ from web.errors import DomainError
 SAMPLES_SHOWN = 24
 FACTS = (
     *("id", "name", "engine", "status", "error", "error_reason", "notes", "tags", "priority", "attempt"),
-    *("epoch", "epoch_step", "epoch_sample", "global_step", "max_step", "max_epoch", "loss", "smooth_loss"),
     *("created_at", "started_at", "ended_at"),
 )
+PROGRESS = ("epoch", "epoch_step", "epoch_sample", "global_step", "max_step", "max_epoch", "loss", "smooth_loss")
 ARTIFACT_FACTS = ("id", "kind", "path", "size", "sha256", "global_step", "epoch", "created_at", "deleted_at")
 
 
@@ -58,6 +58,7 @@ def facts_for_export(run: Run) -> dict[str, Any]:
     """Config and facts of a run, ready for JSON."""
     return {
         **{name: getattr(run, name) for name in FACTS},
+        **{name: getattr(run.progress, name) for name in PROGRESS},
         "owner": run.owner.get_username() if run.owner else None,
         "preset": run.preset.name if run.preset else None,
         "preset_version": run.preset_version.number if run.preset_version else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -207,6 +208,6 @@ class Following:
     @transaction.atomic
     def _close(self, status: str, why: Cause) -> None:
         """End the run with a sentence, and with it the commands that nobody will obey any more."""
-        facts = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
+        facts: dict[str, Any] = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
         self.run.move_to(status, detail=why.sentence, **facts, log_tail=last_lines(self.run.log_file))
         self.publisher.publish([command_message(one) for one in self.run.close_commands(why.sentence, why.sentence)])

@@ -30,25 +30,24 @@ def catch_up(run: Run, publisher: Publisher) -> bool:
     if not _read(run, publisher):
         return True
     config_epochs = int(run.config.get("epochs") or 0)
-    logger.info(
-        "Attempt %d of run %s had written more than was known, up to step %d.", run.attempt, run, run.global_step
-    )
+    step = run.progress.global_step
+    logger.info("Attempt %d of run %s had written more than was known, up to step %d.", run.attempt, run, step)
     ended = run.events.filter(attempt=run.attempt, kind="ended", data__reason="finished")
-    if ended.exists() and config_epochs <= run.max_epoch:
+    if ended.exists() and config_epochs <= run.progress.max_epoch:
         _finish(run)
         publisher.publish(state_messages(run))
         return False
-    Run.objects.filter(pk=run.pk).update(max_epoch=config_epochs or run.max_epoch)  # as it was continued with
+    run.progress.write(max_epoch=config_epochs or run.progress.max_epoch)  # as it was continued with
     if newest_known is not None and run.resume_from == newest_known.path:
         _begin_at_the_newest(run)
     return True
 
 
 def _read(run: Run, publisher: Publisher) -> bool:
-    reader, begin = JournalReader(run), run.journal_offset
+    reader, begin = JournalReader(run), run.progress.journal_offset
     while messages := reader.read():
         publisher.publish(messages)
-    return run.journal_offset != begin
+    return run.progress.journal_offset != begin
 
 
 def _finish(run: Run) -> None:

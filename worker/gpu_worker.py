@@ -42,6 +42,7 @@ from worker.retention import RetentionKeeper
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
+FRESH = {"journal_offset": 0, "journal_sequence": 0, "steps_per_second": None, "busy_until": None}  # of an attempt
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
 # Seconds: a service manager tells all processes of a service of a signal, and the supervisor tells this one again.
@@ -208,8 +209,6 @@ class GpuWorker:
             detail=f"on {self.name}",
             worker=self._row(),
             data_folder=folder_identity(),
-            journal_offset=0,
-            journal_sequence=0,
             started_at=candidate.started_at or now(),
             start_after=None,
             place=None,
@@ -217,9 +216,7 @@ class GpuWorker:
             status_text="starting",
             phase="",
             ended_at=None,
-            steps_per_second=None,
-            busy_until=None,
-            **place_of_start(candidate),
+            progress=FRESH | place_of_start(candidate),
             error="",
             error_reason="",
             traceback="",

@@ -20,7 +20,7 @@ from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, command_message, envelope, group_of, state_messages
 from training.logs.last_lines import last_lines
 from training.metrics.summaries import spans, sum_up
-from training.models import Artifact, Metric, Run, RunCommand
+from training.models import Artifact, Metric, Run, RunCommand, RunProgress
 from training.models.endings import known_reason
 from training.progress.pace import Pace
 from training.runs.retries import plan_retry
@@ -43,12 +43,12 @@ class JournalReader:
 
     def __init__(self, run: Run):
         self.run = run
-        self._pace = Pace.of(run)
+        self._pace = Pace.of(run.progress)
         self._log_offset = _size(run.log_file)
 
     def read(self) -> list[Message]:
         """Take in what is new; return the messages to publish. Raises StaleAttempt."""
-        events, offset = read_journal(self.run.attempt_folder / FILE_NAME, self.run.journal_offset)
+        events, offset = read_journal(self.run.attempt_folder / FILE_NAME, self.run.progress.journal_offset)
         messages = take_in(self.run, self._pace, events, offset) if events else []
         return [*messages, *self._log_news()]
 
@@ -69,11 +69,11 @@ def take_in(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Mess
     Where the database refuses one of them, only that one is left out, and the timeline says so. Raises OtherSchema
     where it would refuse them all.
     """
-    begin = run.journal_offset
+    begin = run.progress.journal_offset
     try:
         return Transcript(run, pace, events).store(offset)
     except UNSTORABLE as error:
-        run.journal_offset = begin  # as in the database, where nothing of this has happened
+        run.progress.journal_offset = begin  # as in the database, where nothing of this has happened
         refuse_other_schema()
         logger.warning("The database refuses what run %s says, so it is taken in line by line: %s", run.pk, error)
         return _take_in_one_by_one(run, pace, events, offset)
@@ -81,14 +81,14 @@ def take_in(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Mess
 
 @transaction.atomic
 def _take_in_one_by_one(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Message]:
-    begin = run.journal_offset
+    begin = run.progress.journal_offset
     messages: list[Message] = []
     for event in events:
         end = offset if event is events[-1] else begin
         try:
             messages += Transcript(run, pace, [event]).store(end)
         except UNSTORABLE as error:
-            run.journal_offset = begin
+            run.progress.journal_offset = begin
             messages += Transcript(run, pace, [_damaged(event, error)]).store(end)
     return messages
 
@@ -105,6 +105,7 @@ class Transcript:
         self.pace = pace
         self.events = events
         self.changes: dict[str, Any] = {}
+        self.progress: dict[str, Any] = {}
         self.moves: list[tuple[str, str, dict[str, Any]]] = []
         self.metrics: list[Event] = []
         self.messages: list[Message] = []
@@ -116,10 +117,7 @@ class Transcript:
         for event in self.events:
             self._take(event)
         self._store_metrics()
-        last = self.events[-1].sequence or self.run.journal_sequence
-        changes = {**self.changes, "journal_offset": offset, "journal_sequence": last}
-        Run.objects.filter(pk=self.run.pk).update(**changes)
-        self.run.refresh_from_db()
+        self._store_progress(offset)
         for status, detail, more in self.moves:
             if self._may_move_to(status):
                 self.run.move_to(status, detail=detail, **more)
@@ -129,11 +127,23 @@ class Transcript:
         return [*self.messages, *state_messages(self.run)]
 
     def _lock(self) -> None:
-        fields = ("attempt", "journal_offset", "status", "error_reason")
-        present = Run.objects.select_for_update().values(*fields).get(pk=self.run.pk)
-        if (present["attempt"], present["journal_offset"]) != (self.run.attempt, self.run.journal_offset):
+        """Both rows, so that nobody starts another attempt or reads the same journal meanwhile."""
+        fields = ("run__attempt", "journal_offset", "run__status", "run__error_reason")
+        locked = RunProgress.objects.select_for_update().values_list(*fields)
+        attempt, offset, status, reason = locked.get(pk=self.run.pk)
+        if (attempt, offset) != (self.run.attempt, self.run.progress.journal_offset):
             raise StaleAttempt(f"Run {self.run.pk} is no longer in attempt {self.run.attempt} at this offset.")
-        self.run.status, self.run.error_reason = present["status"], present["error_reason"]
+        self.run.status, self.run.error_reason = status, reason
+
+    def _store_progress(self, offset: int) -> None:
+        """With each pass the short row; the long one only where the trainer said something that belongs there."""
+        progress = self.run.progress
+        last = self.events[-1].sequence or progress.journal_sequence
+        progress.write(**self.progress, journal_offset=offset, journal_sequence=last)
+        if self.changes:
+            Run.objects.filter(pk=self.run.pk).update(**self.changes)
+        self.run.refresh_from_db()
+        self.run.progress = progress  # it is as new as the row, and need not be read again
 
     def _may_move_to(self, status: str) -> bool:
         """A run that is to stop does not look as if it would not, though its process has not heard of it yet."""
@@ -184,16 +194,16 @@ class Transcript:
         self._move(Run.Status.PAUSED if phase == "paused" else Run.Status.RUNNING)
 
     def _take_progress(self, event: Event) -> None:
-        self.changes |= {name: event.data[name] for name in PROGRESS}
+        self.progress |= {name: event.data[name] for name in PROGRESS}
         self.pace.take(int(event.data["global_step"]), event.time)
-        self.changes |= {"seconds_per_step": self.pace.seconds_per_step, "since_step": []}
+        self.progress |= {"seconds_per_step": self.pace.seconds_per_step, "since_step": []}
 
     def _take_metrics(self, event: Event) -> None:
         values, _ = event.data["values"], int(event.data["step"])
-        self.changes |= {name: values[name] for name in LIVE_METRICS if values.get(name) is not None}
+        self.progress |= {name: values[name] for name in LIVE_METRICS if values.get(name) is not None}
         if values.get("peak_memory_gb") is not None:
-            peak = max(int(values["peak_memory_gb"] * 1024**3), self.changes.get("memory_peak", 0))
-            self.changes["memory_peak"] = max(peak, self.run.memory_peak or 0)
+            peak = max(int(values["peak_memory_gb"] * 1024**3), self.progress.get("memory_peak", 0))
+            self.progress["memory_peak"] = max(peak, self.run.progress.memory_peak or 0)
         self.metrics.append(event)
 
     def _take_sample_progress(self, event: Event) -> None:
@@ -283,8 +293,8 @@ class Transcript:
 
     def _note_pace(self) -> None:
         pace, until = self.pace, self.pace.busy_until
-        self.changes |= {"times": dict(pace.times), "since_step": list(pace.since_step)}
-        self.changes["busy_until"] = None if until is None else datetime.fromtimestamp(until, UTC)
+        self.progress |= {"times": dict(pace.times), "since_step": list(pace.since_step)}
+        self.progress["busy_until"] = None if until is None else datetime.fromtimestamp(until, UTC)
 
     def _move(self, status: str, detail: str = "", **changes: Any) -> None:
         self.moves.append((status, detail, changes))
@@ -297,7 +307,7 @@ class Transcript:
 
     def _close_commands(self) -> None:
         """Nothing can come of what is still open when the run has ended; a stop is done by that very end."""
-        done = f"The run ended at step {self.run.global_step}."
+        done = f"The run ended at step {self.run.progress.global_step}."
         closed = self.run.close_commands(done, "The run ended before it came to this.")
         self.messages += [command_message(command) for command in closed]
 

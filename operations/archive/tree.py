@@ -44,7 +44,8 @@ class Tree:
     strangers: int = 0  # folders in `runs` without a run
 
     def __post_init__(self) -> None:
-        self._runs = {str(run.pk): run for run in Run.objects.only("status", "attempt", "journal_offset")}
+        runs = Run.objects.with_progress().only("status", "attempt", "progress__journal_offset")
+        self._runs = {str(run.pk): run for run in runs}
         self._unwanted = set(self._unwanted_artifacts())
 
     def entries(self) -> Iterator[ArchivedFile]:
@@ -75,7 +76,7 @@ class Tree:
         if name in OF_THIS_BOOT or (number.isdecimal() and int(number) > run.attempt):
             return
         cut = run.is_active and name == JOURNAL and number == str(run.attempt)
-        yield ArchivedFile(entry.path, min(entry.size, run.journal_offset), entry.mtime) if cut else entry
+        yield ArchivedFile(entry.path, min(entry.size, run.progress.journal_offset), entry.mtime) if cut else entry
 
     def _files(self, folder: Path) -> Iterator[ArchivedFile]:
         for place, folders, names in os.walk(folder):

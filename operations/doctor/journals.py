@@ -49,7 +49,7 @@ def _tally(run: Run, attempt: int, asked: Asked) -> Tally | None:
     path = _path(run, attempt)
     if not path.exists():
         return None
-    upto = run.journal_sequence if attempt == run.attempt else None
+    upto = run.progress.journal_sequence if attempt == run.attempt else None
     damaged = run.events.filter(attempt=attempt, kind="damaged", sequence__isnull=False)
     known = {sequence for sequence in damaged.values_list("sequence", flat=True) if sequence}
     return read_through(path, known, upto, last_moment(run, attempt), asked.beat)
@@ -84,10 +84,10 @@ def _offset(run: Run, attempt: int, tally: Tally) -> Iterator[Finding]:
     """How far the journal of the present attempt was read."""
     if attempt != run.attempt:
         return
-    if run.journal_offset > tally.size:
-        lost = counted(run.journal_offset - tally.size, "byte")
+    if run.progress.journal_offset > tally.size:
+        lost = counted(run.progress.journal_offset - tally.size, "byte")
         yield wrong(f"The journal of run {run.pk} is {lost} shorter than the part that was read.", KEEP)
-    elif run.journal_offset and not _begins_a_line(_path(run, attempt), run.journal_offset):
+    elif run.progress.journal_offset and not _begins_a_line(_path(run, attempt), run.progress.journal_offset):
         yield wrong(f"The journal of run {run.pk} was read up to the middle of a line.", KEEP)
     elif tally.unread and run.is_ended and not run.is_lost and not is_followed(run):
         sentence = f"Of the journal of run {run.pk}, which has ended, {counted_are(tally.unread, 'line')} not read yet."
@@ -104,14 +104,14 @@ def _read_on(run: Run) -> str:
     run.refresh_from_db()
     if not run.is_ended:
         return "It was left alone, because the run continues."
-    before, reader = run.journal_sequence, JournalReader(run)
+    before, reader = run.progress.journal_sequence, JournalReader(run)
     try:
         while reader.read():
             continue
     except StaleAttempt:
         return "It was left alone, because a worker reads it."
     run.refresh_from_db()
-    return f"{counted_are(run.journal_sequence - before, 'line')} in the database now."
+    return f"{counted_are(run.progress.journal_sequence - before, 'line')} in the database now."
 
 
 # -- rows ------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class _Refill(Transcript):
     """Uses the methods of the worker's transcript, except those that change the run."""
 
     def __init__(self, run: Run, events: list[Event], lost: set[PAIR]):
-        super().__init__(run, Pace.of(run), events)
+        super().__init__(run, Pace.of(run.progress), events)
         self.lost = lost
 
     @transaction.atomic

@@ -99,7 +99,7 @@ class FileKeeper:
             kind=kind,
             path=str(path),
             size=total_size(path),
-            global_step=max(told.step if told else 0, 0 if made else self.run.global_step),
+            global_step=max(told.step if told else 0, 0 if made else self.run.progress.global_step),
             epoch=told.epoch if told else 0,
             created_at=moment or _written(path, training),
         )

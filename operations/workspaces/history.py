@@ -28,7 +28,7 @@ from training.live import publisher
 from training.live.publisher import Message, envelope, group_of, state_messages
 from training.metrics.loss_lines import LossLine, draw_loss
 from training.metrics.summaries import sum_up
-from training.models import Metric, Run
+from training.models import Metric, Run, RunProgress
 from training.runs.service import MAX_NAME
 from web.allowed_paths import refusal
 from web.errors import BadInput
@@ -38,6 +38,7 @@ RECORDS = 5000  # in one transaction, so that nobody else waits long for the dat
 MOST_LIVE = 2000  # scalars in one message; who missed more reads them from the database
 SPEED_SECONDS, RECENT = 60.0, 2000  # the speed is that of so many seconds, or of so many steps if they are quicker
 ATTEMPT = 1
+TRAINS_OUTSIDE = "training outside of this site"
 UNREADY = "Taking this run in did not come to its end: import its workspace again."
 STILL_TRAINS = "It was still training when it was taken in: import its workspace again, and follow it, to see it go on."
 SEND = Callable[[list[Message]], Any]
@@ -176,7 +177,7 @@ class Chronicle:
         self.run = run
         self._send = send
         self._pulse = pulse
-        self._log = ScalarLog(run.journal_sequence)
+        self._log = ScalarLog(run.progress.journal_sequence)
         self._files = FileKeeper(run)
         self._line = LossLine(run)
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
@@ -221,8 +222,8 @@ class Chronicle:
 
     @transaction.atomic
     def _store(self, scalars: list[Scalar], records: int) -> None:
-        known = Run.objects.select_for_update().values_list("attempt", "journal_sequence").get(pk=self.run.pk)
-        if known != (ATTEMPT, self._log.taken - records):
+        rows = RunProgress.objects.select_for_update().values_list("run__attempt", "journal_sequence")
+        if rows.get(pk=self.run.pk) != (ATTEMPT, self._log.taken - records):
             raise Overtaken(
                 _("“%(name)s” is taken in by another process too, which goes on with it.") % {"name": self.run.name}
             )
@@ -232,10 +233,7 @@ class Chronicle:
         )
         if scalars:
             sum_up(self.run, min(scalar.step for scalar in scalars))
-        changes = {"journal_sequence": self._log.taken, **self._progress_of(scalars)}
-        Run.objects.filter(pk=self.run.pk).update(**changes)
-        for field, value in changes.items():
-            setattr(self.run, field, value)
+        self.run.progress.write(journal_sequence=self._log.taken, **self._progress_of(scalars))
         if self.run.is_active and 0 < len(scalars) <= MOST_LIVE:
             text = envelope("metrics", _columns(self.run, scalars))
             transaction.on_commit(lambda: self._send([(group_of(self.run.pk), text)]))
@@ -249,25 +247,28 @@ class Chronicle:
                 self._recent.append((scalar.time, scalar.step))
         if scalars:
             reached = max(scalar.step for scalar in scalars) + 1  # a scalar's step is counted before it is made
-            changes["global_step"] = max(reached, self.run.global_step)
+            changes["global_step"] = max(reached, self.run.progress.global_step)
         return changes
 
     # -- where it stands ---------------------------------------------------------------------------------------
 
     def _go_on(self, training: WorkspaceTraining, news: list[Message]) -> None:
-        changes = {**_standing(training, self.run.global_step), "status_text": "training outside of this site"}
-        changes["steps_per_second"] = self._speed()
-        self._change(changes)
+        standing = _standing(training, self.run.progress.global_step)
+        self._change({"status_text": TRAINS_OUTSIDE}, {**standing, "steps_per_second": self._speed()})
         self._line.renew()
         self._send([*news, *state_messages(self.run)])
 
     def _settle(self, training: WorkspaceTraining, still_trains: str) -> None:
         """Write down how it ended, as far as that can be told."""
-        standing = _standing(training, self.run.global_step)
+        standing = _standing(training, self.run.progress.global_step)
         status, sentence = (Run.Status.INTERRUPTED, still_trains) if still_trains else _ending(training, standing)
         ended = self._ended_at(training)
-        facts = {"error": sentence, "error_reason": "interrupted" if sentence else "", "ended_at": ended}
-        self._change({**standing, "steps_per_second": None, "status_text": ""})
+        facts: dict[str, Any] = {
+            "error": sentence,
+            "error_reason": "interrupted" if sentence else "",
+            "ended_at": ended,
+        }
+        self._change({"status_text": ""}, {**standing, "steps_per_second": None})
         if self.run.is_active:
             self.run.move_to(status, detail=sentence, **facts)
         else:
@@ -282,9 +283,12 @@ class Chronicle:
             self.run.events.create(attempt=ATTEMPT, kind="status_changed", data=data, at=facts["ended_at"])
         self._change({**facts, "status": status, "status_changed_at": now()})
 
-    def _change(self, changes: dict[str, Any]) -> None:
+    @transaction.atomic
+    def _change(self, changes: dict[str, Any], progress: dict[str, Any] | None = None) -> None:
         """Only while nobody has continued it here: then it is that attempt's to tell."""
-        Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED).update(**changes)
+        mine = Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED)
+        if mine.update(**changes) and progress:
+            self.run.progress.write(**progress)
         self.run.refresh_from_db()
 
     def _ended_at(self, training: WorkspaceTraining) -> datetime:

@@ -17,13 +17,14 @@ from presets.config.configs import full_config
 from training.metrics.loss_lines import draw_loss
 from training.models import Metric, Run
 admin = User.objects.get(username="admin")
-facts = {"owner": admin, "attempt": 1, "started_at": now(), "ended_at": now(), "max_step": 10, "max_epoch": 2}
+facts = {"owner": admin, "attempt": 1, "started_at": now(), "ended_at": now()}
 for number, (name, status, loss, tags) in enumerate([
     ("Amber fox", "finished", 0.1, ["animal"]), ("Blue fox", "failed", 0.3, ["animal"]),
     ("Cyan teapot", "finished", 0.2, []), ("Old one", "failed", 0.5, ["old"]), ("Old two", "failed", 0.6, ["old"]),
 ]):
     config = full_config("builtin", {"learning_rate": (number + 1) / 1000})
-    run = Run.objects.create(name=name, status=status, smooth_loss=loss, tags=tags, config=config, **facts)
+    run = Run.objects.create(name=name, status=status, tags=tags, config=config, **facts)
+    run.progress.write(smooth_loss=loss, max_step=10, max_epoch=2)
     Metric.objects.bulk_create(
         Metric(run=run, attempt=1, tag="smooth_loss", step=step, value=loss + 1 / (step + 1), time=step)
         for step in range(20)

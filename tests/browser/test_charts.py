@@ -16,9 +16,10 @@ from django.utils.timezone import now
 from presets.config.configs import full_config
 from samples.models import Sample
 from training.models import Artifact, Metric, Run
-facts = {"status": "finished", "attempt": 1, "started_at": now(), "ended_at": now(), "max_step": 10, "max_epoch": 20}
+facts = {"status": "finished", "attempt": 1, "started_at": now(), "ended_at": now()}
 admin = User.objects.get(username="admin")
-run = Run.objects.create(name="Straight", config=full_config("builtin", {}), owner=admin, global_step=200, **facts)
+run = Run.objects.create(name="Straight", config=full_config("builtin", {}), owner=admin, **facts)
+run.progress.write(global_step=200, max_step=10, max_epoch=20)
 start = now().timestamp()
 values = {
     "loss": lambda step: 1e6 if step == 7 else step + 1,
@@ -30,7 +31,8 @@ Metric.objects.bulk_create(
 )
 Artifact.objects.create(run=run, attempt=1, sequence=1, kind="backup", path="gone", global_step=100)
 Sample.objects.create(run=run, attempt=1, sequence=2, path="gone.png", global_step=150)
-single = Run.objects.create(name="نجمة", config=run.config, owner=admin, global_step=1, **facts)
+single = Run.objects.create(name="نجمة", config=run.config, owner=admin, **facts)
+single.progress.write(global_step=1, max_step=10, max_epoch=20)
 Metric.objects.create(run=single, attempt=1, tag="loss", step=0, value=0.5, time=start)
 print(run.pk, single.pk)
 """

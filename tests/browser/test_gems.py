@@ -20,7 +20,7 @@ from training.models import Metric, Run
 ada = User.objects.create_user("ada")
 preset = Preset.objects.create(name="Jewels")
 then = datetime(2025, 3, 4, 12, tzinfo=timezone.utc)
-ended = {"status": "finished", "attempt": 1, "global_step": 20, "max_step": 10, "max_epoch": 2, "tags": ["gem"]}
+ended = {"status": "finished", "attempt": 1, "tags": ["gem"]}
 for number, (name, model, facts) in enumerate([
     ("Ruby", "STABLE_DIFFUSION_15", {"owner": ada}),
     ("Onyx", "STABLE_DIFFUSION_20_BASE", {"preset": preset}),
@@ -29,7 +29,8 @@ for number, (name, model, facts) in enumerate([
     day = then + timedelta(days=number)
     config = full_config("builtin", {"model_type": model, "learning_rate": (number + 1) / 1000})
     times = {"created_at": day, "started_at": day, "ended_at": day + timedelta(hours=1)}
-    run = Run.objects.create(name=name, config=config, smooth_loss=0.1 * (number + 1), **ended, **times, **facts)
+    run = Run.objects.create(name=name, config=config, **ended, **times, **facts)
+    run.progress.write(smooth_loss=0.1 * (number + 1), global_step=20, max_step=10, max_epoch=2)
     Metric.objects.bulk_create(
         Metric(run=run, attempt=1, tag="smooth_loss", step=step, value=1 / (step + 1), time=day.timestamp() + 60 * step)
         for step in range(20)

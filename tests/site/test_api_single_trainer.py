@@ -50,10 +50,9 @@ def test_the_status_of_an_idle_site(api, slash):
 @SLASHES
 def test_the_status_of_a_running_training(api, slash):
     run = make_run(
-        status=Status.RUNNING, epoch=1, epoch_step=2, epoch_sample=3, global_step=14, max_step=12, max_epoch=5
-    )
-    run.status_text, run.loss, run.steps_per_second = "Training ...", 0.5, 2.0
-    run.save()
+        status=Status.RUNNING, status_text="Training ...", epoch=1, epoch_step=2, epoch_sample=3, global_step=14,
+        max_step=12, max_epoch=5, loss=0.5, steps_per_second=2.0,
+    )  # fmt: skip
     answer = api.get(f"/api/training/status{slash}").json()
     assert answer["is_training"] is True and answer["status"] == "Training ..."
     assert answer["progress"] == {"epoch": 1, "epoch_step": 2, "epoch_sample": 3, "global_step": 14}

@@ -36,7 +36,7 @@ def measure(run, steps, value):
 def run():
     run = make_run("Twice", Run.Status.RUNNING)
     measure(run, FIRST, loss_of)
-    assert run.move_to(Run.Status.RUNNING, attempt=2, journal_offset=0, journal_sequence=0)
+    assert run.move_to(Run.Status.RUNNING, attempt=2, progress={"journal_offset": 0, "journal_sequence": 0})
     measure(run, SECOND, lambda step: AGAIN)
     return run
 

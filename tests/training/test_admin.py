@@ -11,7 +11,7 @@ from django.urls import reverse
 from samples.models import Sample
 from system.models import Worker
 from tests.making import make_preset, make_run, make_user, trainable_config
-from training.models import Run
+from training.models import Run, RunProgress
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/training/run/"
@@ -166,13 +166,13 @@ def test_editing_notes_writes_nothing_else(admin, monkeypatch):
     save = Run.save
 
     def the_worker_was_faster(self, **options):
-        Run.objects.filter(pk=self.pk).update(global_step=7)
+        RunProgress.objects.filter(pk=self.pk).update(global_step=7)
         save(self, **options)
 
     monkeypatch.setattr(Run, "save", the_worker_was_faster)
     admin.post(page_of(run), {"notes": "looks good", "tags": ""})
     run.refresh_from_db()
-    assert (run.notes, run.global_step) == ("looks good", 7)
+    assert (run.notes, run.progress.global_step) == ("looks good", 7)
 
 
 def test_an_ended_run_cannot_be_edited(admin):

@@ -63,7 +63,7 @@ def test_nothing_of_it_is_lost_and_it_goes_on_from_the_newest_backup(run, journa
     go_on(run)
     worker.following = worker._claim_next()
     assert backup_of(run) == 20
-    assert (run.status, run.attempt, run.global_step) == (Status.STARTING, 2, 20)
+    assert (run.status, run.attempt, run.progress.global_step) == (Status.STARTING, 2, 20)
     assert run.metrics.get().value == 0.5
     assert "from the backup of step 20" in run.events.get(kind="warning").data["message"]
 
@@ -81,7 +81,7 @@ def test_one_that_has_come_to_its_end_has_finished(run, journal, worker):
     go_on(run)
     assert worker._claim_next() is None
     run.refresh_from_db()
-    assert (run.status, run.attempt, run.global_step, run.error) == (Status.FINISHED, 1, 20, "")
+    assert (run.status, run.attempt, run.progress.global_step, run.error) == (Status.FINISHED, 1, 20, "")
 
 
 def test_one_that_shall_have_more_epochs_than_it_came_to_goes_on(run, journal, worker):
@@ -89,7 +89,7 @@ def test_one_that_shall_have_more_epochs_than_it_came_to_goes_on(run, journal, w
     go_on(run, epochs=5)
     worker.following = worker._claim_next()
     assert backup_of(run) == 20
-    assert (run.status, run.attempt, run.max_epoch) == (Status.STARTING, 2, 5)
+    assert (run.status, run.attempt, run.progress.max_epoch) == (Status.STARTING, 2, 5)
 
 
 def test_one_whose_journal_was_read_is_started_at_once(run, journal, worker):

@@ -68,7 +68,7 @@ def follow(workspace, script, send=lambda messages: None):
 
 def shown():
     run = Run.objects.get()
-    return run.status, run.global_step
+    return run.status, run.progress.global_step
 
 
 def test_a_living_training_is_followed_until_its_process_ends(living):

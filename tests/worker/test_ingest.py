@@ -47,7 +47,7 @@ def test_an_event_that_lacks_something_does_not_hold_up_those_after_it(run, jour
     journal.append("metrics", {"step": 0, "values": {"loss": 0.5}})
     journal.append("progress", PROGRESS)
     JournalReader(run).read()
-    assert (run.loss, run.global_step, run.journal_sequence) == (0.5, 1, 10)
+    assert (run.progress.loss, run.progress.global_step, run.progress.journal_sequence) == (0.5, 1, 10)
     assert run.events.filter(kind="damaged").count() == 8
 
 
@@ -94,7 +94,7 @@ def test_the_greatest_memory_peak_of_all_attempts_is_kept_beside_the_estimate(ru
         journal.append("metrics", {"step": step, "values": {"peak_memory_gb": peak}})
     run.refresh_from_db()
     JournalReader(run).read()
-    assert (run.memory_peak, run.memory_expected, run.memory_error) == (2 * 2**30, 2**30, -0.5)
+    assert (run.progress.memory_peak, run.memory_expected, run.memory_error) == (2 * 2**30, 2**30, -0.5)
 
 
 def test_what_the_database_refuses_does_not_hold_up_what_follows(run, journal):
@@ -109,7 +109,7 @@ def test_what_the_database_refuses_does_not_hold_up_what_follows(run, journal):
     assert list(run.metrics.values_list("step", flat=True)) == [0, 2]
     assert [event.data["kind"] for event in run.events.filter(kind="damaged")] == ["metrics", "artifact"]
     assert run.status_text == "a\ufffdb ?"
-    assert run.journal_sequence == 5
+    assert run.progress.journal_sequence == 5
     assert reader.read() == []
 
 
@@ -131,4 +131,4 @@ def test_another_schema_damages_nothing(run, journal):
     with pytest.raises(OtherSchema, match="newer"):
         JournalReader(run).read()
     run.refresh_from_db()
-    assert run.journal_offset == 0
+    assert run.progress.journal_offset == 0

@@ -17,7 +17,7 @@ from engine.launcher import EngineProcess
 from system.models import Worker
 from tests.making import make_run
 from tests.waiting import wait_for
-from training.models import Artifact, Run, RunCommand
+from training.models import Artifact, Run, RunCommand, RunProgress
 from training.progress.state import state_of
 from training.queue.board import read_queue
 from training.runs.service import TrainerService
@@ -214,7 +214,8 @@ def test_what_keeps_a_run_from_starting_is_not_written_to_its_next_attempt():
 
 def test_a_stale_worker_kills_its_process_and_what_that_wrote_is_refused(training):
     run, process = training.following.run, training.following.process
-    Run.objects.update(attempt=2, status=Status.STARTING, journal_offset=0)
+    Run.objects.update(attempt=2, status=Status.STARTING)
+    RunProgress.objects.update(journal_offset=0)
     (run.attempt_folder / "end").touch()
     wait_for(lambda: not training.following.step(False), what="the end")
     present = Run.objects.get()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -70,7 +70,8 @@ class RunViewSet(AwaitsPreflight, FilteredLists, ReadOnlyModelViewSet):
     ordering = ["-created_at"]
 
     def get_queryset(self) -> QuerySet[Any]:
-        return super().get_queryset().with_favourites_of(self.request.user)
+        runs = super().get_queryset().with_favourites_of(self.request.user).with_progress()
+        return runs.alias(global_step=F("progress__global_step"))  # what clients order by
 
     def get_serializer_class(self) -> Any:
         return DETAIL if self.action == "retrieve" else self.serializer_class

@@ -98,8 +98,15 @@ class RunSerializer(serializers.ModelSerializer):
     preset = serializers.SerializerMethodField()
     parent = serializers.UUIDField(source="parent_id", allow_null=True, read_only=True)
     progress = serializers.SerializerMethodField()
-    total_steps = serializers.IntegerField(read_only=True)
-    fraction_done = serializers.FloatField(read_only=True)
+    max_step = serializers.IntegerField(
+        source="progress.max_step", read_only=True, help_text="Micro-batches per epoch."
+    )
+    max_epoch = serializers.IntegerField(source="progress.max_epoch", read_only=True)
+    total_steps = serializers.IntegerField(source="progress.total_steps", read_only=True)
+    fraction_done = serializers.FloatField(source="progress.fraction_done", read_only=True)
+    loss = serializers.FloatField(source="progress.loss", read_only=True, allow_null=True)
+    smooth_loss = serializers.FloatField(source="progress.smooth_loss", read_only=True, allow_null=True)
+    steps_per_second = serializers.FloatField(source="progress.steps_per_second", read_only=True, allow_null=True)
     eta_seconds = serializers.SerializerMethodField()
     stale = serializers.CharField(read_only=True, help_text=STALE)
     favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
@@ -155,7 +162,7 @@ class RunSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, run: Run) -> dict[str, int]:
-        return run.progress()
+        return run.progress.to_dict()
 
 
 class RunDetailSerializer(LeftOutSerializer, RunSerializer):
@@ -168,6 +175,12 @@ class RunDetailSerializer(LeftOutSerializer, RunSerializer):
     ending = serializers.SerializerMethodField(help_text="How it ended, in one sentence.")
     killed_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=KILLED)
     start_after = serializers.DateTimeField(read_only=True, allow_null=True, help_text=GOES_ON)
+    memory_peak = serializers.IntegerField(
+        source="progress.memory_peak",
+        read_only=True,
+        allow_null=True,
+        help_text="Bytes on the training device, as measured.",
+    )
 
     class Meta(RunSerializer.Meta):
         fields = (

@@ -5,6 +5,7 @@ from training.models.command import RunCommand as RunCommand
 from training.models.event import RunEvent as RunEvent
 from training.models.metric import Metric as Metric
 from training.models.metric import MetricSummary as MetricSummary
+from training.models.progress import RunProgress as RunProgress
 from training.models.retention import RetentionPolicy as RetentionPolicy
 from training.models.run import Run as Run
 from training.models.run import RunQuerySet as RunQuerySet

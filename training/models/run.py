@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from training.models.command import RunCommand
 from training.models.endings import Ending, ending_of
 from training.models.metric import Metric
 from training.models.obstacle import Obstacle
+from training.models.progress import RunProgress
 from training.models.summary import RunSummary
 
 METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
@@ -78,6 +79,9 @@ class RunQuerySet(models.QuerySet["Run"]):
     def newest_first(self) -> RunQuerySet:
         return self.order_by("-created_at")
 
+    def with_progress(self) -> RunQuerySet:
+        return self.select_related("progress")
+
     def with_favourites_of(self, user: Any) -> RunQuerySet:
         """With `is_favourite`: whether it is one of this user's."""
         mine = Run.favourite_of.through.objects.filter(run=OuterRef("pk"), user_id=user.pk)
@@ -88,12 +92,13 @@ class RunQuerySet(models.QuerySet["Run"]):
 
         One that this site only watches, and cannot steer, comes after those that it trains.
         """
+        runs = self.with_progress()
         return (
-            self.active().filter(Q(source="") | Q(attempt__gt=1)).first()
-            or self.active().first()
-            or self.filter(status=Run.Status.QUEUED).order_by("-queued_at").first()
-            or self.active().first()  # a worker may have claimed the queued one since it was asked for as active
-            or self.ended().order_by("-ended_at", "-created_at").first()
+            runs.active().filter(Q(source="") | Q(attempt__gt=1)).first()
+            or runs.active().first()
+            or runs.filter(status=Run.Status.QUEUED).order_by("-queued_at").first()
+            or runs.active().first()  # a worker may have claimed the queued one since it was asked for as active
+            or runs.ended().order_by("-ended_at", "-created_at").first()
         )
 
 
@@ -168,27 +173,7 @@ class Run(models.Model):
     held_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     after_run = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="followers")
     after_end = models.CharField(max_length=10, choices=AfterEnd, default=AfterEnd.FINISHED)
-    journal_offset = models.PositiveBigIntegerField(
-        default=0, help_text="Bytes of this attempt's journal that are in the database."
-    )
-    journal_sequence = models.PositiveBigIntegerField(default=0)
-
-    epoch = models.PositiveIntegerField(default=0)
-    epoch_step = models.PositiveIntegerField(default=0)
-    epoch_sample = models.PositiveBigIntegerField(default=0)
-    global_step = models.PositiveBigIntegerField(default=0)
-    max_step = models.PositiveIntegerField(default=0, help_text="Micro-batches per epoch.")
-    max_epoch = models.PositiveIntegerField(default=0)
-    loss = models.FloatField(null=True)
-    smooth_loss = models.FloatField(null=True)
-    steps_per_second = models.FloatField(null=True)
-    seconds_per_step = models.FloatField(null=True, help_text="Of training alone.")
-    times = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase that comes between steps.")
-    since_step = models.JSONField(default=list, blank=True, help_text="Those that came since the last step.")
-    busy_until = models.DateTimeField(null=True, help_text="When the present phase, if it is none of steps, is over.")
     memory_estimate = models.JSONField(default=dict, blank=True, help_text="Of the preflight: bytes, with their parts.")
-    memory_peak = models.PositiveBigIntegerField(null=True, help_text="Bytes on the training device, as measured.")
-
     obstacle = models.JSONField(default=dict, blank=True, help_text="What a worker found to keep it from starting.")
 
     created_at = models.DateTimeField(default=now, db_index=True)
@@ -206,9 +191,12 @@ class Run(models.Model):
         return self.name
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Keep beside it what the table of runs searches."""
+        """Keep beside it what the table of runs searches, and from the first time on how far it is."""
+        is_new = self._state.adding
         with transaction.atomic():
             super().save(*args, **options)
+            if is_new:
+                self.progress = RunProgress.objects.create(run=self)
             RunSummary.objects.describe(self)
 
     def get_absolute_url(self) -> str:
@@ -247,15 +235,6 @@ class Run(models.Model):
         return self.attempt_folder / "engine.log"
 
     @property
-    def total_steps(self) -> int:
-        """Micro-batches in the whole run; 0 while it is not known."""
-        return self.max_step * self.max_epoch
-
-    @property
-    def fraction_done(self) -> float:
-        return min(1.0, self.global_step / self.total_steps) if self.total_steps else 0.0
-
-    @property
     def memory_expected(self) -> int:
         """The estimate in bytes as far as it can be measured: without what CUDA takes for itself; 0 without one."""
         parts = self.memory_estimate.get("parts", {})
@@ -264,9 +243,8 @@ class Run(models.Model):
     @property
     def memory_error(self) -> float | None:
         """By how much the estimate was too high (above 0) or too low, as a part of the measured peak."""
-        if not (self.memory_peak and self.memory_expected):
-            return None
-        return self.memory_expected / self.memory_peak - 1
+        peak, expected = self.progress.memory_peak, self.memory_expected
+        return expected / peak - 1 if peak and expected else None
 
     @property
     def ending(self) -> Ending | None:
@@ -318,10 +296,6 @@ class Run(models.Model):
             }
         return ""
 
-    def progress(self) -> dict[str, int]:
-        """OneTrainer's TrainProgress."""
-        return {name: getattr(self, name) for name in ("epoch", "epoch_step", "epoch_sample", "global_step")}
-
     def backups(self) -> Iterator[Artifact]:
         """The backups that are still there, newest first, whatever the clock did meanwhile."""
         there = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
@@ -337,10 +311,12 @@ class Run(models.Model):
 
     def take_up_again(self, detail: str, **changes: Any) -> bool:
         """Make a run active again whose worker was given up for lost, in the same attempt; a stop still counts."""
+        if not self.is_lost:
+            return False
         stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
         status = self.Status.STOPPING if stops.exists() else self.Status.RUNNING
-        cleared = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
-        return self.is_lost and self.move_to(status, detail=detail, **cleared, **changes)
+        cleared: dict[str, Any] = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
+        return self.move_to(status, detail=detail, **cleared, **changes)
 
     def keep_obstacle(self, obstacle: Obstacle) -> bool:
         """Write down what keeps a queued run from starting; False where it is not queued in this attempt any more."""
@@ -372,8 +348,17 @@ class Run(models.Model):
         self.delete()
         remove(folder)
 
-    def move_to(self, new_status: str, by: Any = None, detail: str = "", **changes: Any) -> bool:
+    def move_to(
+        self,
+        new_status: str,
+        by: Any = None,
+        detail: str = "",
+        progress: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> bool:
         """Change status and note it in the timeline, unless another process changed it first.
+
+        `changes` are further fields of the run, and `progress` those of its progress.
 
         A reason and a log's last lines stay readable there when a later attempt has its own.
 
@@ -390,6 +375,8 @@ class Run(models.Model):
             mine = Run.objects.filter(pk=self.pk, status=before, attempt=self.attempt)
             moved = mine.update(**changes) == 1
             if moved:
+                if progress:
+                    RunProgress.objects.filter(pk=self.pk).update(**progress)
                 self.events.create(
                     attempt=changes.get("attempt", self.attempt),
                     kind="status_changed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from training.models import Run
+from training.models import RunProgress
 
 RECENT = 100  # intervals that tell the present speed
 LEAST = 3  # intervals, before which nothing is said
@@ -46,10 +46,10 @@ class Pace:
             self._recent.extend([(steps, steps * each)] * CARRIED)
 
     @classmethod
-    def of(cls, run: Run) -> Pace:
+    def of(cls, progress: RunProgress) -> Pace:
         """Going on from what was measured, in this attempt or before it, until there is something new."""
-        pace = cls(run.seconds_per_step, run.times)
-        pace.since_step = list(run.since_step)
+        pace = cls(progress.seconds_per_step, progress.times)
+        pace.since_step = list(progress.since_step)
         return pace
 
     def start(self, time: float) -> None:

@@ -30,13 +30,13 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         queue_length = Run.objects.queued().count()
     if run is None:
         return IDLE | {"queue_length": queue_length}
-    started, killed_after = run.started_at is not None, run.killed_after
+    progress, started, killed_after = run.progress, run.started_at is not None, run.killed_after
     return {
         "is_training": run.is_active,
         "status": (run.status_text if run.status == Run.Status.RUNNING else "") or run.status,
-        "progress": run.progress() if started else None,
-        "max_step": run.max_step,
-        "max_epoch": run.max_epoch,
+        "progress": progress.to_dict() if started else None,
+        "max_step": progress.max_step,
+        "max_epoch": progress.max_epoch,
         "error": run.error or None,
         "error_reason": run.error_reason or None,
         "ending": how_it_ended(run) or None,
@@ -50,9 +50,9 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         "waits_for": own_reason(run) if run.status == Run.Status.QUEUED else "",
         "phase": run.phase if run.is_active else "",
         "attempt": run.attempt,
-        "loss": run.loss,
-        "smooth_loss": run.smooth_loss,
-        "steps_per_second": run.steps_per_second,
+        "loss": progress.loss,
+        "smooth_loss": progress.smooth_loss,
+        "steps_per_second": progress.steps_per_second,
         "eta_seconds": seconds_left(run),
         "queue_length": queue_length,
         "started_at": run.started_at.isoformat() if run.started_at else None,
@@ -76,15 +76,15 @@ def how_it_ended(run: Run) -> str:
         "cancelled": _("It was taken out of the queue."),
     }
     sentence = sentences.get(run.error_reason) or by_status.get(run.status, "")
-    return str(sentence) % {"step": run.global_step}
+    return str(sentence) % {"step": run.progress.global_step}
 
 
 def _stopped_by(run: Run) -> str:
     stops = run.commands.filter(kind="stop", attempt=run.attempt).select_related("requested_by")
     first = stops.order_by("requested_at").first()
     if first is None or first.requested_by is None:
-        return gettext("It was stopped after step %(step)s.") % {"step": run.global_step}
+        return gettext("It was stopped after step %(step)s.") % {"step": run.progress.global_step}
     return gettext("%(user)s stopped it after step %(step)s.") % {
         "user": first.requested_by,
-        "step": run.global_step,
+        "step": run.progress.global_step,
     }

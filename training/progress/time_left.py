@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
-from training.models import Run
+from training.models import Run, RunProgress
 
 REGULAR = {  # phases, with the settings that say how often they come, and not before when
     "sampling": ("sample_after", "sample_after_unit", "sample_skip_first"),
@@ -20,29 +20,36 @@ def seconds_left(run: Run) -> float | None:
 
     What the trainer does now, if it is no step, is counted by what is left of it.
     """
-    each = run.seconds_per_step or (1 / run.steps_per_second if run.steps_per_second else None)
-    if each is None or not (run.is_active and run.total_steps) or run.status == run.Status.STOPPING:
+    progress, each = run.progress, _seconds_per_step(run.progress)
+    if each is None or not (run.is_active and progress.total_steps) or run.status == run.Status.STOPPING:
         return None
-    left = max(0, run.total_steps - run.global_step) * each
-    left += sum(seconds * _times_to_come(run, phase) for phase, seconds in run.times.items())
+    left = max(0, progress.total_steps - progress.global_step) * each
+    left += sum(seconds * _times_to_come(run, phase) for phase, seconds in progress.times.items())
     return left / (1 - _share_by_the_clock(run)) + _rest_of_phase(run)
 
 
+def _seconds_per_step(progress: RunProgress) -> float | None:
+    """As measured; before that, as the trainer says."""
+    return progress.seconds_per_step or (1 / progress.steps_per_second if progress.steps_per_second else None)
+
+
 def _rest_of_phase(run: Run) -> float:
-    if run.busy_until is None or run.status == run.Status.PAUSED:
+    until = run.progress.busy_until
+    if until is None or run.status == run.Status.PAUSED:
         return 0.0
-    return max(0.0, (run.busy_until - now()).total_seconds())
+    return max(0.0, (until - now()).total_seconds())
 
 
 def _times_to_come(run: Run, phase: str) -> float:
     """After this step and the last one, and at this one what has not come since."""
+    progress = run.progress
     if phase == "caching":  # of what is cached anew as each epoch begins
-        begins = bool(run.global_step) and run.epoch_step == 0 and phase not in run.since_step
-        return max(0, run.max_epoch - run.epoch - 1 + begins)
-    is_last, comes_at_end = run.global_step >= run.total_steps, _comes_at_end(run, phase)
+        begins = bool(progress.global_step) and progress.epoch_step == 0 and phase not in progress.since_step
+        return max(0, progress.max_epoch - progress.epoch - 1 + begins)
+    is_last, comes_at_end = progress.global_step >= progress.total_steps, _comes_at_end(run, phase)
     due_here = _regular_after(run, phase, 1) - _regular_after(run, phase, 0) + (is_last and comes_at_end)
     later = _regular_after(run, phase, 0) + (comes_at_end and not is_last)
-    return later + max(0, due_here - run.since_step.count(phase))
+    return later + max(0, due_here - progress.since_step.count(phase))
 
 
 def _comes_at_end(run: Run, phase: str) -> bool:
@@ -52,13 +59,14 @@ def _comes_at_end(run: Run, phase: str) -> bool:
 def _regular_after(run: Run, phase: str, back: int) -> float:
     """How often the config has it from the present step, or so many before it, to the last one."""
     every, unit, first = _rule(run, phase)
-    after = max(0, run.global_step - back)
+    progress = run.progress
+    after = max(0, progress.global_step - back)
     if unit == "ALWAYS":
-        return max(0, run.total_steps - after)
+        return max(0, progress.total_steps - after)
     if every > 0 and unit == "STEP":
-        return _multiples(every, max(after, first - 1), run.total_steps)
-    if every > 0 and unit == "EPOCH" and run.max_step:
-        return _multiples(every, max(after // run.max_step, first - 1), run.max_epoch)
+        return _multiples(every, max(after, first - 1), progress.total_steps)
+    if every > 0 and unit == "EPOCH" and progress.max_step:
+        return _multiples(every, max(after // progress.max_step, first - 1), progress.max_epoch)
     return 0
 
 
@@ -68,7 +76,7 @@ def _multiples(every: float, after: float, last: float) -> float:
 
 def _share_by_the_clock(run: Run) -> float:
     """How much of the time goes into what comes every so many minutes, whatever the step."""
-    rules = [(seconds, *_rule(run, phase)) for phase, seconds in run.times.items() if phase in REGULAR]
+    rules = [(seconds, *_rule(run, phase)) for phase, seconds in run.progress.times.items() if phase in REGULAR]
     share = sum(seconds / (every * UNITS[unit]) for seconds, every, unit, _ in rules if unit in UNITS and every > 0)
     return min(MOST_SHARE, share)
 

@@ -72,7 +72,8 @@ def read_queue() -> Queue:
     """The whole queue in a number of questions that does not grow with it."""
     lanes = _lanes()
     queued: RunQuerySet = Run.objects.queued()
-    runs = list(queued.select_related("owner", "preset", "summary", "held_by", "after_run").defer(*LONG)[:MOST_SHOWN])
+    shown = queued.with_progress().select_related("owner", "preset", "summary", "held_by", "after_run")
+    runs = list(shown.defer(*LONG)[:MOST_SHOWN])
     alive = [lane.worker for lane in lanes if lane.worker.is_alive]
     times = PastTimes() if runs else None
     waiting = [
@@ -88,7 +89,7 @@ def read_queue() -> Queue:
 
 def _lanes() -> list[Lane]:
     """Workers that are there, and those that are gone but had a run, whose config tells what is still to come."""
-    active = Prefetch("runs", Run.objects.active().defer(*LONG_TEXTS), to_attr="active_runs")
+    active = Prefetch("runs", Run.objects.active().with_progress().defer(*LONG_TEXTS), to_attr="active_runs")
     lanes = []
     for worker in Worker.objects.prefetch_related(active):
         run = next(iter(worker.active_runs), None)  # type: ignore[attr-defined]
@@ -109,10 +110,11 @@ class PastTimes:
 
     def __init__(self) -> None:
         self._by: dict[Any, list[float]] = defaultdict(list)
-        ended = Run.objects.filter(status=Run.Status.FINISHED, max_epoch__gt=0).exclude(
+        ended = Run.objects.filter(status=Run.Status.FINISHED, progress__max_epoch__gt=0).exclude(
             Q(started_at=None) | Q(ended_at=None)
         )
-        facts = ("preset_id", "summary__model_type", "summary__training_method", "started_at", "ended_at", "max_epoch")
+        kind = ("preset_id", "summary__model_type", "summary__training_method")
+        facts = (*kind, "started_at", "ended_at", "progress__max_epoch")
         for preset, model, method, began, end, epochs in ended.order_by("-ended_at").values_list(*facts)[:PAST_RUNS]:
             for_each = (end - began).total_seconds() / epochs
             self._by[model, method].append(for_each)
@@ -123,9 +125,10 @@ class PastTimes:
         """What is left of it, where it trained before; else all of it. None where nothing like it was trained."""
         summary = getattr(run, "summary", None)
         known = self._by.get(run.preset_id) or (summary and self._by.get((summary.model_type, summary.training_method)))
-        if not known or not run.max_epoch:
+        progress = run.progress
+        if not known or not progress.max_epoch:
             return None
-        return timedelta(seconds=median(known) * run.max_epoch * (1 - run.fraction_done))
+        return timedelta(seconds=median(known) * progress.max_epoch * (1 - progress.fraction_done))
 
 
 def foresee(lanes: Iterable[Lane], waiting: list[Waiting]) -> None:

@@ -65,9 +65,9 @@ def place_of_start(run: Run) -> dict[str, int]:
     if not run.resume_from:
         return {"epoch": 0, "epoch_step": 0, "epoch_sample": 0, "global_step": 0}
     backup = run.goes_on_from
-    if backup is None or backup.global_step == run.global_step:
+    if backup is None or backup.global_step == run.progress.global_step:
         return {}
-    step_of_epoch = max(0, backup.global_step - backup.epoch * run.max_step)
+    step_of_epoch = max(0, backup.global_step - backup.epoch * run.progress.max_step)
     return {"epoch": backup.epoch, "epoch_step": step_of_epoch, "global_step": backup.global_step}
 
 

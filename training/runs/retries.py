@@ -53,7 +53,7 @@ def _where_from(run: Run) -> tuple[str, str] | None:
         return run.resume_from, _("It is started again, as its process never came to be")
     if backup := newest_whole_backup(run):
         return backup.path, _("It goes on by itself from the backup of step %(step)s") % {"step": backup.global_step}
-    if run.global_step <= settings.RETRY_LOST_STEPS:
+    if run.progress.global_step <= settings.RETRY_LOST_STEPS:
         return "", _("It is started again from its beginning, as it has no backup yet")
     return None
 

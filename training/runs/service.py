@@ -68,13 +68,13 @@ class TrainerService(QueueVerbs):
             preset=preset,
             preset_version=made_from or (preset.versions.first() if preset else None),
             owner=self.user,
-            max_epoch=frozen.get("epochs") or 0,
             memory_estimate=memory,
             **facts,
         )
         run.retries_left = run.retries
         with self._place_in_queue():
             run.save(force_insert=True)
+            run.progress.write(max_epoch=frozen.get("epochs") or 0)
             run.events.create(kind="created", data={"name": run.name}, user=self.user)
         return run
 
@@ -235,7 +235,7 @@ class TrainerService(QueueVerbs):
                 by=self.user,
                 detail=self._how_it_continues(run, backup, epochs),
                 config=run.config | ({"epochs": epochs} if epochs else {}),
-                max_epoch=epochs or run.max_epoch,
+                progress={"max_epoch": epochs or run.progress.max_epoch},
                 resume_from=backup.path,
                 queued_at=now(),
                 retries_left=run.retries,

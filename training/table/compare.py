@@ -23,7 +23,7 @@ FIRST = ("smooth_loss", "loss")
 def chosen_runs(text: str) -> list[Run]:
     """Those whose ids stand between commas, in that order; what is no run is left out."""
     wanted = list(dict.fromkeys(pk for part in text.split(",") if (pk := _uuid(part))))[:MOST_RUNS]
-    found = Run.objects.select_related("owner", "preset").defer("traceback", "log_tail").in_bulk(wanted)
+    found = Run.objects.with_progress().select_related("owner", "preset").defer("traceback", "log_tail").in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
 
 
@@ -48,8 +48,8 @@ def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
     """One line a run that measured it, with what its steps are in epochs and seconds; `colour` is the run's number."""
     drawn, points = [], POINTS // len(runs)
     for colour, run in enumerate(runs, start=1):
-        for line in lines(run, [tag], points):
-            drawn.append({**line, "run": str(run.pk), "name": run.name, "colour": colour, "epoch_length": run.max_step})
+        facts = {"run": str(run.pk), "name": run.name, "colour": colour, "epoch_length": run.progress.max_step}
+        drawn += [{**line, **facts} for line in lines(run, [tag], points)]
     return drawn
 
 

@@ -28,17 +28,17 @@ def lines(runs: Any) -> Iterator[str]:
     """A line a run, with whether it is a favourite of who asks; read from the database in pieces."""
     writer = csv.writer(_Echo())
     yield writer.writerow(HEAD)
-    found = runs.select_related("owner", "preset", "summary").defer("config", "traceback", "summary__words")
-    for run in found.iterator(chunk_size=500):
+    found = runs.with_progress().select_related("owner", "preset", "summary")
+    for run in found.defer("config", "traceback", "summary__words").iterator(chunk_size=500):
         yield writer.writerow([_cell(value) for value in _values(run)])
 
 
 def _values(run: Any) -> Iterable[Any]:
-    summary = getattr(run, "summary", None)
+    summary, progress = getattr(run, "summary", None), run.progress
     return (
         *(run.pk, run.name, run.status, run.engine, run.preset.name if run.preset else ""),
         *(summary.model_type if summary else "", summary.training_method if summary else ""),
-        *(run.max_epoch, run.global_step, run.total_steps, run.loss, run.smooth_loss),
+        *(progress.max_epoch, progress.global_step, progress.total_steps, progress.loss, progress.smooth_loss),
         *(run.created_at, run.started_at, run.ended_at, _seconds(run), run.owner.username if run.owner else ""),
         *(", ".join(map(str, run.tags)), run.is_favourite, run.error, run.notes),
     )

@@ -45,8 +45,8 @@ COLUMNS = (
     Column("preset", _("Preset"), "preset__name", "cell-wide"),
     Column("model", _("Model"), "summary__model_type", "cell-wide cell-widest"),
     Column("method", _("Method"), "summary__training_method", "cell-wide cell-widest"),
-    Column("steps", _("Steps"), "global_step"),
-    Column("loss", _("Loss"), "smooth_loss"),
+    Column("steps", _("Steps"), "progress__global_step"),
+    Column("loss", _("Loss"), "progress__smooth_loss"),
     Column("time", _("Time"), "taken"),
     Column("person", _("Person"), "owner__username"),
     Column("date", _("Date"), "created_at"),
@@ -74,7 +74,7 @@ def rows(query: QueryDict, user: Any) -> RunQuerySet:
 
 
 def as_rows(found: RunQuerySet) -> RunQuerySet:
-    return found.select_related("owner", "preset", "summary").defer(*LONG)
+    return found.with_progress().select_related("owner", "preset", "summary").defer(*LONG)
 
 
 def searched(query: QueryDict, user: Any) -> tuple[dict[str, int], list[uuid.UUID]]:

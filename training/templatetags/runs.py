@@ -19,21 +19,22 @@ register = template.Library()
 @register.filter
 def epoch_shown(run: Run) -> int:
     """The epoch that is trained, counted from 1."""
-    return epoch_counted(run.epoch, run)
+    return epoch_counted(run.progress.epoch, run)
 
 
 @register.filter
 def epoch_counted(epoch: int, run: Run) -> int:
     """An epoch counted from 1; what came after the last one still belongs to that."""
-    return min(epoch + 1, run.max_epoch or epoch + 1)
+    return min(epoch + 1, run.progress.max_epoch or epoch + 1)
 
 
 @register.filter
 def epoch_done(run: Run) -> float:
     """How much of the present epoch is trained; after the last one, all of it."""
-    if run.fraction_done == 1:
+    progress = run.progress
+    if progress.fraction_done == 1:
         return 1.0
-    return min(1.0, run.epoch_step / run.max_step) if run.max_step else 0.0
+    return min(1.0, progress.epoch_step / progress.max_step) if progress.max_step else 0.0
 
 
 @register.filter
@@ -53,7 +54,7 @@ def time_taken(run: Run) -> str:
 @register.inclusion_tag("_now_training.html")
 def now_training() -> dict[str, Any]:
     """The strip at the top of every page: what trains now and how far it is."""
-    return {"run": Run.objects.active().select_related("owner").first()}
+    return {"run": Run.objects.active().with_progress().select_related("owner").first()}
 
 
 @register.simple_tag

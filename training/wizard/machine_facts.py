@@ -42,12 +42,12 @@ def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, f
     runs = Run.objects.filter(
         engine=engine,
         worker__device_name=device.name,
-        steps_per_second__gt=0,
+        progress__steps_per_second__gt=0,
         config__model_type=family.model_type,
         config__training_method="LORA",
     )
     figures: dict[int, list[float]] = defaultdict(list)
-    for config, speed in runs.order_by("-created_at").values_list("config", "steps_per_second")[:RUNS_ASKED]:
+    for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_ASKED]:
         if side := _side(config):
             figures[side].append(1 / ((speed or 1) * max(1, config.get("batch_size") or 1)))
     return {side: median(seconds) for side, seconds in figures.items()}

@@ -60,5 +60,5 @@ class Command(BaseCommand):
             raise CommandError(job.detail or "Another process goes on with this workspace.")
         for run in Run.objects.filter(pk__in=job.result["runs"]).order_by("created_at"):
             how = f": {run.error}" if run.error else ""
-            self.stdout.write(f"{run.name}, {run.global_step} steps, {run.status}{how}")
+            self.stdout.write(f"{run.name}, {run.progress.global_step} steps, {run.status}{how}")
         self.stdout.write(job.detail)

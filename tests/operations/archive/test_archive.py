@@ -300,6 +300,43 @@ def test_an_archive_of_an_older_database_is_taken_in_and_brought_up_to_date(arch
     assert Artifact.objects.get(kind="backup").created_at  # the old site has lost nothing
 
 
+def test_an_archive_from_before_progress_had_a_table_of_its_own_is_taken_in(archive, tmp_path):
+    run = told_run(status=Run.Status.FINISHED)
+    run.progress.write(global_step=20, smooth_loss=0.25, times={"backup": 3.5})
+    new = tmp_path / "new"
+    imported(rewritten(archive(), made_before_progress_had_a_table), new)
+    with sqlite3.connect(new / "db.sqlite3") as rows:
+        facts = "global_step, smooth_loss, times, journal_offset"
+        told = rows.execute(f"SELECT run_id, {facts} FROM training_runprogress").fetchall()
+    assert told == [(run.pk.hex, 20, 0.25, '{"backup": 3.5}', run.progress.journal_offset)]
+
+
+def made_before_progress_had_a_table(members):
+    """Its columns were among those of the runs."""
+    runs, progress = (f"rows/training.{name}.jsonl" for name in ("run", "runprogress"))
+    (key, *names), *places = map(json.loads, members.pop(progress).splitlines())
+    columns, *lines = map(json.loads, members[runs].splitlines())
+    place_of = {pk: place for pk, *place in places}
+    own = [index for index, name in enumerate(columns) if name != "obstacle"]
+    old = [[columns[index] for index in own] + names]
+    old += [[line[index] for index in own] + place_of[line[columns.index("id")]] for line in lines]
+    content = "".join(f"{json.dumps(line)}\n" for line in old).encode()
+    rewrite = with_manifest(
+        migrations=lambda leaves: [leaf for leaf in leaves if leaf[0] != "training"] + [("training", "0016_time_left")],
+        rows=lambda rows: (
+            {label: facts for label, facts in rows.items() if label != "training.runprogress"}
+            | {
+                "training.run": {
+                    "count": len(lines),
+                    "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                }
+            }
+        ),
+    )
+    return rewrite(members | {runs: content})
+
+
 def imported(path, folder):
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SECRET_KEY")}
     done = subprocess.run(

@@ -8,7 +8,7 @@ from engine.interface.journal import FILE_NAME
 from operations.doctor.finding import LOOK, NOTE, WRONG
 from samples.models import Sample
 from tests.operations.doctor.doctor_world import found_by, mend, read, told_run, writer
-from training.models import Artifact, Metric, Run, RunEvent
+from training.models import Artifact, Metric, Run, RunEvent, RunProgress
 
 pytestmark = pytest.mark.django_db
 TABLES = (Metric, RunEvent, Sample, Artifact)
@@ -68,7 +68,8 @@ def test_a_value_that_stands_for_another_is_seen_though_the_count_is_right():
 
 def test_rows_of_an_earlier_attempt_come_back_as_superseded_as_they_were():
     run = told_run(status=Run.Status.RUNNING)
-    Run.objects.update(attempt=2, journal_offset=0, journal_sequence=0)
+    Run.objects.update(attempt=2)
+    RunProgress.objects.update(journal_offset=0, journal_sequence=0)
     run.refresh_from_db()
     journal = writer(run)
     for step in (3, 4):
@@ -85,7 +86,7 @@ def test_rows_of_an_earlier_attempt_come_back_as_superseded_as_they_were():
 def test_what_a_stale_attempt_said_later_is_not_taken_in(settings):
     run = told_run()
     run.move_to(Run.Status.QUEUED)
-    run.move_to(Run.Status.STARTING, attempt=2, journal_offset=0, journal_sequence=0)
+    run.move_to(Run.Status.STARTING, attempt=2, progress={"journal_offset": 0, "journal_sequence": 0})
     stale = run.folder / "attempts" / "1" / FILE_NAME
     line = {"sequence": 10, "time": 5e9, "kind": "metrics", "data": {"step": 9, "values": {"loss": 1.0}}}
     with stale.open("a") as file:

@@ -15,7 +15,7 @@ from samples.models import Sample
 from tests.api import content, trainer
 from tests.making import make_user, trainable_config
 from tests.workspaces import PROMPT, Workspace, finished_workspace, living_workspace
-from training.models import Artifact, Metric, Run
+from training.models import Artifact, Metric, Run, RunProgress
 from training.runs.actions import drawing_of, offered
 from training.runs.service import TrainerService
 from web.errors import BadInput, NotNow
@@ -43,8 +43,9 @@ def test_a_finished_training_becomes_a_finished_run(tmp_path):
     owner = make_user()
     (run,) = taken_in(workspace, by=owner)
     assert (run.name, run.engine, run.status, run.error, run.owner) == ("stars", "onetrainer", "finished", "", owner)
-    assert (run.global_step, run.epoch, run.max_step, run.max_epoch) == (20, 4, 5, 4)
-    assert run.fraction_done == 1 and run.loss == pytest.approx(1 / 20)
+    at = run.progress
+    assert (at.global_step, at.epoch, at.max_step, at.max_epoch) == (20, 4, 5, 4)
+    assert at.fraction_done == 1 and at.loss == pytest.approx(1 / 20)
     assert run.started_at == datetime.fromtimestamp(workspace.seconds(), UTC)
     assert run.ended_at == datetime.fromtimestamp(workspace.seconds(4), UTC)
 
@@ -126,7 +127,7 @@ def test_several_trainings_become_several_runs_of_their_times(workspace):
     workspace.log(60).steps(5, 8)
     first, second = taken_in(workspace)
     assert (first.name, second.name) == ("stars 2026-03-01 10:00:00", "stars 2026-03-01 11:00:00")
-    assert (first.global_step, second.global_step) == (5, 8)
+    assert (first.progress.global_step, second.progress.global_step) == (5, 8)
     assert second.parent == first and first.parent is None
 
 
@@ -211,11 +212,12 @@ def test_a_model_that_was_half_written_when_it_was_seen_gets_its_size(tmp_path):
 def test_a_run_that_was_continued_here_is_left_as_it_is(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace)
-    Run.objects.filter(pk=run.pk).update(attempt=2, status=Run.Status.RUNNING, global_step=3)
+    Run.objects.filter(pk=run.pk).update(attempt=2, status=Run.Status.RUNNING)
+    RunProgress.objects.filter(pk=run.pk).update(global_step=3)
     workspace.sample(18, 3)
     taken_in(workspace)
     run.refresh_from_db()
-    assert (run.status, run.global_step, run.samples.count()) == ("running", 3, 4)
+    assert (run.status, run.progress.global_step, run.samples.count()) == ("running", 3, 4)
 
 
 def test_two_who_take_in_the_same_workspace_do_not_get_into_each_others_way(workspace):

@@ -67,13 +67,13 @@ def run(workspace, settings):
 
 def test_its_run_is_finished_at_its_last_step(run):
     assert (run.status, run.error) == (Run.Status.FINISHED, "")
-    assert (run.epoch, run.max_epoch, run.global_step) == (2, 2, run.total_steps)
+    assert (run.progress.epoch, run.progress.max_epoch, run.progress.global_step) == (2, 2, run.progress.total_steps)
 
 
 def test_each_steps_scalars_are_there(run):
     tags = {tag for tag in run.metrics.values_list("tag", flat=True) if not tag.startswith("lr/")}
     assert tags == {"loss", "smooth_loss", "ema_decay"}
-    assert list(run.metrics.filter(tag="loss").values_list("step", flat=True)) == list(range(run.global_step))
+    assert list(run.metrics.filter(tag="loss").values_list("step", flat=True)) == list(range(run.progress.global_step))
 
 
 def test_its_samples_have_their_whole_prompt_and_ema(run):
@@ -91,7 +91,8 @@ def test_a_training_of_it_goes_on_here_from_its_backup(run, tmp_path):
     backup = run.artifacts.filter(kind="backup").earliest("global_step")
     attempt = Attempt(real(), tmp_path, engine_config(run, on_gpu=False), Path(backup.path)).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
-    assert [data["step"] for data in attempt.data("metrics")] == list(range(backup.global_step, run.global_step))
+    steps = range(backup.global_step, run.progress.global_step)
+    assert [data["step"] for data in attempt.data("metrics")] == list(steps)
 
 
 def test_the_checkout_is_found_usable():

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api import content, trainer, viewer
 from tests.making import make_preset, make_run, trainable_config
-from training.models import Artifact, Metric, Run
+from training.models import Artifact, Metric, Run, RunProgress
 
 pytestmark = pytest.mark.django_db
 Status = Run.Status
@@ -63,7 +63,8 @@ def test_a_list_comes_in_pages_that_follow_each_other(api):
 
 
 def test_a_page_holds_at_most_so_many(api):
-    Run.objects.bulk_create(Run(name=str(number), config={}) for number in range(510))
+    runs = Run.objects.bulk_create(Run(name=str(number), config={}) for number in range(510))
+    RunProgress.objects.bulk_create(RunProgress(run=run) for run in runs)
     assert len(names(api.get("/api/runs/?page_size=100000"))) == 500
     assert len(names(api.get("/api/runs/"))) == 50
 

@@ -18,7 +18,7 @@ from tests.servers import RedisServer
 from tests.training.live.test_websocket import Socket, publish
 from training.live import consumers, hub, publisher
 from training.live.publisher import envelope
-from training.models import Run
+from training.models import Run, RunProgress
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,7 +69,7 @@ async def test_a_client_that_connects_while_redis_is_away_is_served(server, key,
     server.kill()
     socket = await Socket(key=key).opened()
     assert (await socket.next("connected"))["data"]["progress"]["global_step"] == 7
-    await Run.objects.filter(pk=run.pk).aupdate(global_step=8)
+    await RunProgress.objects.filter(pk=run.pk).aupdate(global_step=8)
     while (await socket.next("training_state"))["data"]["progress"]["global_step"] != 8:
         pass
     await socket.disconnect()
@@ -79,7 +79,7 @@ async def test_redis_may_go_away_and_come_back(server, key, run):
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     server.kill()
-    await Run.objects.filter(pk=run.pk).aupdate(global_step=8)
+    await RunProgress.objects.filter(pk=run.pk).aupdate(global_step=8)
     while (await socket.next("training_state"))["data"]["progress"]["global_step"] != 8:
         pass
     await asyncio.to_thread(server.start)
@@ -94,7 +94,7 @@ async def test_what_redis_forgot_is_told_after_its_restart(server, key, run):
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
     await asyncio.to_thread(lambda: (server.kill(), server.start()))
-    await Run.objects.filter(pk=run.pk).aupdate(global_step=9)
+    await RunProgress.objects.filter(pk=run.pk).aupdate(global_step=9)
     while (await socket.next(timeout=60))["data"].get("progress", {}).get("global_step") != 9:
         pass
     await socket.disconnect()
@@ -104,7 +104,7 @@ async def test_a_message_that_was_lost_without_a_trace_is_made_up_for(server, ke
     monkeypatch.setattr(hub, "POLL_SECONDS", 0.05)
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
-    await Run.objects.filter(pk=run.pk).aupdate(global_step=9)
+    await RunProgress.objects.filter(pk=run.pk).aupdate(global_step=9)
     while (await socket.next("training_state"))["data"]["progress"]["global_step"] != 9:
         pass
     await socket.disconnect()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.making import make_run
 from training.metrics.charts import drawing, lines, tags_of
-from training.models import Metric, Run
+from training.models import Metric, Run, RunProgress
 from training.templatetags.runs import epoch_done, epoch_shown
 from web.templatetags.formats import doing, duration, loss, percent, speed
 
@@ -45,10 +45,16 @@ def test_a_run_is_at_100_percent_only_when_all_is_done():
     assert (percent(0.999), percent(1.0)) == (99, 100)
 
 
+def at(**progress):
+    run = Run()
+    run.progress = RunProgress(**progress)
+    return run
+
+
 def test_epochs_are_counted_from_one_and_end_with_the_last():
-    run = Run(epoch=4, max_epoch=4, max_step=10, global_step=40)
+    run = at(epoch=4, max_epoch=4, max_step=10, global_step=40)
     assert (epoch_shown(run), epoch_done(run)) == (4, 1.0)
-    assert epoch_done(Run(epoch=1, epoch_step=5, max_step=10, max_epoch=4, global_step=15)) == 0.5
+    assert epoch_done(at(epoch=1, epoch_step=5, max_step=10, max_epoch=4, global_step=15)) == 0.5
 
 
 def measure(run, tag, values, **fields):

@@ -10,7 +10,7 @@ import pytest
 
 from engine.interface.journal import FILE_NAME, JournalWriter
 from tests.making import make_run
-from training.models import Run
+from training.models import Run, RunProgress
 from training.progress import time_left
 from training.progress.pace import Pace
 from training.progress.time_left import seconds_left
@@ -30,15 +30,16 @@ class Training:
 
     def __init__(self, monkeypatch, each=0.5, seconds=None):
         self.time, self.each, self.seconds = 1_000_000.0, each, SECONDS | (seconds or {})
-        self.run = Run(status="running", max_step=STEPS, max_epoch=EPOCHS, config=RULES)
+        self.run = Run(status="running", config=RULES)
+        self.run.progress = self.progress = RunProgress(max_step=STEPS, max_epoch=EPOCHS)
         self.said: list[tuple[float, float | None]] = []
         self.rolls = random.Random(1)
         monkeypatch.setattr(time_left, "now", lambda: datetime.fromtimestamp(self.time, UTC))
 
     def start(self, step=0, loading=30.0):
         """An attempt from this step on, with a process and a reader of its journal of its own."""
-        self.run.global_step, self.run.epoch = step, step // STEPS
-        self.pace = Pace.of(self.run)
+        self.progress.global_step, self.progress.epoch = step, step // STEPS
+        self.pace = Pace.of(self.progress)
         self.saved_at = self.time
         self.pace.start(self.time)
         self._say()
@@ -46,8 +47,8 @@ class Training:
         return self
 
     def train(self, until=EPOCHS * STEPS):
-        while self.run.global_step < until:
-            if self.run.global_step % STEPS == 0:
+        while self.progress.global_step < until:
+            if self.progress.global_step % STEPS == 0:
                 self._do("caching")
             self._enter("training")
             self._step()
@@ -60,12 +61,12 @@ class Training:
 
     def _step(self):
         self.time += self.each * self.rolls.uniform(0.8, 1.3)
-        self.run.global_step += 1
-        self.run.epoch, self.run.epoch_step = divmod(self.run.global_step, STEPS)
-        self.pace.take(self.run.global_step, self.time)
+        self.progress.global_step += 1
+        self.progress.epoch, self.progress.epoch_step = divmod(self.progress.global_step, STEPS)
+        self.pace.take(self.progress.global_step, self.time)
 
     def _do_what_is_due(self):
-        step = self.run.global_step
+        step = self.progress.global_step
         if step % RULES["sample_after"] == 0:
             self._do("sampling")
         if step % (RULES["backup_after"] * STEPS) == 0:
@@ -92,9 +93,9 @@ class Training:
 
     def _say(self):
         for name in ("seconds_per_step", "times", "since_step"):
-            setattr(self.run, name, getattr(self.pace, name))
+            setattr(self.progress, name, getattr(self.pace, name))
         until = self.pace.busy_until
-        self.run.busy_until = until and datetime.fromtimestamp(until, UTC)
+        self.progress.busy_until = until and datetime.fromtimestamp(until, UTC)
         self.said.append((self.time, seconds_left(self.run)))
 
     def errors(self, since):
@@ -128,7 +129,7 @@ def test_it_does_not_jump_when_a_run_goes_on_from_a_backup(monkeypatch):
     training = Training(monkeypatch).start(loading=300).train(until=900)
     before = seconds_left(training.run)
     training.start(step=900, loading=30).train(until=1000)
-    assert training.run.times["loading"] == pytest.approx(30)
+    assert training.progress.times["loading"] == pytest.approx(30)
     told = [left for _, left in training.said[-100:]]
     assert told[0] == pytest.approx(before, rel=0.02)
     assert max(abs(after - then) for then, after in pairwise(told)) < 12
@@ -189,6 +190,12 @@ def test_nothing_is_said_of_a_run_that_has_hardly_begun():
     assert pace.seconds_per_step == 2.0
 
 
+def running(rules, **progress):
+    run = Run(status="running", config=rules)
+    run.progress = RunProgress(max_step=10, max_epoch=10, **progress)
+    return run
+
+
 @pytest.mark.parametrize(
     ("rules", "times", "later", "here"),
     [
@@ -206,23 +213,22 @@ def test_nothing_is_said_of_a_run_that_has_hardly_begun():
 )
 def test_what_comes_between_steps_is_counted_as_often_as_the_config_has_it(rules, times, later, here):
     """At step 40 of 100, after what is due there and before."""
-    run = Run(status="running", max_step=10, max_epoch=10, epoch=4, global_step=40, seconds_per_step=2.0)
-    run.config, run.times, run.since_step = rules, times, list(times)
+    run = running(rules, epoch=4, global_step=40, seconds_per_step=2.0, times=times, since_step=list(times))
     assert seconds_left(run) == pytest.approx(120 + later)
-    run.since_step = []
+    run.progress.since_step = []
     assert seconds_left(run) == pytest.approx(120 + later + here)
 
 
 @pytest.mark.parametrize(("since_step", "left"), [([], 3), (["backup"], 2), (["backup", "backup"], 1)])
 def test_what_comes_after_the_last_step_is_counted_until_it_is_done(since_step, left):
-    run = Run(status="running", max_step=10, max_epoch=10, epoch=10, global_step=100, seconds_per_step=2.0)
-    run.config = {"backup_after": 2, "backup_after_unit": "EPOCH", "backup_before_save": True}
-    run.times, run.since_step = {"backup": 1, "saving": 1}, since_step
+    rules = {"backup_after": 2, "backup_after_unit": "EPOCH", "backup_before_save": True}
+    run = running(rules, epoch=10, global_step=100, seconds_per_step=2.0, times={"backup": 1, "saving": 1})
+    run.progress.since_step = since_step
     assert seconds_left(run) == left
 
 
 def test_before_its_speed_is_known_it_is_what_the_trainer_says():
-    run = Run(status="running", max_step=10, max_epoch=10, global_step=40, steps_per_second=9.0, config={})
+    run = running({}, global_step=40, steps_per_second=9.0)
     assert seconds_left(run) == pytest.approx(60 / 9)
     run.status = "stopping"
     assert seconds_left(run) is None
@@ -243,7 +249,7 @@ def test_the_journal_tells_all_of_it_and_the_next_attempt_begins_with_it():
     written = [line.replace('"time":', f'"time":{1_000_000 + 2 * number},"_":') for number, line in enumerate(lines)]
     (run.attempt_folder / FILE_NAME).write_text("\n".join(written) + "\n")
     JournalReader(run).read()
-    kept = Run.objects.get()
+    kept = RunProgress.objects.get()
     assert kept.seconds_per_step == pytest.approx(4), "of six seconds, two of which are samples"
     assert kept.times == {"loading": 2.0}, "no default sample was drawn"
     assert kept.busy_until is None or kept.busy_until < datetime.now(UTC) + timedelta(0)

@@ -61,7 +61,7 @@ def test_a_finished_run_is_continued_with_more_epochs_alone():
     assert api.post(f"/api/runs/{run.pk}/resume/", {"epochs": 4}).json()["errors"]["epochs"]
     answer = api.post(f"/api/runs/{run.pk}/resume/", {"epochs": 9, "backup": str(backup.pk)})
     run.refresh_from_db()
-    assert answer.status_code == 200 and (run.config["epochs"], run.max_epoch) == (9, 9)
+    assert answer.status_code == 200 and (run.config["epochs"], run.progress.max_epoch) == (9, 9)
     assert run.events.last().data["detail"] == "to continue from the backup of step 40, with 9 epochs in all"
 
 

@@ -111,7 +111,7 @@ def test_a_backup_that_proves_damaged_is_passed_over_for_an_older_one():
 def test_without_a_backup_it_begins_again_only_where_little_is_lost(settings, steps, may_lose, again):
     settings.RETRY_LOST_STEPS = may_lose
     run = ended()
-    run.global_step = steps
+    run.progress.global_step = steps
     assert plan_retry(run) is again
     assert run.status == (Status.QUEUED if again else Status.INTERRUPTED)
 
