@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from training.live.publisher import Publisher, state_messages
 from training.metrics.loss_lines import draw_loss
 from training.models import Run
+from training.runs.backups import newest_backup
 from training.runs.retries import newest_whole_backup
 from worker.ingest import JournalReader
 
@@ -26,7 +27,7 @@ def catch_up(run: Run, publisher: Publisher) -> bool:
     """
     if run.attempt == 0:
         return True
-    newest_known = run.newest_backup()
+    newest_known = newest_backup(run)
     if not _read(run, publisher):
         return True
     config_epochs = int(run.config.get("epochs") or 0)

@@ -21,7 +21,7 @@ from training.live.publisher import ALL_RUNS, Message, command_message, envelope
 from training.logs.last_lines import last_lines
 from training.metrics.summaries import spans, sum_up
 from training.models import Artifact, Metric, Run, RunCommand, RunProgress
-from training.models.endings import known_reason
+from training.progress.endings import known_reason
 from training.progress.pace import Pace
 from training.runs.retries import plan_retry
 from web.database import REFUSALS, refuse_other_schema

@@ -15,7 +15,7 @@ TRACE_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason of `training.models.endings`, the sentence that a person reads, and where it happened, if known."""
+    """A reason of `training.progress.endings`, the sentence that a person reads, and where it happened, if known."""
 
     reason: str
     sentence: str

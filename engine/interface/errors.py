@@ -25,7 +25,7 @@ class Problem:
 class TrainingError(Exception):
     """An expected failure: its message is the sentence that the user reads, with the cure.
 
-    `reason` sorts failures for programs: `training.models.endings` has them all, with what comes of each.
+    `reason` sorts failures for programs: `training.progress.endings` has them all, with what comes of each.
     """
 
     reason = "failed"

@@ -15,6 +15,7 @@ from samples import film
 from samples.models import Sample
 from tests.api import content
 from tests.making import make_run, make_user
+from training.runs.removal import delete_with_files
 
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
@@ -102,7 +103,7 @@ def test_a_film_is_made_once_and_goes_with_its_run(client, run):
     assert export(client, sample, "gif").headers["ETag"] == first
     make_sample(run, 2)
     assert export(client, sample, "gif").headers["ETag"] != first
-    run.delete_with_files()
+    delete_with_files(run)
     assert not run.folder.exists()
 
 

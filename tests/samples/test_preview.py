@@ -21,7 +21,7 @@ def test_browsers_are_told_an_address_and_no_path():
     run = make_run(status="running")
     path = str(run.folder / "workspace" / PREVIEW)
     event = Event(1, 1.0, "sample_progress", {"kind": "custom", "current": 2, "total": 9, "path": path})
-    messages = [json.loads(text) for _, text in Transcript(run, Pace.of(run), [event]).store(10)]
+    messages = [json.loads(text) for _, text in Transcript(run, Pace.of(run.progress), [event]).store(10)]
     told = next(message["data"] for message in messages if message["type"] == "sample_custom_progress")
     assert told == {
         "kind": "custom",

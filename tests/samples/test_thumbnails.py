@@ -12,6 +12,7 @@ from samples.models import Sample
 from samples.thumbnails import kept_at
 from tests.api import content, viewer
 from tests.making import make_run
+from training.runs.removal import delete_with_files
 
 pytestmark = pytest.mark.django_db
 
@@ -90,5 +91,5 @@ def test_it_goes_with_its_run(api):
     sample = make_sample("1.png")
     Image.new("RGB", (64, 64)).save(sample.path)
     shown(ask(api, sample))
-    sample.run.delete_with_files()
+    delete_with_files(sample.run)
     assert not kept_at(sample).exists()

@@ -10,8 +10,8 @@ from rest_framework import serializers
 
 from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
 from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
-from training.models.endings import ENDINGS
-from training.progress.state import how_it_ended
+from training.progress.endings import ENDINGS, ending_of
+from training.progress.state import how_it_ended, why_stale
 from training.progress.time_left import seconds_left
 from web.api.serializers import SuccessSerializer
 from web.errors import BadInput
@@ -108,7 +108,7 @@ class RunSerializer(serializers.ModelSerializer):
     smooth_loss = serializers.FloatField(source="progress.smooth_loss", read_only=True, allow_null=True)
     steps_per_second = serializers.FloatField(source="progress.steps_per_second", read_only=True, allow_null=True)
     eta_seconds = serializers.SerializerMethodField()
-    stale = serializers.CharField(read_only=True, help_text=STALE)
+    stale = serializers.SerializerMethodField(help_text=STALE)
     favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
     error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_blank=True, read_only=True)
     cure = serializers.SerializerMethodField(help_text="What to do about how it ended.")
@@ -158,7 +158,11 @@ class RunSerializer(serializers.ModelSerializer):
         return seconds_left(run)
 
     def get_cure(self, run: Run) -> str:
-        return str(run.ending.cure) if run.ending else ""
+        ending = ending_of(run.error_reason)
+        return str(ending.cure) if ending else ""
+
+    def get_stale(self, run: Run) -> str:
+        return why_stale(run)
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, run: Run) -> dict[str, int]:

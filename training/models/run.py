@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,15 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
-from django.utils.timezone import localtime, now
-from django.utils.translation import gettext as _
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
 
-from engine.interface.files import remove
 from presets.models import Preset, PresetVersion
 from training.models.artifact import Artifact
 from training.models.command import RunCommand
-from training.models.endings import Ending, ending_of
-from training.models.metric import Metric
 from training.models.obstacle import Obstacle
 from training.models.progress import RunProgress
 from training.models.summary import RunSummary
-
-METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -247,11 +241,6 @@ class Run(models.Model):
         return expected / peak - 1 if peak and expected else None
 
     @property
-    def ending(self) -> Ending | None:
-        """What there is to say of how it ended; None where it came to its end, or has not ended."""
-        return ending_of(self.error_reason)
-
-    @property
     def killed_after(self) -> datetime | None:
         """When a run that is to stop is killed, unless it has stopped by then."""
         if self.status != self.Status.STOPPING:
@@ -278,32 +267,6 @@ class Run(models.Model):
         """Whether it goes on by itself, later."""
         waits = self.status == self.Status.QUEUED and self.attempt > 0
         return waits and self.start_after is not None and self.start_after > now()
-
-    @property
-    def stale(self) -> str:
-        """Why what is told of it may be out of date, or nothing trains, as a sentence; empty where all is well."""
-        if not self.is_active or self.is_watched or self.worker is None:
-            return ""
-        if not self.worker.is_alive:
-            since = {"name": self.worker.name, "time": f"{localtime(self.worker.heartbeat_at):%H:%M:%S}"}
-            return (
-                _("No word from the worker %(name)s since %(time)s: training may well go on, and is caught up later.")
-                % since
-            )
-        if pid := self.worker.resources.get("suspended"):
-            return _("Its process is suspended, so nothing trains: let it go on with kill -CONT %(pid)s.") % {
-                "pid": pid
-            }
-        return ""
-
-    def backups(self) -> Iterator[Artifact]:
-        """The backups that are still there, newest first, whatever the clock did meanwhile."""
-        there = self.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
-        backups = there.order_by("-attempt", "-sequence")
-        return (backup for backup in backups if backup.exists)
-
-    def newest_backup(self) -> Artifact | None:
-        return next(self.backups(), None)
 
     @property
     def is_lost(self) -> bool:
@@ -335,18 +298,6 @@ class Run(models.Model):
             else:
                 command.close(RunCommand.Status.EXPIRED, expired)
         return closed
-
-    def delete_with_files(self, beat: Callable[[], object] = lambda: None) -> None:
-        """Remove the run's rows, then its folder: a kill in between leaves only a folder that nobody names.
-
-        Its metrics go first, a stretch at a time: nobody else could write while millions of rows go at once. `beat`
-        is called in between.
-        """
-        folder = self.folder
-        while Metric.objects.filter(pk__in=self.metrics.order_by().values("pk")[:METRICS_AT_ONCE]).delete()[0]:
-            beat()
-        self.delete()
-        remove(folder)
 
     def move_to(
         self,

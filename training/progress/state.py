@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from training.models import Run
+from training.progress.endings import ending_of
 from training.progress.time_left import seconds_left
 from training.progress.waiting import own_reason
 
@@ -30,7 +32,8 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         queue_length = Run.objects.queued().count()
     if run is None:
         return IDLE | {"queue_length": queue_length}
-    progress, started, killed_after = run.progress, run.started_at is not None, run.killed_after
+    progress, end = run.progress, ending_of(run.error_reason)
+    started, killed_after = run.started_at is not None, run.killed_after
     return {
         "is_training": run.is_active,
         "status": (run.status_text if run.status == Run.Status.RUNNING else "") or run.status,
@@ -40,13 +43,13 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         "error": run.error or None,
         "error_reason": run.error_reason or None,
         "ending": how_it_ended(run) or None,
-        "cure": str(run.ending.cure) if run.ending else None,
+        "cure": str(end.cure) if end else None,
         "killed_after": killed_after.isoformat() if killed_after else None,
         "start_after": run.start_after.isoformat() if run.waits_to_go_on and run.start_after else None,
         "run_id": str(run.pk),
         "run_name": run.name,
         "run_status": run.status,
-        "stale": run.stale,
+        "stale": why_stale(run),
         "waits_for": own_reason(run) if run.status == Run.Status.QUEUED else "",
         "phase": run.phase if run.is_active else "",
         "attempt": run.attempt,
@@ -58,6 +61,23 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
         "started_at": run.started_at.isoformat() if run.started_at else None,
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
     }
+
+
+def why_stale(run: Run) -> str:
+    """Why the state may be out of date, or why nothing trains, as a sentence; empty where all is well."""
+    if not run.is_active or run.is_watched or run.worker is None:
+        return ""
+    if not run.worker.is_alive:
+        since = {"name": run.worker.name, "time": f"{localtime(run.worker.heartbeat_at):%H:%M:%S}"}
+        return (
+            gettext("No word from the worker %(name)s since %(time)s: training may well go on, and is caught up later.")
+            % since
+        )
+    if pid := run.worker.resources.get("suspended"):
+        return gettext("Its process is suspended, so nothing trains: let it go on with kill -CONT %(pid)s.") % {
+            "pid": pid
+        }
+    return ""
 
 
 def how_it_ended(run: Run) -> str:

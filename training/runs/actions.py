@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from training.models import Artifact, Run, RunCommand
 from training.runs import own_samples as draws
+from training.runs.backups import newest_backup
 from training.runs.continuing import needs_epochs, why_not_start_from
 from training.runs.refusals import refusal
 from training.runs.service import TrainerService
@@ -132,7 +133,7 @@ def offered(run: Run) -> list[Action]:
 def _as_it_stands(run: Run, verb: str) -> Action:
     if verb != "resume":
         return replace(ACTIONS[verb], why_not=why_not(run, verb))
-    backup = run.newest_backup()
+    backup = newest_backup(run)
     if backup is None:
         return replace(ACTIONS[verb], why_not=str(_("It has left no backup to continue from.")))
     return replace(ACTIONS[verb], least_epochs=backup.epoch + 1 if needs_epochs(run, backup) else 0)

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from training.models import Artifact, Run
+from training.runs.backups import newest_backup
 from web.errors import BadInput, NotNow
 
 MOST_EPOCHS = 1_000_000
@@ -20,7 +21,7 @@ def backup_to_continue(run: Run, chosen: Artifact | None) -> Artifact:
         raise NotNow(
             _("Only an ended run can be continued: this one is %(status)s.") % {"status": run.get_status_display()}
         )
-    backup = chosen or run.newest_backup()
+    backup = chosen or newest_backup(run)
     if backup is None:
         raise NotNow(_("There is no backup of this run to continue from: start it again, or from one of its models."))
     refuse_what_is_not_there(run, backup)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,24 @@ from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, PARTIAL, remove, verify
 from engine.interface.room import mark_of
 from training.live import publisher
-from training.models import Artifact, Run
+from training.models import Artifact, Metric, Run
+from training.runs.backups import backups
 from web.errors import NotNow
+
+METRICS_AT_ONCE = 20_000  # rows that are deleted in one transaction
+
+
+def delete_with_files(run: Run, beat: Callable[[], object] = lambda: None) -> None:
+    """Remove the run's rows, then its folder: a kill in between leaves only a folder that no row names.
+
+    Its metrics go first, a part at a time: nobody else could write while millions of rows go at once. `beat` is called
+    in between.
+    """
+    folder = run.folder
+    while Metric.objects.filter(pk__in=run.metrics.order_by().values("pk")[:METRICS_AT_ONCE]).delete()[0]:
+        beat()
+    run.delete()
+    remove(folder)
 
 
 def why_it_stays(artifact: Artifact) -> str:
@@ -48,7 +65,7 @@ def _why_backup_stays(backup: Artifact) -> str:
 def needed_backups(run: Run) -> set[uuid.UUID]:
     """From the newest backup back to the first that is whole, as far as names and sizes tell."""
     needed = set()
-    for backup in run.backups():
+    for backup in backups(run):
         needed.add(backup.pk)
         if not backup.is_damaged and _looks_whole(Path(backup.path)):
             break

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from engine.engines import get_engine
 from engine.interface.journal import FILE_NAME as JOURNAL
 from training.models import Artifact, Run
-from training.models.endings import ENDINGS
+from training.progress.endings import ENDINGS
+from training.runs.backups import backups
 
 
 def newest_whole_backup(run: Run) -> Artifact | None:
     """Nobody is there to choose another one where the newest is damaged."""
     is_whole = get_engine(run.engine).is_whole
-    return next((backup for backup in run.backups() if is_whole(Path(backup.path))), None)
+    return next((backup for backup in backups(run) if is_whole(Path(backup.path))), None)
 
 
 @transaction.atomic

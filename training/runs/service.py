@@ -314,7 +314,7 @@ class TrainerService(QueueVerbs):
         """Remove an ended run with all its files; `beat` is called again and again while that takes its time."""
         if not run.is_ended:
             raise NotNow(_("Only an ended run can be deleted: stop or cancel it first."))
-        run.delete_with_files(beat)
+        removal.delete_with_files(run, beat)
 
     def pin(self, artifact: Artifact, pinned: bool) -> Artifact:
         """Keep a backup, save or model whatever the policies say, or no longer."""

@@ -10,10 +10,16 @@ from django.utils.timezone import now
 from system.models import Worker
 from training.models import Run
 from training.progress import time_left
+from training.progress.endings import ending_of
+from training.progress.state import why_stale
 from training.progress.waiting import reason
 from web.templatetags.formats import NOTHING, duration
 
 register = template.Library()
+
+
+register.filter("ending_of", ending_of)
+register.filter("why_stale", why_stale)
 
 
 @register.filter

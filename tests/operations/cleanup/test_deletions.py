@@ -11,6 +11,7 @@ from tests.api import trainer as api_trainer
 from tests.making import make_run
 from training.models import Metric, Run
 from training.runs import deletions
+from training.runs.removal import delete_with_files
 
 pytestmark = pytest.mark.django_db
 
@@ -72,18 +73,18 @@ def test_others_see_what_is_under_way_and_not_what_was_done(client, user):
 
 
 def test_metrics_go_in_stretches(monkeypatch):
-    monkeypatch.setattr("training.models.run.METRICS_AT_ONCE", 4)
+    monkeypatch.setattr("training.runs.removal.METRICS_AT_ONCE", 4)
     run, other = make_run("Run", Run.Status.FAILED), make_run("Other", Run.Status.FAILED)
     facts = {"attempt": 1, "tag": "loss", "value": 1.0, "time": 1.0}
     Metric.objects.bulk_create(Metric(run=one, step=step, **facts) for one in (run, other) for step in range(10))
-    run.delete_with_files()
+    delete_with_files(run)
     assert list(Metric.objects.values_list("run", flat=True).distinct()) == [other.pk]
 
 
 def test_a_long_run_gives_signs_of_life_while_it_goes(monkeypatch):
-    monkeypatch.setattr("training.models.run.METRICS_AT_ONCE", 4)
+    monkeypatch.setattr("training.runs.removal.METRICS_AT_ONCE", 4)
     run, beats = make_run("Run", Run.Status.FAILED), []
     facts = {"attempt": 1, "tag": "loss", "value": 1.0, "time": 1.0}
     Metric.objects.bulk_create(Metric(run=run, step=step, **facts) for step in range(10))
-    run.delete_with_files(lambda: beats.append(1))
+    delete_with_files(run, lambda: beats.append(1))
     assert len(beats) == 3

@@ -10,7 +10,8 @@ from tests.api import trainer
 from tests.making import make_run, make_user
 from tests.training.files import back_up
 from training.models import Run
-from training.models.endings import ENDINGS, known_reason
+from training.progress.endings import ENDINGS, known_reason
+from training.runs.backups import newest_backup
 from training.runs.retries import plan_retry
 from training.runs.service import TrainerService
 
@@ -102,7 +103,7 @@ def test_a_backup_that_proves_damaged_is_passed_over_for_an_older_one():
     Run.objects.update(resume_from=str(newer))
     run.refresh_from_db()
     assert plan_retry(run) and run.resume_from == str(older)
-    assert run.artifacts.get(path=str(newer)).is_damaged and run.newest_backup().path == str(older)
+    assert run.artifacts.get(path=str(newer)).is_damaged and newest_backup(run).path == str(older)
 
 
 @pytest.mark.parametrize(

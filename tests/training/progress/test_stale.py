@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from system.models import Worker
 from tests.making import make_run, make_user
 from training.models import Run
-from training.progress.state import state_of
+from training.progress.state import state_of, why_stale
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def test_a_suspended_process_does_not_look_as_if_it_trained(run):
 def test_an_ended_run_needs_no_worker(run):
     Worker.objects.update(heartbeat_at=now() - timedelta(days=1))
     run.move_to(Run.Status.FINISHED)
-    assert run.stale == ""
+    assert why_stale(run) == ""
 
 
 def test_the_pages_say_it(run, client):
