@@ -314,7 +314,7 @@ def test_an_archive_from_before_progress_had_a_table_of_its_own_is_taken_in(arch
 def made_before_progress_had_a_table(members):
     """Its columns were among those of the runs."""
     runs, progress = (f"rows/training.{name}.jsonl" for name in ("run", "runprogress"))
-    (key, *names), *places = map(json.loads, members.pop(progress).splitlines())
+    (_key, *names), *places = map(json.loads, members.pop(progress).splitlines())
     columns, *lines = map(json.loads, members[runs].splitlines())
     place_of = {pk: place for pk, *place in places}
     own = [index for index, name in enumerate(columns) if name != "obstacle"]
