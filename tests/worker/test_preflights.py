@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 from threading import Barrier, Thread
 
 import psutil
@@ -17,10 +18,12 @@ from django.utils.timezone import now
 from presets.models import Preflight
 from presets.preflight import requests as preflight
 from system.models import Job
-from tests.waiting import wait_for
+from tests import waiting
 from worker.job_process import CommandProcess
 from worker.job_runner import JobKeeper
 
+# The child that checks imports torch at low priority, which takes minutes while other processes want the machine.
+wait_for = partial(waiting.wait_for, timeout=300)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
