@@ -83,6 +83,12 @@ def test_the_list_can_be_filtered(admin, query):
 # -- one run -------------------------------------------------------------------------------------------------------
 
 
+def test_a_runs_page_shows_how_far_it_is(admin):
+    run = make_run(status=Status.RUNNING, epoch=1, max_epoch=5, smooth_loss=0.125, loss=0.25, steps_per_second=3.5)
+    page = admin.get(page_of(run)).content.decode()
+    assert all(text in page for text in ("1 of 5", "0.1250", "0.2500", "3.50"))
+
+
 def test_a_runs_page_shows_its_config_with_every_text_escaped(admin):
     run = make_run("<b>Stars</b>", config=trainable_config(base_model_name="<script>alert(1)</script>"))
     page = admin.get(page_of(run)).content.decode()
