@@ -22,7 +22,7 @@ from samples.thumbnails import thumbnail
 from training.models import Run
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, Order, Search
-from web.api.parameters import whole_number
+from web.api.parameters import KnownParameters, whole_number
 from web.api.serializers import SuccessSerializer
 from web.errors import BadInput
 from web.serving import send_file
@@ -49,7 +49,7 @@ class SampleCustomView(APIView):
         return Response({"success": True, "message": _("The sample is generated after this step.")})
 
 
-class SampleListView(APIView):
+class SampleListView(KnownParameters, APIView):
     default_count = 200
 
     @extend_schema(responses=SampleListSerializer, parameters=[COUNT])
@@ -80,7 +80,7 @@ class SampleThumbnailView(APIView):
         return send_file(request, thumbnail(sample), forever=True)
 
 
-class SamplesZipView(APIView):
+class SamplesZipView(KnownParameters, APIView):
     @extend_schema(
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
         parameters=[
@@ -96,7 +96,7 @@ class SamplesZipView(APIView):
         return send_zip(narrowed(rows, request.query_params).newest_first()[:MOST_IDS], request.method or "GET")
 
 
-class PreviewView(APIView):
+class PreviewView(KnownParameters, APIView):
     @extend_schema(
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY},
         parameters=[OpenApiParameter("v", str, description="Any text, so that browsers ask again.")],
@@ -107,7 +107,7 @@ class PreviewView(APIView):
         return send_file(request, run.folder / "workspace" / PREVIEW)
 
 
-class SampleList(ReadOnlyModelViewSet):
+class SampleList(KnownParameters, ReadOnlyModelViewSet):
     """Samples of all runs, to read and to mark."""
 
     serializer_class = SampleSerializer

@@ -19,6 +19,7 @@ from system.serializers import (
     WorkerSerializer,
 )
 from web.api.filters import MOST_DIGITS, FieldFilter, Order, Search
+from web.api.parameters import KnownParameters
 
 
 class InfoView(APIView):
@@ -39,7 +40,7 @@ NAMED = OpenApiParameter("id", str, OpenApiParameter.PATH, description="A worker
 
 
 @extend_schema_view(retrieve=extend_schema(parameters=[NAMED]))
-class WorkerViewSet(ReadOnlyModelViewSet):
+class WorkerViewSet(KnownParameters, ReadOnlyModelViewSet):
     """The processes that train: one for each GPU."""
 
     queryset = Worker.objects.prefetch_related("runs")

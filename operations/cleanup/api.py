@@ -25,7 +25,7 @@ from operations.cleanup.cleanup_plan import (
 )
 from operations.cleanup.inventory import KINDS, as_uuid
 from system.models import Job
-from web.api.parameters import whole_number
+from web.api.parameters import KnownParameters, whole_number
 from web.errors import BadInput
 from web.permissions import OnlyTrainers
 
@@ -90,7 +90,7 @@ class CleanupSerializer(serializers.Serializer):
         return {**facts, "removed": None, "bytes": None, "left": [], **job.result}
 
 
-class UsageView(APIView):
+class UsageView(KnownParameters, APIView):
     permission_classes = (OnlyTrainers,)
 
     @extend_schema(responses=UsageSerializer)
@@ -111,7 +111,7 @@ class UsageView(APIView):
         return answer
 
 
-class CleanupView(APIView):
+class CleanupView(KnownParameters, APIView):
     permission_classes = (OnlyTrainers,)
 
     @extend_schema(

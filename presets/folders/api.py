@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from presets.folders import browse, concept_preview
 from presets.folders.views import asked_preview
+from web.api.parameters import KnownParameters
 from web.permissions import OnlyTrainers
 
 
@@ -50,7 +51,7 @@ class NewFolderSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=255)
 
 
-class FoldersView(APIView):
+class FoldersView(KnownParameters, APIView):
     permission_classes = [OnlyTrainers]
 
     @extend_schema(
@@ -117,7 +118,7 @@ class ConceptPreviewSerializer(serializers.Serializer):
     note = serializers.CharField(allow_blank=True)
 
 
-class ConceptPreviewView(APIView):
+class ConceptPreviewView(KnownParameters, APIView):
     permission_classes = [OnlyTrainers]
 
     @extend_schema(

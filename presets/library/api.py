@@ -24,7 +24,7 @@ from presets.library import from_onetrainer as onetrainer_presets
 from presets.library import verbs as library
 from presets.models import Preset
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
-from web.api.parameters import whole_number
+from web.api.parameters import KnownParameters, whole_number
 from web.api.parsers import StrictJSONParser
 from web.api.serializers import is_uuid
 from web.errors import BadInput, NotFound
@@ -37,7 +37,7 @@ BINARY = {"type": "string", "format": "binary"}
 FILE_UPLOAD = {"type": "object", "properties": {"file": {"type": "array", "items": BINARY}}, "required": ["file"]}
 
 
-class PresetViewSet(FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
+class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
     """Named partial configs, with all their versions."""
 
     queryset = Preset.objects.select_related("owner")

@@ -20,6 +20,7 @@ from presets.library import from_onetrainer as onetrainer_presets
 from presets.library import verbs as library
 from presets.library.serializers import ConfigNamesSerializer, SavedPresetSerializer
 from presets.models import Preset
+from web.api.parameters import KnownParameters
 from web.errors import BadInput
 
 A_CONFIG = OpenApiTypes.OBJECT
@@ -49,7 +50,7 @@ def config_in(request: Request) -> dict[str, Any]:
     return body
 
 
-class ConfigListView(APIView):
+class ConfigListView(KnownParameters, APIView):
     @extend_schema(responses=ConfigNamesSerializer)
     def get(self, request: Request) -> Response:
         """The names of all presets."""
@@ -57,7 +58,7 @@ class ConfigListView(APIView):
         return Response({"configs": list(Preset.objects.listed().values_list("name", flat=True))})
 
 
-class LoadConfigView(APIView):
+class LoadConfigView(KnownParameters, APIView):
     @extend_schema(responses=A_CONFIG, parameters=[NAME, ENGINE])
     def get(self, request: Request, name: str) -> Response:
         """A preset's full config: the defaults with the preset over them."""
@@ -77,7 +78,7 @@ class SaveConfigView(APIView):
         return Response({"success": True, "message": message, "name": name, "version": preset.version})
 
 
-class ConfigSchemaView(APIView):
+class ConfigSchemaView(KnownParameters, APIView):
     @extend_schema(responses={200: dict[str, Any]}, parameters=[ENGINE])
     def get(self, request: Request) -> HttpResponse:
         """The JSON Schema (draft 2020-12) of a config, from memory; with its ETag, a client need not load it again.
@@ -92,7 +93,7 @@ class ConfigSchemaView(APIView):
         return cast(HttpResponse, get_conditional_response(request, etag=schema.etag, response=answer))
 
 
-class ConfigDefaultsView(APIView):
+class ConfigDefaultsView(KnownParameters, APIView):
     @extend_schema(responses=A_CONFIG, parameters=[ENGINE])
     def get(self, request: Request) -> Response:
         """A full config with the engine's defaults."""

@@ -14,10 +14,11 @@ from system.serializers import (
     ProcessSerializer,
 )
 from training.models import Run
+from web.api.parameters import KnownParameters
 from web.errors import NotFound
 
 
-class ProcessesView(APIView):
+class ProcessesView(KnownParameters, APIView):
     @extend_schema(responses={200: ProcessSerializer, 404: OpenApiResponse(description="None runs on this host.")})
     def get(self, request: Request) -> Response:
         """The training process of the active run; 404 where none runs on the web server's host."""

@@ -14,9 +14,10 @@ from training.api.queue_serializers import QueuePlanSerializer, QueueSerializer
 from training.models import Run
 from training.queue.board import read_queue
 from training.runs.service import TrainerService
+from web.api.parameters import KnownParameters
 
 
-class QueueView(APIView):
+class QueueView(KnownParameters, APIView):
     @extend_schema(responses=QueueSerializer)
     def get(self, request: Request) -> Response:
         """What each worker does and what waits for one, in the order in which it starts, with the reason and times."""

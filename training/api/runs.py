@@ -23,6 +23,7 @@ from presets.config import configs
 from presets.config.serializers import with_left_out
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api import serializers
+from training.api.filters import TableFilters
 from training.api.single_trainer import start_options
 from training.logs.pieces import read_log
 from training.metrics.charts import MOST_STEPS, curves
@@ -30,7 +31,7 @@ from training.metrics.summaries import spans
 from training.models import Artifact, Run, RunCommand
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
-from web.api.parameters import whole_number
+from web.api.parameters import KnownParameters, whole_number
 from web.errors import BadInput, NotFound
 from web.packing import send_folder
 from web.serving import send_file
@@ -49,13 +50,13 @@ def asks(**request: Any) -> Any:
 
 
 @extend_schema_view(retrieve=extend_schema(responses=DETAIL), list=extend_schema(responses=serializers.RunSerializer))
-class RunViewSet(AwaitsPreflight, FilteredLists, ReadOnlyModelViewSet):
+class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelViewSet):
     """Trainings: waiting, running and ended."""
 
     queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
     serializer_class = serializers.RunSerializer
     lookup_value_regex = ID
-    filter_backends = [FieldFilter, Search, Order]
+    filter_backends = [FieldFilter, TableFilters, Search, Order]
     filter_lookups = {
         "status": ("status", "A status; give it twice for either."),
         "owner": ("owner__username", "A user's name."),

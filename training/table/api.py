@@ -15,9 +15,10 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from training.api.serializers import SavedViewSerializer
 from training.models import SavedView
 from training.table import saved_views
+from web.api.parameters import KnownParameters
 
 
-class SavedViewViewSet(mixins.DestroyModelMixin, ReadOnlyModelViewSet):
+class SavedViewViewSet(KnownParameters, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
     """Your names for filters and orders of the table of runs."""
 
     queryset = SavedView.objects.all()  # for the API's document

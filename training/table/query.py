@@ -92,9 +92,12 @@ def rows_of(ids: Sequence[uuid.UUID], user: Any) -> list[Run]:
 
 def filtered(query: QueryDict, user: Any) -> RunQuerySet:
     """By everything but the status, so that the statuses can be counted."""
-    found = Run.objects.all()
-    if query.get("favourite"):
-        found = found.filter(favourite_of=user)
+    found = Run.objects.filter(favourite_of=user) if query.get("favourite") else Run.objects.all()
+    return narrowed(found, query)
+
+
+def narrowed(found: Any, query: QueryDict) -> Any:
+    """Those of the runs that have the words, tag, preset, model, method, person and days that the query names."""
     for number, word in enumerate(query.get("q", "").lower().split()[:MOST_WORDS]):
         found = found.alias(**{f"at_{number}": StrIndex(F("summary__words"), Value(word))})
         found = found.filter(**{f"at_{number}__gt": 0})

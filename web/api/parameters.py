@@ -1,8 +1,14 @@
-"""Reading numbers from an address."""
+"""Query parameters: numbers are checked, and a list refuses a parameter that it does not know."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from web.errors import BadInput
 
@@ -20,3 +26,57 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
         sentence = f"must be a whole number from {least} to {most}."
         raise BadInput(f"{name} {sentence}", {name: [f"It {sentence}"]})
     return number
+
+
+class KnownParameters:
+    """For views: a GET with a query parameter that the OpenAPI document does not list is refused with a 400.
+
+    A misspelt filter would otherwise be ignored, and the answer hold every row. A single row may get any parameters.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if request.method in ("GET", "HEAD") and getattr(self, "action", "") != "retrieve":
+            refuse_unknown(request, known_parameters(self))
+
+
+def refuse_unknown(request: Request, known: list[str]) -> None:
+    """Raise BadInput for the first query parameter that is not among the known ones."""
+    for name in request.query_params:
+        if name not in known and name != api_settings.URL_FORMAT_OVERRIDE:
+            sentence = _("There is no parameter %(name)s here: use %(known)s.") % {
+                "name": repr(name[:100]),
+                "known": ", ".join(known) or _("none"),
+            }
+            raise BadInput(sentence, {name: [sentence]})
+
+
+def known_parameters(view: Any) -> list[str]:
+    """The names of the query parameters of the view's GET in alphabetical order."""
+    return sorted({*_declared(view), *_of_filters(view), *_of_pages(view)})
+
+
+def _declared(view: Any) -> Iterator[str]:
+    """Those that `extend_schema` declares: it keeps its schema in the handler's `kwargs`, as DRF's `action` does."""
+    handler = getattr(view, getattr(view, "action", "get"))
+    schema_class = getattr(handler, "kwargs", {}).get("schema")
+    if schema_class is None:
+        return
+    schema = schema_class()
+    schema.view, schema.method = view, "GET"
+    for parameter in schema.get_override_parameters():
+        if isinstance(parameter, OpenApiParameter) and parameter.location == OpenApiParameter.QUERY:
+            yield parameter.name
+
+
+def _of_filters(view: Any) -> Iterator[str]:
+    """Filters apply to lists alone, and not to the lists of one row, such as a run's events."""
+    if getattr(view, "detail", None):
+        return
+    for backend in getattr(view, "filter_backends", ()):
+        yield from (parameter["name"] for parameter in backend().get_schema_operation_parameters(view))
+
+
+def _of_pages(view: Any) -> Iterator[str]:
+    if paginator := getattr(view, "paginator", None):
+        yield from (parameter["name"] for parameter in paginator.get_schema_operation_parameters(view))

@@ -6,12 +6,15 @@ import base64
 import io
 import uuid
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
+from django.http import QueryDict
 
 from tests.api import content, trainer, viewer
 from tests.making import make_preset, make_run, trainable_config
 from training.models import Artifact, Metric, Run, RunProgress
+from training.table.query import asked_for
 
 pytestmark = pytest.mark.django_db
 Status = Run.Status
@@ -96,7 +99,45 @@ def test_a_list_is_filtered_and_searched(api, query, found):
 
 
 @pytest.mark.parametrize(
-    "query", ["preset=first", "parent=nothing", "worker=%00", "ordering=config", "ordering=owner__password"]
+    ("query", "found"),
+    [
+        ("tag=portrait", {"Failed"}),
+        ("tag=portrai", set()),
+        ("model=STABLE_DIFFUSION_15", {"Done"}),
+        ("method=FINE_TUNE", {"Failed"}),
+        ("q=SECOND+portrait", {"Failed"}),
+        ("q=second+nothing", set()),
+        ("from=2026-01-02", {"Done"}),
+        ("to=2026-01-01", {"Failed"}),
+        ("from=2026-01-01&to=2026-01-02", {"Failed", "Done"}),
+        ("tag=portrait&status=finished", set()),
+        ("tag=&from=", {"Failed", "Done"}),
+    ],
+)
+def test_a_list_has_the_filters_of_the_page(api, query, found):
+    sdxl = trainable_config(model_type="STABLE_DIFFUSION_XL_10_BASE", training_method="FINE_TUNE")
+    failed = make_run("Failed", Status.FAILED, notes="second try", tags=["portrait"], config=sdxl)
+    done = make_run("Done", Status.FINISHED, config=trainable_config(training_method="LORA"))
+    for day, run in enumerate((failed, done), start=1):
+        Run.objects.filter(pk=run.pk).update(created_at=datetime(2026, 1, day, 12, tzinfo=UTC))
+    assert set(names(api.get(f"/api/runs/?{query}"))) == found
+    assert {run.name for run in asked_for(QueryDict(query), api.user)} == found, "the page shows the same"
+
+
+def test_a_misspelt_filter_is_refused_with_the_names_of_the_known_ones(api):
+    answer = api.get("/api/runs/?tags=portrait")
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["tags"]
+    for name in ("'tags'", "tag", "model", "method", "from", "to", "q", "favourite", "status", "page_size", "cursor"):
+        assert name in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("preset=first", "parent=nothing", "worker=%00", "ordering=config", "ordering=owner__password"),
+        *("from=yesterday", "to=2026-02-31", "tag=%00", "q=%00"),
+    ],
 )
 def test_a_filter_that_makes_no_sense_is_refused(api, query):
     answer = api.get(f"/api/runs/?{query}")

@@ -1,0 +1,64 @@
+"""Query parameters of the API: a GET refuses one that the OpenAPI document does not list."""
+
+from __future__ import annotations
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from tests.api import trainer
+from tests.site.api_world import RUNNING, make_world
+
+pytestmark = pytest.mark.django_db
+# Lists that take no parameter of their own, and what belongs to one run.
+LISTS = {
+    "/api/queue",
+    "/api/cleanup/usage",
+    "/api/config/list",
+    "/api/system/processes",
+    "/api/views/",
+    "/api/runs/{id}/artifacts/",
+    "/api/runs/{id}/commands/",
+    "/api/runs/{id}/config/",
+    "/api/runs/{id}/events/",
+}
+WITHOUT = {"/api/schema", "/api/presets/{id}/"}  # Django REST framework's own, and a row that may get any parameters
+NAMES = {"{id}": str(RUNNING), "{run_id}": str(RUNNING), "{name}": "SD 1.5/Stars", "{number}": "1"}
+
+
+@pytest.fixture(scope="module")
+def paths():
+    return SchemaGenerator().get_schema(request=None, public=True)["paths"]
+
+
+def query_parameters(operation):
+    return [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+
+
+def address_of(path, preset="1"):
+    names = NAMES | ({"{id}": preset} if path.startswith("/api/presets/") else {})
+    for name, value in names.items():
+        path = path.replace(name, value)
+    return path
+
+
+def test_every_get_that_takes_parameters_refuses_an_unknown_one_and_names_the_known(paths):
+    client = trainer()
+    make_world(client.user)
+    preset = str(client.user.presets.get().pk)
+    with_parameters = {path for path, methods in paths.items() if query_parameters(methods.get("get", {}))}
+    for path in sorted((with_parameters | LISTS) - WITHOUT):
+        answer = client.get(address_of(path, preset), {"nonsense": "1"})
+        assert answer.status_code == 400, (path, answer.status_code)
+        assert list(answer.json()["errors"]) == ["nonsense"], path
+        for name in query_parameters(paths[path]["get"]):
+            assert name in answer.json()["detail"], path
+
+
+def test_the_names_of_pages_and_formats_are_known_to_every_list():
+    client = trainer()
+    for path in ("runs", "presets", "samples", "views", "workers"):
+        assert client.get(f"/api/{path}/?page_size=1&format=json").status_code == 200, path
+
+
+def test_an_unknown_parameter_is_told_after_the_sign_in_alone(client):
+    assert client.get("/api/runs/?nonsense=1").status_code == 401

@@ -1,0 +1,57 @@
+"""The filters that the API of runs shares with the page's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+
+from training.models import Run
+from training.table import query as run_table
+from web.api.filters import text_parameter
+from web.errors import BadInput
+
+PARAMETERS = {
+    "q": "Words that all have to occur in a run's name, notes, tags or config.",
+    "tag": "A tag.",
+    "model": "A base model's type, such as STABLE_DIFFUSION_15.",
+    "method": "A training method, such as LORA.",
+    "from": "The first day, by the date of creation, such as 2026-01-31.",
+    "to": "The last day, by the date of creation.",
+}
+
+
+class TableFilters(BaseFilterBackend):
+    """Parameters of the table of runs, each with the meaning that it has in the page's address."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Run], view: Any) -> QuerySet[Run]:
+        query = request.query_params.copy()
+        for name in set(query) - set(PARAMETERS):
+            del query[name]
+        for name, text in query.items():
+            _refuse_nonsense(name, text)
+        return run_table.narrowed(queryset, query)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [text_parameter(name, description) for name, description in PARAMETERS.items()]
+
+
+def _refuse_nonsense(name: str, text: str) -> None:
+    if "\x00" in text or (name in ("from", "to") and text and not _is_date(text)):
+        sentence = _("%(value)s is no value for %(name)s: %(help)s") % {
+            "value": repr(text[:100]),
+            "name": name,
+            "help": PARAMETERS[name],
+        }
+        raise BadInput(sentence, {name: [sentence]})
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return parse_date(text) is not None
+    except ValueError:
+        return False
