@@ -23,9 +23,9 @@ from system.account.api_secrets import SecretsView
 from training.api import artifacts, process, queue, runs
 from training.api import single_trainer as trainer
 from training.table import api as views
+from web.ids import UUID_PATTERN
 
 app_name = "api"
-UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def address(route: str, view: Any, name: str) -> URLPattern:
@@ -55,7 +55,7 @@ single_trainer = [
     address("config/save/(?P<name>.+?)", presets.SaveConfigView.as_view(), "config-save"),
     address("config/validate", checks.ValidateConfigView.as_view(), "config-validate"),
     address("config/preflight", checks.StartPreflightView.as_view(), "config-preflight"),
-    address(f"config/preflight/(?P<pk>{UUID})", checks.PreflightView.as_view(), "preflight"),
+    address(f"config/preflight/(?P<pk>{UUID_PATTERN})", checks.PreflightView.as_view(), "preflight"),
     address("config/schema", presets.ConfigSchemaView.as_view(), "config-schema"),
     address("config/defaults", presets.ConfigDefaultsView.as_view(), "config-defaults"),
     address("samples/default", samples.SampleDefaultView.as_view(), "sample-default"),
@@ -63,26 +63,26 @@ single_trainer = [
     address("samples/generate", samples.SampleCustomView.as_view(), "sample-generate"),
     address("samples/list", samples.SampleListView.as_view(), "samples-list"),
     address("samples/latest", samples.LatestSamplesView.as_view(), "samples-latest"),
-    address(f"samples/(?P<pk>{UUID})/file", samples.SampleFileView.as_view(), "sample-file"),
+    address(f"samples/(?P<pk>{UUID_PATTERN})/file", samples.SampleFileView.as_view(), "sample-file"),
     address("samples/zip", samples.SamplesZipView.as_view(), "samples-zip"),
-    address(f"samples/(?P<pk>{UUID})/thumbnail", samples.SampleThumbnailView.as_view(), "sample-thumbnail"),
+    address(f"samples/(?P<pk>{UUID_PATTERN})/thumbnail", samples.SampleThumbnailView.as_view(), "sample-thumbnail"),
     address("system/info", system.InfoView.as_view(), "system-info"),
     address("system/resources", system.ResourcesView.as_view(), "system-resources"),
     address("system/processes", process.ProcessesView.as_view(), "system-processes"),
 ]
 resources = [
     address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),
-    address(f"runs/import/(?P<pk>{UUID})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
-    address(f"runs/(?P<run_id>{UUID})/preview", samples.PreviewView.as_view(), "run-preview"),
-    address(f"runs/(?P<run_id>{UUID})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
-    address(f"runs/(?P<pk>{UUID})/retention", artifacts.RunRetentionView.as_view(), "run-retention"),
-    address(f"artifacts/(?P<pk>{UUID})", artifacts.ArtifactView.as_view(), "artifact"),
+    address(f"runs/import/(?P<pk>{UUID_PATTERN})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
+    address(f"runs/(?P<run_id>{UUID_PATTERN})/preview", samples.PreviewView.as_view(), "run-preview"),
+    address(f"runs/(?P<run_id>{UUID_PATTERN})/samples", samples.RunSamplesView.as_view({"get": "list"}), "run-samples"),
+    address(f"runs/(?P<pk>{UUID_PATTERN})/retention", artifacts.RunRetentionView.as_view(), "run-retention"),
+    address(f"artifacts/(?P<pk>{UUID_PATTERN})", artifacts.ArtifactView.as_view(), "artifact"),
     address("cleanup", cleanup.CleanupView.as_view(), "cleanup"),
     address("cleanup/usage", cleanup.UsageView.as_view(), "cleanup-usage"),
-    address(f"cleanup/jobs/(?P<pk>{UUID})", cleanup.CleanupJobView.as_view(), "cleanup-job"),
+    address(f"cleanup/jobs/(?P<pk>{UUID_PATTERN})", cleanup.CleanupJobView.as_view(), "cleanup-job"),
     address("retention", artifacts.RetentionView.as_view(), "retention"),
     address("queue", queue.QueueView.as_view(), "queue"),
-    address(f"queue/(?P<pk>{UUID})", queue.QueuedRunView.as_view(), "queued-run"),
+    address(f"queue/(?P<pk>{UUID_PATTERN})", queue.QueuedRunView.as_view(), "queued-run"),
     address("browse", folders.FoldersView.as_view(), "browse"),
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("me", MeView.as_view(), "me"),

@@ -5,14 +5,14 @@ from django.urls import re_path
 
 from training.live.consumers import LiveConsumer, NoSuchAddress, RunConsumer
 from training.live.sign_in import check_origin, sign_in
+from web.ids import UUID_PATTERN
 
-UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 websocket_application = check_origin(
     sign_in(
         URLRouter(
             [
                 re_path("^ws/?$", LiveConsumer.as_asgi()),
-                re_path(f"^ws/runs/(?P<run_id>{UUID})/?$", RunConsumer.as_asgi()),
+                re_path(f"^ws/runs/(?P<run_id>{UUID_PATTERN})/?$", RunConsumer.as_asgi()),
                 re_path("", NoSuchAddress.as_asgi()),
             ]
         )

@@ -23,8 +23,9 @@ from training.models import Run
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, Order, Search
 from web.api.parameters import KnownParameters, whole_number
-from web.api.serializers import SuccessSerializer
+from web.api.serializers import SuccessSerializer, read_body
 from web.errors import BadInput
+from web.ids import UUID_PATTERN
 from web.serving import send_file
 
 MOST = 1000
@@ -111,7 +112,7 @@ class SampleList(KnownParameters, ReadOnlyModelViewSet):
     """Samples of all runs, to read and to mark."""
 
     serializer_class = SampleSerializer
-    lookup_value_regex = "[0-9a-f-]{36}"
+    lookup_value_regex = UUID_PATTERN
     filter_backends = [FieldFilter, SampleRanges, Search, Order]
     filter_lookups = {
         "run": ("run", "A run's id."),
@@ -133,10 +134,9 @@ class SampleViewSet(SampleList):
     @extend_schema(request=FavouriteSerializer, responses=SampleSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Mark a sample as a favourite, or remove the mark. Favourites are never deleted to free space."""
-        asked = FavouriteSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = read_body(request, FavouriteSerializer)
         sample = get_object_or_404(Sample, pk=pk)
-        SampleService(request.user).mark([sample], asked.validated_data["favourite"])
+        SampleService(request.user).mark([sample], asked["favourite"])
         sample.refresh_from_db()
         return Response(self.get_serializer(sample).data)
 

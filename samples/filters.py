@@ -17,6 +17,7 @@ from samples.models import Sample
 from training.models import Run
 from web.api.filters import MOST_DIGITS, text_parameter
 from web.errors import BadInput
+from web.ids import as_uuid
 
 MOST_IDS = 5000
 
@@ -91,20 +92,14 @@ def narrowed(rows: Any, query: Mapping[str, str], names: Iterable[str] = FILTERS
     return rows
 
 
-def is_id(text: str) -> bool:
-    try:
-        return bool(uuid.UUID(text))
-    except ValueError:
-        return False
-
-
 def of_ids(ids: list[str]) -> list[Sample]:
     """The samples with these ids, newest first. Raises BadInput."""
     if len(ids) > MOST_IDS:
         raise BadInput(_("At most %(most)s samples at once: choose fewer.") % {"most": MOST_IDS})
-    if not all(map(is_id, ids)):
+    keys = [key for text in ids if (key := as_uuid(text))]
+    if len(keys) < len(ids):
         raise BadInput(_("A sample's id looks like 123e4567-e89b-42d3-a456-426614174000: check the ids."))
-    found = Sample.objects.select_related("run").defer("run__config").in_bulk([uuid.UUID(one) for one in ids])
+    found = Sample.objects.select_related("run").defer("run__config").in_bulk(keys)
     return sorted(found.values(), key=lambda sample: (sample.created_at, sample.pk), reverse=True)
 
 

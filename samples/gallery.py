@@ -13,10 +13,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from samples.filters import FILTERS, is_id, narrowed
+from samples.filters import FILTERS, narrowed
 from samples.models import Sample
 from training.models import Run
 from web.errors import BadInput
+from web.ids import as_uuid
 
 SIZE = 60
 RUNS_TO_CHOOSE = 200
@@ -76,7 +77,7 @@ def choices(query: Mapping[str, str]) -> dict[str, Any]:
     drawn = Sample.objects.filter(run=OuterRef("pk"))
     runs = list(Run.objects.filter(Exists(drawn)).newest_first().values_list("pk", "name")[:RUNS_TO_CHOOSE])
     chosen = query.get("run", "")
-    if is_id(chosen) and uuid.UUID(chosen) not in {pk for pk, _name in runs}:
+    if (key := as_uuid(chosen)) and key not in {pk for pk, _name in runs}:
         runs += list(Run.objects.filter(pk=chosen).values_list("pk", "name"))
     people = User.objects.filter(runs__isnull=False).distinct().order_by("username").values_list("username", flat=True)
     return {"runs": [(str(pk), name) for pk, name in runs], "people": people}

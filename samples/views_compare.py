@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from samples.archives import safe_name
 from samples.film import MOST_FRAMES, SPEEDS, WRITERS, film, frames_of
-from samples.filters import is_id
 from samples.models import Sample, SampleQuerySet
 from training.models import Run
-from web.errors import DomainError, NotFound, NotNow
+from web.errors import NotFound
+from web.ids import as_uuid
 from web.pages import PageRequest, page
 from web.serving import send_file
 
@@ -48,7 +47,7 @@ def _shown() -> SampleQuerySet:
 
 
 def _sample(pk: str) -> Sample:
-    found = _shown().filter(pk=pk).first() if is_id(pk) else None
+    found = _shown().filter(pk=pk).first() if as_uuid(pk) else None
     if found is None:
         raise NotFound(_("This sample does not exist any more: open another one and press Compare."))
     return found
@@ -59,8 +58,8 @@ def _right(left: Sample, pk: str, run: str) -> Sample:
     right = _sample(pk) if pk else None
     if right is not None and run in ("", str(right.run_id)):
         return right
-    if is_id(run) and run != str(left.run_id):
-        there = _shown().filter(run=uuid.UUID(run), prompt=left.prompt)
+    if (key := as_uuid(run)) and key != left.run_id:
+        there = _shown().filter(run=key, prompt=left.prompt)
         return _nearest(there, left) or left
     others = left.series().exclude(pk=left.pk)
     return others.filter(global_step__gte=left.global_step).first() or others.last() or left
@@ -101,10 +100,6 @@ def film_file(request: PageRequest, pk: Any, kind: str) -> HttpResponseBase:
     """The film as a file; `speed` is the number of steps per second."""
     sample = get_object_or_404(Sample, pk=pk)
     speed = request.GET.get("speed", str(USUAL_SPEED))
-    try:
-        made = film(sample, kind, int(speed) if speed.isdecimal() and len(speed) < 4 else 0)
-    except DomainError as problem:
-        status = {NotFound: 404, NotNow: 409}.get(type(problem), 400)
-        return render(request, "samples/compare.html", {"sentence": str(problem)}, status=status)
+    made = film(sample, kind, int(speed) if speed.isdecimal() and len(speed) < 4 else 0)
     name = f"{safe_name(sample.run.name, 60)}-{safe_name(sample.prompt, 40)}{made.suffix}"
     return send_file(request, made, as_attachment=True, name=name)

@@ -20,6 +20,7 @@ from system.serializers import (
 )
 from web.api.filters import MOST_DIGITS, FieldFilter, Order, Search
 from web.api.parameters import KnownParameters
+from web.api.serializers import read_body
 
 
 class InfoView(APIView):
@@ -64,7 +65,6 @@ class WorkerViewSet(KnownParameters, ReadOnlyModelViewSet):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Have a worker take no further run, or take runs again."""
         worker = self.get_object()
-        asked = WorkerChangeSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        worker.set_drain(asked.validated_data["drain"], by=request.user)
+        asked = read_body(request, WorkerChangeSerializer)
+        worker.set_drain(asked["drain"], by=request.user)
         return Response(self.get_serializer(self.get_object()).data)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from system.models import Worker
-from web.errors import BadInput
+from web.api.serializers import OnlyKnownFields
 
 
 class OsSerializer(serializers.Serializer):
@@ -120,11 +117,5 @@ class WorkerSerializer(serializers.ModelSerializer):
         return next((str(run.pk) for run in worker.runs.all() if run.is_active), None)
 
 
-class WorkerChangeSerializer(serializers.Serializer):
+class WorkerChangeSerializer(OnlyKnownFields):
     drain = serializers.BooleanField(help_text="Whether it takes no further run; what it trains goes on.")
-
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise BadInput(_("Only drain can be set, not %(unknown)s.") % {"unknown": ", ".join(sorted(unknown))[:200]})
-        return data

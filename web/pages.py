@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
 
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
-from web.errors import Forbidden
+from web.errors import DomainError, Forbidden
 from web.permissions import may_train
 
-View = Callable[..., Any]
+View = Callable[..., HttpResponseBase]
+Row = TypeVar("Row")
 
 
 class PageRequest(HttpRequest):
@@ -60,7 +63,7 @@ def page(*methods: Literal["GET", "POST"], only: Callable[[User], None] | None =
     def decorate(view: View) -> View:
         @require_http_methods(allowed)
         @functools.wraps(view)
-        def answer(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def answer(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if only is not None:
                 only(request.user)
             return view(request, *args, **kwargs)
@@ -70,6 +73,15 @@ def page(*methods: Literal["GET", "POST"], only: Callable[[User], None] | None =
     return decorate
 
 
-def page_of(request: HttpRequest, rows: QuerySet, size: int) -> Page:
+@contextmanager
+def errors_as_messages(request: HttpRequest) -> Iterator[None]:
+    """Tell a DomainError of the block as a message, which the page that the view leads to shows."""
+    try:
+        yield
+    except DomainError as error:
+        messages.error(request, str(error))
+
+
+def page_of(request: HttpRequest, rows: QuerySet[Any, Row], size: int) -> Page[Row]:
     """The page that the address asks for; a number that is out of range or no number gives the nearest."""
     return Paginator(rows, size).get_page(request.GET.get("page"))

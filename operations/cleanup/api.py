@@ -23,10 +23,12 @@ from operations.cleanup.cleanup_plan import (
     newest_inventory,
     propose,
 )
-from operations.cleanup.inventory import KINDS, as_uuid
+from operations.cleanup.inventory import KINDS
 from system.models import Job
 from web.api.parameters import KnownParameters, whole_number
+from web.api.serializers import read_body
 from web.errors import BadInput
+from web.ids import as_uuid
 from web.permissions import OnlyTrainers
 
 SHOWN = 1000
@@ -138,9 +140,8 @@ class CleanupView(KnownParameters, APIView):
     @extend_schema(request=ConfirmSerializer, responses={202: CleanupSerializer})
     def post(self, request: Request) -> Response:
         """Confirm a preview: a worker deletes exactly its items, except those that changed since."""
-        asked = ConfirmSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(CleanupSerializer(confirm(asked.validated_data["token"], request.user)).data, status=202)
+        asked = read_body(request, ConfirmSerializer)
+        return Response(CleanupSerializer(confirm(asked["token"], request.user)).data, status=202)
 
 
 class CleanupJobView(APIView):

@@ -18,6 +18,7 @@ from django.utils.timezone import now
 from engine.interface.files import PARTIAL
 from engine.launcher import LOG_FILE
 from training.models import Run
+from web.ids import as_uuid
 
 KINDS = ("backups", "saves", "models", "samples", "caches", "logs", "leftovers", "orphans")
 OF_A_RUN = {
@@ -179,13 +180,6 @@ def walk(path: Path, beat: Callable[[], None]) -> Iterator[tuple[Path, int, floa
     except FileNotFoundError:
         return
     yield path, facts.st_size, facts.st_mtime
-
-
-def as_uuid(name: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(name)
-    except ValueError:
-        return None
 
 
 def _within(path: Path) -> str:

@@ -24,12 +24,12 @@ from operations.cleanup.cleanup_plan import (
     newest_inventory,
     propose,
 )
-from operations.cleanup.inventory import as_uuid
 from system.models import Job, Worker
 from system.resources import disk_of_data
 from training.models import RetentionPolicy
-from web.errors import DomainError, Forbidden
-from web.pages import PageRequest, page, render_page, trainers
+from web.errors import BadInput, DomainError, Forbidden
+from web.ids import as_uuid
+from web.pages import PageRequest, errors_as_messages, page, render_page, trainers
 
 SHOWN = 200  # items of a plan that are shown; number and sum count all
 RUNS_SHOWN = 15
@@ -168,13 +168,10 @@ def count_again(request: HttpRequest) -> HttpResponse:
 @page("POST", only=trainers)
 def clean_up(request: HttpRequest) -> HttpResponse:
     """Confirm the preview."""
-    try:
+    with errors_as_messages(request):
         if as_uuid(request.POST.get("token", "")) is None:
-            raise DomainError(_("Make a preview first."))
+            raise BadInput(_("Make a preview first."))
         confirm(request.POST["token"], request.user)
-    except DomainError as problem:
-        messages.error(request, str(problem))
-    else:
         messages.success(request, _("A worker deletes it; the progress is shown below."))
     return redirect("cleanup")
 

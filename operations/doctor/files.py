@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from engine.interface.files import MANIFEST, PARTIAL, leftovers, refuse_broken, 
 from operations.doctor.finding import MEND, Asked, Finding, counted, counted_are, fine, look_at, note, wrong
 from samples.models import Sample
 from training.models import Artifact, Run
+from web.ids import as_uuid
 
 DAY = 86_400.0  # seconds
 
@@ -151,16 +151,10 @@ def _folders_without_a_run() -> Iterator[Finding]:
     folders = {entry.name for entry in runs.iterdir() if entry.is_dir()} if runs.is_dir() else set()
     known = {str(key) for key in Run.objects.values_list("pk", flat=True)}
     for name in sorted(folders - known):
-        whose = f"The folder runs/{name}" if _is_uuid(name) else "A folder in runs, whose name is not a run's id,"
+        is_id = (key := as_uuid(name)) is not None and str(key) == name
+        whose = f"The folder runs/{name}" if is_id else "A folder in runs, whose name is not a run's id,"
         sentence = f"{whose} belongs to no run in the database ({size_of(runs / name) / 1e6:.1f} MB)."
         yield look_at(sentence, "check its content, then remove it; or is this the wrong database?")
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
 
 
 def _half_written(asked: Asked) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -20,6 +19,7 @@ from system.models import LATE, Job, Worker
 from system.worker_name import NameLock
 from training.live.publisher import Publisher
 from training.models import Run, RunCommand
+from web.ids import as_uuid
 from worker.attempt import Following
 
 START_A_WORKER = "start a worker there: `manage.py serve`, or `manage.py gpu_worker`"
@@ -73,11 +73,8 @@ def has_active_run(folder: Path) -> bool:
 
 
 def _run_of(folder: Path) -> Run | None:
-    try:
-        key = uuid.UUID(folder.parent.parent.name)
-    except ValueError:
-        return None
-    return Run.objects.filter(pk=key).first()
+    key = as_uuid(folder.parent.parent.name)
+    return Run.objects.filter(pk=key).first() if key else None
 
 
 def _unowned_processes() -> Iterator[Finding]:

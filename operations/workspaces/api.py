@@ -11,15 +11,15 @@ from rest_framework.views import APIView
 from operations.workspaces.ask import ask_for_import
 from operations.workspaces.serializers import ImportRequestSerializer, ImportSerializer
 from system.models import Job
+from web.api.serializers import read_body
 
 
 class ImportWorkspaceView(APIView):
     @extend_schema(request=ImportRequestSerializer, responses={202: ImportSerializer})
     def post(self, request: Request) -> Response:
         """Take a OneTrainer workspace on the server in as history: a run for each training found in it."""
-        asked = ImportRequestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(ImportSerializer(ask_for_import(user=request.user, **asked.validated_data)).data, status=202)
+        asked = read_body(request, ImportRequestSerializer)
+        return Response(ImportSerializer(ask_for_import(user=request.user, **asked)).data, status=202)
 
 
 class ImportedWorkspaceView(APIView):

@@ -17,6 +17,7 @@ from presets.config.serializers import ConfigField, LeftOutSerializer, with_left
 from presets.editor import drafts
 from presets.library.api_configs import ENGINE, config_in, engine_of
 from presets.models import Draft
+from web.api.serializers import read_body
 from web.errors import BadInput
 
 
@@ -74,10 +75,9 @@ class CurrentConfigView(APIView):
     @extend_schema(request=ChangesSerializer, responses=DraftStateSerializer)
     def patch(self, request: Request) -> Response:
         """Change single fields of the current config, as a step that can be undone."""
-        asked = ChangesSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        changes = [dict(change) for change in asked.validated_data["changes"]]
-        revision = asked.validated_data.get("revision")
+        asked = read_body(request, ChangesSerializer)
+        changes = [dict(change) for change in asked["changes"]]
+        revision = asked.get("revision")
         draft = _change(request, lambda draft, known: drafts.apply(draft, known, changes), revision)
         return Response(with_left_out(_state(draft), *({one["field"]: one.get("value")} for one in changes)))
 
@@ -97,9 +97,8 @@ class RedoView(APIView):
 
 
 def _revision(request: Request) -> int | None:
-    asked = RevisionSerializer(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return asked.validated_data.get("revision")
+    asked = read_body(request, RevisionSerializer)
+    return asked.get("revision")
 
 
 def _change(request: Request, change: Callable[[Draft, int], Draft], revision: Any) -> Draft:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from presets.config import configs
 from presets.config.dotted import with_value
+from presets.config.shapes import RATIOS, size_of
 from presets.editor import drafts
 from presets.folders import browse
 from presets.models import Draft
@@ -27,7 +28,7 @@ from web.errors import BadInput
 
 MOST_ITEMS = configs.LONGEST_LIST
 MOST_AT_ONCE = 200  # folders or prompts
-RATIOS = ("1x1", "3x2", "2x3", "16x9", "9x16")
+SHAPES = {f"{wide}x{high}": (wide, high) for wide, high in RATIOS}
 FIRST_NUMBER = re.compile(r"\d{1,5}")
 Item = dict[str, Any]
 
@@ -214,11 +215,11 @@ def _move(asked: _Request) -> Result:
 
 def _aspect(asked: _Request) -> Result:
     ratio = asked.arguments[1] if len(asked.arguments) > 1 else ""
-    if ratio not in RATIOS:
+    if ratio not in SHAPES:
         raise BadInput(
-            _("The shapes are %(ratios)s: choose one of them.") % {"ratios": ", ".join(RATIOS).replace("x", ":")}
+            _("The shapes are %(ratios)s: choose one of them.") % {"ratios": ", ".join(SHAPES).replace("x", ":")}
         )
-    width, height = shape_of(ratio, resolution_of(asked.draft))
+    width, height = size_of(SHAPES[ratio], resolution_of(asked.draft))
     return asked.changed(width=width, height=height), asked.label(_("Shape %(one)s %(number)s"))
 
 
@@ -250,12 +251,3 @@ def resolution_of(draft: Draft) -> int:
     text = str(configs.full_config(draft.engine, draft.config).get("resolution", ""))
     found = FIRST_NUMBER.search(text)
     return max(64, min(4096, int(found[0]))) if found else 512
-
-
-def shape_of(ratio: str, edge: int) -> tuple[int, int]:
-    """Width and height with about as many pixels as the square has, in steps that models can draw."""
-    wide, high = (int(part) for part in ratio.split("x"))
-    step = 64 if edge >= 256 else 8
-    sides = (edge * (wide / high) ** 0.5, edge * (high / wide) ** 0.5)
-    width, height = (max(step, round(side / step) * step) for side in sides)
-    return width, height

@@ -15,7 +15,7 @@ from engine.interface.errors import Problem
 from engine.schema import value_at
 from presets.editor.fields import Field
 from presets.editor.form import Form, Spec
-from presets.editor.list_verbs import KINDS, RATIOS, ListKind, file_of, items_of
+from presets.editor.list_verbs import KINDS, SHAPES, ListKind, file_of, items_of
 from presets.models import Draft
 from web.errors import BadInput
 
@@ -52,7 +52,7 @@ class ListField:
     def __init__(self, editor: EditorOfLists, field: Field):
         self.editor, self.field = editor, field
         self.kind: ListKind = KINDS[field.path]
-        self.ratios = [(ratio, ratio.replace("x", ":")) for ratio in RATIOS] if self.kind.field == "samples" else []
+        self.ratios = [(ratio, ratio.replace("x", ":")) for ratio in SHAPES] if self.kind.field == "samples" else []
 
     @property
     def is_list(self) -> bool:

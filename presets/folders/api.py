@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from presets.folders import browse, concept_preview
 from presets.folders.views import asked_preview
 from web.api.parameters import KnownParameters
+from web.api.serializers import read_body
 from web.permissions import OnlyTrainers
 
 
@@ -78,9 +79,8 @@ class FoldersView(KnownParameters, APIView):
     @extend_schema(request=NewFolderSerializer, responses={201: FolderSerializer})
     def post(self, request: Request) -> Response:
         """Make a folder in one that may be written to, and say what lies in it: nothing yet."""
-        asked = NewFolderSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        made = browse.make_folder(asked.validated_data["path"], asked.validated_data["name"])
+        asked = read_body(request, NewFolderSerializer)
+        made = browse.make_folder(asked["path"], asked["name"])
         return Response(browse.as_json(browse.list_folder(str(made), "save")), status=201)
 
 

@@ -39,9 +39,7 @@ def folders(request: PageRequest) -> HttpResponse:
 
 def _status(request: PageRequest, problem: DomainError) -> int:
     """A part of a page that says what is wrong was made all right: else the browser's console complains."""
-    if request.htmx:
-        return 200
-    return 404 if isinstance(problem, NotFound) else 400
+    return 200 if request.htmx else problem.status
 
 
 def _make(request: PageRequest, path: str, query: dict[str, str]) -> HttpResponse:

@@ -26,8 +26,9 @@ from presets.models import Preset
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
 from web.api.parameters import KnownParameters, whole_number
 from web.api.parsers import StrictJSONParser
-from web.api.serializers import is_uuid
+from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
+from web.ids import as_uuid
 
 logger = logging.getLogger(__name__)
 MOST_VERSIONS = 2**31 - 1
@@ -69,9 +70,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
 
     def read(self, partial: bool = False) -> dict[str, Any]:
         """The request's body, checked."""
-        asked = serializers.PresetChangeSerializer(data=self.request.data, partial=partial)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
+        return read_body(self.request, serializers.PresetChangeSerializer, partial)
 
     def detail_of(self, preset: Preset, status: int = 200, sent: Any = None) -> Response:
         answer = DETAIL(self.get_queryset().get(pk=preset.pk)).data
@@ -122,9 +121,8 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     @action(detail=True, methods=["post"])
     def revert(self, request: Request, pk: str) -> Response:
         """Make an earlier version the content again; it becomes the newest version, and none is lost."""
-        asked = serializers.RevertSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return self.detail_of(library.revert(self.get_object(), asked.validated_data["version"], by=request.user))
+        asked = read_body(request, serializers.RevertSerializer)
+        return self.detail_of(library.revert(self.get_object(), asked["version"], by=request.user))
 
     @extend_schema(request=None, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
@@ -163,7 +161,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     def _version_of_run(self, preset: Preset, run_id: str | None) -> int | None:
         if not run_id:
             return None
-        runs = preset.runs.filter(pk=run_id) if is_uuid(run_id) else preset.runs.none()
+        runs = preset.runs.filter(pk=run_id) if as_uuid(run_id) else preset.runs.none()
         run = runs.select_related("preset_version").first()
         if run is None or run.preset_version is None:
             raise NotFound(_("There is no such run of this preset: see the preset's runs."))

@@ -18,7 +18,7 @@ from presets.library import verbs as library
 from presets.models import Preset
 from web.admin_parts import download
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, page, trainers
+from web.pages import PageRequest, errors_as_messages, page, trainers
 
 
 @page("POST", only=trainers)
@@ -69,15 +69,13 @@ def export_zip(request: PageRequest) -> HttpResponse:
 def revert(request: PageRequest, pk: int) -> HttpResponse:
     """Make an earlier version the content again."""
     shown, number = get_object_or_404(Preset, pk=pk), request.POST.get("version", "")
-    try:
+    with errors_as_messages(request):
         library.revert(shown, int(number) if number.isdecimal() else 0, by=request.user)
         messages.success(
             request,
             _("Version %(number)s is the content again, as version %(version)s.")
             % {"number": number, "version": shown.version},
         )
-    except DomainError as problem:
-        messages.error(request, str(problem))
     return redirect("preset", pk)
 
 

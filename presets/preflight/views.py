@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from engine.interface.errors import Problem
@@ -16,7 +16,7 @@ from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
 from presets.preflight.api import find
 from system.models import Job
-from web.errors import BadInput, NotFound
+from web.errors import BadInput
 from web.pages import PageRequest, page, render_page, trainers
 
 
@@ -40,13 +40,8 @@ def start(request: PageRequest) -> HttpResponse:
 @page("GET")
 def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
     """One preflight: how far it is, or what it found; asked for again by the page until it has ended."""
-    try:
-        found = find(request.user, pk)
-    except NotFound as error:
-        raise Http404(str(error)) from error
-    return render_page(
-        request, "presets/preflight/preflight.html", "presets/preflight/_preflight.html", preflight_context(found)
-    )
+    context = preflight_context(find(request.user, pk))
+    return render_page(request, "presets/preflight/preflight.html", "presets/preflight/_preflight.html", context)
 
 
 def _placed(engine: str, problems: list[Problem]) -> list[Shown]:

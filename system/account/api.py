@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework.authtoken.models import Token
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from system.account import tokens
 from system.account.serializers import MeSerializer, TokenSerializer
 from web.errors import NotFound
 from web.permissions import may_train
@@ -30,7 +28,7 @@ class MeView(APIView):
                 "email": user.email,
                 "is_admin": user.is_staff,
                 "may_train": may_train(user),
-                "has_token": Token.objects.filter(user=user).exists(),
+                "has_token": tokens.token_of(user) is not None,
             }
         )
 
@@ -41,16 +39,12 @@ class TokenView(APIView):
     @extend_schema(request=None, responses={201: TokenSerializer})
     def post(self, request: Request) -> Response:
         """Make a new token for API clients; the one before it ends. It is shown this once."""
-        with transaction.atomic():
-            user = User.objects.select_for_update().get(pk=request.user.pk)  # of two clicks, the second waits
-            Token.objects.filter(user=user).delete()
-            token = Token.objects.create(user=user)
-        return Response({"token": token.key}, status=201)
+        return Response({"token": tokens.new_token(request.user)}, status=201)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
         """End the token: clients that use it are refused from now on."""
-        Token.objects.filter(user=request.user).delete()
+        tokens.revoke_token(request.user)
         return Response(status=204)
 
 

@@ -8,18 +8,15 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from rest_framework.authtoken.models import Token
 
-from system.account import secrets
-from web.errors import BadInput
-from web.pages import PageRequest, page
+from system.account import secrets, tokens
+from web.pages import PageRequest, errors_as_messages, page
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
@@ -65,7 +62,7 @@ def account(request: PageRequest) -> HttpResponse:
     context = {
         "form": form,
         "new_token": request.session.pop(NEW_TOKEN, None),
-        "token": Token.objects.filter(user=request.user).first(),
+        "token": tokens.token_of(request.user),
         "secrets": [(name, secrets.TITLES[name], at) for name, at in secrets.set_since(request.user).items()],
         "groups": request.user.groups.values_list("name", flat=True),
     }
@@ -79,11 +76,9 @@ def _password_form(request: PageRequest) -> SetPasswordForm:
 
 
 @page("POST")
-@transaction.atomic
 def make_token(request: PageRequest) -> HttpResponse:
     """A new API token in place of the old one."""
-    Token.objects.filter(user=request.user).delete()
-    request.session[NEW_TOKEN] = Token.objects.create(user=request.user).key
+    request.session[NEW_TOKEN] = tokens.new_token(request.user)
     return redirect("account")
 
 
@@ -96,17 +91,15 @@ def change_secret(request: PageRequest) -> HttpResponse:
         secrets.remove_secret(request.user, name)
         messages.success(request, _("The %(title)s was removed.") % {"title": title})
         return redirect("account")
-    try:
+    with errors_as_messages(request):
         secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
         messages.success(request, _("The %(title)s was set: your next runs train with it.") % {"title": title})
-    except BadInput as problem:
-        messages.error(request, str(problem))
     return redirect("account")
 
 
 @page("POST")
 def revoke_token(request: PageRequest) -> HttpResponse:
     """After this, programs with the token are refused."""
-    Token.objects.filter(user=request.user).delete()
+    tokens.revoke_token(request.user)
     messages.success(request, _("The API token was revoked."))
     return redirect("account")

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from redis.exceptions import ConnectionError as RedisIsAway
 from rest_framework.test import APIClient
 
+from system.models import Worker
 from tests.api import trainer
 from tests.making import make_run, make_user
 from training.runs.service import TrainerService
@@ -190,3 +191,18 @@ def test_a_listed_site_may_call(api, settings):
 def test_the_root_leads_to_the_documentation(api):
     answer = api.get("/api/")
     assert answer.status_code == 302 and answer.headers["Location"] == "/api/docs"
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [("/api/runs/{run}/", "name, notes, tags"), ("/api/queue/{run}", "position"), ("/api/workers/host:gpu0/", "drain")],
+)
+def test_a_body_with_an_unknown_field_is_refused_with_the_names_of_the_known_ones(address, known):
+    run = make_run()
+    Worker.objects.create(name="host:gpu0", host="host", gpu="0")
+    answer = trainer().patch(address.format(run=run.pk), {"colour": "red", "drain": True, "name": "New"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("There is no field colour") and known in answer.json()["detail"]
+    assert list(answer.json()["errors"]) == ["colour"]
+    run.refresh_from_db()
+    assert run.name == "Stars"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -13,6 +11,7 @@ from rest_framework.views import APIView
 from training.api.serializers import ArtifactChangeSerializer, ArtifactSerializer, RetentionSerializer
 from training.models import Artifact, RetentionPolicy, Run
 from training.runs.service import TrainerService
+from web.api.serializers import read_body
 from web.errors import Forbidden
 
 
@@ -27,9 +26,8 @@ class ArtifactView(APIView):
     @extend_schema(request=ArtifactChangeSerializer, responses=ArtifactSerializer)
     def patch(self, request: Request, pk: str) -> Response:
         """Pin it, so that neither policy nor clean-up removes it, or unpin it."""
-        asked = ArtifactChangeSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        artifact = TrainerService(request.user).pin(_artifact(pk), asked.validated_data["pinned"])
+        asked = read_body(request, ArtifactChangeSerializer)
+        artifact = TrainerService(request.user).pin(_artifact(pk), asked["pinned"])
         return Response(ArtifactSerializer(artifact).data)
 
     @extend_schema(responses={204: None})
@@ -56,7 +54,7 @@ class RetentionView(APIView):
         """Change the site's policy: for admins."""
         if not request.user.is_staff:
             raise Forbidden("Only an admin changes what is kept of all runs: give your own runs a policy instead.")
-        return Response(_change(RetentionPolicy.of_site(), request.data).to_dict())
+        return Response(_change(RetentionPolicy.of_site(), request).to_dict())
 
 
 class RunRetentionView(APIView):
@@ -70,7 +68,7 @@ class RunRetentionView(APIView):
     @extend_schema(request=RetentionSerializer, responses=RetentionSerializer)
     def put(self, request: Request, pk: str) -> Response:
         """Give the run a policy of its own."""
-        return Response(_change(RetentionPolicy.own(get_object_or_404(Run, pk=pk)), request.data).to_dict())
+        return Response(_change(RetentionPolicy.own(get_object_or_404(Run, pk=pk)), request).to_dict())
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: str) -> Response:
@@ -80,10 +78,8 @@ class RunRetentionView(APIView):
         return Response(status=204)
 
 
-def _change(policy: RetentionPolicy, data: Any) -> RetentionPolicy:
-    asked = RetentionSerializer(data=data)
-    asked.is_valid(raise_exception=True)
-    for kind, rule in asked.validated_data.items():
+def _change(policy: RetentionPolicy, request: Request) -> RetentionPolicy:
+    for kind, rule in read_body(request, RetentionSerializer).items():
         for name, value in rule.items():
             setattr(policy, f"{name}_{kind}", value)
     policy.save()

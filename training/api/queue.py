@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -15,6 +13,7 @@ from training.models import Run
 from training.queue.board import read_queue
 from training.runs.service import TrainerService
 from web.api.parameters import KnownParameters
+from web.api.serializers import read_body
 
 
 class QueueView(KnownParameters, APIView):
@@ -29,9 +28,7 @@ class QueuedRunView(APIView):
     def patch(self, request: Request, pk: str) -> Response:
         """Move a waiting run, hold it, or plan when it starts; 409 for one that does not wait."""
         run, service = get_object_or_404(Run, pk=pk), TrainerService(request.user)
-        asked = QueuePlanSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        plan: dict[str, Any] = dict(asked.validated_data)
+        plan = read_body(request, QueuePlanSerializer)
         position = plan.pop("position", None)
         if plan:
             service.plan_run(run, plan)

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from training.models import Run
 from training.queue.board import Lane, Waiting
 from training.queue.verbs import LEAST_PRIORITY, MOST_PRIORITY
+from web.api.serializers import OnlyKnownFields
 from web.errors import BadInput
 
 
@@ -53,7 +54,7 @@ class QueueSerializer(serializers.Serializer):
     length = serializers.IntegerField(help_text="How many wait in all.")
 
 
-class QueuePlanSerializer(serializers.Serializer):
+class QueuePlanSerializer(OnlyKnownFields):
     """When a waiting run starts; what is left out stays as it is."""
 
     position = serializers.IntegerField(min_value=1, max_value=10**9, required=False, help_text="1 is next.")
@@ -68,12 +69,7 @@ class QueuePlanSerializer(serializers.Serializer):
     )
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise BadInput(
-                _("Only %(fields)s can be set, not %(unknown)s.")
-                % {"fields": ", ".join(self.fields), "unknown": ", ".join(sorted(unknown))[:200]}
-            )
+        data = super().validate(data)
         if data.get("after_run"):
             data["after_run"] = Run.objects.filter(pk=data["after_run"]).first()
             if data["after_run"] is None:

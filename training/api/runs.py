@@ -32,12 +32,13 @@ from training.models import Artifact, Run, RunCommand
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
 from web.api.parameters import KnownParameters, whole_number
+from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
+from web.ids import UUID_PATTERN, as_uuid
 from web.packing import send_folder
 from web.serving import send_file
 
 logger = logging.getLogger(__name__)
-ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MOST_POINTS, MOST_SERIES = 10_000, 50
 MOST_LOG_BYTES = 1024 * 1024
 ASKED = serializers.AskedRunSerializer
@@ -55,7 +56,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
 
     queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
     serializer_class = serializers.RunSerializer
-    lookup_value_regex = ID
+    lookup_value_regex = UUID_PATTERN
     filter_backends = [FieldFilter, TableFilters, Search, Order]
     filter_lookups = {
         "status": ("status", "A status; give it twice for either."),
@@ -83,9 +84,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
 
     def read(self, serializer_class: Any) -> dict[str, Any]:
         """The request's body, checked."""
-        asked = serializer_class(data=self.request.data)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
+        return read_body(self.request, serializer_class)
 
     def answer(self, run: Run, status: int = 200) -> Response:
         """The run as it is now."""
@@ -238,7 +237,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         parameters=[OpenApiParameter("artifact_id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
         filters=False,
     )
-    @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{ID})/file", url_name="artifact-file")
+    @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{UUID_PATTERN})/file", url_name="artifact-file")
     def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
         """Download one: a file with range requests, or a folder as a zip file."""
         artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
@@ -315,8 +314,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
             if run.preset_version is None:
                 raise NotFound(_("This run was made without a preset: compare it with defaults or another run."))
             return configs.full_config(run.engine, run.preset_version.config)
-        try:
-            return get_object_or_404(Run, pk=UUID(against)).config
-        except ValueError as error:
+        if as_uuid(against) is None:
             sentence = "is a run's id, preset or defaults."
-            raise BadInput(f"with {sentence}", {"with": [f"It {sentence}"]}) from error
+            raise BadInput(f"with {sentence}", {"with": [f"It {sentence}"]})
+        return get_object_or_404(Run, pk=against).config

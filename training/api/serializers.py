@@ -13,7 +13,7 @@ from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
 from training.progress.endings import ENDINGS, ending_of
 from training.progress.state import how_it_ended, why_stale
 from training.progress.time_left import seconds_left
-from web.api.serializers import SuccessSerializer
+from web.api.serializers import OnlyKnownFields, SuccessSerializer
 from web.errors import BadInput
 
 RETRIES = "How often it goes on by itself after a kill, a crash or a power cut; counted anew after each new backup."
@@ -246,7 +246,7 @@ class TagsField(serializers.ListField):
         super().__init__(**{"max_length": 50} | options)
 
 
-class RunChangeSerializer(serializers.Serializer):
+class RunChangeSerializer(OnlyKnownFields):
     """What may be changed of a run at any time."""
 
     name = serializers.CharField(max_length=200, required=False)
@@ -255,15 +255,6 @@ class RunChangeSerializer(serializers.Serializer):
     favourite = serializers.BooleanField(required=False, help_text="Of whoever asks.")
     priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False, help_text="Higher is sooner.")
     retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
-
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise BadInput(
-                _("Only %(fields)s can be changed, not %(unknown)s.")
-                % {"fields": ", ".join(self.fields), "unknown": ", ".join(sorted(unknown))[:200]}
-            )
-        return data
 
 
 class NewRunSerializer(StartSerializer):

@@ -22,7 +22,7 @@ from training.api.serializers import (
 )
 from training.models import RunCommand
 from training.runs.service import TrainerService
-from web.api.serializers import SuccessSerializer
+from web.api.serializers import SuccessSerializer, read_body
 
 
 def start_options(data: dict[str, Any]) -> dict[str, Any]:
@@ -53,9 +53,7 @@ class StartView(AwaitsPreflight):
     @extend_schema(request=StartSerializer, responses=StartedSerializer)
     def post(self, request: Request) -> Response:
         """Queue a run; it starts as soon as a worker is free."""
-        asked = StartSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        options = start_options(asked.validated_data)
+        options = start_options(read_body(request, StartSerializer))
         run = TrainerService(request.user, checker_of(request)).start_training(**options)
         message = _("“%(name)s” is queued and starts as soon as a worker is free.") % {"name": run.name}
         answer = {"success": True, "message": message, "run_id": str(run.pk)}
@@ -85,9 +83,8 @@ class StopView(CommandView):
         return super().post(request)
 
     def command(self, service: TrainerService) -> RunCommand | None:
-        asked = StopSerializer(data=self.request.data)
-        asked.is_valid(raise_exception=True)
-        return service.stop_training(at_once=asked.validated_data["now"])
+        asked = read_body(self.request, StopSerializer)
+        return service.stop_training(at_once=asked["now"])
 
     def message(self, command: RunCommand | None) -> str:
         return _("The training ends after this step.") if command else _("The queued run is cancelled.")

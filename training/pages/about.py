@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from training.api.serializers import RunChangeSerializer
 from training.models import Artifact, Run
 from training.runs.service import TrainerService
-from web.errors import DomainError
-from web.pages import PageRequest, page, trainers
+from web.pages import PageRequest, errors_as_messages, page, trainers
 
 
 @page("POST", only=trainers)
@@ -49,7 +48,7 @@ def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) 
     """Pin a file, or delete it."""
     artifact = get_object_or_404(Artifact.objects.select_related("run"), pk=artifact_pk, run_id=pk)
     service = TrainerService(request.user)
-    try:
+    with errors_as_messages(request):
         if verb == "pin":
             service.pin(artifact, request.POST.get("pinned") == "true")
         elif verb == "delete":
@@ -57,6 +56,4 @@ def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) 
             messages.success(request, _("The file was deleted."))
         else:
             raise Http404(_("There is no such action."))
-    except DomainError as problem:
-        messages.error(request, str(problem))
     return redirect("run-files", pk)

@@ -14,7 +14,7 @@ from presets.preflight.waiting import checker_of, without_a_thread
 from training.models import Run
 from training.runs.actions import ACTIONS
 from training.runs.service import TrainerService
-from web.errors import BadInput, DomainError
+from web.errors import DomainError
 from web.pages import PageRequest, page, trainers
 
 
@@ -37,7 +37,7 @@ def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
         new = action.do(TrainerService(request.user, checker_of(request)), run, request.POST)
         messages.success(request, action.done)
     except DomainError as problem:
-        status = 400 if isinstance(problem, BadInput) else 409
+        status = problem.status
         messages.error(request, str(problem))
     if request.htmx and not action.leads_away:
         response = render(request, "_messages.html", status=status)

@@ -24,6 +24,7 @@ from training.models import Artifact, Run
 from training.pages.starting import queue_draft, starting_context
 from training.runs.continuing import config_behind
 from web.errors import BadInput, DomainError
+from web.ids import as_uuid
 from web.pages import PageRequest, page, trainers
 
 WIZARD = "wizard"  # a start that only the draft itself holds
@@ -139,10 +140,9 @@ def _start(key: str, draft: Draft) -> DraftStart:
 
 
 def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise Http404(_("There is no such run.")) from None
+    if found := as_uuid(text):
+        return found
+    raise Http404(_("There is no such run."))
 
 
 def _queue(request: PageRequest, draft: Draft) -> HttpResponse:

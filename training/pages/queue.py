@@ -37,7 +37,7 @@ def change(request: PageRequest, pk: Any) -> HttpResponse:
     try:
         _do(TrainerService(request.user), run, request)
     except DomainError as problem:
-        status = 400 if isinstance(problem, BadInput) else 409
+        status = problem.status
         messages.error(request, str(problem))
     if request.htmx:
         return render(request, "training/queue/_queue.html", {"queue": read_queue(), "news": True}, status=status)
@@ -78,7 +78,7 @@ def plan(request: PageRequest, pk: Any) -> HttpResponse:
             messages.success(request, _("“%(name)s” was planned.") % {"name": run.name})
             return redirect("queue")
         except DomainError as error:
-            problem, status = str(error), 400 if isinstance(error, BadInput) else 409
+            problem, status = str(error), error.status
     others = Run.objects.filter(status__in=(Run.Status.QUEUED, *Run.ACTIVE)).exclude(pk=run.pk)
     context = {
         "run": run,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from presets.config.shapes import RATIOS, size_of
 from training.models import Run, RunCommand
 from web.errors import BadInput
 
@@ -16,7 +16,6 @@ MOST_AT_ONCE = 16
 RECENT = 8
 LOOKED_AT = 60  # of the user's newest draws, for RECENT that differ
 USUAL_EDGE = 512
-RATIOS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
 NUMBERS = (("width", int), ("height", int), ("diffusion_steps", int), ("seed", int), ("cfg_scale", float))
 KEPT = ("prompt", "negative_prompt", "width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler", "seed")
 
@@ -71,15 +70,8 @@ def aspects(run: Run) -> list[tuple[str, str]]:
     """(value, label) of shapes with as many pixels as the run trains on."""
     first = re.search(r"\d+", str(run.config.get("resolution", "")))
     edge = int(first[0]) if first and 8 <= int(first[0][:6]) <= 4096 else USUAL_EDGE
-    multiple = 64 if edge >= USUAL_EDGE else 8
-    shapes = []
-    for wide, high in RATIOS:
-        width, height = (
-            max(multiple, round(edge * math.sqrt(side / other) / multiple) * multiple)
-            for side, other in ((wide, high), (high, wide))
-        )
-        shapes.append((f"{width}x{height}", f"{wide}:{high} · {width} × {height}"))
-    return shapes
+    sizes = [(*ratio, *size_of(ratio, edge)) for ratio in RATIOS]
+    return [(f"{width}x{height}", f"{wide}:{high} · {width} × {height}") for wide, high, width, height in sizes]
 
 
 def recent(user: Any) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from training.api.serializers import SavedViewSerializer
 from training.models import SavedView
 from training.table import saved_views
 from web.api.parameters import KnownParameters
+from web.api.serializers import read_body
 
 
 class SavedViewViewSet(KnownParameters, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
@@ -31,9 +32,7 @@ class SavedViewViewSet(KnownParameters, mixins.DestroyModelMixin, ReadOnlyModelV
 
     def read(self, partial: bool = False) -> dict[str, Any]:
         """The request's body, checked."""
-        asked = SavedViewSerializer(data=self.request.data, partial=partial)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
+        return read_body(self.request, SavedViewSerializer, partial)
 
     @extend_schema(request=SavedViewSerializer, responses={201: SavedViewSerializer})
     def create(self, request: Request) -> Response:

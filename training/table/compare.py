@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from engine.engines import UnknownEngine
@@ -13,6 +12,7 @@ from training.metrics.charts import lines, tags_of
 from training.models import Run
 from web.admin_parts import as_text
 from web.errors import DomainError
+from web.ids import as_uuid
 from web.natural import natural
 
 MOST_RUNS = 8
@@ -22,16 +22,9 @@ FIRST = ("smooth_loss", "loss")
 
 def chosen_runs(text: str) -> list[Run]:
     """Those whose ids stand between commas, in that order; what is no run is left out."""
-    wanted = list(dict.fromkeys(pk for part in text.split(",") if (pk := _uuid(part))))[:MOST_RUNS]
+    wanted = list(dict.fromkeys(pk for part in text.split(",") if (pk := as_uuid(part.strip()))))[:MOST_RUNS]
     found = Run.objects.with_progress().select_related("owner", "preset").defer("traceback", "log_tail").in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text.strip())
-    except ValueError:
-        return None
 
 
 # -- curves --------------------------------------------------------------------------------------------------------

@@ -21,8 +21,7 @@ from training.runs.service import TrainerService
 from training.table import csv as run_csv
 from training.table import query as run_table
 from training.table import saved_views
-from web.errors import DomainError
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import PageRequest, errors_as_messages, page, render_page, trainers
 
 RUNS_ON_A_PAGE = 50
 LABELS = {
@@ -165,11 +164,8 @@ def _back(request: PageRequest) -> str:
 def save_view(request: PageRequest) -> HttpResponse:
     """Keep the table's filters and order under a name, in place of what had it."""
     query = request.POST.get("query", "")
-    try:
+    with errors_as_messages(request):
         view = saved_views.keep(request.user, request.POST.get("name", ""), query, replace=True)
-    except DomainError as problem:
-        messages.error(request, str(problem))
-    else:
         messages.success(request, _("The view “%(name)s” was saved.") % {"name": view.name})
     return redirect(f"/runs/?{run_table.read(query).urlencode()}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -18,6 +17,7 @@ from training.runs.bulk import BULK, MOST_COMPARED, Bulk, carry_out, parted
 from training.runs.deletions import MANY, ask_for_deletion
 from training.table import query as run_table
 from training.table.views import csv_of
+from web.ids import as_uuid
 from web.pages import PageRequest, page, trainers
 
 NAMES_SHOWN = 10
@@ -46,19 +46,8 @@ def _chosen(request: PageRequest) -> Any:
     query = run_table.read(request.POST.get("query", ""))
     if request.POST.get("all"):
         return run_table.asked_for(query, request.user)
-    asked = Run.objects.filter(pk__in=_ids(request.POST.getlist("run")))
+    asked = Run.objects.filter(pk__in=[pk for text in request.POST.getlist("run") if (pk := as_uuid(text))])
     return asked.alias(taken=run_table.TAKEN).with_favourites_of(request.user).order_by(*run_table.order(query))
-
-
-def _ids(texts: list[str]) -> list[uuid.UUID]:
-    """Those that are ids."""
-    found = []
-    for text in texts:
-        try:
-            found.append(uuid.UUID(text))
-        except ValueError:
-            continue
-    return found
 
 
 def _table(request: HttpRequest) -> str:

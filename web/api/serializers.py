@@ -1,20 +1,36 @@
-"""Parts of answers that the APIs of all apps share."""
+"""Bodies and parts of answers that the APIs of all apps share."""
 
 from __future__ import annotations
 
-import uuid
+from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.request import Request
+
+from web.errors import BadInput
+
+
+def read_body(request: Request, kind: type[serializers.Serializer], partial: bool = False) -> dict[str, Any]:
+    """The request's body as this kind of serializer checks it; raises DRF's ValidationError."""
+    body = kind(data=request.data, partial=partial)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
+
+
+class OnlyKnownFields(serializers.Serializer):
+    """Refuses a body with a field that the serializer does not have: a misspelt one would change nothing."""
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(self.initial_data) - set(self.fields)):
+            sentence = _("There is no field %(unknown)s here: use %(known)s.") % {
+                "unknown": ", ".join(unknown)[:200],
+                "known": ", ".join(self.fields),
+            }
+            raise BadInput(sentence, {unknown[0][:100]: [sentence]})
+        return data
 
 
 class SuccessSerializer(serializers.Serializer):
     success = serializers.BooleanField(default=True)
     message = serializers.CharField()
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

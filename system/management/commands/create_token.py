@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
-from rest_framework.authtoken.models import Token
+
+from system.account.tokens import existing_or_new_token
 
 
 class Command(BaseCommand):
@@ -23,4 +24,4 @@ class Command(BaseCommand):
         except User.DoesNotExist:
             names = ", ".join(User.objects.filter(is_active=True).values_list("username", flat=True)[:20]) or "nobody"
             raise CommandError(f"There is no active user {username!r}: choose one of {names}.") from None
-        self.stdout.write(Token.objects.get_or_create(user=user)[0].key)
+        self.stdout.write(existing_or_new_token(user))
