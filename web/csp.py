@@ -6,7 +6,7 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import Any
 
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 POLICY = "; ".join(
@@ -27,14 +27,14 @@ def content_security_policy(get_response: Callable[..., Any]) -> Callable[..., A
     """A script that somebody smuggles into a prompt or a run's name is never run."""
     if iscoroutinefunction(get_response):
 
-        async def answer(request: Any) -> HttpResponseBase:
+        async def answer(request: HttpRequest) -> HttpResponseBase:
             return _with_policy(request, await get_response(request))
 
         return answer
     return lambda request: _with_policy(request, get_response(request))
 
 
-def _with_policy(request: Any, response: HttpResponseBase) -> HttpResponseBase:
+def _with_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not request.path.startswith(OTHERS):
         response.headers.setdefault("Content-Security-Policy", POLICY)
     return response

@@ -35,7 +35,7 @@ class Environment:
 
     def rate(self, name: str, default: str) -> str:
         """How often something may happen, such as `600/min`; empty for no limit."""
-        value = self.str(name, default)
+        value: str = self.str(name, default)
         if value and not re.fullmatch(r"[1-9]\d*/(s|sec|m|min|h|hour|d|day)", value):
             raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
         return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -68,8 +67,8 @@ def too_many(request: HttpRequest, sentence: str, seconds: int) -> HttpResponse:
     return answer
 
 
-def _answer(request: Any, title: str, sentence: str, status: int) -> HttpResponse:
-    if request.htmx:
+def _answer(request: HttpRequest, title: str, sentence: str, status: int) -> HttpResponse:
+    if getattr(request, "htmx", None):  # set by a middleware of django_htmx
         messages.error(request, sentence)
         return render(request, "_messages.html", status=status)
     return render(request, "_error.html", {"title": title, "sentence": sentence}, status=status)

@@ -16,20 +16,22 @@ from web import error_pages
 from web.api.exceptions import KEPT_HEADERS, SENTENCES
 from web.errors import DomainError
 
+View = Callable[..., HttpResponseBase]
+
 
 @sync_and_async_middleware
 def json_errors(get_response: Callable[..., Any]) -> Callable[..., Any]:
     """What fails under /api/ outside of any view, such as a wrong Host header, is told in JSON too."""
     if iscoroutinefunction(get_response):
 
-        async def answer(request: Any) -> HttpResponseBase:
+        async def answer(request: HttpRequest) -> HttpResponseBase:
             return _in_json(request, await get_response(request))
 
         return answer
     return lambda request: _in_json(request, get_response(request))
 
 
-def _in_json(request: Any, response: HttpResponseBase) -> HttpResponseBase:
+def _in_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     is_page = response.status_code >= 400 and "html" in response.headers.get("Content-Type", "")
     if not (is_page and request.path.startswith("/api/")):
         return response
@@ -44,13 +46,13 @@ class SignInRequired(LoginRequiredMiddleware):
     The API's views have that mark from Django REST framework: they authenticate by themselves, and answer 401.
     """
 
-    def process_view(self, request: HttpRequest, view_func: Any, *view_args: Any) -> HttpResponseBase | None:
+    def process_view(self, request: HttpRequest, view_func: View, *view_args: Any) -> HttpResponseBase | None:
         """Open views do not load the user, so that `/healthz` answers while the database is away."""
         if not getattr(view_func, "login_required", True):
             return None
         return super().process_view(request, view_func, *view_args)
 
-    def get_login_url(self, view_func: Any) -> str:
+    def get_login_url(self, view_func: View) -> str:
         """The admin has its own sign-in page; its pages of models do not say so, unlike its other pages."""
         return reverse("admin:login") if hasattr(view_func, "model_admin") else super().get_login_url(view_func)
 

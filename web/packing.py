@@ -9,10 +9,9 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from web.serving import CHUNK, checked, in_threads
@@ -33,10 +32,10 @@ def send_zip(name: str, members: Iterable[tuple[str, Content]], method: str = "G
     return StreamingHttpResponse(in_threads(zipped(members)), headers=headers)
 
 
-def send_folder(request: Any, folder: Path) -> HttpResponseBase:
+def send_folder(request: HttpRequest, folder: Path) -> HttpResponseBase:
     """The folder as a zip file. Raises NotFound if it is not on this host."""
     checked(folder, kind="folder")
-    return send_zip(f"{folder.name}.zip", files_of(folder), request.method)
+    return send_zip(f"{folder.name}.zip", files_of(folder), request.method or "GET")
 
 
 def zipped(members: Iterable[tuple[str, Content]]) -> Pieces:
@@ -71,7 +70,7 @@ def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path) -> Pieces:
 def _moment(path: Path) -> tuple[int, int, int, int, int, int]:
     """When it was written; a zip file knows no year before 1980."""
     written = datetime.fromtimestamp(path.stat().st_mtime)
-    return (max(1980, written.year), *written.timetuple()[1:6])  # type: ignore[return-value]
+    return (max(1980, written.year), *written.timetuple()[1:6])
 
 
 class _Outlet(io.RawIOBase):

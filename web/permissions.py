@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
 
 TRAINERS = "trainers"
 
 
-def may_train(user: Any) -> bool:
+def may_train(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Admins and members of the group `trainers` may change things; everybody else who is signed in may look."""
-    return user.is_authenticated and (user.is_staff or user.groups.filter(name=TRAINERS).exists())
+    return isinstance(user, User) and (user.is_staff or user.groups.filter(name=TRAINERS).exists())
 
 
 class ViewersReadTrainersWrite(BasePermission):
@@ -19,7 +19,7 @@ class ViewersReadTrainersWrite(BasePermission):
 
     message = __doc__
 
-    def has_permission(self, request: Any, view: Any) -> bool:
+    def has_permission(self, request: Request, view: object) -> bool:
         if request.method in SAFE_METHODS:
             return bool(request.user and request.user.is_authenticated)
         return may_train(request.user)
@@ -30,5 +30,5 @@ class OnlyTrainers(BasePermission):
 
     message = __doc__
 
-    def has_permission(self, request: Any, view: Any) -> bool:
+    def has_permission(self, request: Request, view: object) -> bool:
         return may_train(request.user)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 from django.http import (
+    HttpRequest,
     HttpResponse,
     HttpResponseBase,
     HttpResponseNotModified,
@@ -30,7 +31,7 @@ A_YEAR = 365 * 24 * 3600
 
 
 def send_file(
-    request: Any, path: Path, *, as_attachment: bool = False, forever: bool = False, name: str = ""
+    request: HttpRequest, path: Path, *, as_attachment: bool = False, forever: bool = False, name: str = ""
 ) -> HttpResponseBase:
     """The file, or the range of it that the request asks for; 304 where the client has it already.
 
@@ -64,7 +65,7 @@ def send_file(
     return StreamingHttpResponse(in_threads(_read(path, first, end)), status=status, headers=headers)
 
 
-def checked(path: Path, kind: str = "file") -> Any:
+def checked(path: Path, kind: str = "file") -> os.stat_result:
     """The `stat` of a file or folder that may be served; raises NotFound."""
     if refusal(str(path)):
         raise NotFound(
@@ -79,7 +80,7 @@ def checked(path: Path, kind: str = "file") -> Any:
     return path.stat()
 
 
-def _conditional_answer(request: Any, etag: str, modified: int, headers: dict[str, str]) -> HttpResponse | None:
+def _conditional_answer(request: HttpRequest, etag: str, modified: int, headers: dict[str, str]) -> HttpResponse | None:
     """304 or 412 where the request's conditions say so."""
     answer = get_conditional_response(request, etag=etag, last_modified=modified)
     if answer is None or answer.status_code not in (304, 412):
@@ -90,7 +91,7 @@ def _conditional_answer(request: Any, etag: str, modified: int, headers: dict[st
     return answer
 
 
-def _span(request: Any, size: int, etag: str, modified: int) -> tuple[int, int, int] | None:
+def _span(request: HttpRequest, size: int, etag: str, modified: int) -> tuple[int, int, int] | None:
     """(first byte, byte after the last, status), or None where the range cannot be had; several ranges give all."""
     found = RANGE.match(request.headers.get("Range", "").strip())
     if found is None or not any(found.groups()) or not _is_same(request.headers.get("If-Range"), etag, modified):

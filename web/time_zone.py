@@ -10,7 +10,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import unquote
 
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 
@@ -22,21 +22,23 @@ def in_the_readers_zone(get_response: Callable[..., Any]) -> Callable[..., Any]:
     """Write times as the reader's clock shows them; in the site's TIME_ZONE until the browser has told its own."""
     if iscoroutinefunction(get_response):
 
-        async def answer(request: Any) -> HttpResponseBase:
+        async def answer(request: HttpRequest) -> HttpResponseBase:
             with _zone_of(request):
-                return await get_response(request)
+                response: HttpResponseBase = await get_response(request)
+                return response
 
         return answer
 
-    def answer_at_once(request: Any) -> HttpResponseBase:
+    def answer_at_once(request: HttpRequest) -> HttpResponseBase:
         with _zone_of(request):
-            return get_response(request)
+            response: HttpResponseBase = get_response(request)
+            return response
 
     return answer_at_once
 
 
 @contextmanager
-def _zone_of(request: Any) -> Iterator[None]:
+def _zone_of(request: HttpRequest) -> Iterator[None]:
     zone = _zone(request.COOKIES.get(COOKIE, ""))
     if zone is None or request.path.startswith("/api/"):  # scripts get what the site is set to
         yield

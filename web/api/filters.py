@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend, OrderingFilter, SearchFilter
+from rest_framework.request import Request
 
 from web.errors import BadInput
 
@@ -28,7 +29,7 @@ def text_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]
 class FieldFilter(BaseFilterBackend):
     """The view's `filter_lookups`: parameter -> (lookup, description). A parameter given twice means either value."""
 
-    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         for name, (lookup, _about) in view.filter_lookups.items():
             values = [value for value in request.query_params.getlist(name) if value]
             if not values:
@@ -59,7 +60,7 @@ class Search(SearchFilter):
 class Order(OrderingFilter):
     """DRF's order, with the primary key last, so that rows that are alike keep their places from page to page."""
 
-    def get_ordering(self, request: Any, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
         asked = [name.strip() for name in request.query_params.get(self.ordering_param, "").split(",") if name.strip()]
         allowed = cast(list[str], view.ordering_fields)
         for name in asked:

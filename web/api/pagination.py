@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.exceptions import ValidationError
 from django.db import DataError
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 
 from web.errors import BadInput
 
@@ -20,9 +20,10 @@ class CursorPages(CursorPagination):
     max_page_size = 500
     ordering = "-pk"
 
-    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+    def paginate_queryset(self, queryset: QuerySet[Model], request: Request, view: object = None) -> list[Model] | None:
         try:
-            return super().paginate_queryset(queryset, request, view)
+            page: list[Model] | None = super().paginate_queryset(queryset, request, view)
+            return page
         except (ValidationError, ValueError, TypeError, OverflowError, DataError) as error:
             if self.cursor_query_param not in request.query_params:
                 raise
