@@ -21,8 +21,8 @@ from system import api as system
 from system.account.api import MeView, NoSuchAddressView, TokenView
 from system.account.api_secrets import SecretsView
 from training.api import artifacts, process, queue, runs
+from training.api import saved_views as views
 from training.api import single_trainer as trainer
-from training.table import api as views
 from web.ids import UUID_PATTERN
 
 app_name = "api"
