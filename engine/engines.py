@@ -39,6 +39,7 @@ class Engine:
     capabilities: frozenset[str]
     limits: Callable[[str, JsonObject, bool], str] = lambda kind, config, is_paused: ""
     learn: Callable[[float], object] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
+    package: str = ""  # whose prepare.py imports its libraries into a template; empty where it has none
 
     def why_not(self, kind: str, config: JsonObject, is_paused: bool) -> str:
         """Why a run with this config would refuse a command as it stands, in a sentence; empty where it would not."""
@@ -86,6 +87,7 @@ BUILTIN = Engine(
     check=builtin_support.check,
     command=_builtin_command,
     is_whole=is_whole_backup,
+    package="builtin",
     capabilities=frozenset(
         {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
     ),
@@ -98,6 +100,7 @@ ONETRAINER = Engine(
     check=onetrainer_schema.check,
     command=_onetrainer_command,
     is_whole=is_whole_workspace_backup,
+    package="onetrainer",
     capabilities=frozenset(
         {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
     ),

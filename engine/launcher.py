@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -18,13 +19,15 @@ import psutil
 from engine.interface.commands import Command
 from engine.interface.control import ControlClient
 from engine.interface.json_types import JsonObject
+from engine.template import MARK, Request
+from engine.warm import Template, Unusable
 
+logger = logging.getLogger(__name__)
 PROCESS_FILE = "process.json"
 SPEC_FILE = "spec.json"
 LOG_FILE = "engine.log"
 PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's, and of no use to who trains or checks
 SAME_START = 0.05  # seconds; the kernel counts a process's start in hundredths
-MARK = "ENGINE_ATTEMPT"  # in the environment of an engine process and of all that it starts: the attempt's folder
 KILL_SECONDS = 10.0  # how long a killed process may take to be gone; one that waits for a broken driver takes longer
 
 
@@ -88,35 +91,69 @@ class ProcessRecord:
 class EngineProcess:
     """One attempt's engine process, in a session of its own, so that nobody's end ends it."""
 
-    def __init__(self, folder: Path, identity: Identity, child: subprocess.Popen[bytes] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        identity: Identity,
+        child: subprocess.Popen[bytes] | None = None,
+        template: Template | None = None,
+    ):
         self.folder = folder
         self.identity = identity
         self._child = child
+        self._template = template  # which it was forked from, and is a child of
         self._control: ControlClient | None = None
         self.killed: set[int] = set()
         self.connections = 0  # how often it was connected to: what was sent before may not have been read
 
     @classmethod
     def start(
-        cls, folder: Path, spec: Mapping[str, object], command: list[str], cwd: Path, environment: Mapping[str, str]
+        cls,
+        folder: Path,
+        spec: Mapping[str, object],
+        command: list[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        template: Template | None = None,
     ) -> EngineProcess:
-        """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log."""
+        """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log.
+
+        With a template it is a fork of that, else or where that fails a fresh process.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SPEC_FILE, dict(spec))
         killed_before = oom_kills()
-        with (folder / LOG_FILE).open("ab") as log:
+        request = Request(command, str(cwd), {**environment, MARK: str(folder)}, str(folder / LOG_FILE))
+        process = cls._fork(folder, request, template) or cls._spawn(folder, request)
+        ProcessRecord(process.identity, killed_before).write(folder)
+        return process
+
+    @classmethod
+    def _fork(cls, folder: Path, request: Request, template: Template | None) -> EngineProcess | None:
+        if template is None:
+            return None
+        try:
+            pid, started = template.fork(request)
+        except Unusable as error:
+            logger.warning("The attempt in %s begins in a fresh interpreter, not as a fork: %s", folder, error)
+            template.end()  # with it ends a fork that has no mark yet, and cannot report that it is ready
+            kill_all_of(folder)
+            return None
+        return cls(folder, Identity(pid, started, _boot()), template=template)
+
+    @classmethod
+    def _spawn(cls, folder: Path, request: Request) -> EngineProcess:
+        with Path(request.log).open("ab") as log:
             child = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**environment, MARK: str(folder)},
+                request.command,
+                cwd=request.cwd,
+                env=request.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        identity = Identity.of(child.pid)
-        ProcessRecord(identity, killed_before).write(folder)
-        return cls(folder, identity, child)
+        return cls(folder, Identity.of(child.pid), child)
 
     @classmethod
     def find(cls, folder: Path) -> EngineProcess | None:
@@ -164,7 +201,9 @@ class EngineProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit status where this process is our child and has ended; negative for a signal."""
+        """The exit status where this process is ours or our template's child and has ended; negative for a signal."""
+        if self._template is not None:
+            return None if self.alive else self._template.exit_status(self.identity.pid)
         return self._child.poll() if self._child is not None else None
 
     def send(self, command: Command) -> bool:

@@ -116,6 +116,8 @@ HOST_NAME = env.str("HOST_NAME", "") or socket.gethostname()
 LEASE_SECONDS = env.int("LEASE_SECONDS", 20)
 # How long the process of an older attempt may take to notice that it was given up, on another machine.
 FENCE_SECONDS = env.int("FENCE_SECONDS", 90)
+# Whether a worker keeps a process with torch imported, and forks each training from it.
+WARM_ENGINE = env.bool("WARM_ENGINE", True)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
 DISK_LOW_BYTES = int(env.float("DISK_LOW_GB", 5.0) * 1e9)  # pages warn where less is free
 # How often a run goes on by itself after a kill, a crash or a power cut, after how many seconds each time, and how many

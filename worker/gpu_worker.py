@@ -19,7 +19,8 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from engine.engines import ENGINES, UnknownEngine, get_engine
-from engine.launcher import EngineProcess, child_environment
+from engine.launcher import EngineProcess
+from engine.warm import Template
 from system.account import secrets
 from system.data_folder import folder_identity
 from system.models import AHEAD, LATE, Worker
@@ -39,6 +40,7 @@ from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
 from worker.leases import LeaseKeeper, LeaseWatch
 from worker.retention import RetentionKeeper
+from worker.warm_start import WarmStart, engine_environment
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
@@ -62,6 +64,7 @@ class GpuWorker:
         self.detached = False
         self.following: Following | None = None
         self._name = NameLock(name)
+        self._warm = WarmStart(gpu, self._waits_for_template)
         self._beat = 0.0
         self._waiting_for = ""
         self._signal_at = -math.inf
@@ -83,6 +86,7 @@ class GpuWorker:
         finally:
             for thread in threads:
                 thread.end()
+            self._warm.end()
             self._name.release()
 
     def _run(self) -> None:
@@ -182,12 +186,23 @@ class GpuWorker:
             return None
         for run in Run.objects.ready():
             refuse_other_schema()
-            if self._may_start(run) and (claimed := self._claim(run)):
-                return self._launch(claimed)
+            if self._may_start(run):
+                # before the claim: whatever fails meanwhile, the run still waits
+                template = None if self.once else self._warm.template(run)
+                if not self._is_ending and (claimed := self._claim(run)):
+                    return self._launch(claimed, template)
         return None
 
     def _may_start(self, run: Run) -> bool:
         return self._reaches(run) and self._fencing.is_complete(run) and self._goes_on(run)
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.shutting_down or self.detached
+
+    def _waits_for_template(self) -> bool:
+        self._heartbeat()
+        return not self._is_ending
 
     def _goes_on(self, run: Run) -> bool:
         """Whether its last attempt, once its journal is read to the end, has left something to train."""
@@ -227,7 +242,7 @@ class GpuWorker:
             self.publisher.publish([command_message(one) for one in run.close_commands(missed, missed)])
         return run
 
-    def _launch(self, run: Run) -> Following | None:
+    def _launch(self, run: Run, template: Template | None) -> Following | None:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
         spec = {
             "run_id": str(run.pk),
@@ -240,19 +255,16 @@ class GpuWorker:
         }
         try:
             command = get_engine(run.engine).command(run.attempt_folder)
-            environment = self._environment(run)
-            process = EngineProcess.start(run.attempt_folder, spec, command, settings.BASE_DIR, environment)
+            # the tokens of the run's owner go no other way to the engine
+            environment = engine_environment(self.gpu) | secrets.environment(run.owner)
+            folder = run.attempt_folder
+            process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
         except (OSError, UnknownEngine, secrets.Unreadable) as error:
             logger.exception("Run %s could not be started.", run)
             Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
             return None
         self.publisher.publish(state_messages(run))
         return Following(run, process, self.publisher)
-
-    def _environment(self, run: Run) -> dict[str, str]:
-        """The worker's own, with the tokens of the run's owner; these go no other way to the engine."""
-        tokens = secrets.environment(run.owner)
-        return {**child_environment(), **tokens, "CUDA_VISIBLE_DEVICES": self.gpu, "PYTHONUNBUFFERED": "1"}
 
     # -- saying that it lives ----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
+from engine.builtin.prepare import prepare
 from engine.interface.reporting import Reporter
 
 
@@ -17,9 +18,9 @@ def main(folder: Path) -> int:
 
 def train(folder: Path, reporter: Reporter) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
-    keep_libraries_quiet()
+    prepare()  # imports torch, while the journal says already that it starts; in a template's fork it is there
     from engine.builtin.config.train_config import TrainConfig
-    from engine.builtin.trainer import GenericTrainer  # imports torch, while the journal says already that it starts
+    from engine.builtin.trainer import GenericTrainer
 
     spec = json.loads((folder / "spec.json").read_text())
     config = TrainConfig.from_dict(spec["config"])
@@ -35,16 +36,6 @@ def train(folder: Path, reporter: Reporter) -> str:
     trainer.train()
     trainer.end()
     return "stopped" if reporter.commands.stop_requested else "finished"
-
-
-def keep_libraries_quiet() -> None:
-    """Their progress bars and advice to programmers would hide what the run's log tells a person."""
-    import diffusers
-    import transformers
-
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from engine.engines import ROOT
 from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME, Event, read_journal
 from engine.launcher import LOG_FILE, EngineProcess
+from engine.warm import Template
 from tests.waiting import wait_for
 
 STANDIN = Path(__file__).with_name("checkout")
@@ -35,16 +36,26 @@ def real() -> Checkout:
     return Checkout(home, os.environ.get("ONETRAINER_PYTHON") or str(home / "venv/bin/python"), 300)
 
 
+def environment(checkout: Checkout) -> dict[str, str]:
+    own = {"ONETRAINER_HOME": str(checkout.home), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **checkout.environment, **own}
+
+
 class Attempt:
     """One start of the driver."""
 
-    def __init__(self, checkout: Checkout, folder: Path, config: dict[str, Any], resume_from: Path | None = None):
+    def __init__(
+        self,
+        checkout: Checkout,
+        folder: Path,
+        config: dict[str, Any],
+        resume_from: Path | None = None,
+        template: Template | None = None,
+    ):
         self.checkout, self.folder = checkout, folder
         spec = {"run_id": "1", "config": config, "resume_from": str(resume_from) if resume_from else None}
-        environment = {**os.environ, **checkout.environment, "ONETRAINER_HOME": str(checkout.home)}
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [checkout.python, str(DRIVER), str(folder)]
-        self.process = EngineProcess.start(folder, spec, command, ROOT, environment)
+        self.process = EngineProcess.start(folder, spec, command, ROOT, environment(checkout), template)
         self._events: list[Event] = []
         self._offset = 0
 

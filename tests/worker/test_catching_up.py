@@ -23,7 +23,8 @@ PROGRESS = {"epoch": 1, "epoch_step": 0, "epoch_sample": 0, "global_step": 20, "
 
 @pytest.fixture(autouse=True)
 def engine(monkeypatch):
-    monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=lambda folder: SLEEPER))
+    engine = replace(ENGINES["builtin"], command=lambda folder: SLEEPER, package="")
+    monkeypatch.setitem(ENGINES, "builtin", engine)
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ reporter.run(lambda: "finished")
 def hosts(monkeypatch, settings):
     """Workers by the name of their host; what they started is killed in the end."""
     command = [sys.executable, "-c", ENGINE]
-    monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=lambda folder: [*command, str(folder)]))
+    engine = replace(ENGINES["builtin"], command=lambda folder: [*command, str(folder)], package="")
+    monkeypatch.setitem(ENGINES, "builtin", engine)
     made = []
 
     def make(host):

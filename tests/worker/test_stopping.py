@@ -57,7 +57,7 @@ def follow(worker, monkeypatch):
         def command(folder):
             return [sys.executable, "-c", code.replace("{phase!r}", repr(phase)), str(folder)]
 
-        monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=command))
+        monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=command, package=""))
         make_run()
         worker.following = worker._claim_next()
         run = worker.following.run

@@ -42,7 +42,7 @@ def engine(monkeypatch):
         def command(folder):
             return [sys.executable, "-c", code, str(folder)]
 
-        monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=command))
+        monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=command, package=""))
 
     use(SLEEPER)
     return use
