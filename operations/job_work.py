@@ -22,7 +22,7 @@ from operations.workspaces.history import SEND, History, Overtaken, checked_fold
 from system.jobs import Hold, JobLost
 from system.models import Job
 from training.models import Run
-from training.runs.service import TrainerService
+from training.runs.removal import delete_run
 from web.database import is_passing
 from web.errors import DomainError
 from worker.job_process import abandon
@@ -148,12 +148,12 @@ def _told(deletion: Deletion) -> str:
 
 def _delete(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
     """Delete runs; runs that are deleted already are skipped, and an error of one run does not stop the others."""
-    hold, service = Hold(job), TrainerService(job.user)
+    hold = Hold(job)
     asked, problems = job.arguments["runs"], []
     for number, pk in enumerate(asked, start=1):
         if run := Run.objects.filter(pk=pk).first():
             try:
-                service.delete(run, hold)
+                delete_run(run, hold)
             except (DomainError, OSError) as problem:
                 problems.append({"label": run.name, "run": pk, "why": str(problem)})
         hold(result={"done": number, "of": len(asked), "left": problems})

@@ -20,6 +20,9 @@ from django.utils.translation import gettext as _
 
 from training.admin_page import facts_for_export, page_of
 from training.models import Artifact, RetentionPolicy, Run, RunCommand, RunEvent
+from training.queue.service import QueueService
+from training.runs.continuation import Continuation
+from training.runs.removal import delete_run
 from training.runs.service import TrainerService
 from training.runs.timeline import describe
 from web import admin_parts
@@ -167,7 +170,7 @@ class RunAdmin(admin.ModelAdmin):
         return named, {Run._meta.verbose_name_plural: len(runs)} | below, needed, kept
 
     def delete_model(self, request: HttpRequest, obj: Run) -> None:
-        TrainerService(request.user).delete(obj)
+        delete_run(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         for run in queryset:
@@ -209,19 +212,19 @@ class RunAdmin(admin.ModelAdmin):
 
     @admin.action(description="Go on now", permissions=["change"])
     def start_now(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, TrainerService(request.user).start_now, "Goes on now")
+        self._do(request, queryset, QueueService(request.user).start_now, "Goes on now")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, TrainerService(request.user).cancel, "Cancelled")
+        self._do(request, queryset, QueueService(request.user).cancel, "Cancelled")
 
     @admin.action(description="Queue again", permissions=["change"])
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, TrainerService(request.user).restart, "Queued again, as a new run")
+        self._do(request, queryset, Continuation(request.user).restart, "Queued again, as a new run")
 
     @admin.action(description="Duplicate", permissions=["change"])
     def duplicate(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, TrainerService(request.user).duplicate, "Duplicated, and queued")
+        self._do(request, queryset, Continuation(request.user).duplicate, "Duplicated, and queued")
 
     @admin.action(description="Export", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Run]) -> HttpResponse:

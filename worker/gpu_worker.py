@@ -29,7 +29,7 @@ from system.resources import gpus, worker_resources
 from system.worker_name import NameLock
 from training.live.publisher import Publisher, command_message, state_messages
 from training.models import RetentionPolicy, Run
-from training.runs.continuing import place_of_start
+from training.runs.starting_points import place_of_start
 from web.database import REFUSALS, OtherSchema, has_no_room, other_schema, refuse_other_schema
 from web.threads import Watch
 from worker.attempt import Following

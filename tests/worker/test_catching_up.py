@@ -12,7 +12,7 @@ from engine.interface.journal import FILE_NAME, JournalWriter
 from tests.making import make_run, make_user, trainable_config
 from tests.training.files import back_up
 from training.models import Run
-from training.runs.service import TrainerService
+from training.runs.continuation import Continuation
 from worker.ingest import JournalReader
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def journal(run):
 
 
 def go_on(run, **asked):
-    return TrainerService(make_user()).continue_run(run, **asked)
+    return Continuation(make_user()).continue_run(run, **asked)
 
 
 def backup_of(run):

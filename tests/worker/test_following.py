@@ -27,7 +27,7 @@ from tests.making import make_run
 from tests.waiting import wait_for
 from tests.workspaces import Workspace, living_workspace
 from training.models import Run
-from training.runs.service import TrainerService
+from training.runs.removal import delete_run
 from worker import job_runner
 from worker.job_process import MOST_FAILURES, CommandProcess, take_back
 from worker.job_runner import JobKeeper
@@ -166,7 +166,7 @@ def test_an_ended_run_of_the_workspace_can_be_deleted_meanwhile(living):
     workspace.log(-60, steps=2)
 
     def delete():
-        TrainerService().delete(Run.objects.get(status="interrupted"))
+        delete_run(Run.objects.get(status="interrupted"))
         log.steps(2, 4)
 
     follow(workspace, [delete, lambda: None, end])

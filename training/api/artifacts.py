@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from training.api.serializers import ArtifactChangeSerializer, ArtifactSerializer, RetentionSerializer
 from training.models import Artifact, RetentionPolicy, Run
-from training.runs.service import TrainerService
+from training.runs.removal import pin, remove_by_hand
 from web.api.serializers import read_body
 from web.errors import Forbidden
 
@@ -27,13 +27,14 @@ class ArtifactView(APIView):
     def patch(self, request: Request, pk: str) -> Response:
         """Pin it, so that neither policy nor clean-up removes it, or unpin it."""
         asked = read_body(request, ArtifactChangeSerializer)
-        artifact = TrainerService(request.user).pin(_artifact(pk), asked["pinned"])
+        artifact = _artifact(pk)
+        pin(artifact, asked["pinned"], by=request.user)
         return Response(ArtifactSerializer(artifact).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: str) -> Response:
         """Remove its files; the row stays in the run's history. 409 says why one has to stay."""
-        TrainerService(request.user).delete_artifact(_artifact(pk))
+        remove_by_hand(_artifact(pk), by=request.user)
         return Response(status=204)
 
 

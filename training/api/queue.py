@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from training.api.queue_serializers import QueuePlanSerializer, QueueSerializer
 from training.models import Run
 from training.queue.board import read_queue
-from training.runs.service import TrainerService
+from training.queue.service import QueueService
 from web.api.parameters import KnownParameters
 from web.api.serializers import read_body
 
@@ -27,7 +27,7 @@ class QueuedRunView(APIView):
     @extend_schema(request=QueuePlanSerializer, responses=QueueSerializer)
     def patch(self, request: Request, pk: str) -> Response:
         """Move a waiting run, hold it, or plan when it starts; 409 for one that does not wait."""
-        run, service = get_object_or_404(Run, pk=pk), TrainerService(request.user)
+        run, service = get_object_or_404(Run, pk=pk), QueueService(request.user)
         plan = read_body(request, QueuePlanSerializer)
         position = plan.pop("position", None)
         if plan:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from training.models import Run
 from training.queue.board import Lane, Waiting
-from training.queue.verbs import LEAST_PRIORITY, MOST_PRIORITY
+from training.queue.service import LEAST_PRIORITY, MOST_PRIORITY
 from web.api.serializers import OnlyKnownFields
 from web.errors import BadInput
 

@@ -29,6 +29,11 @@ from training.logs.pieces import read_log
 from training.metrics.charts import MOST_STEPS, curves
 from training.metrics.summaries import spans
 from training.models import Artifact, Run, RunCommand
+from training.queue.service import QueueService
+from training.runs.commands import Commands
+from training.runs.continuation import Continuation
+from training.runs.notes import RunNotes
+from training.runs.removal import delete_run
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
 from web.api.parameters import KnownParameters, whole_number
@@ -103,13 +108,14 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(request=serializers.RunChangeSerializer, responses=DETAIL)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change name, notes, tags, priority or retries, or make it a favourite of yours."""
-        return self.answer(self.service.edit_run(self.get_object(), self.read(serializers.RunChangeSerializer)))
+        changes = self.read(serializers.RunChangeSerializer)
+        return self.answer(RunNotes(request.user).edit_run(self.get_object(), changes))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete an ended run with all its files."""
         run = self.get_object()
-        self.service.delete(run)
+        delete_run(run)
         logger.info("%s deleted the run %s (%s).", request.user, pk, run.name)
         return Response(status=204)
 
@@ -130,28 +136,28 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     def cancel(self, request: Request, pk: str) -> Response:
         """Take a queued run out of the queue."""
         run = self.get_object()
-        self.service.cancel(run)
+        QueueService(request.user).cancel(run)
         return self.answer(run)
 
     @extend_schema(request=None, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def start_now(self, request: Request, pk: str) -> Response:
         """Have a run that would go on by itself later go on now."""
-        return self.answer(self.service.start_now(self.get_object()))
+        return self.answer(QueueService(request.user).start_now(self.get_object()))
 
     @asks()
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Hold it between two steps; the model stays loaded."""
         run = self.get_object()
-        return self.asked(run, self.service.pause(run))
+        return self.asked(run, Commands(request.user).pause(run))
 
     @asks()
     @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
     def go_on(self, request: Request, pk: str) -> Response:
         """Go on after a pause."""
         run = self.get_object()
-        return self.asked(run, self.service.resume_training(run))
+        return self.asked(run, Commands(request.user).resume_training(run))
 
     @asks()
     @action(detail=True, methods=["post"])
@@ -186,7 +192,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         """Continue an ended run, in its next attempt, from a backup."""
         run, asked = self.get_object(), self.read(serializers.ResumeSerializer)
         backup = self._artifact(run, asked.get("backup"))
-        return self.answer(self.service.continue_run(run, backup, asked.get("epochs")))
+        return self.answer(Continuation(request.user).continue_run(run, backup, asked.get("epochs")))
 
     @extend_schema(request=serializers.RestartSerializer, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
@@ -194,7 +200,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         """Train the same config afresh, as a new run, from the base model or from the weights of an artifact."""
         run = self.get_object()
         weights = self._artifact(run, self.read(serializers.RestartSerializer).get("weights"))
-        return self.answer(self.service.restart(run, weights), 201)
+        return self.answer(Continuation(request.user, checker_of(request)).restart(run, weights), 201)
 
     def _artifact(self, run: Run, key: UUID | None) -> Artifact | None:
         return get_object_or_404(run.artifacts, pk=key) if key else None
@@ -204,7 +210,8 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     def duplicate(self, request: Request, pk: str) -> Response:
         """Queue a new run with this one's config and the given changes."""
         run = self.get_object()
-        return self.answer(self.service.duplicate(run, **self.read(serializers.DuplicateSerializer)), 201)
+        changes = self.read(serializers.DuplicateSerializer)
+        return self.answer(Continuation(request.user, checker_of(request)).duplicate(run, **changes), 201)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from training.api.serializers import RunChangeSerializer
 from training.models import Artifact, Run
-from training.runs.service import TrainerService
+from training.runs.notes import RunNotes
+from training.runs.removal import pin, remove_by_hand
 from web.pages import PageRequest, errors_as_messages, page, trainers
 
 
@@ -27,7 +28,7 @@ def about(request: PageRequest, pk: Any) -> HttpResponse:
         field, problems = next(iter(change.errors.items()))
         messages.error(request, f"{field}: {_first(problems)}")
         return redirect(run)
-    TrainerService(request.user).edit_run(run, _differences(run, change.validated_data))
+    RunNotes(request.user).edit_run(run, _differences(run, change.validated_data))
     messages.success(request, _("It was saved."))
     return redirect(f"{reverse('run', args=[pk])}#about")
 
@@ -47,12 +48,11 @@ def _differences(run: Run, written: dict[str, Any]) -> dict[str, Any]:
 def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) -> HttpResponse:
     """Pin a file, or delete it."""
     artifact = get_object_or_404(Artifact.objects.select_related("run"), pk=artifact_pk, run_id=pk)
-    service = TrainerService(request.user)
     with errors_as_messages(request):
         if verb == "pin":
-            service.pin(artifact, request.POST.get("pinned") == "true")
+            pin(artifact, request.POST.get("pinned") == "true", by=request.user)
         elif verb == "delete":
-            service.delete_artifact(artifact)
+            remove_by_hand(artifact, by=request.user)
             messages.success(request, _("The file was deleted."))
         else:
             raise Http404(_("There is no such action."))

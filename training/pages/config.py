@@ -17,7 +17,7 @@ from presets.editor.drafts import get_draft
 from presets.library.verbs import save_preset
 from training.models import Artifact, Run
 from training.pages.run import run_of, show_tab
-from training.runs.continuing import config_behind
+from training.runs.starting_points import config_behind
 from web.admin_parts import download, entries
 from web.errors import DomainError
 from web.pages import PageRequest, page, trainers

@@ -22,7 +22,7 @@ from presets.preflight.views import preflight_context
 from presets.preflight.waiting import Awaited
 from training.models import Artifact, Run
 from training.pages.starting import queue_draft, starting_context
-from training.runs.continuing import config_behind
+from training.runs.starting_points import config_behind
 from web.errors import BadInput, DomainError
 from web.ids import as_uuid
 from web.pages import PageRequest, page, trainers

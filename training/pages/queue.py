@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 
 from training.models import Run
 from training.queue.board import MOST_SHOWN, read_queue
-from training.queue.verbs import LEAST_PRIORITY, MOST_PRIORITY
-from training.runs.service import TrainerService
+from training.queue.service import LEAST_PRIORITY, MOST_PRIORITY, QueueService
 from web.errors import BadInput, DomainError
 from web.pages import PageRequest, page, render_page, trainers
 
@@ -35,7 +34,7 @@ def change(request: PageRequest, pk: Any) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     status = 200
     try:
-        _do(TrainerService(request.user), run, request)
+        _do(QueueService(request.user), run, request)
     except DomainError as problem:
         status = problem.status
         messages.error(request, str(problem))
@@ -44,7 +43,7 @@ def change(request: PageRequest, pk: Any) -> HttpResponse:
     return redirect("queue")
 
 
-def _do(service: TrainerService, run: Run, request: HttpRequest) -> None:
+def _do(service: QueueService, run: Run, request: HttpRequest) -> None:
     verb = request.POST.get("do", "")
     if verb in WAYS:
         service.move_by(run, verb)
@@ -74,7 +73,7 @@ def plan(request: PageRequest, pk: Any) -> HttpResponse:
     problem, status = "", 200
     if request.method == "POST":
         try:
-            TrainerService(request.user).plan_run(run, _plan(request))
+            QueueService(request.user).plan_run(run, _plan(request))
             messages.success(request, _("“%(name)s” was planned.") % {"name": run.name})
             return redirect("queue")
         except DomainError as error:

@@ -19,7 +19,7 @@ from training.metrics.tab import charts_of, marks_of
 from training.models import Artifact, Run, RunCommand
 from training.progress.state import how_it_ended
 from training.runs.actions import drawing_of, offered, with_ways_on
-from training.runs.service import TrainerService
+from training.runs.removal import delete_run
 from training.runs.timeline import KINDS, MOST_MOMENTS
 from training.runs.timeline import timeline as moments_of
 from web.errors import DomainError
@@ -160,7 +160,7 @@ def delete(request: PageRequest, pk: Any) -> HttpResponse:
     if request.method != "POST":
         return render(request, "training/run/run_delete.html", {"run": run, **_what_is_lost(run)})
     try:
-        TrainerService(request.user).delete(run)
+        delete_run(run)
     except DomainError as problem:
         messages.error(request, str(problem))
         return redirect(run)

@@ -10,11 +10,15 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from training.models import Artifact, Run, RunCommand
+from training.queue.service import QueueService
 from training.runs import own_samples as draws
 from training.runs.backups import newest_backup
-from training.runs.continuing import needs_epochs, why_not_start_from
+from training.runs.commands import Commands
+from training.runs.continuation import Continuation
+from training.runs.notes import RunNotes
 from training.runs.refusals import refusal
 from training.runs.service import TrainerService
+from training.runs.starting_points import needs_epochs, why_not_start_from
 from web.errors import BadInput, NotFound
 
 Data = Mapping[str, Any]
@@ -37,19 +41,23 @@ class Action:
     asked: bool = False  # it was asked for, and has not been done yet
 
 
+def _again(service: TrainerService) -> Continuation:
+    return Continuation(service.user, service.check)
+
+
 def _continue_from(service: TrainerService, run: Run, data: Data) -> None:
     """From the chosen backup, or the newest."""
     epochs = data.get("epochs", "").strip()
     if epochs and not (epochs.isdecimal() and len(epochs) < 10):
         raise BadInput(str(_("Enter the number of epochs.")), {"epochs": [str(_("Enter a number."))]})
-    service.continue_run(run, _artifact(run, data.get("backup")), int(epochs) if epochs else None)
+    _again(service).continue_run(run, _artifact(run, data.get("backup")), int(epochs) if epochs else None)
 
 
 def _change_retries(service: TrainerService, run: Run, data: Data) -> None:
     retries = data.get("retries", "").strip()
     if not (retries.isdecimal() and len(retries) < 5 and int(retries) <= 1000):
         raise BadInput(str(_("Enter a number from 0 to 1000.")), {"retries": [str(_("Enter a number."))]})
-    service.edit_run(run, {"retries": int(retries)})
+    RunNotes(service.user).edit_run(run, {"retries": int(retries)})
 
 
 def _artifact(run: Run, chosen: str | None) -> Artifact | None:
@@ -72,9 +80,9 @@ ACTIONS = {
     action.verb: action
     for action in (
         Action("pause", _("Pause"), "player-pause", _("The run will pause after its present step."),
-               lambda service, run, data: service.pause(run)),
+               lambda service, run, data: Commands(service.user).pause(run)),
         Action("continue", _("Continue"), "player-play", _("The run will go on."),
-               lambda service, run, data: service.resume_training(run), "primary"),
+               lambda service, run, data: Commands(service.user).resume_training(run), "primary"),
         Action("sample", _("Sample"), "photo-plus", _("Samples of all prompts will be drawn after the present step."),
                lambda service, run, data: service.sample_default(run)),
         Action("backup", _("Backup"), "archive", _("A backup will be written after the present step."),
@@ -87,15 +95,15 @@ ACTIONS = {
                lambda service, run, data: service.stop_training(run, at_once=True), "danger",
                confirm=_("Its process is killed, without a backup: what it did since the last one is lost.")),
         Action("start-now", _("Go on now"), "player-play", _("The run goes on as soon as a worker is free."),
-               lambda service, run, data: service.start_now(run), "primary"),
+               lambda service, run, data: QueueService(service.user).start_now(run), "primary"),
         Action("cancel", _("Cancel"), "x", _("The run was taken out of the queue."),
-               lambda service, run, data: service.cancel(run), "danger"),
+               lambda service, run, data: QueueService(service.user).cancel(run), "danger"),
         Action("resume", _("Continue from backup"), "player-track-next",
                _("The run waits in the queue to be continued."), _continue_from, "primary"),
         Action("restart", _("Start again"), "refresh", _("A new run with the same config waits in the queue."),
-               lambda service, run, data: service.restart(run, _artifact(run, data.get("weights"))), "", True),
+               lambda service, run, data: _again(service).restart(run, _artifact(run, data.get("weights"))), "", True),
         Action("duplicate", _("Duplicate"), "copy", _("A copy of the run waits in the queue."),
-               lambda service, run, data: service.duplicate(run), "", True),
+               lambda service, run, data: _again(service).duplicate(run), "", True),
         Action("retries", _("Change"), "repeat", _("It goes on by itself so often."), _change_retries),
         Action("sample-custom", _("Draw"), "photo-plus", _("What you asked for will be drawn after the present step."),
                _sample_custom, "primary"),

@@ -10,12 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from training.models import Run
+from training.queue.service import QueueService
+from training.runs.notes import RunNotes
+from training.runs.removal import delete_run
 from training.runs.service import TrainerService
 from web.errors import DomainError
 
 MOST_COMPARED = 8
 MOST_TAGS = 50
-Do = Callable[[TrainerService, Run, str], Any]
+Do = Callable[[Any, Run, str], Any]
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-def _add_tag(service: TrainerService, run: Run, tag: str) -> None:
-    service.edit_run(run, {"tags": [*run.tags, tag][:MOST_TAGS]})
+def _add_tag(user: Any, run: Run, tag: str) -> None:
+    RunNotes(user).edit_run(run, {"tags": [*run.tags, tag][:MOST_TAGS]})
 
 
-def _remove_tag(service: TrainerService, run: Run, tag: str) -> None:
-    service.edit_run(run, {"tags": [other for other in run.tags if other != tag]})
+def _remove_tag(user: Any, run: Run, tag: str) -> None:
+    RunNotes(user).edit_run(run, {"tags": [other for other in run.tags if other != tag]})
 
 
 BULK = {
@@ -55,14 +58,14 @@ BULK = {
              ngettext_lazy("%d run that trains will end with a backup and its model.",
                            "%d runs that train will end with a backup and their models."),
              ngettext_lazy("%d run was asked to stop.", "%d runs were asked to stop."),
-             lambda service, run, tag: service.stop_training(run),
+             lambda user, run, tag: TrainerService(user).stop_training(run),
              lambda run: run.is_active and not run.is_watched and run.status != Run.Status.STOPPING,
              ngettext_lazy("%d other does not train, so nothing happens to it.",
                            "%d others do not train, so nothing happens to them."), "danger"),
         Bulk("cancel", _("Cancel"), "x",
              ngettext_lazy("%d run will be taken out of the queue.", "%d runs will be taken out of the queue."),
              ngettext_lazy("%d run was taken out of the queue.", "%d runs were taken out of the queue."),
-             lambda service, run, tag: service.cancel(run),
+             lambda user, run, tag: QueueService(user).cancel(run),
              lambda run: run.status == Run.Status.QUEUED,
              ngettext_lazy("%d other does not wait, so nothing happens to it.",
                            "%d others do not wait, so nothing happens to them."), "danger"),
@@ -72,7 +75,7 @@ BULK = {
                            "%d runs will be deleted with their metrics, samples, backups and models. "
                            "They cannot be brought back."),
              ngettext_lazy("%d run was deleted.", "%d runs were deleted."),
-             lambda service, run, tag: service.delete(run),
+             lambda user, run, tag: delete_run(run),
              lambda run: run.is_ended,
              ngettext_lazy("%d other has not ended, so it stays.", "%d others have not ended, so they stay."),
              "danger"),
@@ -86,13 +89,13 @@ BULK = {
         Bulk("favourite", _("Favourite"), "star",
              ngettext_lazy("%d run will be a favourite.", "%d runs will be favourites."),
              ngettext_lazy("%d run is a favourite now.", "%d runs are favourites now."),
-             lambda service, run, tag: service.edit_run(run, {"favourite": True}),
+             lambda user, run, tag: RunNotes(user).edit_run(run, {"favourite": True}),
              lambda run: not run.is_favourite,
              ngettext_lazy("%d other is one already.", "%d others are already.")),
         Bulk("unfavourite", _("No favourite"), "star-off",
              ngettext_lazy("%d run will be no favourite any more.", "%d runs will be no favourites any more."),
              ngettext_lazy("%d run is no favourite any more.", "%d runs are no favourites any more."),
-             lambda service, run, tag: service.edit_run(run, {"favourite": False}),
+             lambda user, run, tag: RunNotes(user).edit_run(run, {"favourite": False}),
              lambda run: run.is_favourite,
              ngettext_lazy("%d other is none.", "%d others are none.")),
     )
@@ -115,10 +118,10 @@ def _needs(bulk: Bulk, run: Run, tag: str) -> bool:
 
 def carry_out(bulk: Bulk, runs: Iterable[Run], user: Any, tag: str = "") -> Outcome:
     """Do it to each that it applies to; what goes wrong with one is told, and the others go on."""
-    outcome, service = Outcome(), TrainerService(user)
+    outcome = Outcome()
     for run in parted(bulk, runs, tag)[0]:
         try:
-            bulk.do(service, run, tag)
+            bulk.do(user, run, tag)
             outcome.done += 1
         except (DomainError, OSError) as problem:
             outcome.problems.append(f"{run.name}: {problem}")

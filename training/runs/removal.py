@@ -36,6 +36,13 @@ def delete_with_files(run: Run, beat: Callable[[], object] = lambda: None) -> No
     remove(folder)
 
 
+def delete_run(run: Run, beat: Callable[[], object] = lambda: None) -> None:
+    """Remove an ended run with all its files; `beat` is called again and again while that takes its time."""
+    if not run.is_ended:
+        raise NotNow(_("Only an ended run can be deleted: stop or cancel it first."))
+    delete_with_files(run, beat)
+
+
 def why_it_stays(artifact: Artifact) -> str:
     """Why the artifact must not be removed, in a sentence; empty where it may be."""
     if artifact.pinned:
@@ -87,6 +94,11 @@ def lies_within(path: Path, folder: Path) -> bool:
     if not path.is_relative_to(folder) or not path.is_relative_to(settings.DATA_DIR) or ".." in path.parts:
         return False
     return path.parent.resolve() == settings.DATA_DIR.resolve() / path.parent.relative_to(settings.DATA_DIR)
+
+
+def remove_by_hand(artifact: Artifact, by: Any) -> None:
+    """Remove one backup, save or model because somebody asked for it; raises NotNow where it has to stay."""
+    remove_artifact(artifact, _("Removed by hand."), by=by)
 
 
 def remove_artifact(artifact: Artifact, why: str, by: Any = None) -> None:

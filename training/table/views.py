@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from training.models import Run
 from training.runs.bulk import BULK, MOST_COMPARED
 from training.runs.deletions import deletions
-from training.runs.service import TrainerService
+from training.runs.notes import RunNotes
 from training.table import csv as run_csv
 from training.table import query as run_table
 from training.table import saved_views
@@ -127,7 +127,7 @@ def edit(request: PageRequest, pk: Any) -> HttpResponse:
         return render_page(
             request, "training/run/run_edit.html", "training/table/_run_row_edit.html", context, status=400
         )
-    TrainerService(request.user).edit_run(Run.objects.get(pk=pk), changes)
+    RunNotes(request.user).edit_run(Run.objects.get(pk=pk), changes)
     if request.htmx:
         return render(request, "training/table/_run_row.html", {"run": _row(request, pk)})
     return redirect(_back(request))
@@ -147,7 +147,7 @@ def _tags(text: str) -> list[str]:
 def favourite(request: PageRequest, pk: Any) -> HttpResponse:
     """Make a run a favourite, or one like the others again."""
     wanted = request.POST.get("favourite") == "true"
-    TrainerService(request.user).edit_run(get_object_or_404(Run, pk=pk), {"favourite": wanted})
+    RunNotes(request.user).edit_run(get_object_or_404(Run, pk=pk), {"favourite": wanted})
     if request.htmx:
         return render(request, "training/run/_favourite.html", {"run": _row(request, pk)})
     return redirect(_back(request))

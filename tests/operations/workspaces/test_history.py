@@ -17,6 +17,9 @@ from tests.making import make_user, trainable_config
 from tests.workspaces import PROMPT, Workspace, finished_workspace, living_workspace
 from training.models import Artifact, Metric, Run, RunProgress
 from training.runs.actions import drawing_of, offered
+from training.runs.continuation import Continuation
+from training.runs.notes import RunNotes
+from training.runs.removal import delete_run
 from training.runs.service import TrainerService
 from web.errors import BadInput, NotNow
 
@@ -114,7 +117,7 @@ def count(run):
 def test_a_name_given_to_a_run_since_is_kept(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace, name="Old stars")
-    TrainerService().edit_run(run, {"name": "The best stars"})
+    RunNotes().edit_run(run, {"name": "The best stars"})
     (again,) = taken_in(workspace, name="Old stars")
     assert again.name == "The best stars"
 
@@ -177,7 +180,7 @@ def test_a_deleted_run_leaves_the_workspace_as_it_is(tmp_path):
     workspace = finished_workspace(tmp_path)
     before = sorted(workspace.folder.rglob("*"))
     (run,) = taken_in(workspace)
-    TrainerService().delete(run)
+    delete_run(run)
     assert sorted(workspace.folder.rglob("*")) == before and not Sample.objects.exists()
 
 
@@ -294,12 +297,12 @@ def test_a_run_that_trains_here_comes_before_one_that_is_only_watched(workspace,
 def test_it_is_not_continued_without_onetrainer(tmp_path):
     (run,) = taken_in(finished_workspace(tmp_path))
     with pytest.raises(NotNow, match="set ONETRAINER_HOME"):
-        TrainerService().continue_run(run)
+        Continuation().continue_run(run)
 
 
 def test_a_backup_that_the_desktop_made_is_continued(workspace, tmp_path):
     run = continuable(workspace, tmp_path)
-    TrainerService().continue_run(run)
+    Continuation().continue_run(run)
     run.refresh_from_db()
     assert (run.status, run.resume_from) == ("queued", run.artifacts.get(kind="backup").path)
 
@@ -307,7 +310,7 @@ def test_a_backup_that_the_desktop_made_is_continued(workspace, tmp_path):
 def test_what_a_config_from_elsewhere_would_overwrite_is_refused(workspace, tmp_path):
     run = continuable(workspace, tmp_path, output_model_destination="/etc/passwd")
     with pytest.raises(BadInput, match="output_model_destination"):
-        TrainerService().continue_run(run)
+        Continuation().continue_run(run)
 
 
 def continuable(workspace, tmp_path, **config):

@@ -17,8 +17,8 @@ from training.logs import search as log_search
 from training.logs.search import first_error, search
 from training.logs.tail import TAIL_BYTES, fold, tail, window
 from training.models import Artifact, Run
-from training.runs.continuing import config_behind
-from training.runs.service import TrainerService
+from training.runs.continuation import Continuation
+from training.runs.starting_points import config_behind
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:StreamingHttpResponse")]
 
@@ -191,7 +191,7 @@ def continued_with_more_epochs(run):
     folder = run.folder / "backup"
     folder.mkdir(parents=True)
     backup = run.artifacts.create(attempt=1, sequence=2, kind="backup", path=str(folder), epoch=4, global_step=40)
-    TrainerService().continue_run(run, backup, 9)
+    Continuation().continue_run(run, backup, 9)
     Run.objects.filter(pk=run.pk).update(attempt=2, status="finished")
     return old, run.artifacts.create(attempt=2, sequence=3, kind="model", path="/nowhere/new", epoch=9)
 

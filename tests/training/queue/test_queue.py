@@ -10,7 +10,9 @@ from django.utils.timezone import now
 from tests.making import make_run, make_user
 from training.models import Run, RunQuerySet
 from training.progress.waiting import reason
-from training.runs.service import TrainerService
+from training.queue.service import QueueService
+from training.runs.notes import RunNotes
+from training.runs.removal import delete_run
 from web.errors import BadInput, NotNow
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def service():
-    return TrainerService(make_user())
+    return QueueService(make_user())
 
 
 def claim():
@@ -78,7 +80,7 @@ def test_a_run_takes_on_the_priority_of_its_place(service):
 def test_another_priority_forgets_the_place(service):
     a, b, c = three()
     service.move_in_queue(c, a)
-    service.edit_run(a, {"priority": 3})
+    RunNotes(service.user).edit_run(a, {"priority": 3})
     service.plan_run(b, {"priority": 2})
     assert order() == ["A", "B", "C"]
 
@@ -136,7 +138,7 @@ def test_a_run_starts_after_another(service, status, after_end, starts):
 def test_a_run_whose_forerunner_was_deleted_starts(service):
     before, run = make_run("Before", Run.Status.FAILED), make_run()
     service.plan_run(run, {"after_run": before})
-    service.delete(before)
+    delete_run(before)
     assert claim() == run
 
 

@@ -7,8 +7,8 @@ from engine.interface.progress import TrainProgress
 from tests.api import trainer
 from tests.making import make_run, make_user, trainable_config
 from training.models import Artifact, Run
-from training.runs.continuing import start_from, why_not_start_from
-from training.runs.service import TrainerService
+from training.runs.continuation import Continuation
+from training.runs.starting_points import start_from, why_not_start_from
 from web.errors import DomainError
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def keep(run, kind=Kind.SAVE, name="save.safetensors"):
 def test_a_run_that_waits_again_does_not_say_what_it_did_last():
     run = ended()
     Run.objects.update(status_text="Saving the final model", phase="saving")
-    continued = TrainerService().continue_run(run, back_up(run))
+    continued = Continuation().continue_run(run, back_up(run))
     assert (continued.status_text, continued.phase) == ("", "")
 
 
@@ -46,10 +46,10 @@ def ended(status=Status.STOPPED, **changes):
 def test_every_ended_run_can_be_continued_and_its_weights_can_begin_another(status):
     run = ended(status)
     backup = back_up(run)
-    new = TrainerService().restart(run, backup)
+    new = Continuation().restart(run, backup)
     assert (new.parent, new.attempt, new.weights_from, new.resume_from) == (run, 0, backup.path, "")
     assert new.name == "Stars (from step 10)"
-    continued = TrainerService().continue_run(run, backup)
+    continued = Continuation().continue_run(run, backup)
     assert (continued.pk, continued.resume_from) == (run.pk, backup.path)
 
 
@@ -68,14 +68,14 @@ def test_a_finished_run_is_continued_with_more_epochs_alone():
 def test_a_finished_run_is_continued_from_a_backup_half_way_without_more():
     run = ended(Status.FINISHED)
     backup = back_up(run, 20, epoch=2)
-    assert TrainerService().continue_run(run, backup).config["epochs"] == 4
+    assert Continuation().continue_run(run, backup).config["epochs"] == 4
 
 
 @pytest.mark.parametrize(("method", "field"), [("LORA", "lora_model_name"), ("FINE_TUNE", "base_model_name")])
 def test_a_saved_model_becomes_the_start_that_the_config_names(method, field):
     run = ended(training_method=method, output_model_format="SAFETENSORS" if method == "FINE_TUNE" else "KOHYA_LORA")
     saved = keep(run)
-    new = TrainerService().restart(run, saved)
+    new = Continuation().restart(run, saved)
     assert (new.config[field], new.weights_from) == (saved.path, "")
 
 
@@ -111,7 +111,7 @@ def test_a_refusal_says_why(make, sentence):
     run = ended()
     chosen = make(run)
     with pytest.raises(DomainError, match=sentence):
-        TrainerService().continue_run(run, chosen)
+        Continuation().continue_run(run, chosen)
 
 
 def test_weights_that_are_gone_begin_nothing():

@@ -15,8 +15,7 @@ from tests.training.files import make_backup, make_file, make_sample
 from training.models import RetentionPolicy, Run
 from training.models.retention import Rule
 from training.runs import retention as keeping
-from training.runs.removal import pin, remove_artifact
-from training.runs.service import TrainerService
+from training.runs.removal import pin, remove_artifact, remove_by_hand
 from training.runs.timeline import timeline
 from web.errors import NotNow
 from worker.retention import RetentionKeeper
@@ -84,7 +83,7 @@ def test_a_runs_own_policy_comes_before_the_sites(run):
 def test_a_pinned_backup_stays_and_the_engine_is_told(run):
     keep(keep_backups=1)
     first, *_ = [make_backup(run, step) for step in (1, 2, 3)]
-    TrainerService(make_user()).pin(first, True)
+    pin(first, True, by=make_user())
     keeping.apply_policy(run)
     assert steps_there(run) == [1, 3]
     assert mark_of(run.folder / first.path).exists()
@@ -107,7 +106,7 @@ def test_a_finished_runs_last_backup_may_go_by_hand(run):
     Run.objects.update(status=Run.Status.FINISHED)
     backup.refresh_from_db()
     user = make_user()
-    TrainerService(user).delete_artifact(backup)
+    remove_by_hand(backup, by=user)
     backup.refresh_from_db()
     assert (steps_there(run), backup.deleted_by, backup.deleted_why) == ([], user, "Removed by hand.")
 

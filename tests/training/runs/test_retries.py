@@ -12,8 +12,8 @@ from tests.training.files import back_up
 from training.models import Run
 from training.progress.endings import ENDINGS, known_reason
 from training.runs.backups import newest_backup
+from training.runs.continuation import Continuation
 from training.runs.retries import plan_retry
-from training.runs.service import TrainerService
 
 pytestmark = pytest.mark.django_db
 Status = Run.Status
@@ -147,7 +147,7 @@ def test_a_waiting_run_can_go_on_now_or_be_cancelled():
 def test_a_person_who_continues_it_gives_it_all_its_retries_again():
     run = ended(retries=3, retries_left=0)
     back_up(run, 10)
-    TrainerService().continue_run(run)
+    Continuation().continue_run(run)
     assert (run.retries_left, run.start_after) == (3, None)
 
 

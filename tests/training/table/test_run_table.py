@@ -16,7 +16,7 @@ from tests.queries import queries_of
 from training.metrics.loss_lines import draw_loss
 from training.metrics.summaries import sum_up
 from training.models import Metric, Run, RunSummary, SavedView
-from training.runs.service import TrainerService
+from training.runs.notes import RunNotes
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_words_are_found_in_name_notes_tags_and_config(client, trainer):
 
 def test_what_is_edited_is_found_at_once(client, trainer):
     run = make_run("Fox")
-    TrainerService(trainer).edit_run(run, {"notes": "Sharp at last"})
+    RunNotes(trainer).edit_run(run, {"notes": "Sharp at last"})
     assert names(client, q="sharp") == ["Fox"]
 
 

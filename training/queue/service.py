@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from training.live import publisher
 from training.models import Run
+from training.queue.acting import ForUser
 from web.errors import BadInput, NotNow
 
 NOT_PLANNED: dict[str, Any] = {"start_after": None, "place": None, "held_at": None, "held_by": None, "after_run": None}
@@ -18,10 +19,8 @@ PLANS = ("held", "start_after", "after_run", "after_end", "priority")
 LEAST_PRIORITY, MOST_PRIORITY = -1000, 1000
 
 
-class QueueVerbs:
+class QueueService(ForUser):
     """What `user` does with runs that wait."""
-
-    user: Any
 
     @transaction.atomic
     def move_in_queue(self, run: Run, before: Run | None) -> None:
@@ -74,6 +73,26 @@ class QueueVerbs:
             raise NotNow(_does_not_wait(run))
         self._note_plan(run, {key: _told(value) for key, value in plan.items()})
         run.refresh_from_db()
+        return run
+
+    def cancel(self, run: Run) -> None:
+        """Take a waiting run out of the queue."""
+        if run.status != Run.Status.QUEUED or not run.move_to(Run.Status.CANCELLED, by=self.user, **NOT_PLANNED):
+            raise NotNow(
+                _("Only a queued run can be cancelled: this one is %(status)s.") % {"status": run.get_status_display()}
+            )
+        publisher.announce(run)
+
+    def start_now(self, run: Run) -> Run:
+        """Have a run that goes on by itself later go on as soon as a worker is free."""
+        waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, start_after__isnull=False)
+        if not waiting.update(start_after=None):
+            raise NotNow(
+                _("This run does not wait for a moment: it is %(status)s.") % {"status": run.get_status_display()}
+            )
+        run.events.create(attempt=run.attempt, kind="asked_to_go_on_now", user=self.user)
+        run.refresh_from_db()
+        publisher.announce(run)
         return run
 
     def _note_plan(self, run: Run, data: dict[str, Any]) -> None:

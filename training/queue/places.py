@@ -1,0 +1,35 @@
+"""A place in the queue for a run that is to train; where the queue is off, there is none while another run trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from training.models import Run
+from web.errors import NotNow
+
+
+@contextmanager
+def place_in_queue() -> Iterator[None]:
+    """A transaction that puts a run into the queue; where that is off, one start waits here for another's end."""
+    with transaction.atomic():
+        if not settings.QUEUE:
+            ContentType.objects.select_for_update().get(app_label="training", model="run")  # a row that always exists
+            refuse_a_second()
+        yield
+
+
+def refuse_a_second() -> None:
+    """Where the queue is off, a start has to wait until nothing trains; raises NotNow."""
+    waiting = (Run.Status.QUEUED, *Run.ACTIVE)
+    own = Run.objects.filter(status__in=waiting).exclude(pk__in=Run.objects.watched().values("pk"))
+    if not settings.QUEUE and (run := own.first()):
+        raise NotNow(
+            _("“%(name)s” is %(status)s and the queue is off: stop it, or wait until it has ended.")
+            % {"name": run.name, "status": run.get_status_display()}
+        )

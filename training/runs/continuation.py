@@ -1,0 +1,98 @@
+"""Training again what a run has trained: the same run from a backup, or a new run with its config or its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from engine.engines import UnknownEngine, get_engine
+from presets.config import configs
+from presets.preflight.requests import Checker
+from presets.preflight.waiting import check_and_wait
+from training.live import publisher
+from training.models import Artifact, Run
+from training.queue.acting import ForUser
+from training.queue.places import place_in_queue, refuse_a_second
+from training.runs.service import MAX_NAME, TrainerService
+from training.runs.starting_points import backup_to_continue, epochs_to_train, start_from
+from web.errors import NotNow
+
+
+class Continuation(ForUser):
+    """Puts runs into the queue again; `check` is as in TrainerService."""
+
+    def __init__(self, user: Any = None, check: Checker = check_and_wait):
+        super().__init__(user)
+        self.check = check
+
+    def continue_run(self, run: Run, backup: Artifact | None = None, epochs: int | None = None) -> Run:
+        """Queue the same run again, from the chosen or its newest whole backup, as its next attempt.
+
+        `epochs` is how many it shall have in all; one that has trained all that were planned needs more.
+        """
+        backup = backup_to_continue(run, backup)
+        refuse_a_second()
+        if run.is_from_elsewhere:
+            _refuse_what_would_not_train(run)
+        epochs = epochs_to_train(run, backup, epochs)
+        with place_in_queue():
+            moved = run.move_to(
+                Run.Status.QUEUED,
+                by=self.user,
+                detail=_how_it_continues(run, backup, epochs),
+                config=run.config | ({"epochs": epochs} if epochs else {}),
+                progress={"max_epoch": epochs or run.progress.max_epoch},
+                resume_from=backup.path,
+                queued_at=now(),
+                retries_left=run.retries,
+                start_after=None,
+                ended_at=None,
+                error="",
+                error_reason="",
+                traceback="",
+                log_tail="",
+            )
+        if not moved:
+            raise NotNow(_("Someone else changed this run at the same moment: look at it again."))
+        publisher.announce(run)
+        return run
+
+    def restart(self, run: Run, weights: Artifact | None = None) -> Run:
+        """Train the same config afresh, as a new run; at step 0 too where it begins with the weights of an artifact."""
+        if weights is None:
+            return self.duplicate(run, name=run.name, weights_from=run.weights_from)
+        overrides, backup = start_from(run, weights)
+        step = _("from step %(step)s") % {"step": weights.global_step}
+        name = f"{run.name[: MAX_NAME - 30]} ({step})"
+        return self.duplicate(run, overrides, name, weights_from=backup)
+
+    def duplicate(self, run: Run, overrides: dict[str, Any] | None = None, name: str = "", **facts: Any) -> Run:
+        """Queue a new run with this one's config and the given changes."""
+        return TrainerService(self.user, self.check).start_training(
+            run.config,
+            overrides=overrides,
+            name=name or _("%(name)s (copy)") % {"name": run.name[: MAX_NAME - 10]},
+            engine=run.engine,
+            parent=run,
+            tags=run.tags,
+            retries=run.retries,
+            **facts,
+        )
+
+
+def _how_it_continues(run: Run, backup: Artifact, epochs: int) -> str:
+    sentence = _("to continue from the backup of step %(step)s") % {"step": backup.global_step}
+    if epochs and epochs != run.config.get("epochs"):
+        sentence += _(", with %(epochs)s epochs in all") % {"epochs": epochs}
+    return sentence
+
+
+def _refuse_what_would_not_train(run: Run) -> None:
+    """A config that was taken in was never checked here, and may name any file."""
+    try:
+        get_engine(run.engine)
+    except UnknownEngine as error:
+        raise NotNow(_("OneTrainer is not set up here: set ONETRAINER_HOME to its folder.")) from error
+    configs.refuse_errors(configs.check_paths(run.config))

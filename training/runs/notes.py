@@ -1,0 +1,36 @@
+"""What people write about a run: its name, notes, tags, priority, retries, and whose favourite it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.live import publisher
+from training.models import Run, RunSummary
+from training.queue.acting import ForUser
+
+
+class RunNotes(ForUser):
+    """Edits what people write about runs."""
+
+    def edit_run(self, run: Run, changes: dict[str, Any]) -> Run:
+        """Change name, notes, tags, priority or retries, and note it in the timeline; nothing else is written.
+
+        `favourite` is each user's own affair, so that the timeline does not tell of it.
+        """
+        changes = dict(changes)
+        if (favourite := changes.pop("favourite", None)) is not None:
+            self._set_favourite(run, self.user, favourite)
+        if changes:
+            more = {"retries_left": changes["retries"]} if "retries" in changes else {}
+            Run.objects.filter(pk=run.pk).update(**changes, **more)
+            run.events.create(attempt=run.attempt, kind="edited", data=changes, user=self.user)
+            run.refresh_from_db()
+            RunSummary.objects.describe(run)
+            publisher.announce(run)
+        return run
+
+    def _set_favourite(self, run: Run, user: Any, favourite: bool) -> None:
+        if favourite:
+            run.favourite_of.add(user)
+        else:
+            run.favourite_of.remove(user)
