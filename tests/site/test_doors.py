@@ -38,7 +38,8 @@ FOR_VIEWERS = {
 FOR_TRAINERS = {
     "GET": """
         browse/ concepts/preview/ concepts/picture/ presets/new/ presets/<int:pk>/edit/ runs/import/
-        queue/<uuid:pk>/plan/ runs/wizard/ runs/wizard/<slug:slug>/ runs/new/ runs/<uuid:pk>/edit/
+        queue/<uuid:pk>/plan/ runs/wizard/ runs/wizard/<slug:slug>/ runs/new/ runs/new/start/<uuid:pk>/
+        runs/<uuid:pk>/edit/
         runs/<uuid:pk>/delete/ system/cleanup/
     """,
     "POST": """
@@ -46,6 +47,7 @@ FOR_TRAINERS = {
         presets/<int:pk>/duplicate/ presets/<int:pk>/delete/ preflights/start/ drafts/<int:pk>/edit/
         drafts/<int:pk>/json/ samples/<uuid:pk>/favourite/ system/workers/<int:pk>/drain/ system/onetrainer/check/
         system/cleanup/count/ system/cleanup/remove/ queue/<uuid:pk>/ queue/<uuid:pk>/plan/ runs/import/ runs/new/
+        runs/new/start/<uuid:pk>/
         runs/wizard/dismiss/ runs/wizard/<slug:slug>/ runs/<uuid:pk>/edit/ runs/<uuid:pk>/delete/
         runs/<uuid:pk>/stop-following/ runs/<uuid:pk>/favourite/ runs/<uuid:pk>/keep-as-preset/ runs/<uuid:pk>/about/
         runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/<slug:verb>/ runs/<uuid:pk>/<slug:verb>/
