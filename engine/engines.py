@@ -1,4 +1,4 @@
-"""Which engines there are, what each can be told, and the command line that trains with it.
+"""The engines, the commands that each supports, and the command line that starts a training.
 
 Imported by the web process: nothing here may import torch.
 """
@@ -42,18 +42,18 @@ class Engine:
     package: str = ""  # whose prepare.py imports its libraries into a template; empty where it has none
 
     def why_not(self, kind: str, config: JsonObject, is_paused: bool) -> str:
-        """Why a run with this config would refuse a command as it stands, in a sentence; empty where it would not."""
+        """Why a run in this state with this config would refuse a command, in a sentence; empty if it would not."""
         if kind not in self.capabilities:
-            return f"The engine {self.title} cannot do this."
+            return f"The engine {self.title} does not support this command."
         return self.limits(kind, config, is_paused)
 
     def give_time(self, seconds: float) -> None:
-        """Wait at most so long for an engine whose settings are being read."""
-        with suppress(Unavailable):  # whoever asks next is told why
+        """Wait at most `seconds` for an engine whose settings are being read."""
+        with suppress(Unavailable):  # the next caller gets the reason
             self.learn(seconds)
 
     def why_unavailable(self) -> str:
-        """Why nothing can be asked of it now, in a sentence; empty where it can be used."""
+        """Why the engine cannot be used now, in a sentence; empty if it can."""
         try:
             self.schema()
         except Unavailable as error:
@@ -112,11 +112,11 @@ ENGINES = {engine.name: engine for engine in CONFIGURED}
 
 
 class UnknownEngine(ValueError):
-    """There is no such engine."""
+    """No engine has this name."""
 
 
 def get_engine(name: str) -> Engine:
-    """The engine, whether or not it can be used now."""
+    """The engine, even if it cannot be used now."""
     try:
         return ENGINES[name]
     except (KeyError, TypeError):
@@ -124,7 +124,7 @@ def get_engine(name: str) -> Engine:
 
 
 def available() -> list[Availability]:
-    """All engines, those that cannot be used now with the reason."""
+    """All engines; an engine that cannot be used now has the reason."""
     return [
         Availability(engine.name, engine.title, sorted(engine.capabilities), engine.why_unavailable())
         for engine in ENGINES.values()

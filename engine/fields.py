@@ -1,4 +1,4 @@
-"""What `fields.toml` says of the fields of a config: titles, help, places, and when a field applies. No torch."""
+"""The descriptions in `fields.toml`: titles, help, places, and when a field applies. No torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.interface.json_types import Json, JsonObject
 
 FILE = Path(__file__).with_name("fields.toml")
-LAST = 10_000  # the order of a field that the file does not have
+LAST = 10_000  # the order of a field that is not in the file
 WORDS = {word: word.upper() for word in ("cfg", "ema", "gpu", "lr", "mae", "mse", "oft", "svd", "vae", "vb", "snr")} | {
     "dtype": "data type",
     "eps": "epsilon",
@@ -41,12 +41,12 @@ def describe(owner: str, name: str) -> FieldDescription:
     """A field of the config (`owner` is TrainConfig) or of one of its objects; an unknown one gets a readable name."""
     known = _by_owner().get(owner, {}).get(name)
     return known or FieldDescription(
-        title=readable(name), help=f"{readable(name)}; newer than this site's descriptions."
+        title=readable(name), help=f"{readable(name)}; this site has no description of it yet."
     )
 
 
 def own_conditions(path: str) -> Conditions:
-    """What the file says of the one field at this path beside what it says of all fields of its kind."""
+    """The conditions of the one field at this path, beside the conditions of all fields of its kind."""
     return _conditions(_file()["paths"].get(path, {}).get("applies", {}))
 
 
@@ -56,7 +56,7 @@ def tabs() -> list[dict[str, str]]:
 
 
 def label(choice: str) -> str:
-    """How a choice of an enum is shown."""
+    """The title of an enum's choice."""
     return _file()["labels"].get(choice) or readable(choice)
 
 
@@ -97,7 +97,7 @@ def _entries() -> Iterator[tuple[JsonObject, str, JsonObject]]:
 
 
 def _conditions(written: JsonObject) -> Conditions:
-    """The file's conditions with its groups' values in place of their names."""
+    """The file's conditions with the names of groups replaced by their values."""
     return {path: _values(values) for path, values in written.items()}
 
 

@@ -21,7 +21,7 @@ REPORT_SECONDS = 0.2
 
 
 def _printer() -> Report:
-    """Prints where the check is, a few times a second."""
+    """Prints the progress of the check a few times a second."""
     last = 0.0
     stage_before = ""
 
@@ -30,7 +30,7 @@ def _printer() -> Report:
         if stage == stage_before and current != total and time.monotonic() - last < REPORT_SECONDS:
             return
         last, stage_before = time.monotonic(), stage
-        print(json.dumps({"stage": stage, "current": current, "total": total}), flush=True)  # noqa: T201  its voice
+        print(json.dumps({"stage": stage, "current": current, "total": total}), flush=True)  # noqa: T201  the site reads it
 
     return report
 

@@ -1,9 +1,9 @@
-"""The JSON Schema of an engine's config, from the engine's bare facts and what `fields.toml` says of them. No torch.
+"""The JSON Schema of an engine's config, from the engine's bare facts and the descriptions in `fields.toml`. No torch.
 
-The facts have the form in which they are exported from a OneTrainer checkout: {"root": "TrainConfig", "classes":
-{name: {"version", "fields": {name: {"type", "default", "nullable", "minimum"?, "maximum"?, "infinite"?}}}}, "enums":
-{name: [values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}. An engine may
-add "defaults", a whole config, and "model_parts" {model type: [fields]}.
+The facts have the form in which they are exported from a OneTrainer checkout: {"root": "TrainConfig", "classes": {name:
+{"version", "fields": {name: {"type", "default", "nullable", "minimum"?, "maximum"?, "infinite"?}}}}, "enums": {name:
+[values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}. An engine may add "defaults", a
+whole config, and "model_parts" {model type: [fields]}.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Schema = JsonObject
 def build(facts: Facts, title: str = "Training config") -> Schema:
     """JSON Schema (draft 2020-12) of a config; a partial config is valid too.
 
-    Beside the standard keywords a leaf has `x-tab`, `x-section`, `x-order`, `x-advanced`, and where there is something
-    to say `x-unit`, `x-kind`, `x-labels` (how its choices are shown) and `x-applies`: conditions that must all hold for
-    the field to matter, {dotted path: [values]}, a path that begins with ./ being that of a neighbour in a list's item.
+    Beside the standard keywords a leaf has `x-tab`, `x-section`, `x-order`, `x-advanced`, and if there are any
+    `x-unit`, `x-kind`, `x-labels` (the titles of its choices) and `x-applies`: conditions that must all hold for the
+    field to matter, {dotted path: [values]}; a path that begins with ./ is a neighbour's in a list's item.
     """
     return {
         "$schema": DIALECT,
         "title": title,
-        "description": "OneTrainer's training config; what is left out keeps its default.",
+        "description": "OneTrainer's training config; omitted fields keep their defaults.",
         "type": "object",
         "properties": _Builder(facts).properties(facts["root"], "", fields.FieldDescription("")),
         "x-tabs": fields.tabs(),
@@ -69,13 +69,13 @@ class _Builder:
         return described | _extras(said)
 
     def _default(self, path: str, fact: JsonObject) -> Any:
-        """What a whole config has there: the parts of a model are of one class, and differ in some defaults."""
+        """The default in a whole config: the parts of a model are of one class, and differ in some defaults."""
         *above, name = path.split(".")
         owner = value_at(self.defaults, ".".join(above)) if above else self.defaults
         return owner.get(name, fact["default"]) if isinstance(owner, dict) else fact["default"]
 
     def _said(self, owner: str, name: str, path: str, above: fields.FieldDescription) -> fields.FieldDescription:
-        """What is said of the field, with what it has from the field that holds its object."""
+        """The field's description, joined with that of the field that holds its object."""
         own = fields.describe(owner, name)
         applies = _both(_both(above.applies, own.applies), fields.own_conditions(path))
         if path in self.models:
@@ -97,7 +97,7 @@ class _Builder:
     def _type(self, fact: JsonObject, path: str, said: fields.FieldDescription) -> Schema:
         described = self._named_type(fact["type"], path, said)
         if described["type"] == "string" and isinstance(fact["default"], int):
-            described["type"] = ["string", "integer"]  # OneTrainer's own default for a port is no text
+            described["type"] = ["string", "integer"]  # OneTrainer's own default for a port is not text
         if fact.get("nullable") and "type" in described:
             described["type"] = [described["type"], "null"]
             if "enum" in described:
@@ -128,7 +128,7 @@ def _holds_object(fact: JsonObject, classes: JsonObject) -> bool:
 
 
 def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions:
-    """Conditions that hold where both do."""
+    """Conditions that hold if both do."""
     both = dict(one)
     for path, values in other.items():
         both[path] = [value for value in both[path] if value in values] if path in both else values
@@ -136,7 +136,7 @@ def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions
 
 
 def _users(parameters: JsonObject) -> dict[str, list[str]]:
-    """By each name in the lists, who has it: the optimizers of a parameter, the types of models of a part."""
+    """Inverted lists: the optimizers of each parameter, the model types of each part."""
     users: dict[str, list[str]] = {}
     for optimizer, own in parameters.items():
         for name in own:
@@ -159,7 +159,7 @@ def walk(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def leaf(schema: Schema, path: str) -> Schema | None:
-    """The property at a dotted path, with numbers or * for places in lists; None where there is none."""
+    """The property at a dotted path, with numbers or * for places in lists; None if there is none."""
     found: Any = schema
     for part in path.split("."):
         inside = found.get("properties", {}).get(part) or found.get("additionalProperties")
@@ -170,7 +170,7 @@ def leaf(schema: Schema, path: str) -> Schema | None:
 
 
 def applies(described: Schema, config: JsonObject, item: JsonObject | None = None) -> bool:
-    """Whether a field matters in this config; `item` is the list's item that it is in, for conditions on neighbours."""
+    """True if a field matters in this config; `item` is the list's item that holds it, for conditions on neighbours."""
     return all(
         value_at(item or {}, path[2:]) in values if path.startswith("./") else value_at(config, path) in values
         for path, values in described.get("x-applies", {}).items()
@@ -178,14 +178,14 @@ def applies(described: Schema, config: JsonObject, item: JsonObject | None = Non
 
 
 def value_at(config: Any, path: str, missing: Any = None) -> Any:
-    """What stands at a dotted path, or `missing`."""
+    """The value at a dotted path, or `missing`."""
     for part in path.split("."):
         config = value_in(config, part, missing)
     return config
 
 
 def value_in(owner: Any, part: str, missing: Any = None) -> Any:
-    """What an object or a list holds under one part of a path."""
+    """The value in an object or a list under one part of a path."""
     if isinstance(owner, dict):
         return owner.get(part, missing)
     if isinstance(owner, list) and part.isdecimal() and len(part) < 9 and int(part) < len(owner):

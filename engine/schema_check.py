@@ -1,4 +1,4 @@
-"""A config held against a JSON Schema of ours, in sentences that a user can act on."""
+"""The check of a config against our JSON Schema, with sentences that a user can act on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IGNORED = ("weight_dtype", "__version")  # at the top of many of OneTrainer's ow
 
 
 def check_against(schema: Schema, config: Any) -> list[Problem]:
-    """What is wrong with the config; a key that the schema does not have is only a warning."""
+    """The problems of the config; a key that is not in the schema is only a warning."""
     return list(_check(schema, config, ""))
 
 
@@ -57,7 +57,7 @@ def _check_object(schema: Schema, value: JsonObject, path: str) -> Iterator[Prob
         elif known is None:
             yield from _check(others, item, here)
         elif key not in IGNORED:
-            yield Problem(here, "is not a known setting; it is kept, without effect", "warning")
+            yield Problem(here, "is not a known setting; it is kept but has no effect", "warning")
 
 
 def _check_range(schema: Schema, value: Any, path: str) -> Iterator[Problem]:

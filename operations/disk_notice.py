@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from engine.interface.room import in_words, needed
+from engine.interface.free_space import in_words, needed
 from system.models import Worker
 from training.models import Artifact, Run
 

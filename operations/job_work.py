@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from engine.interface.room import in_words
+from engine.interface.free_space import in_words
 from engine.onetrainer.check import PartCheck
 from operations.cleanup.ask import ask_for_inventory
 from operations.cleanup.deletion import Deletion

@@ -1,4 +1,4 @@
-"""What the trainers and the web site say to each other.
+"""The interface between the trainers and the web site.
 
-Standard library only, and Python 3.10 upwards, since it also runs inside a OneTrainer checkout's own Python.
+Standard library only, and Python 3.10 or newer, because it also runs in the Python of a OneTrainer checkout.
 """

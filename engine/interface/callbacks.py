@@ -1,4 +1,4 @@
-"""What a training tells those who watch it."""
+"""The callbacks by which a training reports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = (
 
 @dataclass
 class SampleOutput:
-    """One finished picture: the file is whole before anybody hears of it."""
+    """One finished picture: the file is whole before the callback is called."""
 
     path: str
     kind: str
@@ -50,9 +50,9 @@ class SampleOutput:
 
 
 class TrainCallbacks:
-    """OneTrainer's six callbacks under their own names, and what its interface lacks.
+    """OneTrainer's six callbacks under their own names, and the callbacks that its interface lacks.
 
-    A callback that raises is logged with its traceback, and training goes on: a watcher must not end a run.
+    A callback that raises is logged with its traceback, and training continues: a listener must not end a run.
     """
 
     def __init__(self, **callbacks: Callable[..., None]) -> None:
@@ -75,7 +75,7 @@ class TrainCallbacks:
         try:
             callback(*args, **kwargs)
         except Exception:
-            logger.exception("The callback %s failed; training goes on.", name)
+            logger.exception("The callback %s failed; training continues.", name)
 
     def on_update_train_progress(self, train_progress: TrainProgress, max_step: int, max_epoch: int) -> None:
         """After each micro-batch and at each epoch's end; `max_step` is micro-batches per epoch."""
@@ -89,7 +89,7 @@ class TrainCallbacks:
         self._call("on_sample_default", output)
 
     def on_update_sample_default_progress(self, step: int, max_step: int, preview: str = "") -> None:
-        """After each denoising step of a default sample; `preview` is a file with what it looks like by then."""
+        """After each denoising step of a default sample; `preview` is a file that shows the sample's present state."""
         self._call("on_update_sample_default_progress", step, max_step, *filter(None, [preview]))
 
     def on_sample_custom(self, output: SampleOutput) -> None:
@@ -108,18 +108,18 @@ class TrainCallbacks:
         self._call("on_metrics", step, values)
 
     def on_artifact(self, kind: str, path: str | Path, progress: TrainProgress, **facts: object) -> None:
-        """A whole backup, save or final model (`kind` is backup, save or model) lies at `path`.
+        """A whole backup, save or final model (`kind` is backup, save or model) is at `path`.
 
-        Of the facts, `earlier` is where that lies now which had this path until then.
+        The fact `earlier` is the new path of the file that was at `path` before.
         """
         self._call("on_artifact", kind, path, progress, **facts)
 
     def on_removed(self, path: str | Path, why: str) -> None:
-        """A backup that was told of is no more."""
+        """A reported backup has been removed."""
         self._call("on_removed", path, why)
 
     def on_warning(self, message: str, detail: str = "") -> None:
-        """Something went wrong that does not end the training; `detail` may hold a traceback."""
+        """A problem that does not end the training; `detail` may hold a traceback."""
         self._call("on_warning", message, detail)
 
     def on_command_done(self, command: Command, detail: str = "") -> None:

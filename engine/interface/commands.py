@@ -1,4 +1,4 @@
-"""What one can ask of a training while it runs."""
+"""The commands that a running training takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SampleSettings(Protocol):
 
 @dataclass(frozen=True)
 class Command:
-    """One request; `id` is set where somebody waits to hear what became of it."""
+    """One command; `id` is set if somebody waits for the result."""
 
     kind: str
     arguments: JsonObject = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Command:
 
 
 class TrainCommands:
-    """A mailbox: the control channel puts commands in, the training thread takes them between steps.
+    """A mailbox: the control channel adds commands, the training thread takes them between steps.
 
     The methods without an id are OneTrainer's, for callers that hold a trainer in their own process.
     """
@@ -46,7 +46,7 @@ class TrainCommands:
         self._stop: Command | None = None
 
     def set_on_command(self, on_command: Callable[[TrainCommands], None]) -> None:
-        """Have a function called after each command that comes in."""
+        """Call this function after each new command."""
         self._on_command = on_command
 
     def stop(self, final_model: bool = True) -> None:
@@ -62,7 +62,7 @@ class TrainCommands:
         self.put(Command("sample_default"))
 
     def sample_custom(self, sample_config: SampleSettings | JsonObject) -> None:
-        """Ask for one sample; `sample_config` is a SampleConfig or its dict."""
+        """Request one sample; `sample_config` is a SampleConfig or its dict."""
         settings = sample_config if isinstance(sample_config, dict) else sample_config.to_dict()
         self.put(Command("sample_custom", settings))
 
@@ -83,21 +83,21 @@ class TrainCommands:
 
     @property
     def stop_requested(self) -> Command | None:
-        """The first stop that was asked for; it stays, so that long work can look for it between two pieces."""
+        """The first requested stop; it stays, so that long work can check for it between two parts."""
         return self._stop
 
     def take(self) -> list[Command]:
-        """All commands that came since the last call, in their order, stops last."""
+        """All commands since the last call, in their order, stops last."""
         with self._arrived:
             taken, self._pending = self._pending, []
         return sorted(taken, key=lambda command: command.kind == "stop")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until a command is there, `timeout` seconds at most; say whether one is."""
+        """Block until there is a command, at most `timeout` seconds; return whether there is one."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._arrived:
             while not self._pending and (deadline is None or time.monotonic() < deadline):
-                # A signal's handler runs in this very thread, perhaps just before it waits, and then wakes nobody.
+                # A signal handler runs in this very thread, perhaps just before the wait, and then wakes nobody.
                 left = LOOK_SECONDS if deadline is None else min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
                 self._arrived.wait(left)
             return bool(self._pending)

@@ -1,8 +1,8 @@
 """The control channel: commands go into a running engine process, and wake-ups come out.
 
 The engine process owns a local socket in Linux's abstract name space, which leaves no file behind and has no length
-limit; its name and a random key lie in the attempt's folder, readable by its owner alone. Each side proves that it
-knows the key (multiprocessing.connection's challenge) before a byte is read. Messages are JSON.
+limit. The attempt's folder holds the socket's name and a random key, readable by the owner alone. Each side proves that
+it knows the key (multiprocessing.connection's challenge) before a byte is read. Messages are JSON.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from engine.interface.commands import Command, TrainCommands
 logger = logging.getLogger("engine")
 FILE_NAME = "control.json"
 MAX_MESSAGE = 10_000_000
-ANSWER_SECONDS = 5  # how long either side may take to answer: one that hangs, or whose children live on, never does
-WAITING = 16  # connections that the kernel keeps while none is accepted
+ANSWER_SECONDS = 5  # how long either side may take to answer; a process that hangs never answers
+WAITING = 16  # connections that the kernel keeps until they are accepted
 
 
 class ControlServer:
-    """The engine's end: puts what it receives into `commands`, each command's id once.
+    """The engine's end: puts the received commands into `commands`, each command's id once.
 
-    `on_refused` hears of a command that this engine does not know: its id, and the reason.
+    `on_refused` is called with the id of a command that this engine does not know, and with the reason.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ControlServer:
         self._lock = threading.Lock()
         self._key = secrets.token_bytes(32)
         name = f"onetrainer-{secrets.token_hex(16)}"
-        # without the key: the listener would wait for the one that it accepts, and nobody else could connect meanwhile
+        # without the key: the listener would block on the accepted connection, and no other client could connect
         self._listener = Listener("\0" + name, "AF_UNIX", backlog=WAITING)
         self._publish_address(folder / FILE_NAME, name, self._key)
 
@@ -55,7 +55,7 @@ class ControlServer:
             threading.Thread(target=work, daemon=True, name=f"control{work.__name__}").start()
 
     def wake(self) -> None:
-        """Tell every reader that the journal has grown; costs the caller about a microsecond."""
+        """Wake every reader because the journal has grown; costs the caller about a microsecond."""
         self._news.set()
 
     def _publish_address(self, path: Path, name: str, key: bytes) -> None:
@@ -97,18 +97,18 @@ class ControlServer:
             self._forget(connection)
 
     def _take(self, text: bytes) -> None:
-        """One message; one that makes no sense must not take those behind it with it."""
+        """Take one message; a malformed message must not lose the messages after it."""
         try:
             message = json.loads(text)
             command = Command(message["kind"], message.get("arguments") or {}, message.get("id"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning("A command was not understood: %s", error)
+            logger.warning("A command could not be read: %s", error)
             self._refuse(text, str(error))
         else:
             self._obey(command)
 
     def _refuse(self, text: bytes, reason: str) -> None:
-        with suppress(ValueError, KeyError, TypeError):  # without an id, there is nobody who waits
+        with suppress(ValueError, KeyError, TypeError):  # without an id, nobody waits
             self._on_refused(str(json.loads(text)["id"]), reason)
 
     def _obey(self, command: Command) -> None:
@@ -151,7 +151,7 @@ class ControlClient:
         self._connection.send_bytes(json.dumps(message).encode())
 
     def wait_for_news(self, timeout: float) -> bool:
-        """Block until the journal has grown, `timeout` seconds at most; say whether it has."""
+        """Block until the journal has grown, at most `timeout` seconds; return whether it has."""
         if not self._connection.poll(timeout):
             return False
         while self._connection.poll(0):
@@ -163,7 +163,7 @@ class ControlClient:
 
 
 def connect(name: str, key: bytes) -> Connection:
-    """As multiprocessing's Client, which waits for ever where nobody answers. Raises OSError, EOFError."""
+    """As multiprocessing's Client, which waits for ever if nobody answers. Raises OSError, EOFError."""
     with socket.socket(socket.AF_UNIX) as opened:
         limit_socket(opened, ANSWER_SECONDS)
         opened.connect("\0" + name)
@@ -178,7 +178,7 @@ def connect(name: str, key: bytes) -> Connection:
 
 
 def limit_waiting(connection: Connection, seconds: int) -> None:
-    """Let reads of a connection fail that take longer, and writes for good; 0 lets them wait for ever."""
+    """Make reads that take longer fail, and limit writes for good; 0 lets reads wait for ever."""
     with socket.socket(fileno=os.dup(connection.fileno())) as same:
         limit_socket(same, seconds)
         same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", ANSWER_SECONDS, 0))

@@ -1,4 +1,4 @@
-"""Why a training cannot go on, in one sentence that says what to do."""
+"""The errors that end a training, each one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Problem:
 
 
 class TrainingError(Exception):
-    """An expected failure: its message is the sentence that the user reads, with the cure.
+    """An expected failure: its message is the sentence that the user reads, and says what to do.
 
-    `reason` sorts failures for programs: `training.progress.endings` has them all, with what comes of each.
+    `reason` sorts failures for programs: `training.progress.endings` lists all reasons and what follows from each.
     """
 
     reason = "failed"
 
 
 class BadConfig(TrainingError):
-    """The config asks for something that is wrong or that this engine does not do."""
+    """The config has a value that is wrong or that this engine does not support."""
 
     reason = "bad_config"
 
@@ -42,7 +42,7 @@ class BadConfig(TrainingError):
 
 
 class BadData(TrainingError):
-    """The pictures or captions cannot be trained on."""
+    """The pictures or captions cannot be used for training."""
 
     reason = "bad_data"
 
@@ -52,13 +52,13 @@ class BadData(TrainingError):
 
 
 class MissingModel(TrainingError):
-    """The base model is not there, or is not of the chosen type."""
+    """The base model is missing, or is not of the chosen type."""
 
     reason = "missing_model"
 
 
 class BadBackup(TrainingError):
-    """The backup to continue from is not whole."""
+    """The backup to resume from is not complete."""
 
     reason = "bad_backup"
 
@@ -70,13 +70,13 @@ class NotFinite(TrainingError):
 
 
 class OutOfMemory(TrainingError):
-    """The GPU's memory did not suffice."""
+    """The GPU ran out of memory."""
 
     reason = "out_of_memory"
 
 
 class OutOfMainMemory(TrainingError):
-    """The machine's main memory did not suffice."""
+    """The machine ran out of main memory."""
 
     reason = "out_of_main_memory"
 
@@ -88,6 +88,6 @@ class DiskFull(TrainingError):
 
 
 class NotWritten(TrainingError):
-    """What was written is not what should have been."""
+    """A written file is not complete."""
 
     reason = "not_written"

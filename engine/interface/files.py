@@ -1,7 +1,7 @@
-"""Files that are whole or not there: written beside, checked, put on the disk, and renamed.
+"""Files that are whole or not there: written beside, checked, flushed to the disk, and renamed.
 
-A name that ends in `.partial` is what nobody offers and everybody may remove. A folder carries a manifest with the
-size and the sha256 of each file in it.
+A name that ends in `.partial` is an unfinished file: it is never offered, and may always be removed. A folder has a
+manifest with the size and the sha256 of each file in it.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from engine.interface.safetensors_header import BadHeader, read_header
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
-LEAST_ROOM = 1_000_000  # bytes; a disk with less counts as full
+LEAST_SPACE = 1_000_000  # bytes; a disk with less counts as full
 BLOCK = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
-PICTURES = {  # how such a file begins and ends
+PICTURES = {  # the first and last bytes of each kind
     ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
     ".jpg": (b"\xff\xd8", b"\xff\xd9"),
     ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
 }
 
-PREVIEW = Path("samples") / ".preview.jpg"  # in a run's workspace: the sample that is drawn now
+PREVIEW = Path("samples") / ".preview.jpg"  # in a run's workspace: the sample that is being generated
 
 
 @contextmanager
 def written_beside(final: Path, old: Path | None = None) -> Iterator[Path]:
-    """A path to write to; it takes the place of `final` only after the block has ended well and is on the disk.
+    """A path to write to; it replaces `final` only after the block has ended well and the file is on the disk.
 
-    What lies at `final` until then is kept as `old`, if that is given. Raises DiskFull, and NotWritten where what was
-    written is not whole.
+    The previous file at `final` is kept as `old`, if that is given. Raises DiskFull, and NotWritten if the written file
+    is not whole.
     """
     beside = final.with_name(final.name + PARTIAL)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -56,19 +56,20 @@ def written_beside(final: Path, old: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def _whole_or_gone(beside: Path, final: Path) -> Iterator[None]:
-    """Remove what is half-written if the block fails; raises DiskFull where it fails for want of room."""
+    """Remove the half-written file if the block fails; raises DiskFull if the disk is full."""
     try:
         yield
     except BaseException as error:
-        full = is_for_want_of_room(error, final.parent)
+        full = is_disk_full(error, final.parent)
         remove(beside)
         if full:
-            raise DiskFull(f"The disk is full, so {final.name} was not written: free some room and go on.") from error
+            sentence = f"The disk is full, so {final.name} was not written: free some space, then resume."
+            raise DiskFull(sentence) from error
         raise
 
 
 def _keep_as(final: Path, old: Path) -> None:
-    """A file has both names until the new one takes its place: whatever comes between, one of them is there."""
+    """A file has both names until the new file replaces it: after a crash at any moment, one of them is there."""
     if final.is_dir():
         final.rename(old)
         return
@@ -78,20 +79,20 @@ def _keep_as(final: Path, old: Path) -> None:
         final.rename(old)
 
 
-def is_for_want_of_room(error: BaseException, folder: Path) -> bool:
-    """Whether a write failed since the disk is full: torch and safetensors say so in words of their own, or not."""
+def is_disk_full(error: BaseException, folder: Path) -> bool:
+    """True if a write failed because the disk is full: torch and safetensors report that differently, or not at all."""
     if isinstance(error, OSError) and error.errno:
         return error.errno in FULL
     return isinstance(error, Exception) and (
-        "No space left" in str(error) or shutil.disk_usage(folder).free < LEAST_ROOM
+        "No space left" in str(error) or shutil.disk_usage(folder).free < LEAST_SPACE
     )
 
 
 @contextmanager
 def written_within(final: Path, keep_old: Callable[[Path], None] = lambda path: None) -> Iterator[Path]:
-    """As `written_beside`, for who appends endings or writes further files: a path in a folder of its own.
+    """As `written_beside`, for a writer that appends endings or writes several files: a path in a folder of its own.
 
-    All that is in there afterwards moves to where `final` is; what lies there is first handed to `keep_old`.
+    Afterwards everything in that folder moves to the folder of `final`; `keep_old` first gets each file that is there.
     """
     beside = final.with_name(final.name + PARTIAL)
     remove(beside)
@@ -114,11 +115,11 @@ def written_within(final: Path, keep_old: Callable[[Path], None] = lambda path: 
 
 
 def refuse_broken(path: Path, suffix: str = "") -> None:
-    """Raise NotWritten unless the file, or each file in the folder, is what its ending says, to its last byte."""
+    """Raise NotWritten unless the file, or each file in the folder, is complete to its last byte."""
     for file in files_in(path) if path.is_dir() else [path]:
         why = _what_is_wrong(file, suffix if file == path else file.suffix)
         if why:
-            raise NotWritten(f"{file.name} was not written whole ({why}): look whether the disk is sound and has room.")
+            raise NotWritten(f"{file.name} was not written completely ({why}): check the disk and its free space.")
 
 
 def _what_is_wrong(file: Path, suffix: str) -> str:
@@ -146,7 +147,7 @@ def _what_is_wrong_with_json(file: Path) -> str:
     try:
         json.loads(file.read_bytes())
     except ValueError:
-        return "it is no JSON"
+        return "it is not JSON"
     return ""
 
 
@@ -170,14 +171,14 @@ def write_manifest(folder: Path) -> None:
 
 
 def verify(folder: Path, hashes: bool = True) -> None:
-    """Raise BadBackup unless each file of the manifest is there with its size and, if asked for, its hash."""
+    """Raise BadBackup unless each file of the manifest is there with its size and, if requested, its hash."""
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         damaged = next((name for name, facts in files.items() if not _is_same(folder / name, facts, hashes)), None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadBackup(f"The backup {folder} is not whole: continue from an older one.") from error
+        raise BadBackup(f"The backup {folder} is not complete: resume from an older backup.") from error
     if damaged is not None:
-        raise BadBackup(f"The backup {folder} is damaged ({damaged}): continue from an older one.")
+        raise BadBackup(f"The backup {folder} is damaged ({damaged}): resume from an older backup.")
 
 
 def _is_same(file: Path, facts: JsonObject, hashes: bool) -> bool:
@@ -186,13 +187,13 @@ def _is_same(file: Path, facts: JsonObject, hashes: bool) -> bool:
 
 
 def facts_of(path: Path) -> JsonObject:
-    """Size in bytes, and the sha256 of a file, or of a folder's manifest, which holds those of its files."""
+    """Size in bytes, and the sha256 of a file, or of a folder's manifest, which holds the hashes of its files."""
     named = path / MANIFEST if path.is_dir() else path
     return {"size": size_of(path), "sha256": sha256_of(named) if named.is_file() else ""}
 
 
 def sha256_of(path: Path, beat: Callable[[], object] = lambda: None) -> str:
-    """The hash in hexadecimal; `beat` is called for each block, as a sign of life."""
+    """The hash in hexadecimal; `beat` is called for each block, as a heartbeat."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):
@@ -202,7 +203,7 @@ def sha256_of(path: Path, beat: Callable[[], object] = lambda: None) -> str:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder, without what links lead to."""
+    """Bytes of a file, or of all files in a folder, without the targets of links."""
     return sum(file.lstat().st_size for file in (files_in(path) if path.is_dir() else [path]))
 
 
@@ -213,11 +214,11 @@ def files_in(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names) if Path(place, name).is_file())
 
 
-# -- putting on the disk, and away ---------------------------------------------------------------------------------
+# -- flushing and removing ------------------------------------------------------------------------------------------
 
 
 def flush(path: Path) -> None:
-    """Put a file, or a folder with all that is in it, on the disk."""
+    """Flush a file, or a folder with all its files, to the disk."""
     if path.is_dir():
         for entry in path.iterdir():
             flush(entry)
@@ -236,7 +237,7 @@ def flush_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link itself, or a folder with all that is in it."""
+    """Remove a file, a link itself, or a folder with all its files."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -244,7 +245,7 @@ def remove(path: Path) -> None:
 
 
 def put_away(path: Path) -> None:
-    """Remove so that a kill while its files go leaves nothing that looks like the thing itself."""
+    """Remove so that a kill halfway leaves nothing that looks like the whole file or folder."""
     doomed = path.with_name(path.name + PARTIAL)
     remove(doomed)
     path.rename(doomed)
@@ -252,7 +253,7 @@ def put_away(path: Path) -> None:
 
 
 def leftovers(folder: Path) -> Iterator[Path]:
-    """What killed processes left half-written below a folder; links are not followed."""
+    """The half-written files of killed processes below a folder; links are not followed."""
     for place, folders, names in os.walk(folder):
         yield from (Path(place, name) for name in [*folders, *names] if name.endswith(PARTIAL))
         folders[:] = [name for name in folders if not name.endswith(PARTIAL)]
@@ -264,7 +265,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def total_size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; what goes away meanwhile counts as nothing."""
+    """Bytes of a file, or of all files in a folder; a file that disappears during the count counts as nothing."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = 0
     for file in files:

@@ -1,4 +1,4 @@
-"""What the GPU that this process trains on does, as nvidia-smi sees it: temperature, use, memory and power."""
+"""Readings of the GPU that this process trains on, from nvidia-smi: temperature, use, memory and power."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUERY = "temperature.gpu,utilization.gpu,memory.used,power.draw"
 
 
 class GpuReadings:
-    """One nvidia-smi that goes on writing, and a thread that keeps its newest line; nothing where there is none."""
+    """One nvidia-smi that keeps writing, and a thread that keeps its newest line; no readings without nvidia-smi."""
 
     def __init__(self) -> None:
         self._newest: dict[str, float] = {}
@@ -28,7 +28,7 @@ class GpuReadings:
         try:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         except OSError:
-            return  # there, and not to be run: the training does without
+            return  # it is there but cannot be run: training works without it
         threading.Thread(target=self._read, daemon=True).start()
 
     def stop(self) -> None:
@@ -48,7 +48,7 @@ class GpuReadings:
 
 
 def read_line(line: str) -> dict[str, float]:
-    """One line of nvidia-smi; it writes [N/A] for what a card cannot tell."""
+    """One line of nvidia-smi; it writes [N/A] for values that a card does not report."""
     values = {}
     for name, text in zip(NAMES, line.split(","), strict=False):
         try:

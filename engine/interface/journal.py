@@ -1,8 +1,8 @@
-"""The journal: what an engine process says, one JSON line an event, in a file that outlives everybody.
+"""The journal: an engine process's events, one JSON line each, in a file that outlives every process.
 
-Each line is `{"sequence": 1, "time": 1700000000.0, "kind": "progress", "data": {...}}`; sequence numbers start at 1
-and have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, removed,
-warning, command_done, command_refused, failed, ended.
+Each line is `{"sequence": 1, "time": 1700000000.0, "kind": "progress", "data": {...}}`; sequence numbers start at 1 and
+have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, removed, warning,
+command_done, command_refused, failed, ended.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Event:
 
 
 class JournalWriter:
-    """Appends events; safe to call from several threads. `on_append` hears of each one after it is written."""
+    """Appends events; safe to call from several threads. `on_append` is called with each event after it is written."""
 
     def __init__(self, path: Path, on_append: Callable[[], None] = lambda: None):
         self._file = path.open("ab", buffering=0)
@@ -46,27 +46,27 @@ class JournalWriter:
         self._on_append = on_append
 
     def append(self, kind: str, data: JsonObject) -> None:
-        """Write one event. What must survive a power cut is on the disk when this returns.
+        """Write one event. An event that must survive a power cut is on the disk when this returns.
 
-        What a full disk does not take is kept in memory, some 300 bytes a step, and goes out before the next event:
-        no line is torn or lost.
+        Events that do not fit on a full disk are kept in memory, about 300 bytes a step, and are written before the
+        next event: no line is torn or lost.
         """
         with self._lock:
             self._sequence += 1
             event = {"sequence": self._sequence, "time": time.time(), "kind": kind, "data": _finite(data)}
-            had_room = not self._unwritten
+            had_space = not self._unwritten
             self._unwritten += json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n"
             try:
                 self._write()
                 if kind in LASTING:
                     os.fsync(self._file.fileno())
             except OSError as error:
-                if had_room:
-                    logger.warning("The journal cannot be written, so its events wait for room: %s", error)
+                if had_space:
+                    logger.warning("The journal cannot be written, so its events wait for free space: %s", error)
         self._on_append()
 
     def drain(self, seconds: float) -> bool:
-        """Write what waits for room, for at most so long; say whether all is written."""
+        """Write the waiting events, trying for at most `seconds`; return whether all are written."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -88,7 +88,7 @@ class JournalWriter:
 
 
 def _finite(value: Json) -> Json:
-    """JSON has no NaN and no infinity: a reader sees null there."""
+    """JSON has no NaN and no infinity: a reader sees null instead."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -99,9 +99,9 @@ def _finite(value: Json) -> Json:
 
 
 def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The whole events from byte `offset` on, at most about 1 MiB of them, and the offset behind the last one.
+    """The whole events from byte `offset` on, at most about 1 MiB of them, and the offset behind the last event.
 
-    A torn last line is left until it is whole. A line that is not JSON is skipped as an event of kind `damaged`.
+    A torn last line is left until it is whole. A line that is not JSON becomes an event of kind `damaged`.
     """
     try:
         with path.open("rb") as file:
@@ -134,7 +134,7 @@ def _checked(event: Event) -> Event:
 
 
 def _storable(value: Json) -> Json:
-    """The value with texts that a database takes."""
+    """The value with texts that a database accepts."""
     if isinstance(value, str):
         return _storable_text(value)
     if isinstance(value, dict):
@@ -145,5 +145,5 @@ def _storable(value: Json) -> Json:
 
 
 def _storable_text(text: str) -> str:
-    """No database takes the character 0, nor half a surrogate, which a file name has in place of invalid UTF-8."""
+    """No database accepts the character 0, or half a surrogate, which a file name has in place of invalid UTF-8."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -6,5 +6,5 @@ from typing import Any
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
-# An object of unknown depth. Its values are Any, so that a reader can index them; whoever reads one checks its form.
+# An object of unknown depth. Its values are Any, so that a reader can index them; the reader checks its form.
 JsonObject = dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a check before a start reports, and its result."""
+"""The reports of a check before a start, and its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Report = Callable[[str, int, int], None]
 
 @dataclass
 class PreflightResult:
-    """What is wrong with a config, and the memory, room and batches that its run is expected to take."""
+    """The problems of a config, and the memory, disk space and batches that its run is expected to take."""
 
     problems: list[Problem] = field(default_factory=list)
     estimate: JsonObject = field(default_factory=dict)

@@ -1,11 +1,11 @@
-"""Where a training stands."""
+"""The progress of a training."""
 
 from dataclasses import asdict, dataclass, replace
 
 
 @dataclass
 class TrainProgress:
-    """Where a training stands, counted as OneTrainer counts it.
+    """The progress of a training, counted as OneTrainer counts it.
 
     `global_step` and `epoch_step` count micro-batches, `epoch_sample` counts pictures; all start at 0.
     """
@@ -29,7 +29,7 @@ class TrainProgress:
         return f"{self.global_step}-{self.epoch}-{self.epoch_step}"
 
     def copy(self) -> "TrainProgress":
-        """A snapshot: a trainer goes on changing its own object."""
+        """A snapshot: a trainer keeps changing its own object."""
         return replace(self)
 
     def to_dict(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""From a trainer's callbacks to journal events: what both engines' processes share."""
+"""From a trainer's callbacks to journal events: shared by the processes of both engines."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from engine.interface.journal import FILE_NAME, JournalWriter
 from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
-LOSS_SECONDS = 10.0  # how often the log, which a person reads, tells the loss; the journal holds every step's
-FATAL_FILE = "fatal.txt"  # where Python writes what it did as a signal such as SIGSEGV ended it
-LAST_WORD_SECONDS = 60.0  # how long the last word waits for room on a full disk
+LOSS_SECONDS = 10.0  # how often the log, which people read, shows the loss; the journal holds every step's
+FATAL_FILE = "fatal.txt"  # where Python writes its tracebacks when a signal such as SIGSEGV ends it
+LAST_WORD_SECONDS = 60.0  # how long the last event waits for space on a full disk
 
 
 class Reporter:
-    """One attempt's voice and ear: writes its journal, and takes commands from its control channel."""
+    """One attempt's reporter: writes its journal, and takes commands from its control channel."""
 
     def __init__(self, folder: Path):
         self.commands = TrainCommands()
         self._control = ControlServer(folder, self.commands, self._refused_unread)
         self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
         self._lock = fence.hold(folder)
-        self._fatal = (folder / FATAL_FILE).open("w")  # stays open: nothing can be opened any more when it is needed
+        self._fatal = (folder / FATAL_FILE).open("w")  # stays open: a dying process cannot open files any more
         self.readings = GpuReadings()
         self._last_status = ""
         self._loss_logged_at = -LOSS_SECONDS
 
     def start(self) -> None:
-        print_without_room_too()
+        print_despite_full_disk()
         self._control.start()
         faulthandler.enable(self._fatal)
         self.readings.start()
         signal.signal(signal.SIGTERM, lambda number, frame: self.commands.stop())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site, which then asks for a stop
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site, which then requests a stop
         self._journal.append("started", {"pid": os.getpid(), "python": platform.python_version()})
 
     def callbacks(self) -> TrainCallbacks:
@@ -72,14 +72,14 @@ class Reporter:
         )
 
     def run(self, train: Callable[[], str]) -> int:
-        """Do the whole training and say how it ended; `train` returns `finished` or `stopped`. Returns the status."""
+        """Do the whole training and report its end; `train` returns `finished` or `stopped`. Returns the status."""
         status = self._run(train)
         self.readings.stop()
         self._journal.drain(LAST_WORD_SECONDS)
         return status
 
     def give_up(self, error: TrainingError) -> None:
-        """End this process with that reason, from another thread than the one that trains, which hangs."""
+        """End this process with that reason, from another thread, because the training thread hangs."""
         self._fail(str(error), error.reason)
         self._journal.drain(LAST_WORD_SECONDS)
         os._exit(1)
@@ -99,7 +99,7 @@ class Reporter:
 
     def _fail(self, sentence: str, reason: str, trace: str = "") -> None:
         self._journal.append("failed", {"message": sentence, "reason": reason, "traceback": trace})
-        with suppress(OSError):  # the disk may be full: the journal is what counts
+        with suppress(OSError):  # the disk may be full: the journal is the file that counts
             print(trace or f"ERROR: {sentence}", file=sys.stderr, flush=True)  # noqa: T201  stderr is the run's log
 
     def _progress(self, progress: TrainProgress, max_step: int, max_epoch: int) -> None:
@@ -152,7 +152,7 @@ class Reporter:
 
 
 class Forgiving(io.RawIOBase):
-    """A descriptor that a print may always go to: what a full disk does not take of a log is dropped."""
+    """A descriptor that can always be printed to: log lines that a full disk does not take are dropped."""
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
@@ -178,7 +178,7 @@ class Forgiving(io.RawIOBase):
         return size
 
 
-def print_without_room_too() -> None:
+def print_despite_full_disk() -> None:
     """A library's progress bar must not end a training because the log's disk is full."""
     sys.stdout = _forgiving(sys.stdout.fileno())
     sys.stderr = _forgiving(sys.stderr.fileno())
@@ -193,9 +193,9 @@ def _forgiving(descriptor: int) -> io.TextIOWrapper:
 
 
 def surprise(error: BaseException) -> tuple[str, str]:
-    """(sentence, reason) of what the trainer did not foresee; a full disk or memory can be met in any line."""
+    """(sentence, reason) of an error that the trainer did not foresee; any line can meet a full disk or memory."""
     if isinstance(error, OSError) and error.errno in FULL:
-        return f"The disk is full ({error.filename or 'while writing'}): free some room and go on.", DiskFull.reason
+        return f"The disk is full ({error.filename or 'while writing'}): free some space, then resume.", DiskFull.reason
     if isinstance(error, MemoryError):
-        return "The machine's main memory did not suffice.", OutOfMainMemory.reason
+        return "The machine ran out of main memory.", OutOfMainMemory.reason
     return f"The trainer failed unexpectedly: {type(error).__name__}: {error}", "crash"

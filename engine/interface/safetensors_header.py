@@ -17,12 +17,12 @@ Shape = tuple[int, ...]
 
 
 class BadHeader(ValueError):
-    """Says what is wrong with the header, to follow the file's name in a sentence."""
+    """Says what is wrong with the header; the text follows the file's name in a sentence."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """`shapes` by tensor; `file_size` is how many bytes the whole file has to have."""
+    """`shapes` by tensor; `file_size` is the size in bytes that the whole file must have."""
 
     shapes: dict[str, Shape]
     metadata: dict[str, str]
@@ -30,7 +30,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read a file's header; whether the tensors after it are all there, `file_size` tells. Raises BadHeader."""
+    """Read a file's header; compare `file_size` with the file to see if all tensors are there. Raises BadHeader."""
     text = _text(path)
     try:
         content = json.loads(text)

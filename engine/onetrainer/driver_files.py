@@ -19,7 +19,7 @@ from engine.interface.files import (
     write_manifest,
     written_within,
 )
-from engine.interface.room import Backups, in_words, needed
+from engine.interface.free_space import Backups, in_words, needed
 
 INDEX = re.compile(r"(\d+) - ")
 NO_EMA = " - no-ema"
@@ -68,7 +68,7 @@ class Artifacts:
         if kind == "model":
             self._write_model(path, write)
             return
-        self.backups.make_room(kind, self._expected(kind), path.parent)
+        self.backups.make_space(kind, self._expected(kind), path.parent)
         if kind == "save":
             with written_within(path) as place:
                 write(place)

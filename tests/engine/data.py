@@ -30,7 +30,7 @@ def make_config(folder: Path, concept: dict[str, Any] | None = None, **changes: 
 
 
 class FakeFamily:
-    """Encodes a picture as its mean colour and first column, and a caption as its letters; counts what it encodes."""
+    """Encodes a picture as its mean colour and first column, and a caption as its letters; counts the encoded items."""
 
     size_multiple = 8
 

@@ -1,4 +1,4 @@
-"""The reader of event files, against files that TensorBoard's own code writes, whole, torn and damaged."""
+"""The reader of event files, against files that TensorBoard's own code writes: whole, torn and damaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def event(step=3, **values):
 
 @pytest.fixture
 def log(tmp_path):
-    """A file of three records, by TensorBoard's writer, and where each begins."""
+    """A file of three records, by TensorBoard's writer, and the offset of each."""
     path = tmp_path / "events.out.tfevents.1.host.1.0"
     contents = [event(step, loss=("simple_value", step / 4)) for step in range(3)]
     with path.open("wb") as file:
@@ -31,7 +31,7 @@ def log(tmp_path):
     return path, contents
 
 
-def test_the_records_are_those_that_were_written(log):
+def test_all_written_records_are_read(log):
     path, contents = log
     assert list(whole_records(path, 0)) == contents
     assert list(whole_records(path, len(contents[0]) + FRAME)) == contents[1:]
@@ -45,7 +45,7 @@ def test_a_torn_last_record_waits_at_each_byte(log):
         assert list(whole_records(path, 0)) == contents[:2]
 
 
-def test_a_wrong_bit_anywhere_in_a_record_ends_the_reading(log):
+def test_a_wrong_bit_anywhere_in_a_record_ends_reading(log):
     path, contents = log
     whole = path.read_bytes()
     second = len(contents[0]) + FRAME
@@ -54,7 +54,7 @@ def test_a_wrong_bit_anywhere_in_a_record_ends_the_reading(log):
         assert list(whole_records(path, 0)) == contents[:1]
 
 
-def test_a_file_that_was_deleted_has_no_records(tmp_path):
+def test_a_deleted_file_has_no_records(tmp_path):
     assert list(whole_records(tmp_path / "gone", 0)) == []
 
 

@@ -1,4 +1,4 @@
-"""What OneTrainer's configs have: asked of its own Python once per version, and made a schema."""
+"""The fields of OneTrainer's configs: read by its own Python once per version, and turned into a schema."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ def checkout(home, tmp_path, monkeypatch):
 
 @pytest.fixture
 def engine(home, tmp_path, monkeypatch):
-    """The engine as the site has it, asked once already."""
+    """The engine as the site has it, after its facts were read once."""
     monkeypatch.setenv("ONETRAINER_HOME", str(home))
     monkeypatch.setenv("ONETRAINER_PYTHON", sys.executable)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
@@ -49,13 +49,13 @@ def change(home):
     path.write_text(path.read_text().replace('"brand_new_dtype"', '"newer_still"'))
 
 
-def test_who_asks_first_is_told_to_come_again_and_then_has_the_facts(checkout):
+def test_the_first_caller_is_asked_to_try_again_and_then_gets_the_facts(checkout):
     with pytest.raises(Unavailable, match="try again"):
         checkout.facts()
     assert checkout.facts(wait=LONG)["classes"]["TrainConfig"]["version"] == 11
 
 
-def test_it_says_what_the_classes_have(checkout):
+def test_the_facts_hold_the_fields_of_the_classes(checkout):
     facts = checkout.facts(wait=LONG)
     fields = facts["classes"]["TrainConfig"]["fields"]
     assert fields["scheduler_params"] == {"type": "list[dict[str, str]]", "default": [], "nullable": True}
@@ -67,7 +67,7 @@ def test_it_says_what_the_classes_have(checkout):
     assert facts["optimizer_parameters"]["PRODIGY"]["growth_rate"] == "inf"
 
 
-def test_what_is_random_is_the_same_each_time(checkout):
+def test_random_defaults_are_the_same_each_time(checkout):
     first = checkout.facts(wait=LONG)
     kept(checkout)[0].unlink()
     again = Checkout(checkout.home, checkout.python, checkout.folder).facts(wait=LONG)
@@ -75,12 +75,12 @@ def test_what_is_random_is_the_same_each_time(checkout):
     assert again["classes"]["ConceptConfig"]["fields"]["seed"]["default"] == 0
 
 
-def test_a_second_process_takes_what_the_first_one_kept(checkout):
+def test_a_second_process_uses_the_facts_that_the_first_stored(checkout):
     facts = checkout.facts(wait=LONG)
     assert Checkout(checkout.home, checkout.python, checkout.folder).facts() == facts
 
 
-def test_a_changed_checkout_is_asked_anew_and_the_old_answer_goes(checkout):
+def test_a_changed_checkout_is_read_again_and_the_old_facts_are_deleted(checkout):
     checkout.facts(wait=LONG)
     before = kept(checkout)
     change(checkout.home)
@@ -88,7 +88,7 @@ def test_a_changed_checkout_is_asked_anew_and_the_old_answer_goes(checkout):
     assert len(kept(checkout)) == 1 and kept(checkout) != before
 
 
-def test_a_damaged_answer_is_asked_for_anew(checkout):
+def test_damaged_facts_are_read_again(checkout):
     checkout.facts(wait=LONG)
     kept(checkout)[0].write_text("{")
     again = Checkout(checkout.home, checkout.python, checkout.folder)
@@ -108,17 +108,17 @@ def test_the_commit_is_read_from_gits_files(tmp_path):
     assert commit_of(tmp_path) == "123"
 
 
-def test_a_checkout_that_is_not_there_is_a_sentence(tmp_path):
+def test_a_missing_checkout_is_reported_in_a_sentence(tmp_path):
     with pytest.raises(Unavailable, match="holds no OneTrainer: name its folder"):
         Checkout(tmp_path, Path(sys.executable), tmp_path).facts()
 
 
-def test_a_python_that_is_not_there_is_a_sentence(home, tmp_path):
+def test_a_missing_python_is_reported_in_a_sentence(home, tmp_path):
     with pytest.raises(Unavailable, match="cannot be run: set ONETRAINER_PYTHON"):
         Checkout(home, tmp_path / "python", tmp_path).facts()
 
 
-def test_an_import_that_fails_tells_its_last_line_and_is_not_tried_at_once_again(checkout):
+def test_a_failed_import_is_reported_by_its_last_line_and_is_not_retried_at_once(checkout):
     path = checkout.home / "modules/util/optimizer_util.py"
     path.write_text("import no_such_library_here")
     with pytest.raises(Unavailable, match="No module named 'no_such_library_here'"):
@@ -127,7 +127,7 @@ def test_an_import_that_fails_tells_its_last_line_and_is_not_tried_at_once_again
         checkout.facts()
 
 
-def test_a_failure_that_was_mended_is_over(checkout):
+def test_after_a_repair_the_facts_are_read_again(checkout):
     path = checkout.home / "modules/util/optimizer_util.py"
     whole = path.read_text()
     path.write_text("import no_such_library_here")
@@ -137,7 +137,7 @@ def test_a_failure_that_was_mended_is_over(checkout):
     assert checkout.facts(wait=LONG)
 
 
-def test_its_schema_is_valid_and_its_defaults_fit(engine):
+def test_the_schema_is_valid_and_the_defaults_fit(engine):
     jsonschema.Draft202012Validator.check_schema(engine.schema())
     validator = jsonschema.Draft202012Validator(engine.schema())
     assert [error.json_path for error in validator.iter_errors(engine.defaults())] == []
@@ -156,23 +156,23 @@ def test_a_part_applies_to_the_models_that_the_checkout_names(engine):
     assert not applies(field, {"model_type": "STABLE_DIFFUSION_15"})
 
 
-def test_a_parts_own_default_is_the_one_shown(engine):
+def test_the_schema_shows_the_default_of_the_part_itself(engine):
     assert leaf(engine.schema(), "text_encoder.stop_training_after")["default"] == 30
     assert leaf(engine.schema(), "unet.stop_training_after")["default"] is None
 
 
-def test_what_follows_the_optimizer_is_left_out_of_the_defaults(engine):
+def test_settings_that_follow_the_optimizer_are_not_in_the_defaults(engine):
     assert engine.defaults()["optimizer"] == {"__version": 0, "optimizer": "ADAMW"}
 
 
-def test_its_check_names_field_and_cure(engine):
+def test_the_check_names_the_field_and_the_fix(engine):
     config = {"batch_size": 0, "model_type": "X", "samples": [{"prompt": 3}], "weight_dtype": "FLOAT_32", "new": 1}
     found = {problem.field: (problem.severity, problem.message) for problem in engine.check(config)}
     assert found == {
         "batch_size": ("error", "must be at least 1, not 0"),
         "model_type": ("error", "'X' is not one of its choices; choose STABLE_DIFFUSION_15 or NEXT_YEARS_MODEL"),
         "samples.0.prompt": ("error", "must be text, not 3"),
-        "new": ("warning", "is not a known setting; it is kept, without effect"),
+        "new": ("warning", "is not a known setting; it is kept but has no effect"),
     }
 
 
@@ -186,7 +186,7 @@ def test_its_check_names_field_and_cure(engine):
         ({"embedding": {"token_count": "x"}}, "must be a whole number or empty, not 'x'"),
     ],
 )
-def test_its_check_refuses(engine, config, message):
+def test_the_check_refuses(engine, config, message):
     assert [problem.message for problem in engine.check(config)] == [message]
 
 
@@ -204,12 +204,12 @@ def test_the_list_of_engines_says_why_one_cannot_be_used(engine, home):
     assert "holds no OneTrainer" in engines.available()[1].why_not
 
 
-def test_it_is_run_by_its_own_python(engine):
+def test_onetrainer_runs_in_its_own_python(engine):
     python, driver, folder = engine.command(Path("/attempt"))
     assert (python, Path(driver).name, folder) == (sys.executable, "driver.py", "/attempt")
 
 
-def test_it_is_there_only_where_a_checkout_is_configured():
+def test_the_engine_exists_only_if_a_checkout_is_configured():
     assert ("onetrainer" in engines.ENGINES) is bool(os.environ.get("ONETRAINER_HOME"))
 
 
@@ -222,9 +222,9 @@ def test_it_is_there_only_where_a_checkout_is_configured():
         ("backup", {}, True, "continue it first"),
         ("continue", {}, True, ""),
         ("stop", {}, True, ""),
-        ("fly", {}, False, "The engine OneTrainer cannot do this."),
+        ("fly", {}, False, "The engine OneTrainer does not support this command."),
     ],
 )
-def test_it_says_why_a_command_would_be_refused(engine, kind, config, is_paused, reason):
+def test_the_engine_says_why_it_would_refuse_a_command(engine, kind, config, is_paused, reason):
     assert reason in engine.why_not(kind, config, is_paused)
     assert bool(reason) == bool(engine.why_not(kind, config, is_paused))

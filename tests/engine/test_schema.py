@@ -16,16 +16,16 @@ def errors_of(config):
     return [error.json_path for error in jsonschema.Draft202012Validator(schema()).iter_errors(config)]
 
 
-def test_it_is_a_valid_schema():
+def test_the_schema_is_valid():
     jsonschema.Draft202012Validator.check_schema(schema())
 
 
 @pytest.mark.parametrize("config", [{}, defaults(), TrainConfig.default_values().to_dict()])
-def test_defaults_fit_it(config):
+def test_the_defaults_fit_the_schema(config):
     assert errors_of(config) == []
 
 
-def test_it_finds_what_is_wrong():
+def test_the_schema_refuses_wrong_values():
     config = {"batch_size": 0, "model_type": "X", "unet": {"train": 1}, "concepts": [{"path": 3}]}
     assert set(errors_of(config)) == {"$.batch_size", "$.model_type", "$.unet.train", "$.concepts[0].path"}
 
@@ -44,14 +44,14 @@ def test_every_field_has_a_title_a_sentence_and_a_place():
         assert field["x-order"] < fields.LAST, f"{path} is not in fields.toml"
 
 
-def test_every_help_can_be_understood_alone():
+def test_every_help_text_can_be_understood_alone():
     for path, field in walk(schema()):
         assert not field["description"].startswith(("That ", "Its ", "Those ", "How much.", "How often.", "In what")), (
             path
         )
 
 
-def test_no_two_fields_that_stand_together_have_one_title():
+def test_no_two_fields_side_by_side_have_the_same_title():
     for owner in (schema(), schema()["properties"]["optimizer"], schema()["properties"]["concepts"]["items"]):
         places = [
             (field.get("x-tab"), field.get("x-section"), field["title"]) for field in owner["properties"].values()
@@ -59,7 +59,7 @@ def test_no_two_fields_that_stand_together_have_one_title():
         assert len(places) == len(set(places))
 
 
-def test_all_that_the_file_describes_is_there():
+def test_every_described_field_exists():
     known = {(owner, name) for owner, kind in facts()["classes"].items() for name in kind["fields"]}
     only_in_onetrainer = ("CloudConfig", "SecretsConfig", "CloudSecretsConfig")
     described = tomllib.loads(fields.FILE.read_text())
@@ -70,7 +70,7 @@ def test_all_that_the_file_describes_is_there():
     assert all(leaf(schema(), path) for path in described["paths"])
 
 
-def test_conditions_name_fields_and_values_that_there_are():
+def test_conditions_name_existing_fields_and_values():
     for path, field in walk(schema()):
         for other, values in field.get("x-applies", {}).items():
             item = path.rpartition("*.")[0]
@@ -120,7 +120,7 @@ def test_a_field_of_a_newer_version_appears_under_its_object_with_a_readable_nam
         ("epochs", {}, True),
     ],
 )
-def test_a_field_applies_where_its_conditions_hold(path, config, there):
+def test_a_field_applies_if_its_conditions_hold(path, config, there):
     assert applies(leaf(schema(), path), config) is there
 
 
@@ -135,14 +135,14 @@ def test_choices_are_shown_in_words():
     assert schema()["properties"]["train_dtype"]["x-labels"]["BFLOAT_16"] == "bfloat16"
 
 
-def test_it_says_what_the_trainer_has_and_has_not():
+def test_the_schema_says_which_choices_the_trainer_supports():
     fields = schema()["properties"]
     assert fields["peft_type"]["x-supported"] == ["LORA"]
     assert "masks" in fields["masked_training"]["x-note"]
     assert "x-note" not in fields["batch_size"]
 
 
-def test_laying_another_optimizer_over_the_defaults_brings_its_own_settings():
+def test_merging_another_optimizer_into_the_defaults_brings_its_own_settings():
     config = defaults()
     config["optimizer"] |= {"optimizer": "PRODIGY"}
     optimizer = TrainConfig.from_dict(config).optimizer

@@ -1,4 +1,4 @@
-"""Reading a OneTrainer workspace: which trainings it holds, and what belongs to which."""
+"""Reading a OneTrainer workspace: the trainings in it, and the files of each."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def workspace(tmp_path):
     return Workspace(tmp_path / "my workspace")
 
 
-def test_one_training_is_read_with_all_that_it_made(tmp_path):
+def test_one_training_is_read_with_all_its_files(tmp_path):
     (training,) = read_workspace(finished_workspace(tmp_path).folder)
     assert [made.kind for made in training.made] == ["sample", "sample", "sample", "save", "sample", "backup"]
     assert training.model == tmp_path / "model.safetensors"
     assert training.config["epochs"] == 4 and training.steps_per_epoch() == 5
 
 
-def test_trainings_are_told_apart_by_their_times(workspace):
+def test_trainings_are_separated_by_their_times(workspace):
     for minutes in (0, 60):
         workspace.log(minutes, steps=2)
         workspace.config(minutes + 0.1, epochs=minutes)
@@ -40,7 +40,7 @@ def test_trainings_are_told_apart_by_their_times(workspace):
     assert len(first.made) == len(second.made) == 1
 
 
-def test_trainings_that_run_side_by_side_are_told_apart_by_their_prefixes(workspace):
+def test_trainings_that_run_side_by_side_are_separated_by_their_prefixes(workspace):
     workspace.log(0, "cats-")
     workspace.log(1, "dogs-")
     workspace.save(5, 3, "cats-")
@@ -51,7 +51,7 @@ def test_trainings_that_run_side_by_side_are_told_apart_by_their_prefixes(worksp
     assert [made.prefix for made in dogs.made] == ["dogs-", "other-"]
 
 
-def test_what_is_older_than_every_log_is_a_training_of_its_own(workspace):
+def test_files_older_than_every_log_are_a_training_of_their_own(workspace):
     workspace.backup(5, 0)
     workspace.backup(9, 5)
     workspace.log(60)
@@ -85,7 +85,7 @@ def test_odd_names_are_left_alone(workspace):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"epochs": NaN}', b"[" * 100_000])
-def test_a_damaged_config_is_told_and_harms_nothing(workspace, content):
+def test_a_damaged_config_is_reported_and_the_rest_is_read(workspace, content):
     workspace.log(steps=1)
     workspace.file(0, "config", f"{workspace.stamp()}.json", content=content)
     (training,) = read_workspace(workspace.folder)
@@ -93,7 +93,7 @@ def test_a_damaged_config_is_told_and_harms_nothing(workspace, content):
 
 
 @pytest.mark.parametrize("zone", [-9, 0, 2])
-def test_a_time_in_a_name_becomes_a_moment_whatever_the_writers_time_zone(tmp_path, zone):
+def test_a_time_in_a_name_is_right_in_every_time_zone_of_the_writer(tmp_path, zone):
     (training,) = read_workspace(finished_workspace(tmp_path, zone).folder)
     assert training.moment(training.stamp).timestamp() == Workspace(tmp_path, zone).seconds()
 
@@ -109,7 +109,7 @@ def test_a_final_model_belongs_to_the_training_that_wrote_it_last(workspace):
     assert [bool(one.model) for one in read_workspace(workspace.folder)] == [False, True]
 
 
-def test_a_relative_destination_counts_from_where_the_workspace_lies(tmp_path):
+def test_a_relative_destination_starts_at_the_folder_of_the_workspace(tmp_path):
     workspace = Workspace(tmp_path / "home" / "workspace" / "stars")
     workspace.log()
     workspace.config(workspace_dir="workspace/stars", output_model_destination="models/star.safetensors")
@@ -117,7 +117,7 @@ def test_a_relative_destination_counts_from_where_the_workspace_lies(tmp_path):
     assert read_workspace(workspace.folder)[0].model == model
 
 
-def test_what_a_config_names_by_relative_paths_is_found_from_anywhere(tmp_path):
+def test_relative_paths_in_a_config_are_found_from_any_folder(tmp_path):
     workspace = Workspace(tmp_path / "home" / "workspace")
     workspace.config(workspace_dir="workspace", concepts=[{"path": "stars", "text": {"prompt_path": ""}}, 7])
     assert read_workspace(workspace.folder)[0].config["base_model_name"] == "models/stars", "a name on the hub"
@@ -134,7 +134,7 @@ def test_a_folder_without_any_of_its_folders_is_no_workspace(tmp_path):
     assert is_workspace(tmp_path) and read_workspace(tmp_path) == []
 
 
-def test_a_samples_folder_tells_index_prompt_and_ema(tmp_path):
+def test_the_folder_of_a_sample_gives_index_prompt_and_ema(tmp_path):
     (training,) = read_workspace(finished_workspace(tmp_path).folder)
     places = sorted((sample_place(made) for made in training.of_kind("sample")), key=str)
     beginning = "a red star on a white background"
@@ -145,7 +145,7 @@ def test_a_samples_folder_tells_index_prompt_and_ema(tmp_path):
 # -- scalars -------------------------------------------------------------------------------------------------------
 
 
-def test_scalars_have_the_sites_names_and_come_once(workspace):
+def test_scalars_get_the_sites_names_and_are_read_once(workspace):
     log = workspace.log(steps=2)
     reader = ScalarLog()
     scalars, records = reader.read([log.path], 100)
@@ -155,7 +155,7 @@ def test_scalars_have_the_sites_names_and_come_once(workspace):
     assert [one.step for one in reader.read([log.path], 100)[0]] == [2, 2, 2]
 
 
-def test_a_log_is_read_on_from_where_another_reader_was(workspace):
+def test_a_log_is_read_from_the_offset_of_another_reader(workspace):
     log = workspace.log(steps=4)
     first, _ = ScalarLog().read([log.path], 6)
     rest, _ = ScalarLog(6).read([log.path], 100)
@@ -183,7 +183,7 @@ def test_a_torn_record_is_taken_when_it_is_whole(workspace):
 
 
 @pytest.mark.parametrize("garbage", [b"x" * 1000, b"\x00" * 1000, b"\xff" * 40])
-def test_garbage_ends_a_log_and_harms_nothing(workspace, garbage):
+def test_garbage_ends_a_log_and_keeps_the_points_before_it(workspace, garbage):
     log = workspace.log(steps=1)
     log.path.write_bytes(log.path.read_bytes() + garbage)
     reader = ScalarLog()
@@ -191,13 +191,13 @@ def test_garbage_ends_a_log_and_harms_nothing(workspace, garbage):
     assert reader.damaged() == [log.path.name]
 
 
-def test_what_is_no_number_is_no_point(workspace):
+def test_a_value_that_is_no_number_is_no_point(workspace):
     log = workspace.log()
     log.scalars(1, log.began, **{"loss/train_step": float("nan"), "lr/unet": float("inf"), "ema_decay": 0.5})
     assert [one.tag for one in ScalarLog().read([log.path], 100)[0]] == ["ema_decay"]
 
 
-def test_a_log_of_torchs_own_writer_is_read(workspace):
+def test_a_log_from_the_writer_of_torch_is_read(workspace):
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(workspace.folder / "tensorboard" / workspace.stamp())) as writer:
@@ -213,7 +213,7 @@ def test_a_log_of_torchs_own_writer_is_read(workspace):
     assert training.process()[2] == os.getpid()
 
 
-def test_long_names_stay_apart():
+def test_long_names_stay_distinct():
     names = {metric_name("loss/validation_step/" + "x" * 200 + letter) for letter in "ab"}
     assert len(names) == 2 and all(len(name) <= 100 for name in names)
 

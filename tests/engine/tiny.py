@@ -1,4 +1,4 @@
-"""A model of the smallest size that is still a whole Stable Diffusion, and a few pictures to train it on."""
+"""A Stable Diffusion of the smallest complete size, and a few pictures to train it on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH = 16
 
 
 def make_model(folder: Path, prediction_type: str = "epsilon", levels: int = 2) -> Path:
-    """Save an untrained model, always the same one. With one level it has no layers that change the size."""
+    """Save an untrained model, always the same. With one level it has no layers that change the size."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     text_encoder = CLIPTextModel(
@@ -74,7 +74,7 @@ def make_pictures(folder: Path, count: int = 6, size: tuple[int, int] = (32, 32)
 
 
 class Recorder:
-    """Keeps what a training says, in order: (callback's name, arguments)."""
+    """Keeps the callbacks of a training, in order: (name, arguments)."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []

@@ -215,14 +215,14 @@ def _trained_again(findings: Findings, shadow: Shadow, backup_interval: int) -> 
                 f"{again} steps were trained again, and a backup is made every {backup_interval} steps; "
                 f"{left_out} had no room"
             )
-        reached, left_out = max([reached, *steps]), _without_room(shadow.attempts[attempt])
+        reached, left_out = max([reached, *steps]), _without_space(shadow.attempts[attempt])
 
 
-def _without_room(lines: list[Line]) -> int:
+def _without_space(lines: list[Line]) -> int:
     """How many backups a full disk left out since the last one."""
     count = 0
     for line in lines:
         if line["kind"] == "artifact" and line["data"]["kind"] == "backup":
             count = 0
-        count += line["kind"] == "warning" and "no room for the backup" in line["data"]["message"]
+        count += line["kind"] == "warning" and "The backup does not fit on the disk" in line["data"]["message"]
     return count

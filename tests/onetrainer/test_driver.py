@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 from engine.interface.files import sha256_of, verify
-from engine.interface.room import mark_of
+from engine.interface.free_space import mark_of
 from engine.onetrainer.workspace import is_whole
 from tests.needs import needs_mount
 from tests.tmpfs import fill, small_disk
@@ -219,7 +219,7 @@ def test_on_a_full_disk_training_goes_on_and_the_model_waits_for_room(start, tmp
         attempt.wait_for("command_done", id="first")
         fill(tmp_path / "workspace")
         attempt.send("backup", "second")
-        assert "There is no room for the backup" in attempt.wait_for("command_refused", id="second")["detail"]
+        assert "The backup does not fit on the disk" in attempt.wait_for("command_refused", id="second")["detail"]
         attempt.send("stop")
         attempt.wait()
         (failed,) = attempt.data("failed")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, PARTIAL, remove, verify
-from engine.interface.room import mark_of
+from engine.interface.free_space import mark_of
 from training.live import publisher
 from training.models import Artifact, Metric, Run
 from training.runs.backups import backups

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from engine.interface import room
+from engine.interface import free_space
 from web.permissions import may_train
 
 register = template.Library()
@@ -149,7 +149,7 @@ def status_pill(status: str) -> dict[str, Any]:
 @register.filter
 def size(count: float) -> str:
     """Bytes as MB and GB, in steps of a thousand."""
-    return room.in_words(count) if count >= 500_000 else f"{max(0, round(count / 1000))} kB"
+    return free_space.in_words(count) if count >= 500_000 else f"{max(0, round(count / 1000))} kB"
 
 
 @register.inclusion_tag("_nav_item.html", takes_context=True)

@@ -17,7 +17,7 @@ from engine.builtin.training.session import Session
 from engine.interface.commands import Command
 from engine.interface.errors import DiskFull, NotFinite
 from engine.interface.files import facts_of
-from engine.interface.room import Backups, free_room, in_words, needed
+from engine.interface.free_space import Backups, free_bytes, in_words, needed
 
 
 class Keeper:
@@ -38,7 +38,7 @@ class Keeper:
         with self.log.interrupted():
             self._refuse_broken_weights()
             self.announcer.say("Creating backup", "backup")
-            self.backups.make_room("backup", size_of_state(self.session), self.backups.folder)
+            self.backups.make_space("backup", size_of_state(self.session), self.backups.folder)
             self._write_backup()
             self.backups.roll()
         return f"Backup of step {self.session.backed_up}."
@@ -64,7 +64,7 @@ class Keeper:
         folder = Path(self.config.workspace_dir) / "save"
         with self.log.interrupted():
             self.announcer.say("Saving", "saving")
-            self.backups.make_room("save", expected_size(self.config, self.session.family), folder)
+            self.backups.make_space("save", expected_size(self.config, self.session.family), folder)
             path = self._write_model(checkpoint.unused(folder / self._save_name()))
             self.callbacks.on_artifact("save", path, self.session.progress.copy(), **facts_of(path))
         return f"Saved as {path.name}."
@@ -108,7 +108,7 @@ class Keeper:
         except DiskFull:
             if self.session.backed_up != self.session.progress.global_step:
                 try_to_write(self.back_up, self.callbacks.on_warning)
-            missing = max(needed(size) - free_room(final.parent), 0) or size
+            missing = max(needed(size) - free_bytes(final.parent), 0) or size
             raise DiskFull(
                 f"The disk is full, so the final model was not written: free {in_words(missing)}, then "
                 f"{self._what_is_lost()}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.builtin.training.checkpoint import is_whole
-from engine.interface import room
+from engine.interface import free_space
 from engine.interface.commands import Command
 from engine.interface.errors import DiskFull
 from engine.interface.journal import JournalWriter, read_journal
@@ -60,13 +60,13 @@ def test_without_room_backups_are_left_out_and_training_goes_on_until_there_is_r
     run.run()
     assert [path.name.split("-backup-")[1] for path in run.artifacts("backup")] == ["1-0-1", "5-1-2", "6-2-0"]
     assert len(warnings(run)) == 3
-    assert "There is no room for the backup" in warnings(run)[0] and "1 MB are free" in warnings(run)[0]
+    assert "The backup does not fit on the disk" in warnings(run)[0] and "1 MB are free" in warnings(run)[0]
     assert len(run.recorder.losses) == 6 and run.artifacts("model")
 
 
 def test_a_write_that_fails_half_way_leaves_the_older_backup_whole(training, disk, monkeypatch):
     run = training(**EACH_STEP, epochs=1)
-    monkeypatch.setattr(room, "needed", lambda expected: 0)
+    monkeypatch.setattr(free_space, "needed", lambda expected: 0)
     run.at_step(2, lambda: fill(disk, leave=16_384))
     run.recorder.reactions["on_artifact"] = lambda kind, *_: kind == "model" and (disk / "ballast").unlink()
     with pytest.raises(DiskFull, match=r"press continue: the backup of step 1 is whole, and 2 steps are trained again"):
@@ -91,7 +91,7 @@ def test_only_what_the_policy_names_goes_for_a_new_backup_and_never_the_newest(t
     run = training(**EACH_STEP, epochs=1, rolling_backup=True, rolling_backup_count=2)
     run.at_step(3, lambda: fill(disk, leave=1_000_000))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "MARGIN", 1_000_000 - 50_000)
+        patch.setattr(free_space, "MARGIN", 1_000_000 - 50_000)
         run.run()
     assert [path.exists() for path in run.artifacts("backup")] == [False, True, True]
 
@@ -102,7 +102,7 @@ def test_a_command_says_why_there_is_no_backup(training, disk):
     run.at_step(2, lambda: run.commands.put(Command("backup", id="c")))
     run.run()
     ((_, why),) = run.recorder.of("on_command_refused")
-    assert "There is no room for the backup" in why and "5 MB are free" in why
+    assert "The backup does not fit on the disk" in why and "5 MB are free" in why
 
 
 def test_the_journal_waits_for_room_and_then_has_every_event(disk):
@@ -121,8 +121,8 @@ def test_the_journal_waits_for_room_and_then_has_every_event(disk):
 
 PRINTS = """
 import sys
-from engine.interface.reporting import print_without_room_too
-print_without_room_too()
+from engine.interface.reporting import print_despite_full_disk
+print_despite_full_disk()
 for number in range(5000):
     print("a line of the log", number)
 print("an error", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from engine.builtin.families.loading import load_family
 from engine.interface.commands import Command
 from engine.interface.errors import BadData, MissingModel, NotFinite
-from engine.interface.room import Backups
+from engine.interface.free_space import Backups
 from tests.engine.tiny import Training, config_for, make_model, make_pictures, sample
 from tests.waiting import wait_for
 

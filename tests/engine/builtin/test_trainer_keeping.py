@@ -13,8 +13,8 @@ from engine.builtin.training import checkpoint
 from engine.interface.commands import Command
 from engine.interface.errors import DiskFull, NotFinite, OutOfMemory
 from engine.interface.files import written_beside
+from engine.interface.free_space import Backups, mark_of
 from engine.interface.progress import TrainProgress
-from engine.interface.room import Backups, mark_of
 from tests.engine.tiny import Training, make_model, make_pictures, sample
 
 
@@ -131,7 +131,7 @@ def full_disk():
 
 
 def test_a_full_disk_is_named_though_the_library_has_words_of_its_own(tmp_path):
-    with pytest.raises(DiskFull, match="free some room"):
+    with pytest.raises(DiskFull, match="free some space"):
         checkpoint.write_backup(tmp_path, TrainProgress(), {}, lambda folder: full_disk())
     assert not list(tmp_path.iterdir())
 

@@ -4,7 +4,7 @@ from engine.interface import commands as commands_module
 from engine.interface.commands import TrainCommands
 
 
-def test_who_wants_to_hear_of_commands_is_called_after_each():
+def test_a_listener_is_called_after_each_command():
     heard = []
     commands = TrainCommands(on_command=lambda found: heard.append(len(found.take())))
     commands.backup()
@@ -13,15 +13,15 @@ def test_who_wants_to_hear_of_commands_is_called_after_each():
     assert heard == [1, "another"]
 
 
-def test_a_signal_s_handler_that_runs_just_before_the_wait_is_not_slept_through(monkeypatch):
+def test_a_stop_from_a_signal_handler_just_before_the_wait_ends_the_wait(monkeypatch):
     commands = TrainCommands()
     monkeypatch.setattr(commands_module, "LOOK_SECONDS", 0.01)
     look = commands._arrived.wait
-    told = []
+    answers = []
 
     def wait(timeout):
-        if not told:
-            told.append(commands.stop())  # as the handler, in this thread, while nobody is waiting yet
+        if not answers:
+            answers.append(commands.stop())  # as the signal handler does, in this thread, before anybody waits
         return look(timeout)
 
     monkeypatch.setattr(commands._arrived, "wait", wait)

@@ -29,7 +29,7 @@ def test_a_command_arrives_with_its_id_and_arguments(tmp_path, server, commands)
     assert commands.take() == [Command("sample_custom", {"prompt": "a star"}, "7")]
 
 
-def test_a_command_that_is_delivered_twice_is_obeyed_once(tmp_path, server, commands):
+def test_a_command_delivered_twice_is_carried_out_once(tmp_path, server, commands):
     client = ControlClient(tmp_path)
     for _ in range(2):
         client.send(Command("backup", id="1"))
@@ -53,7 +53,7 @@ def test_the_address_is_readable_by_its_owner_alone(tmp_path, server):
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
 
 
-def test_a_wrong_key_is_refused_and_the_server_lives_on(tmp_path, server, commands):
+def test_a_wrong_key_is_refused_and_the_server_keeps_serving(tmp_path, server, commands):
     address = json.loads((tmp_path / FILE_NAME).read_text())
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / FILE_NAME).write_text(json.dumps({**address, "key": "00" * 32}))
@@ -64,7 +64,7 @@ def test_a_wrong_key_is_refused_and_the_server_lives_on(tmp_path, server, comman
 
 
 def test_a_process_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
-    """It hangs, or was killed and a child of it still holds its socket."""
+    """The process hangs, or was killed and a child of it still holds its socket."""
     monkeypatch.setattr(control, "ANSWER_SECONDS", 1)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(f"\0{tmp_path}")
@@ -74,7 +74,7 @@ def test_a_process_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
             ControlClient(tmp_path)
 
 
-def test_one_that_never_proves_the_key_keeps_nobody_out(tmp_path, server, commands):
+def test_a_client_that_never_proves_the_key_does_not_block_others(tmp_path, server, commands):
     name = json.loads((tmp_path / FILE_NAME).read_text())["name"]
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(f"\0{name}")
@@ -82,7 +82,7 @@ def test_one_that_never_proves_the_key_keeps_nobody_out(tmp_path, server, comman
         wait_for(commands.take)
 
 
-def test_a_message_that_makes_no_sense_is_refused_and_those_behind_it_are_obeyed(tmp_path, commands):
+def test_a_malformed_message_is_refused_and_later_commands_are_carried_out(tmp_path, commands):
     refused = []
     server = ControlServer(tmp_path, commands, lambda key, reason: refused.append((key, reason)))
     server.start()

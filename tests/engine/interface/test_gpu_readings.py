@@ -1,4 +1,4 @@
-"""Readings of the GPU: from a program that writes as nvidia-smi does."""
+"""Readings of the GPU, from a program that writes as nvidia-smi does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def install(folder, monkeypatch, text=PROGRAM):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1234,GPU-5678")
 
 
-def test_what_a_card_cannot_tell_is_left_out():
+def test_values_that_a_card_does_not_report_are_left_out():
     assert read_line("61, 97, 10240, 285.5\n") == {
         "gpu_temperature_c": 61.0,
         "gpu_percent": 97.0,
@@ -35,7 +35,7 @@ def test_what_a_card_cannot_tell_is_left_out():
     assert read_line("") == {}
 
 
-def test_each_reading_is_told_once_with_the_metrics_of_a_step(tmp_path, monkeypatch):
+def test_each_reading_is_reported_once_with_the_metrics_of_a_step(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch)
     reporter = Reporter(tmp_path)
     reporter.readings.start()
@@ -52,7 +52,7 @@ def test_each_reading_is_told_once_with_the_metrics_of_a_step(tmp_path, monkeypa
     reporter.readings.stop()
 
 
-def test_a_machine_without_a_gpu_tells_nothing(tmp_path, monkeypatch):
+def test_a_machine_without_a_gpu_has_no_readings(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     readings = GpuReadings()
     readings.start()

@@ -13,7 +13,7 @@ def path(tmp_path):
     return tmp_path / "journal.jsonl"
 
 
-def test_what_is_appended_is_read_in_order_with_sequence_numbers_without_gaps(path):
+def test_appended_events_are_read_in_order_with_sequence_numbers_without_gaps(path):
     writer = JournalWriter(path)
     for step in range(3):
         writer.append("progress", {"global_step": step})
@@ -22,7 +22,7 @@ def test_what_is_appended_is_read_in_order_with_sequence_numbers_without_gaps(pa
     assert offset == path.stat().st_size
 
 
-def test_reading_goes_on_at_the_offset(path):
+def test_reading_continues_at_the_offset(path):
     writer = JournalWriter(path)
     writer.append("status", {"text": "a"})
     _, offset = read_journal(path)
@@ -43,7 +43,7 @@ def test_a_torn_last_line_is_left_until_it_is_whole(path):
     assert [event.sequence for event in events] == [2]
 
 
-def test_a_line_that_is_no_event_does_not_hold_up_what_follows(path):
+def test_a_line_that_is_no_event_does_not_block_later_events(path):
     line = json.dumps({"sequence": 2, "time": 1, "kind": "k", "data": {}}).encode()
     path.write_bytes(b"\x00\x00\x00\n" + line + b"\n")
     events, _ = read_journal(path)
@@ -51,27 +51,27 @@ def test_a_line_that_is_no_event_does_not_hold_up_what_follows(path):
 
 
 class FullDisk:
-    """A file on a disk with room for so many bytes."""
+    """A file on a disk with space for this many bytes."""
 
-    def __init__(self, file, room):
-        self.file, self.room = file, room
+    def __init__(self, file, space):
+        self.file, self.space = file, space
 
     def write(self, data):
-        if not self.room:
+        if not self.space:
             raise OSError(errno.ENOSPC, "No space left on device")
-        taken = data[: self.room]
-        self.room -= len(taken)
+        taken = data[: self.space]
+        self.space -= len(taken)
         return self.file.write(taken)
 
 
-def test_what_a_full_disk_does_not_take_is_written_whole_once_there_is_room(path):
+def test_events_that_a_full_disk_did_not_take_are_written_whole_once_there_is_space(path):
     writer = JournalWriter(path)
-    writer._file = disk = FullDisk(writer._file, room=100)
+    writer._file = disk = FullDisk(writer._file, space=100)
     for step in range(3):
         writer.append("progress", {"global_step": step})
     assert [event.sequence for event in read_journal(path)[0]] == [1]
     assert not writer.drain(0)
-    disk.room = 10_000
+    disk.space = 10_000
     writer.append("progress", {"global_step": 3})
     assert [event.sequence for event in read_journal(path)[0]] == [1, 2, 3, 4]
     assert writer.drain(0)
@@ -82,11 +82,11 @@ def test_not_a_number_becomes_null(path):
     assert read_journal(path)[0][0].data == {"values": {"loss": None}}
 
 
-def test_a_journal_that_is_not_there_yet_has_no_events(path):
+def test_a_missing_journal_has_no_events(path):
     assert read_journal(path) == ([], 0)
 
 
-def test_a_long_journal_is_read_in_blocks_that_lose_nothing(path, monkeypatch):
+def test_a_long_journal_is_read_in_blocks_without_loss(path, monkeypatch):
     monkeypatch.setattr("engine.interface.journal.READ_BYTES", 100)
     writer = JournalWriter(path)
     for _ in range(50):

@@ -22,7 +22,7 @@ def write(path, content, length=None):
     return path
 
 
-def test_it_gives_what_the_library_wrote(weights):
+def test_the_header_holds_the_shapes_that_the_library_wrote(weights):
     header = read_header(weights)
     assert header.shapes == {"a": (2, 3), "b": ()}
     assert header.metadata == {"steps": "6"}

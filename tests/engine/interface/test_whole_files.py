@@ -1,4 +1,4 @@
-"""Files are whole or not there, also when the process that writes them is killed at any moment."""
+"""Files are whole or not there, even if the process that writes them is killed at any moment."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ from engine.interface.files import (
     write_manifest,
     written_beside,
 )
-from engine.interface.room import Backups
+from engine.interface.free_space import Backups
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES = ["write", "write_manifest", "verify", "refuse_broken", "flush", "replace", "after"]
@@ -99,19 +99,19 @@ def test_a_file_that_is_cut_off_is_not_whole(tmp_path, name, make):
     path = make(tmp_path / name)
     refuse_broken(path, path.suffix)
     cut_off(path)
-    with pytest.raises(NotWritten, match="was not written whole"):
+    with pytest.raises(NotWritten, match="was not written completely"):
         refuse_broken(path, path.suffix)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x09" + bytes(7) + b'{"a": []}'])
-def test_what_is_no_safetensors_file_is_not_whole(tmp_path, content):
+def test_a_file_that_is_not_safetensors_is_not_whole(tmp_path, content):
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
     with pytest.raises(NotWritten):
         refuse_broken(path, path.suffix)
 
 
-def test_what_is_written_broken_does_not_take_the_place_of_what_is_whole(tmp_path):
+def test_a_broken_file_does_not_replace_a_whole_file(tmp_path):
     final = weights(tmp_path / "model.safetensors")
     before = final.read_bytes()
     with pytest.raises(NotWritten), written_beside(final, tmp_path / "old.safetensors") as beside:
@@ -120,14 +120,14 @@ def test_what_is_written_broken_does_not_take_the_place_of_what_is_whole(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_what_was_there_is_kept_under_another_name(tmp_path):
+def test_the_previous_file_is_kept_under_another_name(tmp_path):
     final = text(tmp_path / "a.json")
     with written_beside(final, tmp_path / "old.json") as beside:
         beside.write_text("[3]")
     assert (json.loads(final.read_text()), json.loads((tmp_path / "old.json").read_text())) == ([3], [1, 2])
 
 
-def test_a_changed_bit_shows_before_a_backup_is_used(tmp_path):
+def test_a_changed_bit_is_found_before_a_backup_is_used(tmp_path):
     text(tmp_path / "a.json")
     write_manifest(tmp_path)
     verify(tmp_path)
@@ -141,7 +141,7 @@ def test_a_folder_is_known_by_the_hash_of_its_manifest(tmp_path):
     assert facts_of(tmp_path) == {"size": size_of(tmp_path), "sha256": sha256_of(tmp_path / "manifest.json")}
 
 
-def test_links_are_neither_counted_nor_followed_when_something_is_removed(tmp_path):
+def test_links_are_not_counted_and_not_followed_on_removal(tmp_path):
     outside, folder = tmp_path / "outside", tmp_path / "folder"
     outside.mkdir()
     folder.mkdir()

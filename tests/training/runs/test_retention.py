@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from engine.interface.room import mark_of
+from engine.interface.free_space import mark_of
 from samples import retention as pictures
 from samples.models import Sample
 from samples.thumbnails import kept_at

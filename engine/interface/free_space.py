@@ -1,4 +1,4 @@
-"""Room on the disk before something large is written, and the backups that may go for it."""
+"""Free disk space for large files, and the backups that may be removed to make space."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from engine.interface.files import PARTIAL, put_away
 
 PINNED = ".pinned"
 MARGIN = 10_000_000  # bytes, and
-SPARE = 20  # a part in so many: for journal and log, and what else writes meanwhile
+SPARE = 20  # 1/20 of the file: for journal and log, and for other programs that write at the same time
 
 
-class NoRoom(DiskFull):
-    """What is to be written would not fit on the disk."""
+class NoSpace(DiskFull):
+    """The new file would not fit on the disk."""
 
 
 def needed(expected: int) -> int:
-    """Bytes that have to be free before so many are written."""
+    """Bytes that must be free before a file of this size is written."""
     return expected + expected // SPARE + MARGIN
 
 
@@ -29,24 +29,24 @@ def in_words(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
-def free_room(folder: Path) -> int:
-    """Bytes that are free where the folder is, or will be."""
+def free_bytes(folder: Path) -> int:
+    """Free bytes on the disk of the folder, which need not exist yet."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     return shutil.disk_usage(there).free
 
 
-def refuse_without_room(folder: Path, what: str, expected: int) -> None:
-    """Raises NoRoom."""
-    free = free_room(folder)
+def refuse_without_space(folder: Path, what: str, expected: int) -> None:
+    """Raises NoSpace."""
+    free = free_bytes(folder)
     if free < needed(expected):
-        raise NoRoom(
-            f"There is no room for the {what}: it needs {in_words(needed(expected))}, and {in_words(free)} are free on "
-            f"the disk of {folder}. Free {in_words(needed(expected) - free)}, for example by the clean-up page."
+        raise NoSpace(
+            f"The {what} does not fit on the disk: it needs {in_words(needed(expected))}, and {in_words(free)} are "
+            f"free in {folder}. Free {in_words(needed(expected) - free)}, for example on the clean-up page."
         )
 
 
 def mark_of(path: Path) -> Path:
-    """The file beside a backup that says that it is pinned."""
+    """The file beside a backup that marks it as pinned."""
     return path.with_name(path.name + PINNED)
 
 
@@ -56,38 +56,38 @@ def is_pinned(path: Path) -> bool:
 
 @dataclass
 class Backups:
-    """A run's backups on the disk, and how many of them its config (`rolling`) and its site (`keep`) let stay.
+    """A run's backups on the disk, and the numbers that its config (`rolling`) and its site (`keep`) let stay.
 
-    A pinned one never goes, and neither does the newest. `on_removed` hears of each that is gone.
+    A pinned backup is never removed, and neither is the newest. `on_removed` is called for each removed backup.
     """
 
     folder: Path
     rolling: int | None = None
     keep: int | None = None
     on_removed: Callable[[Path], None] = lambda path: None
-    written: list[Path] = field(default_factory=list)  # by this process, in order, whatever the clock did meanwhile
+    written: list[Path] = field(default_factory=list)  # by this process, in order, even if the clock was changed
 
     def newest_first(self) -> list[Path]:
-        """Half-written ones do not have a backup's name."""
+        """Half-written backups have other names."""
         order = {path: place for place, path in enumerate(self.written)}
         found = [path for path in self.folder.glob("*-backup-*") if path.is_dir() and path.suffix != PARTIAL]
         return sorted(found, key=lambda path: (order.get(path, -1), _modified(path), path.name), reverse=True)
 
     def roll(self) -> None:
-        """Remove those beyond `rolling`."""
+        """Remove the backups beyond `rolling`."""
         for path in self._beyond(self.rolling) if self.rolling else []:
             self._remove(path)
 
-    def make_room(self, what: str, expected: int, target: Path) -> None:
-        """Have room for so many bytes in the folder `target`. Raises NoRoom."""
+    def make_space(self, what: str, expected: int, target: Path) -> None:
+        """Make sure that this many bytes fit in the folder `target`. Raises NoSpace."""
         self.free(expected, target)
-        refuse_without_room(target, what, expected)
+        refuse_without_space(target, what, expected)
 
     def free(self, expected: int, target: Path) -> None:
-        """Only that goes which would go anyway once the new one is there, the oldest first: nothing, while it fits."""
+        """Remove only backups that the new backup would replace anyway, the oldest first: none, if it fits."""
         allowed = min((count for count in (self.rolling, self.keep) if count), default=None)
         for path in reversed(self._beyond(allowed - 1) if allowed else []):
-            if free_room(target) >= needed(expected):
+            if free_bytes(target) >= needed(expected):
                 return
             self._remove(path)
 
