@@ -184,7 +184,7 @@ def make_world(owner: Any) -> None:
     _fill(running, finished, owner)
     _check(owner)
     imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
-    facts = {"status": Job.Status.DONE, "detail": "1 training was taken in.", "result": {"runs": [str(FINISHED)]}}
+    facts = {"status": Job.Status.DONE, "detail": "1 training was imported.", "result": {"runs": [str(FINISHED)]}}
     _clean(owner)
     SavedView.objects.create(user=owner, name="Failed", query="status=failed")
     Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)

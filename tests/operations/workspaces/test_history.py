@@ -335,7 +335,7 @@ def test_the_command_says_what_it_took_in(tmp_path, capsys):
     make_user("ada")
     call_command("import_onetrainer_workspace", str(workspace.folder), name="Old", owner="ada")
     told = capsys.readouterr().out
-    assert "Old, 20 steps, finished" in told and "1 training was taken in." in told
+    assert "Old, 20 steps, finished" in told and "1 training was imported." in told
     assert Run.objects.get().owner.username == "ada"
 
 
