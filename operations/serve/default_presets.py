@@ -70,49 +70,49 @@ def _steps(batch_size: int, accumulation: int = 1) -> Config:
 
 
 def _with(*layers: Config) -> Config:
-    """The layers laid over each other."""
+    """The layers merged, later ones first."""
     return configs.merge(*layers)
 
 
 NO_TEXT = {"text_encoder": {"train": False}}
 PRODIGY_TEXT = {"text_encoder": {"learning_rate": None}}
 
-# By name: when to take it, and what it sets. The memory in a name is what `engine.builtin.estimates.memory` says fits.
+# By name: when to use it, and its settings. The memory in a name is what `engine.builtin.estimates.memory` says fits.
 PRESETS: dict[str, tuple[str, Config]] = {
     "SD 1.5/LoRA 4 GB": (
-        "For the smallest GPUs: one picture at a time, the UNet alone, rank 8.",
+        "For the smallest GPUs: batch size 1, only the UNet, rank 8.",
         _with(SD15, LORA, _steps(1, 4), NO_TEXT, {"lora_rank": 8, "lora_alpha": 8}),
     ),
     "SD 1.5/LoRA 6 GB": (
-        "The usual choice for a person or a style on a small GPU: two pictures at a time.",
+        "The usual choice for a person or a style on a small GPU: batch size 2.",
         _with(SD15, LORA, _steps(2, 2)),
     ),
     "SD 1.5/LoRA 8 GB": (
-        "Four pictures at a time: steadier than the smaller ones, for 15 pictures and more.",
+        "Batch size 4: steadier than the smaller presets, for 15 pictures or more.",
         _with(SD15, LORA, _steps(4)),
     ),
     "SD 1.5/LoRA 12 GB": (
-        "The quickest LoRA where memory allows: no activation is computed twice.",
+        "The fastest LoRA if memory allows: gradient checkpointing off.",
         _with(SD15, LORA, _steps(4), {"unet": WHOLE, "text_encoder": WHOLE}),
     ),
     "SD 1.5/LoRA Prodigy 8 GB": (
-        "When you do not know the learning rate: Prodigy finds it, at the price of some speed.",
+        "When you do not know the learning rate: Prodigy finds it, and is a little slower.",
         _with(SD15, LORA, _steps(4), PRODIGY, PRODIGY_TEXT),
     ),
     "SD 1.5/Fine-tune 12 GB": (
-        "The whole UNet on a middling GPU: Adafactor keeps next to no state.",
+        "The whole UNet on a mid-range GPU: Adafactor needs little memory.",
         _with(SD15, FINE_TUNE, _steps(1, 4), ADAFACTOR),
     ),
     "SD 1.5/Fine-tune 24 GB": (
-        "The whole UNet with AdamW, and the average of its last weights saved: for hundreds of pictures.",
+        "The whole UNet with AdamW and EMA: for hundreds of pictures.",
         _with(SD15, FINE_TUNE, _steps(4), {"ema": "CPU"}),
     ),
     "SD 2.1/LoRA 8 GB": (
-        "A LoRA at 768 pixels on a small GPU: one picture at a time.",
+        "A LoRA at 768 pixels on a small GPU: batch size 1.",
         _with(SD21, LORA, _steps(1, 4)),
     ),
     "SD 2.1/LoRA 12 GB": (
-        "A LoRA at 768 pixels, four pictures at a time.",
+        "A LoRA at 768 pixels: batch size 4.",
         _with(SD21, LORA, _steps(4)),
     ),
     "SD 2.1/Fine-tune 16 GB": (
@@ -120,14 +120,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
         _with(SD21, FINE_TUNE, _steps(1, 4), ADAFACTOR),
     ),
     "SD 2.1/Fine-tune 24 GB": (
-        "The whole UNet at 768 pixels with AdamW, and the average of its last weights saved.",
+        "The whole UNet at 768 pixels with AdamW and EMA.",
         _with(SD21, FINE_TUNE, _steps(2, 2), {"ema": "CPU"}),
     ),
 }
 
 
 def demo_config() -> Config:
-    """The demo's config, with its model and data set where they lie on this machine."""
+    """The demo's config, with the paths of its model and data set on this machine."""
     config = json.loads((settings.DEMO_DIR / "config.json").read_text())
     config["base_model_name"] = _in_demo(config["base_model_name"])
     for concept in config["concepts"]:

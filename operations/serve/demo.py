@@ -1,4 +1,4 @@
-"""The demo in the terminal: a whole site is started, trains the demo run, and ends; all over the REST API."""
+"""The demo in the terminal: starts a whole site, trains the demo run over the REST API, and ends the site."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DemoFailed(Exception):
 
 
 class DemoSite:
-    """`manage.py serve` as a child, in a data folder of its own and on a free port."""
+    """`manage.py serve` as a child process, with its own data folder and a free port."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -49,12 +49,12 @@ class DemoSite:
             env=self.environment,
             stdout=subprocess.DEVNULL,  # it is in serve.log
             stderr=self._errors,
-            start_new_session=True,  # a Ctrl-C is for the demo, which then ends it
+            start_new_session=True,  # Ctrl-C goes to the demo, which then ends the site
         )
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the site; a second Ctrl-C while it ends is passed on, and ends it at once."""
+        """End the site; a second Ctrl-C is passed on and ends it at once."""
         self._process.send_signal(signal.SIGTERM)
         while self._process.poll() is None:
             try:
@@ -90,13 +90,13 @@ class DemoSite:
 
 
 class Demo:
-    """Trains the demo run to its end and says how it went."""
+    """Trains the demo run to its end and reports the result."""
 
     def __init__(self, site: DemoSite, show: DemoProgress):
         self.site, self.show = site, show
 
     def run(self) -> dict[str, Any]:
-        """The finished run, as the API tells it; raises DemoFailed."""
+        """The finished run from the API; raises DemoFailed."""
         self.client = self.site.client()
         try:
             run = self.client.post("runs/", {"preset": DEMO, "name": DEMO_RUN})
@@ -116,7 +116,7 @@ class Demo:
         return run
 
     def results(self, run_id: str) -> list[str]:
-        """Where samples and model lie, and how the loss fell."""
+        """The paths of samples and model, and how the loss fell."""
         samples = self.client.get(f"runs/{run_id}/samples/")
         folder = os.path.commonpath([str(Path(sample["path"]).parent) for sample in samples["results"]] or ["none"])
         models = [
@@ -134,7 +134,7 @@ class Demo:
 
 
 class DemoProgress:
-    """A bar that is drawn over itself in a terminal; elsewhere a line for each tenth."""
+    """A progress bar in a terminal; elsewhere a line for each tenth."""
 
     def __init__(self, write: Callable[[str], Any], is_terminal: bool):
         self.write, self.is_terminal = write, is_terminal

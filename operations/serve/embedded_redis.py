@@ -1,4 +1,4 @@
-"""The server that comes with the site: Valkey, which speaks Redis' protocol, for channel layer and cache alone.
+"""The server that comes with the site: Valkey, which speaks Redis' protocol, only for channel layer and cache.
 
 It listens on a Unix socket in the data folder. It is always the packaged one, whose version the lock names and the
 tests have seen; to use the system's, start it and name it in REDIS_URL.
@@ -15,7 +15,7 @@ SOCKET = "redis.sock"  # relative to the data folder, where the server is starte
 
 
 def server_command() -> list[str]:
-    """What to run, in the data folder. Nothing is kept on disk: the truth is in the database."""
+    """The command, to be run in the data folder. Nothing is stored on disk: the truth is in the database."""
     options = {
         "port": "0",
         "unixsocket": SOCKET,
@@ -35,7 +35,7 @@ def program() -> str:
 
 
 def why_no_answer(url: str) -> str | None:
-    """Why the Redis at this address does not answer, or None where it does."""
+    """The reason why the Redis at this address does not answer; None if it does."""
     try:
         with redis.from_url(url, socket_connect_timeout=3, socket_timeout=3) as client:
             client.ping()

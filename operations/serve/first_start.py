@@ -1,4 +1,4 @@
-"""What a new site starts with: an admin account, presets, and a demo run."""
+"""The first start: an admin account, presets, and a demo run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEMO_RUN = "Demo: stars"
 
 
 def admin_account() -> User:
-    """The oldest active admin; made here, without a password, where there is none."""
+    """The oldest active admin; created without a password if there is none."""
     found = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
     return found or User.objects.create_superuser(_free_name())  # no password given: an unusable one
 
@@ -33,14 +33,14 @@ def _free_name() -> str:
 
 
 def sign_in_link(user: User) -> str:
-    """The path that signs the user in once: signing in changes what the token was made from."""
+    """The path that signs the user in once: signing in invalidates its token."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     return reverse("sign-in-link", args=[uid, default_token_generator.make_token(user)])
 
 
 @transaction.atomic
 def first_start(admin: User, with_demo: bool = True) -> list[str]:
-    """Make presets and queue the demo run, the first time only; return sentences about what was done."""
+    """Create presets and queue the demo run, only the first time; return sentences about it."""
     if not Milestone.reach("first start"):
         ship_presets()
         return []
@@ -49,7 +49,7 @@ def first_start(admin: User, with_demo: bool = True) -> list[str]:
 
 
 def _queue_demo(admin: User) -> str:
-    """Queue the demo run from its preset; return a sentence, also where the demo's files are not there."""
+    """Queue the demo run from its preset; return a sentence, also if the demo's files are missing."""
     try:
         with transaction.atomic():
             TrainerService(admin).start_training(preset=DEMO, name=DEMO_RUN)
@@ -59,11 +59,11 @@ def _queue_demo(admin: User) -> str:
 
 
 def ship_presets() -> int:
-    """Bring the presets that ship with the site up to date; return how many are new or changed.
+    """Update the presets that ship with the site; return how many are new or changed.
 
-    Users' presets keep their names and contents: where one has a shipped preset's name, that one is left out.
+    Users' presets keep their names and contents: a shipped preset with the name of a user's preset is skipped.
     """
-    presets = {**PRESETS, DEMO: ("Teaches stars to the tiny model that comes with the site.", demo_config())}
+    presets = {**PRESETS, DEMO: ("Trains the tiny model that comes with the site to generate stars.", demo_config())}
     shipped = Preset.objects.filter(source=Preset.Source.SHIPPED)
     shipped.exclude(name__in=presets).update(archived=True)
     return sum(_ship(name, description, config) for name, (description, config) in presets.items())

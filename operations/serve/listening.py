@@ -1,4 +1,4 @@
-"""The web server's socket: opened by the supervisor, so that it stays while the web server is started again."""
+"""The web server's socket: opened by the supervisor, so that it stays open while the web server restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CannotListen(Exception):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises CannotListen with the cure."""
+    """A listening socket; port 0 chooses a free one. Raises CannotListen, which says what to do."""
     if not 0 <= port <= HIGHEST_PORT:
         raise CannotListen(f"There is no port {port}: choose one from 0 to {HIGHEST_PORT} with --port.")
     try:
@@ -28,16 +28,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _sentence(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken: stop what listens there, or choose another with --port."
+        return (
+            f"Port {port} on {host} is in use: stop the program that listens there, or choose another port with --port."
+        )
     if error.errno == errno.EACCES:
-        return f"Port {port} is reserved for the system: choose one from 1024 on with --port."
+        return f"Port {port} is reserved for the system: choose a port from 1024 with --port."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: choose another with --host."
+        return f"{host} is not an address of this machine: choose another with --host."
     return f"Cannot listen on {host} port {port} ({error}): choose another with --host or --port."
 
 
 def address_of(listener: socket.socket) -> str:
-    """The site's address as a person on this machine opens it."""
+    """The site's address for a browser on this machine."""
     host, port = listener.getsockname()[:2]
     if host in WILDCARDS:
         host = "127.0.0.1"

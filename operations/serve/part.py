@@ -1,4 +1,4 @@
-"""One process of the site: started on a leash, its output logged, and started again when it dies."""
+"""One process of the site: tied to its parent's life, with logged output, and restarted when it dies."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from typing import IO
 from engine import leash
 
 LOG_BYTES = 10_000_000
-LOG_FILES = 5  # older ones that are kept
+LOG_FILES = 5  # older logs that are kept
 FIRST_DELAY = 0.5  # seconds; doubled with each death
 LONGEST_DELAY = 30.0
-STEADY_SECONDS = 60  # one that lived so long starts again with the first delay
+STEADY_SECONDS = 60  # seconds of life after which a restart has the first delay again
 
 
 def rotating_log(path: Path) -> RotatingFileHandler:
-    """A log file that never grows beyond LOG_BYTES, with LOG_FILES older ones beside it."""
+    """A log file that never grows beyond LOG_BYTES, with LOG_FILES older ones next to it."""
     return RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace")
 
 
 def leashed(command: Sequence[str]) -> list[str]:
-    """The command in such a way that the kernel kills it when the thread that starts it ends."""
+    """The command, changed so that the kernel kills it when the thread that starts it ends."""
     return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
 
 
 class Part:
     """A process that belongs to the site.
 
-    It gets a session of its own, so that a terminal's Ctrl-C reaches the supervisor alone, and it is killed by the
-    kernel when the supervisor dies.
+    It has its own session, so that a terminal's Ctrl-C reaches only the supervisor, and the kernel kills it when the
+    supervisor dies.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Part:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process. Call this from the main thread: the kernel ends a leashed process with that thread."""
+        """Start the process. Call this from the main thread: the kernel kills the process when that thread ends."""
         self._process = subprocess.Popen(
             leashed(self.command),
             cwd=self.cwd,
@@ -88,7 +88,7 @@ class Part:
         threading.Thread(target=self._keep_log, args=(self._process.stdout,), daemon=True).start()
 
     def look_after(self) -> str | None:
-        """Notice a death, and start again when it is time; return a sentence about what was done."""
+        """Notice a death, and restart when it is time; return a sentence about it."""
         if self.alive:
             return None
         if self._start_again_at is None:
@@ -105,7 +105,7 @@ class Part:
         self._signal(signal.SIGKILL)
 
     def end(self, grace: float) -> None:
-        """Ask it to end, kill it after `grace` seconds, and reap it."""
+        """Request its end, kill it after `grace` seconds, and reap it."""
         self.terminate()
         if self._process is None:
             return
@@ -129,7 +129,7 @@ class Part:
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
-            self._process.send_signal(number)  # does nothing where it has ended
+            self._process.send_signal(number)  # does nothing if it has ended
 
     def _keep_log(self, output: IO[str]) -> None:
         with output:

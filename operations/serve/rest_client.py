@@ -1,4 +1,4 @@
-"""A client of the site's own REST API, in the standard library: for commands that do what any script could."""
+"""A client of the site's own REST API, in the standard library: for commands that work as scripts do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ PATIENCE = 60  # seconds for one answer
 
 
 class ApiError(Exception):
-    """The API refused, or does not answer."""
+    """The API refused the request, or does not answer."""
 
 
 class ApiClient:
-    """Speaks JSON with one site, as the owner of a token. No proxy is asked: the site is on this machine."""
+    """Speaks JSON with one site, as the owner of a token; uses no proxy, because the site is on this machine."""
 
     def __init__(self, address: str, token: str):
         self.where = urlsplit(address)

@@ -1,4 +1,4 @@
-"""The whole site as processes: what `manage.py serve` starts, and in which order."""
+"""The processes of the site: `manage.py serve` starts them in this order."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ APPLICATION = "onetrainer_site.asgi:application"
 SERVERS: dict[str, Callable[[int], list[str]]] = {
     "uvicorn": lambda fd: [
         *("-m", "uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
-        "--no-proxy-headers",  # a client's address and scheme are not taken from a header that any client can send
+        "--no-proxy-headers",  # any client can send these headers, so its address and scheme are not read from them
         *("--timeout-keep-alive", "75"),  # seconds; browsers and proxies keep idle connections for about a minute
-        *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would hold it up for ever
+        *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would delay it for ever
     ],
     "daphne": lambda fd: ["-m", "daphne", "--fd", str(fd), "--no-server-name", APPLICATION],
 }
@@ -76,7 +76,7 @@ class Site:
     # -- the parts ---------------------------------------------------------------------------------------------
 
     def _start_redis(self) -> None:
-        """The embedded one, unless REDIS_URL names another, which has to answer."""
+        """The embedded Redis, unless REDIS_URL names another, which has to answer."""
         if not settings.EMBEDDED_REDIS:
             if why := embedded_redis.why_no_answer(settings.REDIS_URL):
                 url = masked(settings.REDIS_URL)
@@ -98,7 +98,7 @@ class Site:
         except OperationalError as error:
             raise CannotStart(f"The database cannot be used ({str(error).strip()}): check DATABASE_URL.") from error
         finally:
-            connections.close_all()  # this process lives long and asks the database nothing more
+            connections.close_all()  # this process lives long and does not use the database again
 
     def _start_workers(self) -> None:
         host = settings.HOST_NAME
@@ -130,18 +130,18 @@ class Site:
         self.lock.write(self.address)
         self.console.say("web", f"{self.server} answers at {self.address}")
         if is_wildcard(self.listener) and not os.environ.get("ALLOWED_HOSTS"):
-            self.console.line("Other machines may look in once ALLOWED_HOSTS lists the names by which they call this.")
+            self.console.line("Other machines can connect once ALLOWED_HOSTS lists this machine's names.")
         admin = admin_account()
         link = f"{self.address}{sign_in_link(admin)}"
         connections.close_all()
         self.console.line()
-        self.console.line(f"Open  {link}", log=False)  # a log may be read by people who must not sign in with it
+        self.console.line(f"Open  {link}", log=False)  # people who read the log must not be able to sign in with it
         self.console.line(f"      It signs you in as {admin}, once. After that: {self.address}")
         self.console.line(f"      Logs are in {settings.DATA_DIR / 'logs'}. Ctrl-C ends everything.")
 
 
 def usable_gpus() -> list[str]:
-    """What to give each worker: a GPU's index, or nothing for the CPU. CUDA_VISIBLE_DEVICES chooses among several."""
+    """One entry per worker: a GPU's index, or empty for the CPU. CUDA_VISIBLE_DEVICES selects among GPUs."""
     present = [str(device["id"]) for device in gpus()]
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if present and chosen is not None:
@@ -150,7 +150,7 @@ def usable_gpus() -> list[str]:
 
 
 def _answering(address: str) -> Callable[[], bool]:
-    """A condition that becomes true when the web server answers; asked from a thread, since it may take a while."""
+    """A condition that becomes true when the web server answers; tested in a thread, because that may take a while."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -162,7 +162,7 @@ def _answering(address: str) -> Callable[[], bool]:
                 connection.getresponse()
                 answered.set()
             except (OSError, http.client.HTTPException):
-                time.sleep(0.1)  # it was not there yet, or died under the question
+                time.sleep(0.1)  # it was not running yet, or died during the request
             finally:
                 connection.close()
 

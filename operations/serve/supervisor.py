@@ -1,6 +1,6 @@
 """The supervisor: keeps the site's processes alive, and ends them together.
 
-The first signal lets a running training make a backup and end; the second ends everything at once. Web and Redis
+The first signal lets a running training write a backup and end; the second ends everything at once. Web and Redis
 stay until the workers have ended, so that the pages show how the training stops.
 """
 
@@ -25,11 +25,11 @@ from training.models import Run
 TICK = 0.2  # seconds between two looks at the parts
 PART_GRACE = 10  # seconds that web and Redis have to end
 SAME_SIGNAL = 0.3  # seconds; a terminal, make and a service manager may each pass on one and the same signal
-AT_ONCE_GRACE = 5  # seconds that a worker has to write down that its run was killed
+AT_ONCE_GRACE = 5  # seconds that a worker has to save that its run was killed
 
 
 class Console:
-    """Says things to the terminal and to serve.log."""
+    """Prints to the terminal and to serve.log."""
 
     def __init__(self, log: Path, write: Callable[[str], Any]):
         self._write = write
@@ -45,7 +45,7 @@ class Console:
         try:
             self._write(text)
         except OSError:
-            self._write = lambda text: None  # the terminal is gone; the log goes on
+            self._write = lambda text: None  # the terminal is gone; the log continues
 
 
 class Supervisor:
@@ -66,7 +66,7 @@ class Supervisor:
         return self._signals > 0
 
     def listen_to_signals(self) -> None:
-        """SIGHUP, a closed terminal, counts as well, unless `nohup` had it ignored."""
+        """SIGHUP (a closed terminal) counts as well, unless `nohup` made the process ignore it."""
         signal.signal(signal.SIGINT, self._note_signal)
         signal.signal(signal.SIGTERM, self._note_signal)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -76,7 +76,7 @@ class Supervisor:
         self._start(part, self.others)
 
     def start_worker(self, part: Part, name: str) -> None:
-        """Start a worker, which the database knows by `name`."""
+        """Start a worker, whose name in the database is `name`."""
         self.worker_names.append(name)
         self._start(part, self.workers)
 
@@ -95,7 +95,7 @@ class Supervisor:
         return False
 
     def shut_down(self) -> None:
-        """End everything; whatever happens, no process stays."""
+        """End everything; no process stays, whatever happens."""
         try:
             self._end_workers()
             self._end_engines()
@@ -120,9 +120,9 @@ class Supervisor:
         self._woken.wait(TICK)
 
     def _end_workers(self) -> None:
-        """First the workers, since each of them may have a training to end."""
+        """The workers first, because each may have a training to end."""
         if any(worker.alive for worker in self.workers):
-            self.console.line("Stopping. A running training makes a backup first; press Ctrl-C again to end at once.")
+            self.console.line("Stopping. A running training writes a backup first; press Ctrl-C again to end at once.")
         for worker in self.workers:
             worker.terminate()
         while self._signals < 2 and any(worker.alive for worker in self.workers):
@@ -135,7 +135,7 @@ class Supervisor:
             worker.end(max(0.0, deadline - time.monotonic()))
 
     def _end_engines(self) -> None:
-        """A training whose worker was dead just now has nobody else to end it."""
+        """A training whose worker is dead must be ended here."""
         self._ending_engines = self._engines_left()
         for engine in self._ending_engines:
             engine.end(settings.STOP_GRACE_SECONDS if self._signals < 2 else 0)

@@ -17,7 +17,7 @@ from web.api.serializers import read_body
 class ImportWorkspaceView(APIView):
     @extend_schema(request=ImportRequestSerializer, responses={202: ImportSerializer})
     def post(self, request: Request) -> Response:
-        """Take a OneTrainer workspace on the server in as history: a run for each training found in it."""
+        """Import a OneTrainer workspace on the server: a run for each training in it."""
         asked = read_body(request, ImportRequestSerializer)
         return Response(ImportSerializer(ask_for_import(user=request.user, **asked)).data, status=202)
 
@@ -25,5 +25,5 @@ class ImportWorkspaceView(APIView):
 class ImportedWorkspaceView(APIView):
     @extend_schema(responses=ImportSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """How taking a workspace in stands, and which runs came of it."""
+        """The progress of an import, and its runs."""
         return Response(ImportSerializer(get_object_or_404(Job, pk=pk, kind=Job.Kind.IMPORT)).data)

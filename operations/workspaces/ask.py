@@ -17,9 +17,9 @@ from worker.job_process import LET_GO, abandon
 
 
 def ask_for_import(path: Any, user: Any = None, name: str = "", follow: bool = False, doer: str = "") -> Job:
-    """Have a workspace taken in, by a worker unless `doer` does it; raises BadInput.
+    """Request the import of a workspace, by a worker unless `doer` does it; raises BadInput.
 
-    One that is being taken in is not begun a second time.
+    If an import of it is in progress, that job is returned.
     """
     folder = str(checked_folder(path))
     same = [job for job in Job.objects.open().filter(kind=Job.Kind.IMPORT) if job.arguments["path"] == folder]
@@ -31,11 +31,11 @@ def ask_for_import(path: Any, user: Any = None, name: str = "", follow: bool = F
     return Job.objects.create(kind=Job.Kind.IMPORT, **facts)
 
 
-@transaction.atomic  # or a worker would see a run in between that nobody follows, and follow it
+@transaction.atomic  # otherwise a worker could see a run without a follower in between, and follow it
 def end_following(run: Run) -> None:
-    """Nobody looks after this run's workspace any more; its process sees that at its next look. Raises NotNow."""
+    """Stop following this run's workspace; the job's process notices it at its next look. Raises NotNow."""
     if not run.is_watched:
-        raise NotNow(_("Nobody follows this run: it trains here, or has ended."))
+        raise NotNow(_("This run is not being followed: it trains here, or has ended."))
     for job in Job.objects.open().filter(kind=Job.Kind.IMPORT):
         if job.arguments["path"] == run.source:
             facts = {"status": Job.Status.DONE, "detail": str(LET_GO), "ended_at": now()}

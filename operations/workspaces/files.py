@@ -1,4 +1,4 @@
-"""What a training made, on its way into its run: samples, backups, saved models and the final one."""
+"""Importing the files of a training into its run: samples, backups, saved models and the final model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from training.models import Artifact, Run
 from web.allowed_paths import refusal
 
 LONGEST_PATH = 1000
-TOLD = 20  # samples in one message; who missed more sees them on the page
+TOLD = 20  # samples in one message; the page shows more
 
 
 class FileKeeper:
-    """Rows for the files of one run; each file is taken in once, by its path."""
+    """Rows for the files of one run; each file is imported once, by its path."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -32,7 +32,7 @@ class FileKeeper:
 
     @transaction.atomic
     def update(self, training: WorkspaceTraining) -> list[Message]:
-        """Take in what is new, and note what is gone; returns the news."""
+        """Import new files, and note missing ones; return the messages for clients."""
         new = [made for made in training.made if str(made.path) not in self._known and self._may(made.path)]
         news = self._add_samples(training, [made for made in new if made.kind == "sample"])
         for made in new:
@@ -45,7 +45,7 @@ class FileKeeper:
         return news
 
     def _may(self, path: Path) -> bool:
-        """Links may lead out of the workspace; what lies outside the allowed folders is not taken in."""
+        """Links may lead out of the workspace; files outside the allowed folders are skipped."""
         name = str(path)
         if name in self._refused:
             return False
@@ -109,7 +109,7 @@ class FileKeeper:
         return group_of(self.run.pk), envelope("artifact", artifact.to_dict())
 
     def _note_what_became_of_them(self, training: WorkspaceTraining) -> None:
-        """Backups are pruned as it goes on, a model is written over by the next training, and a large file grows."""
+        """Backups are pruned during a training, the next training overwrites a model, and a large file grows."""
         for artifact in self.run.artifacts.filter(attempt=self.run.attempt, deleted_at=None):
             path = Path(artifact.path)
             taken_over = artifact.kind == Artifact.Kind.MODEL and training.model != path
@@ -132,7 +132,7 @@ class FileKeeper:
 
 
 def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> dict[str, Any]:
-    """What the config asks for at this place, if it is that prompt still; a seed that was drawn is not known."""
+    """The sample of the config at this index if it still has that prompt; a random seed is not known."""
     samples = training.config.get("samples")
     asked = samples[index] if isinstance(samples, list) and index < len(samples) else None
     if not isinstance(asked, dict) or not is_same_prompt(str(asked.get("prompt", "")), beginning):

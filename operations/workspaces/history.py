@@ -1,8 +1,7 @@
-"""OneTrainer workspaces as history: a run for each training found, brought up to date as often as one likes.
+"""OneTrainer workspaces as history: a run for each training, updated by each import.
 
-Files stay where they are. What was read of a TensorBoard log is noted on the run in the same transaction as its
-scalars, so each comes into the database once, whatever dies, and two who read the same log do not get into each
-other's way.
+Files stay where they are. The offset in a TensorBoard log is saved on the run in the same transaction as its scalars,
+so each scalar is stored once, whatever dies, and two readers of the same log do not disturb each other.
 """
 
 from __future__ import annotations
@@ -34,24 +33,26 @@ from web.allowed_paths import refusal
 from web.errors import BadInput
 
 RUNS_OF_WORKSPACES = uuid.UUID("6f1c5c0e-5d6b-4b8e-9a53-0f6d0a3f5b1d")  # a run's id comes from its workspace and name
-RECORDS = 5000  # in one transaction, so that nobody else waits long for the database
-MOST_LIVE = 2000  # scalars in one message; who missed more reads them from the database
-SPEED_SECONDS, RECENT = 60.0, 2000  # the speed is that of so many seconds, or of so many steps if they are quicker
+RECORDS = 5000  # in one transaction, so that others do not wait long for the database
+MOST_LIVE = 2000  # scalars in one message; clients read more from the database
+SPEED_SECONDS, RECENT = 60.0, 2000  # the speed is measured over these seconds, or these steps if they take less time
 ATTEMPT = 1
 TRAINS_OUTSIDE = "training outside of this site"
-UNREADY = "Taking this run in did not come to its end: import its workspace again."
-STILL_TRAINS = "It was still training when it was taken in: import its workspace again, and follow it, to see it go on."
+UNREADY = "The import of this run did not finish: import its workspace again."
+STILL_TRAINS = (
+    "It was still training at the time of the import: import its workspace again and follow it to see the rest."
+)
 SEND = Callable[[list[Message]], Any]
 
 
 class Overtaken(Exception):
-    """Another process takes in the same workspace."""
+    """Another process imports the same workspace."""
 
 
 def checked_folder(path: Any) -> Path:
-    """The workspace at this path; raises BadInput where it may not be named, or where there is none."""
+    """The workspace at this path; raises BadInput if the path is not allowed, or holds no workspace."""
     if not isinstance(path, str) or not path.strip():
-        raise _bad(_("Name the workspace's folder."))
+        raise _bad(_("Enter the workspace's folder."))
     if not is_text(path):
         raise _bad(_("The folder's name is not valid text: rename it."))
     if sentence := refusal(path.strip()):
@@ -59,11 +60,13 @@ def checked_folder(path: Any) -> Path:
     folder = Path(path.strip()).expanduser().resolve()
     try:
         if not folder.is_dir():
-            raise _bad(_("%(folder)s is no folder: name a OneTrainer workspace on the server.") % {"folder": folder})
+            raise _bad(
+                _("%(folder)s is not a folder: enter a OneTrainer workspace on the server.") % {"folder": folder}
+            )
         if not is_workspace(folder):
             raise _bad(
                 _(
-                    "%(folder)s holds no OneTrainer workspace: name the folder that has config, "
+                    "%(folder)s holds no OneTrainer workspace: enter the folder with config, "
                     "tensorboard, samples, backup or save in it."
                 )
                 % {"folder": folder}
@@ -92,12 +95,12 @@ class History:
         self._deleted: set[str] = set()
 
     def update(self, follow: bool = False, beat: Callable[[], Any] = lambda: None) -> list[Run]:
-        """Take in what is new, and return the runs, oldest first; `beat` is called between the portions."""
+        """Import everything new, and return the runs, oldest first; `beat` is called between portions."""
         try:
             trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
         except OSError as error:
             self._give_up(
-                _("The workspace cannot be read any more (%(error)s): see whether it was moved.")
+                _("The workspace cannot be read any more (%(error)s): check whether it was moved.")
                 % {"error": error.strerror}
             )
             return self.runs
@@ -109,7 +112,7 @@ class History:
         return self.runs
 
     def _update_one(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining], *how: Any) -> None:
-        """A run that a person deletes meanwhile stays deleted, and does not hold up the others."""
+        """A run that a person deletes during the import stays deleted, and does not stop the others."""
         try:
             self._of(training, trainings).update(training, *how)
         except Run.DoesNotExist:
@@ -131,7 +134,7 @@ class History:
         return self._chronicles[training.name]
 
     def _run(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Run:
-        """The training's run, found again or made."""
+        """The run of the training, found or created."""
         start = training.moment(training.stamp)
         several = len(trainings) > 1
         name = (self.name or self.folder.name or "workspace")[: MAX_NAME - 30]
@@ -151,12 +154,12 @@ class History:
         with transaction.atomic():
             run, is_new = Run.objects.get_or_create(pk=self._id(training), defaults=facts)
             if is_new:
-                detail = f"taken in from {self.folder}"
+                detail = f"imported from {self.folder}"
                 run.events.create(attempt=ATTEMPT, kind="created", data={"detail": detail}, user=self.by, at=start)
         return run
 
     def _parent(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Run | None:
-        """The run that this one went on with, where it continued from the last backup."""
+        """The run that this one continued, if it started from the last backup."""
         earlier = [one for one in trainings if one.stamp < training.stamp and one.of_kind("backup")]
         if not (training.config.get("continue_last_backup") and earlier):
             return None
@@ -171,7 +174,7 @@ class History:
 
 
 class Chronicle:
-    """One training on its way into its run."""
+    """One training being imported into its run."""
 
     def __init__(self, run: Run, send: SEND, pulse: Pulse):
         self.run = run
@@ -181,20 +184,23 @@ class Chronicle:
         self._files = FileKeeper(run)
         self._line = LossLine(run)
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
-        self._settled = 0.0  # the newest write that the ended run knows of
+        self._settled = 0.0  # the newest write that the ended run has seen
 
     def update(self, training: WorkspaceTraining, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
-        """Take in what is new. A run that was continued on this site is left as it is."""
+        """Import everything new. A run that was continued on this site is left unchanged."""
         self.run.refresh_from_db()
-        beating = self._pulse.is_beating(
-            training, follow, is_newest
-        )  # before the reading, so that nothing is left unread
+        beating = self._pulse.is_beating(training, follow, is_newest)  # before reading, so that nothing stays unread
         newest = training.last_write()
         if not self.run.is_from_elsewhere or (not beating and self._settled and self._settled == newest):
             return
         if beating and follow and not self.run.is_active:
             self.run.move_to(
-                Run.Status.RUNNING, detail=_("It is followed."), ended_at=None, error="", error_reason="", traceback=""
+                Run.Status.RUNNING,
+                detail=_("Following the training."),
+                ended_at=None,
+                error="",
+                error_reason="",
+                traceback="",
             )
         news = self._files.update(training)
         self._read_log(training, beat)
@@ -225,7 +231,7 @@ class Chronicle:
         rows = RunProgress.objects.select_for_update().values_list("run__attempt", "journal_sequence")
         if rows.get(pk=self.run.pk) != (ATTEMPT, self._log.taken - records):
             raise Overtaken(
-                _("“%(name)s” is taken in by another process too, which goes on with it.") % {"name": self.run.name}
+                _("“%(name)s” is imported by another process too, which continues.") % {"name": self.run.name}
             )
         Metric.objects.bulk_create(
             [Metric(run_id=self.run.pk, attempt=ATTEMPT, **scalar._asdict()) for scalar in scalars],
@@ -250,7 +256,7 @@ class Chronicle:
             changes["global_step"] = max(reached, self.run.progress.global_step)
         return changes
 
-    # -- where it stands ---------------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------------
 
     def _go_on(self, training: WorkspaceTraining, news: list[Message]) -> None:
         standing = _standing(training, self.run.progress.global_step)
@@ -259,7 +265,7 @@ class Chronicle:
         self._send([*news, *state_messages(self.run)])
 
     def _settle(self, training: WorkspaceTraining, still_trains: str) -> None:
-        """Write down how it ended, as far as that can be told."""
+        """Save how it ended, as far as that is known."""
         standing = _standing(training, self.run.progress.global_step)
         status, sentence = (Run.Status.INTERRUPTED, still_trains) if still_trains else _ending(training, standing)
         ended = self._ended_at(training)
@@ -285,7 +291,7 @@ class Chronicle:
 
     @transaction.atomic
     def _change(self, changes: dict[str, Any], progress: dict[str, Any] | None = None) -> None:
-        """Only while nobody has continued it here: then it is that attempt's to tell."""
+        """Only while nobody has continued it here: after that, the new attempt reports its state."""
         mine = Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED)
         if mine.update(**changes) and progress:
             self.run.progress.write(**progress)
@@ -307,7 +313,7 @@ class Chronicle:
 
 
 def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
-    """How far it is, from the step and from what names tell about the length of an epoch."""
+    """Its progress, from the step and from the length of an epoch in file names."""
     newest = max(training.made, key=lambda made: made.step, default=None)
     step = max(global_step, newest.step if newest else 0)
     length, epochs = training.steps_per_epoch(), _whole(training.config.get("epochs"))
@@ -323,7 +329,7 @@ def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
 
 
 def _ending(training: WorkspaceTraining, standing: dict[str, Any]) -> tuple[str, str]:
-    """(status, what is to be said of it). Who ends a training in order leaves its model, and a backup before it."""
+    """(status, sentence). A training that ends in order leaves its model, and a backup before it."""
     epochs, backups = standing["max_epoch"], training.of_kind("backup")
     done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)
     steps = standing["max_step"] * epochs
@@ -343,7 +349,7 @@ def _whole(value: Any) -> int:
 
 
 def _columns(run: Run, scalars: list[Scalar]) -> dict[str, Any]:
-    """As the journal's metrics are told: a column for each tag, None where a step lacks it."""
+    """In the form of the journal's metrics: a column for each tag, None for a step without it."""
     rows: dict[int, dict[str, float]] = {}
     for scalar in scalars:
         rows.setdefault(scalar.step, {})[scalar.tag] = scalar.value

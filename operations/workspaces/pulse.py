@@ -1,4 +1,4 @@
-"""Whether a training that was started outside of this site still lives."""
+"""Whether a training that was started outside this site is still alive."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import psutil
 
 from engine.onetrainer.workspace import WorkspaceTraining
 
-PATIENCE = 600.0  # seconds without a sign of life; TensorBoard's writer itself waits up to two minutes
+PATIENCE = 600.0  # seconds without a write; TensorBoard's writer itself waits up to two minutes
 SETTLED = 60.0  # seconds after the final model was written, the last thing that a training does
-CLOCKS = 5.0  # seconds by which the log's name may be older than its process seems
+CLOCKS = 5.0  # seconds by which the log's name may be older than its process
 BUSY_SECONDS, BUSY_PERCENT = 5.0, 10.0  # of computing: a model is loaded and pictures are cached without a write
 GLANCE = 0.5  # seconds
 
 
 class Pulse:
-    """One training's signs of life: what it writes, and the process whose number its log's name holds.
+    """Signs of life of one training: its writes, and the process whose number is in its log's name.
 
-    A process that was seen and is gone has ended its training. One that is there has not for as long as it writes or
-    computes, since OneTrainer's desktop lives on after a training. One that cannot be seen (on another host, in a
-    container) may be quiet for a while.
+    If the process was visible and is gone, the training has ended. If it is visible, the training lasts as long as it
+    writes or computes, since OneTrainer's desktop stays alive after a training. If it is not visible (on another host,
+    in a container), it may be quiet for a while.
     """
 
     def __init__(self, patience: float = PATIENCE):
@@ -32,9 +32,9 @@ class Pulse:
         self._computed: float | None = None
 
     def is_beating(self, training: WorkspaceTraining, follow: bool, is_newest: bool = True) -> bool:
-        """Whether it trains; `is_newest` says that its process has begun no other training in this workspace since.
+        """Whether it trains; `is_newest` means that its process has started no other training in this workspace since.
 
-        Who does not follow believes in nothing but the process.
+        Without following, only a visible process counts.
         """
         self._sign = max(self._sign, training.last_write())
         process = _process_of(training)
@@ -46,7 +46,7 @@ class Pulse:
         return is_newest and not _is_done(training) and time.time() - self._sign < self.patience
 
     def _look_at(self, process: psutil.Process) -> None:
-        """A process that computes lives, though it may write nothing for hours."""
+        """A process that computes is alive, even if it writes nothing for hours."""
         try:
             times = process.cpu_times()
             computed = times.user + times.system
@@ -69,7 +69,7 @@ def _process_of(training: WorkspaceTraining) -> psutil.Process | None:
     begun, _, pid = found
     try:
         process = psutil.Process(pid)
-        same = process.create_time() <= begun + CLOCKS  # else the number has gone to another process since
+        same = process.create_time() <= begun + CLOCKS  # otherwise another process has the number now
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None

@@ -1,4 +1,4 @@
-"""What the API says of imports of OneTrainer workspaces."""
+"""Imports of OneTrainer workspaces in the API."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from system.models import Job
 
 class ImportRequestSerializer(serializers.Serializer):
     path = serializers.CharField(
-        max_length=1000, help_text="The workspace's folder on the server, below an allowed root."
+        max_length=1000, help_text="The workspace's folder on the server, in an allowed folder."
     )
     name = serializers.CharField(
-        required=False, allow_blank=True, max_length=150, help_text="The folder's name without it."
+        required=False, allow_blank=True, max_length=150, help_text="The folder's name if it is left out."
     )
     follow = serializers.BooleanField(
-        required=False, default=True, help_text="Whether to go on until a training in it ends."
+        required=False, default=True, help_text="Whether to continue until a training in it ends."
     )
 
 
@@ -27,8 +27,8 @@ class ImportSerializer(serializers.Serializer):
     name = serializers.CharField(allow_blank=True)
     follow = serializers.BooleanField()
     status = serializers.ChoiceField(Job.Status.choices)
-    detail = serializers.CharField(allow_blank=True, help_text="How it stands or went: one sentence.")
-    runs = serializers.ListField(child=serializers.UUIDField(), help_text="The runs that came of it, by their ids.")
+    detail = serializers.CharField(allow_blank=True, help_text="Its progress or result: one sentence.")
+    runs = serializers.ListField(child=serializers.UUIDField(), help_text="The ids of its runs.")
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 

@@ -1,4 +1,4 @@
-"""The page that takes OneTrainer workspaces in."""
+"""The page that imports OneTrainer workspaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 20
 
 @page("GET", "POST", only=trainers)
 def import_workspace(request: PageRequest) -> HttpResponse:
-    """Show what was taken in, or have a workspace taken in by a worker."""
+    """Show the imports, or request an import by a worker."""
     if request.method != "POST":
         return _show(request, {"follow": True})
     given = {"path": request.POST.get("path", "").strip(), "name": request.POST.get("name", "").strip()}
@@ -29,16 +29,16 @@ def import_workspace(request: PageRequest) -> HttpResponse:
         ask_for_import(given["path"], request.user, given["name"], follow)
     except BadInput as problem:
         return _show(request, {**given, "follow": follow, "error": str(problem)}, status=400)
-    messages.success(request, _("The workspace will be taken in; its runs appear here and in the list of runs."))
+    messages.success(request, _("A worker imports the workspace; its runs appear here and in the list of runs."))
     return redirect("import-workspace")
 
 
 @page("POST", only=trainers)
 def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
-    """Leave a training of outside alone; it goes on there."""
+    """Stop following a training outside this site; the training itself continues."""
     try:
         end_following(get_object_or_404(Run, pk=pk))
-        messages.success(request, _("It is no longer followed; the training itself goes on."))
+        messages.success(request, _("The run is no longer followed; the training itself continues."))
     except NotNow as problem:
         messages.error(request, str(problem))
     return redirect("run", pk)
@@ -58,5 +58,5 @@ def _show(request: PageRequest, given: dict[str, Any], status: int = 200) -> Htt
 
 
 def _runs(job: Job) -> list[Run]:
-    """Those that are still there, oldest first."""
+    """The runs that still exist, oldest first."""
     return list(Run.objects.filter(pk__in=job.result.get("runs", [])).order_by("created_at"))

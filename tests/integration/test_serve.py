@@ -29,7 +29,7 @@ def test_it_says_that_the_port_is_taken_before_anything_starts(make_site):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.launch("--port", str(taken.getsockname()[1]))
         assert site.wait() != 0
-    assert "is taken: stop what listens there, or choose another with --port" in site.output
+    assert "is in use: stop the program that listens there, or choose another port with --port" in site.output
     assert "started" not in site.output
     assert "Traceback" not in site.output
 

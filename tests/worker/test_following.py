@@ -88,7 +88,7 @@ def test_a_living_training_is_followed_until_its_process_ends(living):
 
     job = follow(workspace, [train_on, come_to_its_end])
     assert seen == [("running", 2), ("running", 5)]
-    assert (*shown(), job.status, job.detail) == ("stopped", 5, "done", "1 training was taken in.")
+    assert (*shown(), job.status, job.detail) == ("stopped", 5, "done", "1 training was imported.")
     assert Run.objects.get().artifacts.count() == 2
 
 
@@ -137,7 +137,7 @@ def test_a_workspace_that_goes_away_ends_its_run_with_a_sentence(living, tmp_pat
     workspace, _, _ = living
     follow(workspace, [lambda: workspace.folder.rename(tmp_path / "moved")])
     run = Run.objects.get()
-    assert run.status == "interrupted" and "see whether it was moved" in run.error
+    assert run.status == "interrupted" and "check whether it was moved" in run.error
 
 
 def test_a_followed_run_goes_on_with_the_next_process_where_the_last_one_was(living):
@@ -345,6 +345,6 @@ def test_what_nobody_follows_cannot_be_let_go(client):
     client.force_login(trainer().user)
     run = make_run(status="running")
     answer = client.post(f"/runs/{run.pk}/stop-following/", follow=True)
-    assert "Nobody follows this run" in answer.content.decode()
+    assert "This run is not being followed" in answer.content.decode()
     run.refresh_from_db()
     assert run.status == "running"

@@ -16,8 +16,8 @@ from operations.serve.demo import Demo, DemoFailed, DemoProgress, DemoSite
 
 class Command(BaseCommand):
     help = (
-        "Start a site in a data folder of its own, train the demo run to its end over the REST API, say where samples "
-        "and model lie and how the loss fell, and end the site."
+        "Start a site in its own data folder, train the demo run to its end over the REST API, print the "
+        "paths of samples and model and how the loss fell, and end the site."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             progress.end()
         for line in demo.results(run["id"]):
             self.say(line)
-        self.say(f"To look at it in a browser: make run ARGS='--data-dir {Path(site.folder)}'")
+        self.say(f"To see it in a browser: make run ARGS='--data-dir {Path(site.folder)}'")
 
     def say(self, line: str) -> None:
         print(line, flush=True)

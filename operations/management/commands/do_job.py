@@ -1,4 +1,4 @@
-"""`manage.py do_job JOB CLAIM`: what a worker starts for a job."""
+"""`manage.py do_job JOB CLAIM`: a worker starts this for a job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from system.models import Job
 
 
 class Command(BaseCommand):
-    help = "Do a job that a worker took on. Workers start this by themselves."
+    help = "Do a job that a worker claimed. Workers start this command."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job")
@@ -21,5 +21,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, job: str, claim: int, **options: Any) -> None:
         found = Job.objects.filter(pk=job, claim=claim).select_related("user").first()
         if found is None:
-            raise CommandError("There is no such job, or another process does it: workers start jobs by themselves.")
+            raise CommandError("This job does not exist, or another process does it: workers start jobs themselves.")
         do(found)

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: what is wrong with this site, and how to mend it."""
+"""`manage.py doctor`: report the site's problems and how to fix them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from operations.doctor.finding import Asked
 
 class Command(BaseCommand):
     help = (
-        "Look at database, journals, files, processes, disk, GPU, clocks, Redis, settings and versions. The report "
-        "holds no secrets: attach it to a bug report. The exit status is 0 where all is fine, 1 where something was "
-        "found, 2 where something could not be looked at."
+        "Examine database, journals, files, processes, disk, GPU, clocks, Redis, settings and versions. The "
+        "report holds no secrets: attach it to a bug report. The exit status is 0 if there is no problem, 1 "
+        "if a problem was found, 2 if a part could not be examined."
     )
-    requires_system_checks: list[str] = []  # a wrong setting is one of the things that this is there to tell
+    requires_system_checks: list[str] = []  # this command also reports wrong settings
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--mend", action="store_true", help="mend what is safe to mend; running trainings are let be"
+            "--mend",
+            action="store_true",
+            help="repair what can be repaired safely; running trainings are never touched",
         )
         parser.add_argument(
-            "--thorough", action="store_true", help="read every model for its hash, however long it takes"
+            "--thorough", action="store_true", help="read every model to compare its hash, however long it takes"
         )
         parser.add_argument("--json", action="store_true", help="the same report for programs")
         parser.add_argument("--data-dir", help="the site's data folder, if DATA_DIR does not name it")

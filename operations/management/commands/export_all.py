@@ -14,24 +14,29 @@ from operations.archive.report_progress import Progress
 from web.errors import DomainError
 
 KEEP_PRIVATE = {
-    True: "It holds the secret key, tokens and sessions: whoever has it can sign in as anybody. Lock it up.",
+    True: "It holds the secret key, tokens and sessions: with it, anybody can sign in as any user. Keep it secret.",
     False: "It holds users with the hashes of their passwords: keep it private. The secret key, tokens and "
-    "sessions are left out: users sign in again and make new tokens. --with-secrets takes them along.",
+    "sessions are left out: users sign in again and make new tokens. --with-secrets includes them.",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Write all rows and the files of the data folder (runs with journals, samples and backups, models, data "
-        "sets) into one zip file, which `manage.py import_all` takes in elsewhere, also into another kind of database. "
-        "The site may serve and train meanwhile; a run that trains comes along as an interrupted one."
+        "Write all rows and the files of the data folder (runs with journals, samples and backups, models, "
+        "data sets) into one zip file, which `manage.py import_all` imports elsewhere, also into another kind "
+        "of database. The site may serve and train during the export; a running training is exported as an "
+        "interrupted run."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="the file to write, or a folder in which one is made")
-        parser.add_argument("--with-secrets", action="store_true", help="the secret key, tokens and sessions too")
-        parser.add_argument("--without-models", action="store_true", help="no base models, saves and final models")
-        parser.add_argument("--without-backups", action="store_true", help="no backups: runs cannot be continued then")
+        parser.add_argument("path", type=Path, help="the file to write, or a folder for it")
+        parser.add_argument("--with-secrets", action="store_true", help="include the secret key, tokens and sessions")
+        parser.add_argument(
+            "--without-models", action="store_true", help="leave out base models, saves and final models"
+        )
+        parser.add_argument(
+            "--without-backups", action="store_true", help="leave out backups: runs cannot be continued then"
+        )
         parser.add_argument("--data-dir", help="the site's data folder, if DATA_DIR does not name it")
 
     def handle(self, *args: Any, path: Path, **options: Any) -> None:
@@ -51,7 +56,7 @@ class Command(BaseCommand):
         named = {
             "symbolic links": export.links,
             "folders in runs that belong to no run": export.strangers,
-            "files that made room for newer ones meanwhile": len(export.vanished),
+            "files that newer ones replaced during the export": len(export.vanished),
         }
         if left_out := [f"{count} {what}" for what, count in named.items() if count]:
             self.stdout.write(f"Left out: {', '.join(left_out)}.")

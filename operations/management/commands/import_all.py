@@ -1,4 +1,4 @@
-"""`manage.py import_all`: a whole installation out of one file."""
+"""`manage.py import_all`: a whole installation from one file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from web.errors import DomainError
 
 class Command(BaseCommand):
     help = (
-        "Take in an archive that `manage.py export_all` wrote, into a new installation. Everything in it is checked "
-        "before anything is touched. Runs that trained when it was written can be continued from their newest backup."
+        "Import an archive of `manage.py export_all` into a new installation. Everything in it is checked "
+        "before anything is changed. Runs that were training can be continued from their newest backup."
     )
-    requires_system_checks: list[str] = []  # a new installation may lack what they look at
+    requires_system_checks: list[str] = []  # a new installation may lack what the checks need
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="the archive")
@@ -36,11 +36,11 @@ class Command(BaseCommand):
         except (DomainError, FolderTaken, DatabaseError, OSError) as error:
             raise CommandError(str(error)) from error
         rows, files = f"{manifest.row_count:,} rows", f"{len(manifest.files):,} files"
-        self.stdout.write(f"Took in {rows} and {files} of {manifest.made_at}. Start the site by `manage.py serve`.")
+        self.stdout.write(f"Imported {rows} and {files} of {manifest.made_at}. Start the site with `manage.py serve`.")
         self._say_what_is_to_do(manifest)
 
     def _say_what_is_to_do(self, manifest: Manifest) -> None:
         if KEY not in manifest.files:
-            self.stdout.write("It came without secrets: users sign in again, and make and enter their tokens anew.")
+            self.stdout.write("It holds no secrets: users sign in again, and make and enter their tokens again.")
         elif os.environ.get("SECRET_KEY", "") not in ("", (settings.DATA_DIR / KEY).read_text().strip()):
             self.stdout.write(f"SECRET_KEY is set to another key than the archive's: unset it, or set it to {KEY}'s.")

@@ -20,15 +20,15 @@ from worker.job_process import LET_GO, abandon
 
 class Command(BaseCommand):
     help = (
-        "Take an existing OneTrainer workspace in: a run for each training found, with its config, samples, backups, "
-        "models and TensorBoard scalars. Files stay where they are; a second time brings the runs up to date."
+        "Import a OneTrainer workspace: a run for each training, with its config, samples, backups, models "
+        "and TensorBoard scalars. Files stay where they are; importing again updates the runs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", help="the workspace's folder, below an allowed root")
-        parser.add_argument("--name", default="", help="how the runs are called; the folder's name if not given")
-        parser.add_argument("--owner", default="", help="whose runs they are; nobody's if not given")
-        parser.add_argument("--follow", action="store_true", help="go on until the training in it has ended")
+        parser.add_argument("path", help="the workspace's folder, in an allowed folder")
+        parser.add_argument("--name", default="", help="the name of the runs (the folder's name)")
+        parser.add_argument("--owner", default="", help="the owner of the runs (nobody)")
+        parser.add_argument("--follow", action="store_true", help="continue until the training in it has ended")
 
     def handle(self, *args: Any, path: str, name: str, owner: str, follow: bool, **options: Any) -> None:
         doer = f"{settings.HOST_NAME}:{os.getpid()}"
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(str(error)) from error
         if job.worker != doer and not (Job.objects.due().filter(pk=job.pk).exists() and job.take(doer)):
-            raise CommandError("This workspace is being taken in already: the page Import shows how that stands.")
+            raise CommandError("This workspace is being imported already: the page Import shows the progress.")
         try:
             do(job)
         except KeyboardInterrupt:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def _owner(self, name: str) -> User | None:
         found = User.objects.filter(username=name).first()
         if name and found is None:
-            raise CommandError(f"There is no user {name!r}: name one who can sign in.")
+            raise CommandError(f"There is no user {name!r}: choose a user who can sign in.")
         return found
 
     def _let_go(self, job: Job) -> None:
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
     def _tell(self, job: Job) -> None:
         if job.status != Job.Status.DONE:
-            raise CommandError(job.detail or "Another process goes on with this workspace.")
+            raise CommandError(job.detail or "Another process continues with this workspace.")
         for run in Run.objects.filter(pk__in=job.result["runs"]).order_by("created_at"):
             how = f": {run.error}" if run.error else ""
             self.stdout.write(f"{run.name}, {run.progress.global_step} steps, {run.status}{how}")

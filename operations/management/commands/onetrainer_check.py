@@ -21,13 +21,13 @@ MARKS = {OK: "ok     ", WARNING: "look at"}
 
 class Command(BaseCommand):
     help = (
-        "Say of the checkout that ONETRAINER_HOME names whether it can be used: its version, Python, PyTorch, missing "
-        "packages, and two steps of training as proof. The exit status is 1 where it cannot."
+        "Check whether the OneTrainer in ONETRAINER_HOME can be used: its version, Python, PyTorch, missing "
+        "packages, and two steps of training as a test. The exit status is 1 if it cannot."
     )
-    requires_system_checks: list[str] = []  # a wrong ONETRAINER_HOME is what this command is there to explain
+    requires_system_checks: list[str] = []  # this command explains a wrong ONETRAINER_HOME
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--no-training", action="store_true", help="leave the proof out")
+        parser.add_argument("--no-training", action="store_true", help="leave out the test training")
 
     def handle(self, *args: Any, no_training: bool, **options: Any) -> None:
         findings = check(not no_training)
@@ -44,4 +44,4 @@ class Command(BaseCommand):
         try:
             Job.objects.create(**facts, **check_result(findings))
         except DatabaseError as error:
-            self.stderr.write(f"The system page will not show this, as the database is not ready ({error}).")
+            self.stderr.write(f"The system page will not show this, because the database is not ready ({error}).")

@@ -17,17 +17,17 @@ from system.data_folder import FolderLock, FolderTaken
 
 class Command(BaseCommand):
     help = (
-        "Start and watch the web server, a worker for each GPU, and what they need. Ctrl-C: a running training makes "
-        "a backup and ends, then everything does; a second one: at once."
+        "Start and watch the web server, a worker for each GPU, and everything they need. Ctrl-C lets a "
+        "running training write a backup, then ends everything; a second Ctrl-C ends everything at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000); 0 takes a free one")
-        parser.add_argument("--data-dir", help="where everything is kept that the site writes (DATA_DIR, else ./data)")
+        parser.add_argument("--data-dir", help="the folder for everything that the site writes (DATA_DIR, or ./data)")
         parser.add_argument("--server", choices=list(SERVERS), default=DEFAULT_SERVER, help="web server (uvicorn)")
-        parser.add_argument("--no-worker", action="store_true", help="train nothing here: another host's workers do")
-        parser.add_argument("--no-demo", action="store_true", help="queue no demo run at the very first start")
+        parser.add_argument("--no-worker", action="store_true", help="start no worker: workers of other hosts train")
+        parser.add_argument("--no-demo", action="store_true", help="queue no demo run at the first start")
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         try:

@@ -176,7 +176,7 @@ def test_an_address_that_cannot_be_had_is_a_sentence(host, port, cure):
 
 
 def test_a_port_that_is_taken_is_a_sentence():
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotListen, match="is taken"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotListen, match="is in use"):
         listen("127.0.0.1", taken.getsockname()[1])
 
 
