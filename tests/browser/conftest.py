@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.looks import WIDE, check_both, dress
 from tests.integration.conftest import (  # noqa: F401  fixtures
     begun,
     collected_static_files,
@@ -19,7 +20,7 @@ from tests.integration.conftest import (  # noqa: F401  fixtures
 )
 from tests.needs import chromium, needs_chromium
 
-WIDE, PHONE = (1400, 900), (390, 844)
+LOOKS = {"color_scheme", "reduced_motion"}  # options that a page of a shared context can have for itself
 # For each new window Chromium draws menus of its address bar as pages of their own, which nobody sees here and which
 # cost more than the page that is tested. This list takes the place of Playwright's, so what that needs is in it too.
 WITHOUT = (
@@ -121,15 +122,48 @@ def signed_in(sign_in, site):
     return sign_in(site)
 
 
+class Profile:
+    """A context that a file's tests share, so that each page finds the style sheets and scripts of the one before.
+
+    Service workers are blocked in it, since requests that one of them answers cannot be routed by a test.
+    """
+
+    def __init__(self, browser: Any, site: Any, signed_in: Any):
+        self.signed_in, self.origin = signed_in, site.address
+        self.context = new_context(browser, storage_state=signed_in, service_workers="block")
+        self._devtools = self.context.new_cdp_session(self.context.new_page())
+
+    def forget(self) -> None:
+        """Go back to what a person who has just signed in has stored."""
+        self.context.set_offline(False)
+        self.context.clear_cookies()
+        self.context.add_cookies(self.signed_in["cookies"])
+        self._devtools.send("Storage.clearDataForOrigin", {"origin": self.origin, "storageTypes": "local_storage"})
+
+
+@pytest.fixture(scope="module")
+def profile(browser, site, signed_in):
+    profile = Profile(browser, site, signed_in)
+    yield profile
+    profile.context.close()
+
+
 @pytest.fixture
-def open_page(browser, site, signed_in):
-    """Open a page of the site; at the end no page may have written an error to its console."""
+def open_page(browser, site, signed_in, profile):
+    """Open a page of the site; at the end no page may have written an error to its console.
+
+    `alone` gives it a context of its own, as any option does that is not about its looks.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
+    before = profile.context.pages
 
-    def open_it(path: str = "/", size: tuple[int, int] = WIDE, **options: Any) -> Page:
-        page = new_window(browser, complaints, size, **{"storage_state": signed_in} | options)
-        contexts.append(page.context)
+    def open_it(path: str = "/", size: tuple[int, int] = WIDE, alone: bool = False, **options: Any) -> Page:
+        if alone or options.keys() - LOOKS:
+            contexts.append(new_context(browser, **{"storage_state": signed_in} | options))
+            page = new_page(contexts[-1], complaints, size)
+        else:
+            page = new_page(profile.context, complaints, size, **options)
         page.goto(site.address + path)
         return page
 
@@ -137,47 +171,48 @@ def open_page(browser, site, signed_in):
     yield open_it
     for context in contexts:
         context.close()
+    for page in [page for page in profile.context.pages if page not in before]:
+        page.close()
+    profile.forget()
     assert complaints == []
 
 
 @pytest.fixture(scope="module")
-def windows(browser, signed_in):
-    """Those that stay open for a whole file, one for each size and colours; with what their consoles were told."""
-    opened: dict[Any, Page] = {}
+def window(profile):
+    """A page that stays open for a whole file; with what its console was told."""
     complaints: list[str] = []
-
-    def window(size: tuple[int, int], **options: Any) -> Page:
-        look = (size, *options.items())
-        if look not in opened:
-            opened[look] = new_window(browser, complaints, size, storage_state=signed_in, **options)
-        return opened[look]
-
-    yield window, complaints
-    for page in opened.values():
-        page.context.close()
+    page = new_page(profile.context, complaints, WIDE, reduced_motion="reduce")
+    yield page, complaints
+    page.close()
 
 
 @pytest.fixture
-def go_to(site, windows):
-    """As `open_page`, for tests that only look: in a window that has been open before, and has its styles already."""
-    window, complaints = windows
+def look(site, window):
+    """Look at a page wide and light, then narrow and dark. It is loaded once: what makes it narrow is its styles."""
+    page, complaints = window
 
-    def go(path: str = "/", size: tuple[int, int] = WIDE, **options: Any) -> Page:
-        page = window(size, **options)
+    def look_at(path: str) -> Page:
+        dress(page, WIDE, color_scheme="light")
         page.goto(site.address + path)
+        check_both(page)
         return page
 
-    go.complaints = complaints  # type: ignore[attr-defined]
+    look_at.complaints = complaints  # type: ignore[attr-defined]
     complaints.clear()
-    yield go
+    yield look_at
     assert complaints == []
 
 
-def new_window(browser: Any, complaints: list[str], size: tuple[int, int], **options: Any) -> Page:
-    """An empty page in a window of its own; what goes wrong in it is added to the complaints."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+def new_context(browser: Any, **options: Any) -> BrowserContext:
+    context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
+    return context
+
+
+def new_page(context: BrowserContext, complaints: list[str], size: tuple[int, int], **look: Any) -> Page:
+    """An empty page; what goes wrong in it is added to the complaints."""
     page = context.new_page()
+    dress(page, size, **look)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page

@@ -7,9 +7,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_every_page import check
-
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils.timezone import now
@@ -33,7 +30,6 @@ for number, (name, status, loss, tags) in enumerate([
 for name in ("First", "Second", "Third"):
     Run.objects.create(name=name, config=config, owner=admin, held_at=now(), held_by=admin)
 """
-LOOKS = [(WIDE, "light"), (PHONE, "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +53,9 @@ def queued(page):
     return page.locator(".queue-name")
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("path", ["/runs/?tag=animal", "/queue/", "/system/", "compared"])
-def test_a_filled_page_is_accessible_and_as_wide_as_its_screen(open_page, compared, path, size, colours):
-    check(open_page(compared if path == "compared" else path, size, color_scheme=colours))
+def test_a_filled_page_is_accessible_and_as_wide_as_its_screen(look, compared, path):
+    look(compared if path == "compared" else path)
 
 
 # -- the table -----------------------------------------------------------------------------------------------------

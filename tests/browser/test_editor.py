@@ -7,11 +7,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_every_page import check
+from tests.browser.looks import PHONE, WIDE, check_both, dress, fits
 from tests.waiting import wait_for
 
 ADDRESS = "/runs/new/"
+TABLET = (1024, 800)
 SEARCH = "Find a field by name, label or help"
 
 
@@ -348,16 +348,17 @@ def test_the_bar_is_no_wider_than_a_window_between_phone_and_tablet(editor):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark"), ((1024, 800), "dark")])
-def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor, size, colours):
-    page = editor(size=size, color_scheme=colours)
+def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor):
+    page = editor()
     field(page, "epochs").fill("many")
     expect(page.locator("#editor-status")).to_contain_text("1 error")
     page.locator("#show-advanced").evaluate("button => button.ariaPressed === 'true' || button.click()")
     for tab in page.locator(".editor-tabs a").evaluate_all("links => links.map((link) => link.dataset.tab)"):
         page.locator(f'.editor-tabs a[data-tab="{tab}"]').click()
         expect(page.locator("#editor-tab")).to_have_attribute("data-tab", tab)
-        check(page)
+        check_both(page)
+        dress(page, TABLET, color_scheme="light")
+        fits(page)
 
 
 def test_on_a_phone_the_bar_takes_two_rows_and_the_open_tab_is_in_sight(editor):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.conf import settings
 
-from tests.browser.conftest import PHONE, WIDE, go_on, pause
+from tests.browser.conftest import go_on, pause
+from tests.browser.looks import PHONE, check, check_both, violations
 from tests.waiting import wait_for
 
-AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
     "/runs/",
     "/runs/new/",
@@ -26,7 +25,6 @@ PAGES = (
     "/account/",
 )
 MOVING, RESTING = ("", "metrics/", "log/"), ("samples/", "timeline/", "files/", "config/")  # tabs of a run
-LOOKS = [(WIDE, "light"), (PHONE, "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -56,73 +54,48 @@ def sample_address(site):
     return f"/samples/{sample['id']}/"
 
 
-def violations(page, **options):
-    """What axe finds, as lines to read; its options may choose among its rules."""
-    page.evaluate(AXE.read_text())  # as a debugger does, so that the page's own policy still holds
-    options |= {"resultTypes": ["violations"]}  # it takes half of the time without a list of what is well
-    found = page.evaluate("(options) => axe.run(options).then((result) => result.violations)", options)
-    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
-
-
-def check(page):
-    assert violations(page) == []
-    widest = page.evaluate("document.documentElement.scrollWidth")
-    assert widest <= page.viewport_size["width"], "the page is wider than the screen"
-
-
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_accessible_and_as_wide_as_its_screen(go_to, path, size, colours):
-    check(go_to(path, size, color_scheme=colours))
+def test_a_page_is_accessible_and_as_wide_as_its_screen(look, path):
+    look(path)
 
 
 @pytest.mark.usefixtures("training")
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_the_dashboard_is_accessible_and_as_wide_as_its_screen(go_to, size, colours):
-    check(go_to("/", size, color_scheme=colours))
+def test_the_dashboard_is_accessible_and_as_wide_as_its_screen(look):
+    look("/")
 
 
 @pytest.mark.usefixtures("training")
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("tab", MOVING)
-def test_a_tab_of_a_run_that_trains_is_accessible_and_as_wide_as_its_screen(go_to, run_address, tab, size, colours):
-    check(go_to(run_address + tab, size, color_scheme=colours))
+def test_a_tab_of_a_run_that_trains_is_accessible_and_as_wide_as_its_screen(look, run_address, tab):
+    look(run_address + tab)
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("tab", RESTING)
-def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(go_to, run_address, tab, size, colours):
-    check(go_to(run_address + tab, size, color_scheme=colours))
+def test_a_runs_tab_is_accessible_and_as_wide_as_its_screen(look, run_address, tab):
+    look(run_address + tab)
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_a_sample_is_accessible_and_as_wide_as_its_screen(go_to, sample_address, size, colours):
-    check(go_to(sample_address, size, color_scheme=colours))
+def test_a_sample_is_accessible_and_as_wide_as_its_screen(look, sample_address):
+    look(sample_address)
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
 @pytest.mark.parametrize("form", ["edit/", "delete/"])
-def test_a_runs_form_is_accessible_and_as_wide_as_its_screen(go_to, run_address, form, size, colours):
-    check(go_to(run_address + form, size, color_scheme=colours))
+def test_a_runs_form_is_accessible_and_as_wide_as_its_screen(look, run_address, form):
+    look(run_address + form)
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_a_preset_is_accessible_and_as_wide_as_its_screen(go_to, site, size, colours):
-    name = f"Mine, {colours}"
-    preset = site.api("POST", "presets/", {"name": name, "config": {"epochs": 7}})
-    check(go_to(f"/presets/{preset['id']}/", size, color_scheme=colours))
+def test_a_preset_is_accessible_and_as_wide_as_its_screen(look, site):
+    preset = site.api("POST", "presets/", {"name": "Mine", "config": {"epochs": 7}})
+    look(f"/presets/{preset['id']}/")
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(go_to, size, colours):
-    page = go_to("/nothing-here/", size, color_scheme=colours)
-    go_to.complaints.clear()  # browsers note the status 404
-    check(page)
+def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(look):
+    look("/nothing-here/")
+    look.complaints.clear()  # browsers note the status 404
 
 
-@pytest.mark.parametrize(("size", "colours"), LOOKS)
-def test_signing_in_is_accessible_and_as_wide_as_its_screen(open_page, size, colours):
-    check(open_page("/sign-in/", size, color_scheme=colours, storage_state=None))
+def test_signing_in_is_accessible_and_as_wide_as_its_screen(open_page):
+    check_both(open_page("/sign-in/", storage_state=None))
 
 
 def test_the_menu_opens_on_a_phone(open_page):
@@ -173,7 +146,7 @@ def test_a_question_mark_lists_the_shortcuts_of_every_page(open_page):
 
 
 def test_a_page_says_so_while_the_server_is_away_and_comes_back_by_itself(open_page):
-    page = open_page("/presets/")
+    page = open_page("/presets/", alone=True)
     page.evaluate("navigator.serviceWorker.ready.then(() => caches.keys())")
     page.context.set_offline(True)
     page.goto(page.url)

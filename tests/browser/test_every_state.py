@@ -8,8 +8,7 @@ import pytest
 from django.template.loader import get_template
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_every_page import check, violations
+from tests.browser.looks import PHONE, WIDE, check
 
 FILLED = (
     "plan", "queue-filled", "compare-eight", "film", "versus", "concept", "concept-outside", "imports",
@@ -49,30 +48,16 @@ def filled(state):
     return state("empty() and fill()")
 
 
-@pytest.fixture
-def look(go_to):
-    """Look at a page as it is on a phone, by night and by day."""
-
-    def look_at(path: str) -> None:
-        page = go_to(path, PHONE, color_scheme="dark", reduced_motion="reduce")
-        check(page)
-        page.emulate_media(color_scheme="light")
-        assert violations(page, runOnly=["color-contrast"]) == []
-        page.emulate_media(color_scheme="dark")
-
-    return look_at
-
-
 @pytest.mark.parametrize("name", EMPTY)
-def test_a_page_that_has_nothing_to_show_is_accessible_and_fits_a_phone(look, state, name):
+def test_a_page_that_has_nothing_to_show_is_accessible_and_as_wide_as_its_screen(look, state, name):
     look(state("empty()")[name])
 
 
 @pytest.mark.parametrize("name", FILLED)
-def test_a_page_in_a_rare_state_is_accessible_and_fits_a_phone(go_to, look, filled, name):
+def test_a_page_in_a_rare_state_is_accessible_and_as_wide_as_its_screen(look, filled, name):
     look(filled[name])
     if name == "concept-outside":
-        go_to.complaints.clear()  # browsers note the status 400
+        look.complaints.clear()  # browsers note the status 400
 
 
 def test_each_state_has_a_test(state):

@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from system.readings import KEPT_SLOTS, SLOT_SECONDS
-from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_every_page import check
+from tests.browser.looks import check_both
 
 CARDS = """\
 0, NVIDIA GeForce RTX 4090, GPU-aaaa, 24564, 10240, {use}, 64, {power}, 2520
@@ -87,8 +86,7 @@ def test_each_card_shows_live_what_it_does_who_uses_it_and_its_last_two_hours(op
 
 
 @pytest.mark.usefixtures("cards", "two_hours")
-@pytest.mark.parametrize(("size", "colours"), [(WIDE, "light"), (PHONE, "dark")])
-def test_cards_are_accessible_and_as_wide_as_their_screen(open_page, size, colours):
-    page = open_page("/system/", size, color_scheme=colours)
+def test_cards_are_accessible_and_as_wide_as_their_screen(open_page):
+    page = open_page("/system/")
     expect(card(page, "RTX 4090").locator("canvas").first).to_be_visible()
-    check(page)
+    check_both(page)

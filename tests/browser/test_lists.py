@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.looks import PHONE
 
 PAGE = "/runs/new/?tab=concepts"
 

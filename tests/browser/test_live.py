@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.looks import PHONE
 from tests.waiting import wait_for
 
 
@@ -202,7 +202,7 @@ window.Notification = class extends Real { constructor(title, options) { super(t
 
 
 def test_a_run_is_paused_continued_and_stopped_by_its_buttons(open_page, site):
-    page = open_page(f"/runs/{site.status()['run_id']}/")
+    page = open_page(f"/runs/{site.status()['run_id']}/", alone=True)
     page.context.add_init_script(COUNT_NOTIFICATIONS)
     page.reload()
     page.get_by_role("button", name="Tell me when it ends").click()

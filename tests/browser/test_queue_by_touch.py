@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.looks import PHONE
 
 ROWS = """
 from django.contrib.auth.models import User

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE
-from tests.browser.test_every_page import check
+from tests.browser.looks import PHONE, check
 
 A_RUN = """
 from PIL import Image

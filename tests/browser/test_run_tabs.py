@@ -198,7 +198,7 @@ Notification.requestPermission = async () => {
 
 
 def test_the_browser_is_asked_once_for_notifications_and_the_wish_stays(open_page, run):
-    page = open_page(run)
+    page = open_page(run, alone=True)
     page.context.add_init_script(ASK)
     page.reload()
     bell = page.get_by_role("button", name="Tell me when it ends")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, go_on, pause
-from tests.browser.test_every_page import check
+from tests.browser.conftest import go_on, pause
+from tests.browser.looks import PHONE, check
 from tests.engine.tiny import sample
 from tests.waiting import wait_for
 
