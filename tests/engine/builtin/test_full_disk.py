@@ -21,7 +21,7 @@ pytestmark = needs_mount
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model"))
+    return make_model(tmp_path_factory.mktemp("model"), levels=1)
 
 
 @pytest.fixture

@@ -21,7 +21,13 @@ from tests.waiting import wait_for
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model"))
+    return make_model(tmp_path_factory.mktemp("model"), levels=1)
+
+
+@pytest.fixture(scope="module")
+def deep_model(tmp_path_factory):
+    """One that has layers of every kind, for tests of the files that are written."""
+    return make_model(tmp_path_factory.mktemp("deep"))
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +44,8 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def training(model, pictures, tmp_path):
-    def make(name="run", resume_from=None, **changes):
-        return Training(model, pictures, tmp_path / name, resume_from, **changes)
+    def make(name="run", resume_from=None, base=model, **changes):
+        return Training(base, pictures, tmp_path / name, resume_from, **changes)
 
     return make
 
@@ -137,12 +143,12 @@ def test_while_paused_other_commands_work_and_continue_goes_on(training):
     assert [command.id for command, _ in run.recorder.of("on_command_done")] == ["p", "c", "go"]
 
 
-def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(training, model):
+def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(training, deep_model):
     for form in ("KOHYA_LORA", "DIFFUSERS_LORA"):
-        run = training(form, output_model_format=form, text_encoder={"train": True}).run()
+        run = training(form, base=deep_model, output_model_format=form, text_encoder={"train": True}).run()
         torch.manual_seed(1)
         trained = run.trainer.session.family.pipeline
-        plain = StableDiffusionPipeline.from_pretrained(model)
+        plain = StableDiffusionPipeline.from_pretrained(deep_model)
         plain.load_lora_weights(str(run.artifacts("model")[0]))
         latents, time = torch.randn(1, 4, 8, 8), torch.tensor([500])
         tokens = plain.tokenizer("a red circle", return_tensors="pt").input_ids
@@ -151,7 +157,7 @@ def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(trainin
         with torch.no_grad():
             expected = trained.unet(latents, time, trained.text_encoder(tokens)[0]).sample
             found = plain.unet(latents, time, plain.text_encoder(tokens)[0]).sample
-            untouched = StableDiffusionPipeline.from_pretrained(model)
+            untouched = StableDiffusionPipeline.from_pretrained(deep_model)
             before = untouched.unet(latents, time, untouched.text_encoder(tokens)[0]).sample
         assert torch.allclose(found, expected, atol=1e-5), form
         assert not torch.allclose(found, before, atol=1e-3), form
@@ -168,19 +174,22 @@ def test_a_lora_says_what_made_it(plain, model):
     assert len(facts["config_sha256"]) == 64
 
 
-def test_a_fine_tuned_model_loads_in_plain_diffusers(training):
-    run = training(training_method="FINE_TUNE", output_model_format="DIFFUSERS", learning_rate=1e-4).run()
+def test_a_fine_tuned_model_loads_in_plain_diffusers(training, deep_model):
+    run = training(
+        base=deep_model, training_method="FINE_TUNE", output_model_format="DIFFUSERS", learning_rate=1e-4
+    ).run()
     loaded = StableDiffusionPipeline.from_pretrained(run.artifacts("model")[0])
     trained = run.trainer.session.family.pipeline.unet
     assert torch.equal(loaded.unet.conv_in.weight, trained.conv_in.weight.detach())
 
 
 @pytest.mark.parametrize("model_type", ["STABLE_DIFFUSION_15", "STABLE_DIFFUSION_21"])
-def test_a_single_file_loads_in_plain_diffusers_and_as_a_base_model(training, model, model_type):
+def test_a_single_file_loads_in_plain_diffusers_and_as_a_base_model(training, deep_model, model_type):
     fine_tune = {"training_method": "FINE_TUNE", "learning_rate": 1e-4, "model_type": model_type}
-    run = training("one", output_model_format="SAFETENSORS", text_encoder={"train": True}, **fine_tune).run()
+    fine_tune |= {"output_model_format": "SAFETENSORS", "text_encoder": {"train": True}}
+    run = training("one", base=deep_model, **fine_tune).run()
     path = run.artifacts("model")[0]
-    loaded = StableDiffusionPipeline.from_single_file(str(path), config=str(model), local_files_only=True)
+    loaded = StableDiffusionPipeline.from_single_file(str(path), config=str(deep_model), local_files_only=True)
     for name in ("unet", "vae", "text_encoder"):
         trained, found = (getattr(each, name).state_dict() for each in (run.trainer.session.family.pipeline, loaded))
         assert set(trained) == set(found)

@@ -20,7 +20,7 @@ from tests.engine.tiny import Training, make_model, make_pictures, sample
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model"))
+    return make_model(tmp_path_factory.mktemp("model"), levels=1)
 
 
 @pytest.fixture
