@@ -22,31 +22,37 @@ from web.errors import BadInput
 
 
 class DraftStateSerializer(LeftOutSerializer):
-    """Where the draft stands."""
+    """The draft's state."""
 
-    changed = ConfigField(read_only=True, help_text="Of the config, what differs from the engine's defaults.")
+    changed = ConfigField(read_only=True, help_text="The fields that differ from the engine's defaults.")
     engine = serializers.CharField(read_only=True)
     revision = serializers.IntegerField(
-        required=False, min_value=0, help_text="Goes up with every change; sent back, a change elsewhere gives 409."
+        required=False,
+        min_value=0,
+        help_text="Goes up with every change. Send it with a change: 409 if the draft has changed since.",
     )
-    undo = serializers.CharField(read_only=True, allow_blank=True, help_text="What undo would take back.")
-    redo = serializers.CharField(read_only=True, allow_blank=True, help_text="What redo would make again.")
+    undo = serializers.CharField(
+        read_only=True, allow_blank=True, help_text="The step that undo reverts; empty if there is none."
+    )
+    redo = serializers.CharField(
+        read_only=True, allow_blank=True, help_text="The step that redo repeats; empty if there is none."
+    )
 
 
 class CurrentConfigSerializer(DraftStateSerializer):
-    config = ConfigField(help_text="The whole config with the defaults.")
+    config = ConfigField(help_text="The whole config, with defaults filled in.")
 
 
 class RevisionSerializer(serializers.Serializer):
     revision = serializers.IntegerField(
-        required=False, min_value=0, help_text="What the change was made on; the newest where it is left out."
+        required=False, min_value=0, help_text="The revision that the change is based on; the newest if left out."
     )
 
 
 class FieldChangeSerializer(serializers.Serializer):
     field = serializers.CharField(help_text="A dotted path, such as optimizer.beta1 or concepts.0.path.")
     value = serializers.JSONField(required=False, allow_null=True)
-    unset = serializers.BooleanField(required=False, help_text="true gives the field its default back.")
+    unset = serializers.BooleanField(required=False, help_text="true resets the field to its default.")
 
 
 class ChangesSerializer(RevisionSerializer):
@@ -56,14 +62,14 @@ class ChangesSerializer(RevisionSerializer):
 class CurrentConfigView(APIView):
     @extend_schema(responses=CurrentConfigSerializer)
     def get(self, request: Request) -> Response:
-        """The signed-in user's current config, complete with the defaults; the page of a new run shows the same."""
+        """The signed-in user's current config with defaults filled in; the page of a new run shows the same draft."""
         return Response(_whole(drafts.get_draft(request.user)))
 
     @extend_schema(request=CurrentConfigSerializer, responses=CurrentConfigSerializer, parameters=[ENGINE])
     def put(self, request: Request) -> Response:
-        """Make a config the current one, as a step that can be undone; it may be half done or wrong."""
+        """Replace the current config, as a step that can be undone; the config may be incomplete or wrong."""
         config, engine = config_in(request), engine_of(request)
-        configs.defaults(engine)  # raises BadInput for an engine that is not there
+        configs.defaults(engine)  # raises BadInput for an unknown engine
 
         def change(draft: Draft, revision: int) -> Draft:
             return drafts.replace_config(draft, revision, config, engine=engine)
@@ -75,9 +81,9 @@ class CurrentConfigView(APIView):
     @extend_schema(request=ChangesSerializer, responses=DraftStateSerializer)
     def patch(self, request: Request) -> Response:
         """Change single fields of the current config, as a step that can be undone."""
-        asked = read_body(request, ChangesSerializer)
-        changes = [dict(change) for change in asked["changes"]]
-        revision = asked.get("revision")
+        body = read_body(request, ChangesSerializer)
+        changes = [dict(change) for change in body["changes"]]
+        revision = body.get("revision")
         draft = _change(request, lambda draft, known: drafts.apply(draft, known, changes), revision)
         return Response(with_left_out(_state(draft), *({one["field"]: one.get("value")} for one in changes)))
 
@@ -85,29 +91,29 @@ class CurrentConfigView(APIView):
 class UndoView(APIView):
     @extend_schema(request=RevisionSerializer, responses=DraftStateSerializer)
     def post(self, request: Request) -> Response:
-        """Take the last step of editing back."""
+        """Undo the last step of editing."""
         return Response(_state(_change(request, drafts.undo, _revision(request))))
 
 
 class RedoView(APIView):
     @extend_schema(request=RevisionSerializer, responses=DraftStateSerializer)
     def post(self, request: Request) -> Response:
-        """Make the step again that was undone last."""
+        """Redo the step that was undone last."""
         return Response(_state(_change(request, drafts.redo, _revision(request))))
 
 
 def _revision(request: Request) -> int | None:
-    asked = read_body(request, RevisionSerializer)
-    return asked.get("revision")
+    body = read_body(request, RevisionSerializer)
+    return body.get("revision")
 
 
 def _change(request: Request, change: Callable[[Draft, int], Draft], revision: Any) -> Draft:
-    """On the revision that the client knows, or without one on whatever the newest is."""
+    """Apply the change to the client's revision, or to the newest one if the client sent none."""
     draft = drafts.get_draft(request.user)
     if revision is None:
         return drafts.retry(draft, lambda newest: change(newest, newest.revision))
     if isinstance(revision, bool) or not isinstance(revision, int):
-        raise BadInput("revision is a whole number.", {"revision": [_("It is a whole number.")]})
+        raise BadInput("revision must be a whole number.", {"revision": [_("It must be a whole number.")]})
     return change(draft, revision)
 
 

@@ -1,7 +1,7 @@
 """Drafts: a config that a user is working on, saved with every change, with undo and redo over all of them.
 
-A change names the revision that it was made on. If the draft has moved on since, it is refused (StaleDraft), and
-nothing is overwritten: the conditional UPDATE on the revision is the lock. What is half done or wrong is kept as it is.
+A change names the revision that it is based on. If the draft has a newer revision, the change is refused (StaleDraft)
+and nothing is overwritten: the conditional UPDATE on the revision is the lock. Incomplete or wrong values are kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from presets.config.dotted import MISSING, with_value
 from presets.models import Draft, DraftStep, Preset
 from web.errors import BadInput, NotNow, StaleDraft
 
-ONE_EDIT = timedelta(seconds=4)  # keystrokes in one field within that time are undone together
+ONE_EDIT = timedelta(seconds=4)  # keystrokes in one field within this time are undone together
 MOST_STEPS = 500
 FACTS = ("name", "tags", "notes", "description", "note")
 LONGEST_FACT = {"name": 200, "tags": 1000, "notes": 20_000, "description": 10_000, "note": 500}
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Content:
-    """All of a draft that undo brings back."""
+    """The part of a draft that undo restores."""
 
     config: dict[str, Any]
     facts: dict[str, Any]
@@ -45,7 +45,7 @@ class Content:
         return cls(draft.config, draft.facts, draft.engine, draft.start)
 
     def flat(self) -> dict[str, Any]:
-        """By the names that steps use: `engine`, `start`, `facts.name`, `config.optimizer`."""
+        """The content by the names that steps use: `engine`, `start`, `facts.name`, `config.optimizer`."""
         return {
             "engine": self.engine,
             "start": self.start,
@@ -64,32 +64,32 @@ class Content:
 
 
 def get_draft(user: Any, preset: Preset | None = None) -> Draft:
-    """The user's draft of a new run, or of a preset; a new one begins with the defaults, or with the preset."""
-    found = Draft.objects.filter(user=user, preset=preset).first()
-    if found is not None:
-        return found
-    made = Draft(user=user, preset=preset)
+    """The user's draft of a new run, or of a preset; a new draft starts from the defaults, or from the preset."""
+    existing = Draft.objects.filter(user=user, preset=preset).first()
+    if existing is not None:
+        return existing
+    draft = Draft(user=user, preset=preset)
     if preset is not None:
-        made.config, made.start = without_secrets(preset.config), f"preset:{preset.pk}"
-        made.facts = base_of(preset.name, preset.config, preset.version)
+        draft.config, draft.start = without_secrets(preset.config), f"preset:{preset.pk}"
+        draft.facts = base_of(preset.name, preset.config, preset.version)
     try:
         with transaction.atomic():
-            made.save(force_insert=True)
-        return made
-    except IntegrityError:  # another request made it at the same moment
+            draft.save(force_insert=True)
+        return draft
+    except IntegrityError:  # another request created it at the same moment
         return Draft.objects.get(user=user, preset=preset)
 
 
 def base_of(title: str, config: dict[str, Any], version: int | None = None) -> dict[str, Any]:
-    """The facts that say what a draft began with, so that it can be told what was changed since."""
+    """The facts that name a draft's start, from which later changes are computed."""
     return {"base": {"title": title, "config": without_secrets(config), "version": version}}
 
 
 def apply(draft: Draft, revision: int, changes: list[dict[str, Any]], label: str = "") -> Draft:
-    """Set fields, `{"field", "value"}`, or give them their defaults back, `{"field", "unset": true}`, as one step.
+    """Set fields, `{"field", "value"}`, or reset them to their defaults, `{"field", "unset": true}`, as one step.
 
-    What is set may be wrong; only tokens are not taken. Edits of the same field within seconds become one step.
-    Raises StaleDraft, and BadInput for a path that leads nowhere.
+    Wrong values are accepted; only tokens are refused. Edits of the same field within seconds become one step.
+    Raises StaleDraft, and BadInput for a path that does not exist.
     """
     config = draft.config
     for change in changes:
@@ -106,7 +106,7 @@ def _changed(draft: Draft, config: dict[str, Any], change: Any) -> dict[str, Any
     if not isinstance(field, str) or ("value" in change) == bool(change.get("unset")):
         raise BadInput(_('A change is {"field": path, "value": value}, or {"field": path, "unset": true}.'))
     if field.partition(".")[0] == "secrets":
-        sentence = _("Tokens are kept apart and never in a config: enter them on the account page.")
+        sentence = _("Tokens are never saved in a config: enter them on the account page.")
         raise BadInput(sentence, {field: [sentence]})
     value = MISSING if change.get("unset") else change["value"]
     first, dot, _rest = field.partition(".")
@@ -117,7 +117,7 @@ def _changed(draft: Draft, config: dict[str, Any], change: Any) -> dict[str, Any
 
 
 def replace_config(draft: Draft, revision: int, config: dict[str, Any], label: str = "", engine: str = "") -> Draft:
-    """Make `config`, full or partial, the whole content, as one step."""
+    """Replace the whole config by `config`, full or partial, as one step."""
     content = replace(Content.of(draft), config=config, engine=engine or draft.engine)
     return _commit(draft, revision, content, label or _("Replace the config"))
 
@@ -126,10 +126,10 @@ def change_facts(draft: Draft, revision: int, facts: dict[str, Any]) -> Draft:
     """Set name, tags or notes of the new run, as one step."""
     for name, value in facts.items():
         if name not in FACTS or not isinstance(value, str):
-            raise BadInput(_("A draft's facts are %(facts)s, each a text.") % {"facts": ", ".join(FACTS)})
+            raise BadInput(_("A draft's facts are %(facts)s, and each must be a text.") % {"facts": ", ".join(FACTS)})
         if len(value) > LONGEST_FACT[name]:
             raise BadInput(
-                _("%(name)s may have %(longest_fact)s characters: shorten it.")
+                _("%(name)s may have at most %(longest_fact)s characters: shorten it.")
                 % {"name": name, "longest_fact": LONGEST_FACT[name]}
             )
     content = replace(Content.of(draft), facts={**draft.facts, **facts})
@@ -137,7 +137,7 @@ def change_facts(draft: Draft, revision: int, facts: dict[str, Any]) -> Draft:
 
 
 def choose_engine(draft: Draft, revision: int, engine: str) -> Draft:
-    """Let another trainer be asked what it can do; the config stays. Raises BadInput for one that is not there."""
+    """Use another trainer; the config stays. Raises BadInput for an unknown trainer."""
     try:
         title = get_engine(engine).title
     except UnknownEngine as error:
@@ -157,10 +157,10 @@ def load(
     engine: str = "",
     facts: dict[str, str] | None = None,
 ) -> Draft:
-    """Begin again with a preset, a run, the wizard's recipe or the defaults, as one step that can be undone.
+    """Start over from a preset, a run, the wizard's recipe or the defaults, as one step that can be undone.
 
-    With `keep_changes`, what was changed since the last start stays and is laid over the new one. `facts` are the
-    run's name, tags and notes where the start brings some.
+    With `keep_changes`, the changes since the last start are applied to the new start. `facts` are the run's name,
+    tags and notes, if the start has any.
     """
     engine = engine or draft.engine
     base = configs.difference(without_secrets(config), configs.defaults(engine))
@@ -173,14 +173,14 @@ def load(
 
 
 def changes_since_start(draft: Draft) -> dict[str, Any]:
-    """What differs from what the draft began with."""
+    """The fields that differ from the draft's start."""
     defaults = configs.defaults(draft.engine)
     began = configs.merge(defaults, draft.facts.get("base", {}).get("config", {}))
     return configs.difference(configs.merge(defaults, draft.config), began)
 
 
 def undo(draft: Draft, revision: int) -> Draft:
-    """Take the last step back. Raises StaleDraft, and NotNow where there is none."""
+    """Undo the last step. Raises StaleDraft, and NotNow if there is no step to undo."""
     _check_revision(draft, revision)
     step = draft.steps.filter(number=draft.position).first()
     if step is None:
@@ -189,7 +189,7 @@ def undo(draft: Draft, revision: int) -> Draft:
 
 
 def redo(draft: Draft, revision: int) -> Draft:
-    """Make the step again that was undone last. Raises StaleDraft, and NotNow where there is none."""
+    """Redo the step that was undone last. Raises StaleDraft, and NotNow if there is no step to redo."""
     _check_revision(draft, revision)
     step = draft.steps.filter(number=draft.position + 1).first()
     if step is None:
@@ -198,19 +198,19 @@ def redo(draft: Draft, revision: int) -> Draft:
 
 
 def next_labels(draft: Draft) -> tuple[str, str]:
-    """What undo would take back and redo would make again; empty where there is nothing."""
+    """The titles of the steps that undo reverts and redo repeats; empty if there is none."""
     numbers = (draft.position, draft.position + 1)
     labels = dict(draft.steps.filter(number__in=numbers).values_list("number", "label"))
     return labels.get(numbers[0], ""), labels.get(numbers[1], "")
 
 
 def discard(draft: Draft) -> None:
-    """Throw the draft away with its history; what it was a draft of stays."""
+    """Delete the draft and its history; its preset stays."""
     draft.delete()
 
 
 def retry(draft: Draft, change: Callable[[Draft], T], rounds: int = MOST_RIVALS) -> T:
-    """Make a change on whatever the newest state is, for clients that know no revisions. Raises StaleDraft."""
+    """Apply a change to the newest state, for clients without revisions. Raises StaleDraft."""
     for _round in range(rounds):
         try:
             return change(draft)
@@ -221,7 +221,7 @@ def retry(draft: Draft, change: Callable[[Draft], T], rounds: int = MOST_RIVALS)
 
 @transaction.atomic
 def _commit(draft: Draft, revision: int, content: Content, label: str, one_edit: bool = False) -> Draft:
-    """Write the content as the next step; steps that were undone are dropped."""
+    """Save the content as the next step; undone steps are dropped."""
     content = replace(content, config=_as_kept(content))
     changes = list(_differences(Content.of(draft), content))
     if not changes:
@@ -241,11 +241,11 @@ def _commit(draft: Draft, revision: int, content: Content, label: str, one_edit:
 
 
 def _as_kept(content: Content) -> dict[str, Any]:
-    """What differs from the defaults, without tokens; raises BadInput where it is too large."""
+    """The fields that differ from the defaults, without tokens; raises BadInput if they are too large."""
     kept = configs.difference(without_secrets(content.config), configs.defaults(content.engine))
     if len(json.dumps(kept)) > configs.MAX_CONFIG_BYTES:
         raise BadInput(
-            _("The config is larger than %(max_config_bytes)s MB: take something out.")
+            _("The config is larger than %(max_config_bytes)s MB: remove something.")
             % {"max_config_bytes": configs.MAX_CONFIG_BYTES // 1_000_000}
         )
     configs.refuse_endless(kept)
@@ -261,7 +261,7 @@ def _differences(old: Content, new: Content) -> Iterable[dict[str, Any]]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal in JSON too, where true is not 1."""
+    """Whether the two are equal in JSON, where true is not 1."""
     return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -296,7 +296,7 @@ def _check_revision(draft: Draft, revision: int) -> None:
 
 
 def _write(draft: Draft, revision: int, content: Content, position: int) -> Draft:
-    """Store it unless another change came first; of two rivals, one sees a row change."""
+    """Save the draft unless another change came first; of two rivals, one sees a row change."""
     values = {**vars(content), "position": position, "revision": revision + 1, "updated_at": now()}
     if draft.revision != revision or not Draft.objects.filter(pk=draft.pk, revision=revision).update(**values):
         raise StaleDraft

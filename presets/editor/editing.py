@@ -1,4 +1,4 @@
-"""What the editor's page sends, done to a draft: typed fields, facts, resets, undo and redo."""
+"""Apply to a draft what the editor's page sends: typed fields, facts, resets, undo and redo."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from presets.models import Draft
 from web.errors import BadInput, StaleDraft
 
 FIELD, FACT = "field:", "fact:"
-MOST_OWN = 2  # revisions that one request of a page makes: of facts and of changes
-HARMLESS = ("save", "check")  # buttons that change nothing by themselves
+MOST_OWN = 2  # one request of a page makes at most two revisions: of facts and of changes
+HARMLESS = ("save", "check")  # buttons that do not change the draft
 CHANGE, RESET = gettext_noop("Change %(what)s"), gettext_noop("Reset %(what)s")
 VERBS: dict[str, Callable[[Draft, int], Draft]] = {"undo": drafts.undo, "redo": drafts.redo}
 
 
 class Unsaved(StaleDraft):
-    """The draft was changed elsewhere; `typed` is what was not taken, by label."""
+    """The draft was changed elsewhere; `typed` holds the unsaved texts by label."""
 
     def __init__(self, typed: dict[str, str]):
         super().__init__()
@@ -36,10 +36,10 @@ class Unsaved(StaleDraft):
 
 
 def take_form(draft: Draft, data: QueryDict) -> None:
-    """Store what differs in a whole form.
+    """Save the fields of a whole form that differ from the draft.
 
-    Where the draft has moved on meanwhile, nothing is stored and no button obeyed, since what the person saw is not
-    what there is: raises Unsaved with what was typed.
+    If the draft has a newer revision, the person saw an outdated state: nothing is saved, the button has no effect,
+    and Unsaved is raised with the typed texts.
     """
     revision = whole(data.get("revision"))
     editor = Editor(draft)
@@ -55,7 +55,7 @@ def take_form(draft: Draft, data: QueryDict) -> None:
 
 
 def _typed(editor: Editor, data: QueryDict) -> Iterator[tuple[str, Spec, str]]:
-    """(path, field, text) of each input whose text is not what the draft has."""
+    """(path, field, text) of each input whose text differs from the draft."""
     for name in data:
         path = name.removeprefix(FIELD)
         spec = editor.form.spec_of(path) if name.startswith(FIELD) else None
@@ -65,7 +65,7 @@ def _typed(editor: Editor, data: QueryDict) -> Iterator[tuple[str, Spec, str]]:
 
 
 def _sent_untouched(spec: Spec, text: str) -> str:
-    """What the field's input sends where nobody touched it: a switch that is neither on nor off looks off."""
+    """The text that an untouched input sends: a switch without a value looks off and sends false."""
     return "false" if spec.kind == "switch" and text != "true" else text
 
 
@@ -75,25 +75,25 @@ def _facts(data: QueryDict) -> Iterator[tuple[str, str]]:
             yield name.removeprefix(FACT), str(data[name]).replace("\r\n", "\n")
 
 
-def take_changes(draft: Draft, asked: dict[str, Any]) -> set[str]:
-    """Do what a script of the page asks: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`.
+def take_changes(draft: Draft, message: dict[str, Any]) -> set[str]:
+    """Apply a request of the page's script: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`.
 
-    `list` is a step on a list, with its `text`. Returns the items of lists that are open then, of those in `open`.
+    `list` is a step on a list, with its `text`. Returns the items of lists that are open afterwards, out of `open`.
     """
-    opened = paths_of_items(asked.get("open"))
-    revision = _known(draft, asked)
-    if facts := asked.get("facts"):
+    opened = paths_of_items(message.get("open"))
+    revision = _known(draft, message)
+    if facts := message.get("facts"):
         drafts.change_facts(draft, revision, _object(facts, "facts"))
         revision = draft.revision
-    if changes := asked.get("changes"):
+    if changes := message.get("changes"):
         read = [_read(Editor(draft), change) for change in _list(changes)]
-        label = str(asked.get("label") or "") or _label_of(Editor(draft), read)
+        label = str(message.get("label") or "") or _label_of(Editor(draft), read)
         drafts.apply(draft, revision, read, label)
-    if path := asked.get("reset"):
-        reset(draft, revision, str(path), bool(asked.get("to_start")))
-    if command := asked.get("list"):
-        opened = _step(draft, revision, str(command), str(asked.get("text", "")), opened)
-    if verb := VERBS.get(str(asked.get("do", ""))):
+    if path := message.get("reset"):
+        reset(draft, revision, str(path), bool(message.get("to_start")))
+    if command := message.get("list"):
+        opened = _step(draft, revision, str(command), str(message.get("text", "")), opened)
+    if verb := VERBS.get(str(message.get("do", ""))):
         verb(draft, revision)
     return opened
 
@@ -105,13 +105,13 @@ def _step(draft: Draft, revision: int, command: str, text: str, opened: set[str]
     return opened_after(opened, command, count)
 
 
-def _known(draft: Draft, asked: dict[str, Any]) -> int:
+def _known(draft: Draft, message: dict[str, Any]) -> int:
     """The revision that the page knows.
 
-    A page that goes away sends its last words while a change of its own may still be on the way: `own` says by how
-    much that moves the draft on, so that it is not taken for a change of somebody else's.
+    A page that is being left sends its last changes while an earlier request of its own may still be on the way: `own`
+    is the number of revisions that this request adds, so that it is not mistaken for another person's change.
     """
-    revision, own = whole(asked.get("revision")), asked.get("own")
+    revision, own = whole(message.get("revision")), message.get("own")
     reach = own if isinstance(own, int) and 0 < own <= MOST_OWN else 0
     return draft.revision if revision <= draft.revision <= revision + reach else revision
 
@@ -123,12 +123,12 @@ def _read(editor: Editor, change: Any) -> dict[str, Any]:
         return change
     spec = editor.form.spec_of(field)
     if spec is None:
-        raise BadInput(_("There is no field %(field)s: load the page again.") % {"field": field[:100]})
+        raise BadInput(_("There is no field %(field)s: reload the page.") % {"field": field[:100]})
     return {"field": field, "value": value_of(str(change["text"]), spec)}
 
 
 def reset(draft: Draft, revision: int, path: str, to_start: bool = False) -> Draft:
-    """Give a field the default back, or what the preset or run has that the draft began with."""
+    """Reset a field to the default, or to the value of the preset or run that the draft started from."""
     value = value_at((draft.facts.get("base") or {}).get("config", {}), path, MISSING) if to_start else MISSING
     change = {"field": path, "unset": True} if value is MISSING else {"field": path, "value": value}
     return drafts.apply(draft, revision, [change], _label_of(Editor(draft), [change], RESET))
@@ -148,21 +148,21 @@ def _label(verb: str, specs: list[Spec]) -> str:
 
 
 def whole(text: Any) -> int:
-    """A revision as it was sent; raises BadInput."""
+    """The revision in a request; raises BadInput."""
     if isinstance(text, int) and not isinstance(text, bool) and 0 <= text < 2**31:
         return text
     if isinstance(text, str) and text.isdecimal() and len(text) < 10:
         return int(text)
-    raise BadInput(_("The revision is missing or no number: load the page again."))
+    raise BadInput(_("The revision is missing or not a number: reload the page."))
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(_("%(name)s holds no object: load the page again.") % {"name": name})
+        raise BadInput(_("%(name)s must be an object: reload the page.") % {"name": name})
     return value
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise BadInput("changes is a list: load the page again.")
+        raise BadInput("changes must be a list: reload the page.")
     return value

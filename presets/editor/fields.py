@@ -17,7 +17,7 @@ def anchor(path: str) -> str:
 
 @dataclass(frozen=True)
 class Field:
-    """One input as it is shown now; `text` is its value, or what was typed where that is not stored."""
+    """One input as the page shows it; `text` is its value, or the typed text if that is not saved."""
 
     spec: Spec
     path: str
@@ -26,7 +26,7 @@ class Field:
     why_not: str = ""
     changed: bool = False
     default: str = ""
-    start: str = ""  # what the preset or run has that the draft began with, where that is neither
+    start: str = ""  # the value of the draft's start, if it is neither
     start_title: str = ""
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -45,14 +45,14 @@ class Field:
 
     @functools.cached_property
     def state(self) -> str:
-        """Differs where the field has to be drawn again."""
+        """A checksum that changes when the page must show the field anew."""
         seen = (self.text, self.choices, self.why_not, self.changed, self.default, self.start, self.errors)
         return f"{zlib.crc32(repr((seen, self.warnings)).encode()):x}"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A problem in the list, with where it leads."""
+    """A problem in the list of problems, with its link."""
 
     field: str
     label: str
@@ -67,7 +67,7 @@ class Shown:
 
 
 def placed(form: Form, problem: Problem) -> Shown:
-    """A problem with the field's label, and the tab and field that it leads to."""
+    """The problem with the field's label, and the tab and field that it links to."""
     spec = form.nearest(problem.field)
     label = spec.title if spec else problem.field or "The config"
     numbers = [str(int(part) + 1) for part in problem.field.split(".") if part.isdecimal()]

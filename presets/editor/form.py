@@ -1,4 +1,4 @@
-"""What the editor knows of an engine's fields, compiled once from its schema: kinds, choices, tabs and sections."""
+"""An engine's fields for the editor, compiled once from its schema: kinds, choices, tabs and sections."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from engine.engines import get_engine
 from engine.schema import value_at, walk
 
 Schema = dict[str, Any]
-LEFT_OUT = ("cloud",)  # its tab's help says why; what a config holds of it is kept
-NOT_FIELDS = ("secrets",)  # tokens are kept apart
+LEFT_OUT = ("cloud",)  # the tab's help says why; its values in a config are kept
+NOT_FIELDS = ("secrets",)  # tokens are saved apart
 BROWSE = {"folder": "folder", "file": "file", "save_path": "save", "model": "model"}
 MOST_NAMED = 4
 
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Spec:
-    """One field as the schema describes it; `path` has `*` for the number of a list's item."""
+    """One field as the schema describes it; in `path`, `*` stands for the number of a list's item."""
 
     path: str
     title: str
@@ -54,7 +54,7 @@ class Spec:
 
     @functools.cached_property
     def suffix(self) -> str:
-        """The unit, where the title does not name it already, as “Warm-up steps” does."""
+        """The unit, unless the title names it already, as “Warm-up steps” does."""
         words = {word.removesuffix("s") for word in self.title.lower().split()}
         return "" if self.unit.lower().removesuffix("s") in words else self.unit
 
@@ -81,34 +81,34 @@ class Form:
     """All tabs and fields of one engine."""
 
     tabs: tuple[Tab, ...]
-    left_out: dict[str, str]  # tabs that are not shown, with the reason
-    specs: dict[str, Spec]  # by path, also those of lists' items and of tabs that are left out
+    left_out: dict[str, str]  # hidden tabs, with the reason
+    specs: dict[str, Spec]  # by path, with the fields of lists' items and of hidden tabs
     schema: Schema
 
     def tab(self, name: str | None) -> Tab:
         return next((tab for tab in self.tabs if tab.id == name), self.tabs[0])
 
     def spec_of(self, path: str) -> Spec | None:
-        """The field that a path of a config names, such as `concepts.0.path`."""
-        found = self.specs.get(path)
-        return found or self.specs.get(".".join("*" if part.isdecimal() else part for part in path.split(".")))
+        """The field at a path of a config, such as `concepts.0.path`."""
+        spec = self.specs.get(path)
+        return spec or self.specs.get(".".join("*" if part.isdecimal() else part for part in path.split(".")))
 
     def nearest(self, path: str) -> Spec | None:
-        """The field of a path, or else the one that holds it or stands first below it."""
+        """The field at the path, else the field above it, else the first field below it."""
         above = path
         while above:
-            if found := self.spec_of(above):
-                return found
+            if spec := self.spec_of(above):
+                return spec
             above = above.rpartition(".")[0]
         return next((spec for spec in self.specs.values() if path and spec.path.startswith(f"{path}.")), None)
 
     def items_of(self, list_path: str) -> list[Spec]:
         """The fields of one item of a list, in order."""
-        found = [spec for path, spec in self.specs.items() if path.startswith(f"{list_path}.*.")]
-        return sorted(found, key=lambda spec: spec.order)
+        specs = [spec for path, spec in self.specs.items() if path.startswith(f"{list_path}.*.")]
+        return sorted(specs, key=lambda spec: spec.order)
 
     def default_of(self, spec: Spec, config: dict[str, Any]) -> Any:
-        """The default; an optimizer's settings follow the optimizer that is chosen."""
+        """The default; the defaults of an optimizer's settings follow the chosen optimizer."""
         if not spec.path.startswith("optimizer."):
             return spec.default
         optimizer = config.get("optimizer")
@@ -121,7 +121,7 @@ _compiled: dict[tuple[str, str], tuple[Schema, Form]] = {}  # by engine and lang
 
 
 def form_of(engine: str) -> Form:
-    """The engine's form in the reader's language; compiled again only where the engine gives another schema."""
+    """The engine's form in the reader's language; compiled again only if the engine's schema has changed."""
     schema = get_engine(engine).schema()
     key = (engine, get_language() or "")
     known = _compiled.get(key)
@@ -180,16 +180,16 @@ def _spec(path: str, described: Schema) -> Spec:
 
 
 def _words(text: str) -> str:
-    """In the reader's language; a catalog's entry for nothing at all is its header."""
+    """The text in the reader's language; "" stays, since a catalog's entry for it is the header."""
     return _(text) if text else ""
 
 
 def _types(described: Schema) -> set[str]:
-    found: set[str] = set()
-    for one in (described, *described.get("anyOf", [])):
-        types = one.get("type", [])
-        found |= {types} if isinstance(types, str) else set(types)
-    return found
+    names: set[str] = set()
+    for described_type in (described, *described.get("anyOf", [])):
+        types = described_type.get("type", [])
+        names |= {types} if isinstance(types, str) else set(types)
+    return names
 
 
 def _kind(described: Schema, types: set[str]) -> str:
@@ -218,7 +218,7 @@ def _choices(described: Schema) -> tuple[Choice, ...]:
 
 
 def applies(spec: Spec, config: dict[str, Any], item: dict[str, Any] | None = None) -> bool:
-    """Whether the field makes a difference for what the config has chosen."""
+    """Whether the field has an effect with the config's other choices."""
     return all(_chosen(path, config, item) in allowed for path, allowed in spec.applies.items())
 
 
@@ -227,32 +227,32 @@ def _chosen(path: str, config: dict[str, Any], item: dict[str, Any] | None) -> A
 
 
 def why_not(spec: Spec, form: Form, config: dict[str, Any]) -> str:
-    """Why the field is not shown, as a sentence; empty where it is."""
+    """Why the field is not shown, as a sentence; empty if the field is shown."""
     if spec.tab in form.left_out:
         return form.left_out[spec.tab]
     if [] in spec.applies.values():
-        return _("“%(spec)s” is not shown, since it is set by the site or by other fields.") % {"spec": spec.title}
-    wanted = [
+        return _("“%(spec)s” is not shown: it is set by the site or by other fields.") % {"spec": spec.title}
+    unmet = [
         _("%(field)s is %(values)s") % {"field": _title(path, form), "values": _one_of(path, allowed, form)}
         for path, allowed in spec.applies.items()
         if not path.startswith("./") and _chosen(path, config, None) not in allowed
     ]
     return (
-        _("“%(spec)s” is not shown, since it applies where %(wanted)s.")
-        % {"spec": spec.title, "wanted": _(" and ").join(wanted)}
-        if wanted
+        _("“%(spec)s” is not shown: it only applies if %(conditions)s.")
+        % {"spec": spec.title, "conditions": _(" and ").join(unmet)}
+        if unmet
         else ""
     )
 
 
 def _title(path: str, form: Form) -> str:
-    found = form.spec_of(path)
-    return f"“{found.title if found else path}”"
+    spec = form.spec_of(path)
+    return f"“{spec.title if spec else path}”"
 
 
 def _one_of(path: str, allowed: list[Any], form: Form) -> str:
-    found = form.spec_of(path)
-    labels = {choice.value: choice.label for choice in found.choices} if found else {}
+    spec = form.spec_of(path)
+    labels = {choice.value: choice.label for choice in spec.choices} if spec else {}
     words = {True: _("on"), False: _("off"), None: _("empty")}
     names = [labels.get(value) or words.get(value, str(value)) for value in allowed]
     more = len(names) - MOST_NAMED

@@ -1,4 +1,4 @@
-"""A config as text: its problems with the lines that they stand in."""
+"""A config as text: its problems with their lines."""
 
 from __future__ import annotations
 
@@ -35,21 +35,24 @@ def as_text(config: dict[str, Any]) -> str:
 
 
 def read(text: str) -> dict[str, Any]:
-    """The config that the text holds; raises BadInput that says in which line it is no JSON."""
+    """The config in the text; raises BadInput with the line of a JSON error."""
     try:
         config = parse(text)
     except json.JSONDecodeError as error:
-        sentence = _("Line %(lineno)s is not JSON (%(msg)s): correct it.") % {"lineno": error.lineno, "msg": error.msg}
+        sentence = _("Line %(lineno)s is not valid JSON (%(msg)s): correct it.") % {
+            "lineno": error.lineno,
+            "msg": error.msg,
+        }
         raise BadInput(sentence, {"json": [sentence]}) from error
     except ValueError as error:
-        raise BadInput(_("This is not JSON (%(error)s): correct it.") % {"error": error}) from error
+        raise BadInput(_("This is not valid JSON (%(error)s): correct it.") % {"error": error}) from error
     if not isinstance(config, dict):
-        raise BadInput(_("A config is an object: begin with { and end with }."))
+        raise BadInput(_("A config is a JSON object: start with { and end with }."))
     return config
 
 
 def problems_of(text: str, editor: Editor) -> list[TextProblem]:
-    """Everything that the check finds in the text, by line; fields that nobody knows are named, and kept."""
+    """All problems in the text, by line; unknown fields are noted, and kept."""
     try:
         config = read(text)
     except BadInput as error:
@@ -57,29 +60,33 @@ def problems_of(text: str, editor: Editor) -> list[TextProblem]:
         line = cause.lineno if isinstance(cause, json.JSONDecodeError) else 1
         return [TextProblem(line, "", str(error), "error")]
     lines = lines_by_path(text)
-    found = [
+    problems = [
         TextProblem(_line(lines, problem.field), problem.field, problem.message, problem.severity)
         for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
     ]
-    found += [
-        TextProblem(lines[path], path, _("This field is not known: it is kept, and the trainer ignores it."), "note")
+    problems += [
+        TextProblem(lines[path], path, _("This field is unknown: it is kept, but the trainer ignores it."), "note")
         for path, _value in configs.leaves(without_secrets(config))
         if path in lines and path and editor.form.nearest(path) is None
     ]
     if "secrets" in config:
-        found.append(TextProblem(lines["secrets"], "secrets", _("Tokens are kept apart: this is left out."), "warning"))
-    return sorted(found, key=lambda one: (one.severity != "error", one.line))
+        problems.append(
+            TextProblem(
+                lines["secrets"], "secrets", _("Tokens are not saved in a config: this is left out."), "warning"
+            )
+        )
+    return sorted(problems, key=lambda one: (one.severity != "error", one.line))
 
 
 def _line(lines: dict[str, int], path: str) -> int:
-    """The line of the field, or of what it would stand in."""
+    """The line of the field, or of the nearest object around it."""
     while path and path not in lines:
         path = path.rpartition(".")[0]
     return lines[path]
 
 
 def lines_by_path(text: str) -> dict[str, int]:
-    """The line, counted from 1, in which each field of valid JSON begins."""
+    """For each field of valid JSON, the line in which it begins, counted from 1."""
     lines, stack, key, line, seen = {"": 1}, [("", -1)], "", 1, 0
     before = ""
     for match in TOKEN.finditer(text):

@@ -1,4 +1,4 @@
-"""The lists of a config as the editor shows them: an item is a line, and its fields where it is open."""
+"""The lists of a config as the editor shows them: an item is a line, with its fields if it is open."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_LINE = 160
 
 @dataclass(frozen=True)
 class PagePart:
-    """A piece of the page that is drawn again by itself when its state differs from the one that the page has."""
+    """A part of the page that is sent anew when its state differs from the page's."""
 
     path: str
     state: str
@@ -47,7 +47,7 @@ class EditorOfLists(Protocol):
 
 
 class ListField:
-    """A list with its items; `problem` says why there are none to show."""
+    """A list with its items; `problem` says why they cannot be shown."""
 
     def __init__(self, editor: EditorOfLists, field: Field):
         self.editor, self.field = editor, field
@@ -63,7 +63,7 @@ class ListField:
         return file_of(self.editor.draft, self.field.path)
 
     @functools.cached_property
-    def _found(self) -> tuple[list[Any], str]:
+    def _items_or_problem(self) -> tuple[list[Any], str]:
         try:
             return items_of(self.editor.draft, self.field.path), ""
         except BadInput as error:
@@ -71,16 +71,18 @@ class ListField:
 
     @property
     def problem(self) -> str:
-        return self._found[1]
+        return self._items_or_problem[1]
 
     @property
     def count_in_file(self) -> int:
-        return len(self._found[0])
+        return len(self._items_or_problem[0])
 
     @functools.cached_property
     def items(self) -> list[ListItem]:
-        """Those of the config; what lies in a file is only counted, until it is taken in."""
-        return [] if self.file else [ListItem(self, index, value) for index, value in enumerate(self._found[0])]
+        """The config's items; the items of a file are only counted, until they are copied into the config."""
+        return (
+            [] if self.file else [ListItem(self, index, value) for index, value in enumerate(self._items_or_problem[0])]
+        )
 
     @property
     def state(self) -> str:
@@ -89,7 +91,7 @@ class ListField:
 
     @property
     def parts(self) -> Iterator[PagePart]:
-        """The list as a whole, and all that is drawn by itself within it."""
+        """The list as a whole, and the parts within it that are sent separately."""
         yield PagePart(self.field.path, self.state, "list", {"list": self, "field": self.field})
         for item in self.items:
             yield PagePart(f"{item.path}:head", item.state, "list_head", {"item": item})
@@ -141,12 +143,12 @@ class ListItem:
         named = {"concepts": ("name",), "samples": ("prompt",)}.get(kind.field, ("placeholder",))
         text = next((str(self.value[name]) for name in named if self.value.get(name)), "")
         if not self.is_object:
-            return "This is no object: mend it in the JSON, or remove it"
+            return "This is not an object: correct it in the JSON, or remove it"
         return " ".join(text.split())[:LONGEST_LINE] or f"{kind.one.capitalize()} {self.number}"
 
     @property
     def facts(self) -> str:
-        """A second line: where a concept's pictures lie, or how a sample is drawn."""
+        """The second line: a concept's folder, or a sample's settings."""
         if self.list.kind.field == "concepts":
             return str(self.value.get("path") or "No folder chosen yet")[:LONGEST_LINE]
         if self.list.kind.field == "samples":
@@ -165,22 +167,22 @@ class ListItem:
 
     @property
     def preview(self) -> str:
-        """The address of what the concept's folder holds."""
+        """The query of the address of the preview of the concept's folder."""
         path = self.value.get("path")
         if self.list.kind.field != "concepts" or not isinstance(path, str) or not path:
             return ""
-        asked = {"path": path.encode(errors="ignore").decode()}
+        query = {"path": path.encode(errors="ignore").decode()}
         if self.value.get("include_subdirectories") is True:
-            asked["include_subdirectories"] = "true"
+            query["include_subdirectories"] = "true"
         for name in ("prompt_source", "prompt_path"):
-            given = value_at(self.value, f"text.{name}")
-            if isinstance(given, str) and given:
-                asked[name] = given.encode(errors="ignore").decode()
-        return urlencode(asked)
+            text = value_at(self.value, f"text.{name}")
+            if isinstance(text, str) and text:
+                query[name] = text.encode(errors="ignore").decode()
+        return urlencode(query)
 
     @functools.cached_property
     def sections(self) -> list[tuple[str, list[Field]]]:
-        """Its fields by section, but for the switch, which stands in its line."""
+        """The item's fields by section, without the switch, which is in the item's line."""
         editor, list_path = self.list.editor, self.list.field.path
         grouped: dict[str, list[Field]] = {}
         for spec in editor.form.items_of(list_path):
@@ -207,17 +209,17 @@ def _state(seen: Any) -> str:
     return f"{zlib.crc32(repr(seen).encode()):x}"
 
 
-def paths_of_items(given: Any) -> set[str]:
-    """Which items are open, as the page tells it; what makes no sense is left out."""
-    if not isinstance(given, list):
+def paths_of_items(paths: Any) -> set[str]:
+    """The paths of open items that the page sent; invalid ones are left out."""
+    if not isinstance(paths, list):
         return set()
-    return {one for one in given if isinstance(one, str) and (found := ITEM.fullmatch(one)) and found[1] in KINDS}
+    return {path for path in paths if isinstance(path, str) and (match := ITEM.fullmatch(path)) and match[1] in KINDS}
 
 
 def opened_after(opened: Iterable[str], command: str, count: int) -> set[str]:
-    """The items that are open after a step on a list of `count` items: the same ones, and a single new one."""
+    """The items that are open after a step on a list of `count` items: the same ones, and a new item."""
     field, verb, *arguments = command.split(":")
-    numbers = [int(one) for one in arguments if one.isdecimal()]
+    numbers = [int(path) for path in arguments if path.isdecimal()]
     order: list[int | None] = [*range(count)]
     if verb == "add":
         order.append(None)
@@ -228,5 +230,5 @@ def opened_after(opened: Iterable[str], command: str, count: int) -> set[str]:
     elif verb == "move":
         order.insert(numbers[1], order.pop(numbers[0]))
     opened = set(opened)
-    others = {one for one in opened if not one.startswith(f"{field}.")}
+    others = {path for path in opened if not path.startswith(f"{field}.")}
     return others | {f"{field}.{new}" for new, old in enumerate(order) if old is None or f"{field}.{old}" in opened}

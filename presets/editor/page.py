@@ -1,4 +1,4 @@
-"""A draft as the editor shows it: tabs, sections and fields with their values, what is changed, and what is wrong."""
+"""A draft as the editor shows it: tabs, sections and fields with their values, changes and problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Section:
 
 
 class Editor:
-    """Everything that the templates need of one draft; computed once, when it is first asked for."""
+    """Everything that the templates need of one draft; each value is computed once, at its first use."""
 
     def __init__(
         self, draft: Draft, tab: str | None = None, typed: dict[str, str] | None = None, opened: Iterable[str] = ()
@@ -35,7 +35,7 @@ class Editor:
         self.draft = draft
         self.opened = frozenset(opened)  # items of lists whose fields are shown, such as concepts.0
         self.typed = typed or {}
-        self.config = configs.full_config(draft.engine, draft.config)  # raises BadInput where there is no such engine
+        self.config = configs.full_config(draft.engine, draft.config)  # raises BadInput for an unknown engine
         self.form: Form = form_of(draft.engine)
         self.tab: Tab = self.form.tab(tab)
 
@@ -43,9 +43,9 @@ class Editor:
 
     @functools.cached_property
     def problems(self) -> list[Problem]:
-        """What the check finds, errors first; a preset is checked only in what it names."""
-        found = configs.check_edited(self.draft.config, self.draft.engine, bool(self.draft.preset_id))
-        return sorted(found, key=lambda problem: not problem.is_error)
+        """The problems of the config, errors first; of a preset, only the fields that it sets are checked."""
+        problems = configs.check_edited(self.draft.config, self.draft.engine, bool(self.draft.preset_id))
+        return sorted(problems, key=lambda problem: not problem.is_error)
 
     @functools.cached_property
     def problem_list(self) -> list[Shown]:
@@ -60,21 +60,21 @@ class Editor:
         return len(self.problems) - self.error_count
 
     def _messages(self, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        found: tuple[list[str], list[str]] = ([], [])
+        messages: tuple[list[str], list[str]] = ([], [])
         for problem in self._problems_by_field.get(path, []):
-            found[not problem.is_error].append(problem.message)
-        return tuple(found[0]), tuple(found[1])
+            messages[not problem.is_error].append(problem.message)
+        return tuple(messages[0]), tuple(messages[1])
 
     @functools.cached_property
     def _problems_by_field(self) -> dict[str, list[Problem]]:
-        """A problem that is of no single field stands at the first field below it."""
-        found: dict[str, list[Problem]] = {}
+        """The problems by field; a problem of a group of fields is shown at the group's first field."""
+        by_field: dict[str, list[Problem]] = {}
         for problem in self.problems:
             path = problem.field
             if self.form.spec_of(path) is None and (nearest := self.form.nearest(path)):
                 path = nearest.path
-            found.setdefault(path, []).append(problem)
-        return found
+            by_field.setdefault(path, []).append(problem)
+        return by_field
 
     # -- fields ------------------------------------------------------------------------------------------------
 
@@ -91,13 +91,13 @@ class Editor:
             yield self.field(spec)
 
     def list_of(self, field: Field) -> ListField | None:
-        """The list with its items, where the field is one that is shown so."""
+        """The list with its items, or None if the field is not shown as a list."""
         is_shown = field.spec.kind == "list" and field.path in KINDS and not field.why_not
         return ListField(self, field) if is_shown else None
 
     @property
     def parts(self) -> Iterator[PagePart]:
-        """All of the open tab that is drawn again by itself."""
+        """The parts of the open tab that are sent separately."""
         for field in self.fields:
             shown = self.list_of(field)
             if shown is None:
@@ -108,7 +108,7 @@ class Editor:
                 yield PagePart(one.path, one.state, "field", {"field": one})
 
     def field(self, spec: Spec, path: str = "") -> Field:
-        """The field as it stands; `path` has the item's number where the field belongs to a list."""
+        """The field with its present value; `path` has the item's number if the field belongs to a list."""
         path = path or spec.path
         item = self._item(path)
         missing = "" if applies(spec, self.config, item) else why_not(spec, self.form, self.config) or "-"
@@ -116,7 +116,7 @@ class Editor:
         value = value_at(self.config, path, MISSING)
         value = default if value is MISSING else value
         errors, warnings = self._messages(path)
-        made = Field(
+        field = Field(
             spec=spec,
             path=path,
             text=self.typed.get(path, text_of(value, spec)),
@@ -127,16 +127,16 @@ class Editor:
             errors=errors,
             warnings=warnings,
         )
-        return self._with_start(made, value, default)
+        return self._with_start(field, value, default)
 
     def _item(self, path: str) -> dict[str, Any] | None:
         parts = path.split(".")
         numbered = [index for index, part in enumerate(parts) if part.isdecimal()]
-        found = value_at(self.config, ".".join(parts[: numbered[0] + 1])) if numbered else None
-        return found if isinstance(found, dict) else None
+        item = value_at(self.config, ".".join(parts[: numbered[0] + 1])) if numbered else None
+        return item if isinstance(item, dict) else None
 
     def _choices(self, spec: Spec, value: Any) -> tuple[Choice, ...]:
-        """The choices, without those that the model type does not have, and with what is set if it is none of them."""
+        """The choices that the model type has, with the set value if it is none of them."""
         possible = self._possible(spec.path)
         choices = tuple(
             replace(choice, supported=choice.supported and (possible is None or choice.value in possible))
@@ -157,32 +157,32 @@ class Editor:
     def _base(self) -> dict[str, Any]:
         return self.draft.facts.get("base") or {}
 
-    def _with_start(self, made: Field, value: Any, default: Any) -> Field:
-        if not self._base or "*" in made.spec.path:
-            return made
-        start = value_at(self._base.get("config", {}), made.path, MISSING)
+    def _with_start(self, field: Field, value: Any, default: Any) -> Field:
+        if not self._base or "*" in field.spec.path:
+            return field
+        start = value_at(self._base.get("config", {}), field.path, MISSING)
         start = default if start is MISSING else start
-        texts = [text_of(one, made.spec) for one in (start, value, default)]
+        texts = [text_of(one, field.spec) for one in (start, value, default)]
         if texts[0] in texts[1:]:
-            return made
-        return replace(made, start=shown(start, made.spec), start_title=self._base.get("title", ""))
+            return field
+        return replace(field, start=shown(start, field.spec), start_title=self._base.get("title", ""))
 
     # -- around the fields -------------------------------------------------------------------------------------
 
     @functools.cached_property
     def changed_paths(self) -> list[str]:
-        """The fields that differ from their defaults; a list counts as one."""
+        """The number of fields that differ from their defaults; a list counts as one."""
         paths = (self.form.nearest(path) for path, _ in configs.leaves(self.draft.config))
         return list(dict.fromkeys(spec.path.partition(".*")[0] for spec in paths if spec))
 
     @property
     def unknown(self) -> list[str]:
-        """What the config holds that this engine's schema does not know; it is kept."""
+        """The config's fields that this engine's schema does not know; they are kept."""
         return [path for path, _ in configs.leaves(self.draft.config) if path and self.form.nearest(path) is None]
 
     @property
     def tabs(self) -> list[TabLink]:
-        """Those in which something applies, and the one that is open."""
+        """The tabs with at least one field that applies, and the open tab."""
         errors = _count(problem.tab for problem in self.problem_list if problem.is_error)
         changed = _count(self.form.specs[path].tab for path in self.changed_paths if path in self.form.specs)
         return [
@@ -197,7 +197,7 @@ class Editor:
 
     @property
     def left_out(self) -> list[str]:
-        """Sentences on what is not here; shown with the first tab."""
+        """Sentences about hidden tabs; shown with the first tab."""
         return list(self.form.left_out.values()) if self.tab is self.form.tabs[0] else []
 
     @functools.cached_property
@@ -222,7 +222,7 @@ class Editor:
 
 
 def _count(names: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name in names:
-        found[name] = found.get(name, 0) + 1
-    return found
+        counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -1,4 +1,4 @@
-"""Finding a field of the editor by its name, label or help, in all tabs."""
+"""Find a field of the editor by its name, label or help, in all tabs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FieldMatch:
 
 
 def search(editor: Editor, text: str) -> list[FieldMatch]:
-    """The fields in which each word stands, best first; also those that do not apply, with the reason."""
+    """The fields that contain all words, best match first; fields that do not apply have a reason."""
     words = text.lower().split()
     if not words:
         return []
@@ -45,7 +45,7 @@ def search(editor: Editor, text: str) -> list[FieldMatch]:
 
 
 def _ranked(editor: Editor, words: list[str]) -> Iterator[tuple[tuple[bool, int, bool, bool, int], Spec]]:
-    """What applies comes before what does not, then by where the words stand."""
+    """The matching fields with their ranks: fields that apply come first, then by the place of the match."""
     for spec in editor.form.specs.values():
         if all(word in spec.haystack for word in words):
             absent = bool(why_not(spec, editor.form, editor.config))

@@ -15,7 +15,7 @@ SHORTEN_AT = 60
 
 
 def text_of(value: Any, spec: Spec) -> str:
-    """What the input shows; whatever the value is, so that nothing wrong is hidden."""
+    """The text of the input for any value, so that no wrong value is hidden."""
     if spec.kind in ("json", "list") and not isinstance(value, str):
         return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
     if value is None:
@@ -28,7 +28,7 @@ def text_of(value: Any, spec: Spec) -> str:
 
 
 def value_of(text: str, spec: Spec) -> Any:
-    """What was meant by the text; where it cannot be read it stays a text, which the check then names."""
+    """The value of the text; a text that cannot be read stays a text, which the check then reports."""
     bare = text.strip()
     if not bare and spec.nullable:
         return None

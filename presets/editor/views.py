@@ -1,4 +1,4 @@
-"""What the editor's scripts ask of a draft, and the editor of a preset."""
+"""The requests of the editor's scripts, and the editor of a preset."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from web.pages import PageRequest, page, trainers
 PARTS = ("tabs", "history", "status", "problems")
 
 
-# -- asked by the page's scripts ---------------------------------------------------------------------------------------
+# -- requests of the page's scripts ------------------------------------------------------------------------------------
 
 
-def _asked(request: HttpRequest) -> dict[str, Any]:
+def _message(request: HttpRequest) -> dict[str, Any]:
     try:
-        asked = StrictJSONParser().parse(request)
+        message = StrictJSONParser().parse(request)
     except APIException as error:
         raise BadInput(str(error.detail)) from error
-    if not isinstance(asked, dict):
+    if not isinstance(message, dict):
         raise BadInput(_("Send one JSON object."))
-    return asked
+    return message
 
 
 def _draft(request: PageRequest, pk: int) -> Draft:
@@ -50,57 +50,57 @@ def _draft(request: PageRequest, pk: int) -> Draft:
 
 @page("POST", only=trainers)
 def edit(request: PageRequest, pk: int) -> HttpResponse:
-    """Take changes and answer with the parts of the page that are different now.
+    """Apply changes and respond with the parts of the page that differ now.
 
     `tab` is the open tab and `seen` the state of each field that it shows; without it the whole tab is sent.
     """
     draft = _draft(request, pk)
     try:
-        asked = _asked(request)
-        draft, opened = _taken(draft, asked)
-        editor = Editor(draft, str(asked.get("tab", "")), opened=opened)
+        message = _message(request)
+        draft, opened = _taken(draft, message)
+        editor = Editor(draft, str(message.get("tab", "")), opened=opened)
     except DomainError as problem:
         status = 409 if isinstance(problem, StaleDraft) else 400
         newest = Draft.objects.filter(pk=pk).values_list("revision", flat=True).first()
         return JsonResponse({"detail": str(problem), "revision": newest}, status=status)
-    return JsonResponse(_difference(request, editor, asked))
+    return JsonResponse(_difference(request, editor, message))
 
 
-def _taken(draft: Draft, asked: dict[str, Any]) -> tuple[Draft, set[str]]:
-    """Do what is asked; the last words of a page again where they met one of its own changes that was on the way."""
-    rounds = MOST_OWN + 1 if "own" in asked else 1
-    return drafts.retry(draft, lambda one: (one, take_changes(one, asked)), rounds)
+def _taken(draft: Draft, message: dict[str, Any]) -> tuple[Draft, set[str]]:
+    """Apply the request; retry a page's last changes if they met an earlier request of the same page."""
+    rounds = MOST_OWN + 1 if "own" in message else 1
+    return drafts.retry(draft, lambda one: (one, take_changes(one, message)), rounds)
 
 
-def _difference(request: PageRequest, editor: Editor, asked: dict[str, Any]) -> dict[str, Any]:
+def _difference(request: PageRequest, editor: Editor, message: dict[str, Any]) -> dict[str, Any]:
     context = page_context(request, editor)
     parts = {f"editor-{name}": _render(request, name, context) for name in PARTS}
     draft = editor.draft
     beside = {"facts": _facts(draft), "start": draft.start, "engine": draft.engine}
     answer = {"revision": draft.revision, "tab": editor.tab.id, "parts": parts, "fields": {}, **beside}
-    seen = asked.get("seen")
+    seen = message.get("seen")
     if not isinstance(seen, dict):
         parts["editor-tab"] = _render(request, "tab", context)
     else:
         changed = [part for part in editor.parts if seen.get(part.path) != part.state]
         answer["fields"] = {part.path: _render(request, part.template, part.context) for part in _outermost(changed)}
-    if asked.get("json"):
+    if message.get("json"):
         answer["json"] = json_text.as_text(editor.draft.config)
     return answer
 
 
 def _outermost(parts: list[PagePart]) -> Iterator[PagePart]:
-    """Without those that are drawn within another one anyway."""
-    drawn: list[str] = []
+    """The parts without those that are within another part anyway."""
+    whole: list[str] = []
     for part in parts:
-        if not part.path.startswith(tuple(f"{one.removesuffix(':body')}." for one in drawn)):
+        if not part.path.startswith(tuple(f"{path.removesuffix(':body')}." for path in whole)):
             yield part
         if part.template in ("list", "list_body"):
-            drawn.append(part.path)
+            whole.append(part.path)
 
 
 def _facts(draft: Draft) -> dict[str, str]:
-    """Name, notes and the like; of a preset those that it has are where the draft says nothing else."""
+    """The draft's facts, such as name and notes; a preset's own facts if the draft has not changed them."""
     own = {"name": draft.preset.name, "description": draft.preset.description} if draft.preset else {}
     return {name: draft.facts.get(name, own.get(name, "")) for name in drafts.FACTS}
 
@@ -111,13 +111,13 @@ def _render(request: HttpRequest, name: str, context: dict[str, Any]) -> str:
 
 @page("GET")
 def revision(request: PageRequest, pk: int) -> HttpResponse:
-    """Which revision the draft has now, for a window that comes back to the front."""
+    """The draft's current revision, for a window that becomes visible again."""
     return JsonResponse({"revision": _draft(request, pk).revision})
 
 
 @page("GET")
 def find(request: PageRequest, pk: int) -> HttpResponse:
-    """The fields in which the words stand."""
+    """The fields that match the search."""
     try:
         editor = Editor(_draft(request, pk))
     except BadInput as problem:
@@ -129,7 +129,7 @@ def find(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("POST", only=trainers)
 def edit_json(request: PageRequest, pk: int) -> HttpResponse:
-    """Check the config's text, and with `apply` make it the config, as one step that can be undone."""
+    """Check the config's text; with `apply`, make it the draft's config, as one step that can be undone."""
     draft = _draft(request, pk)
     if refusal := without_engine(request, draft):
         return refusal
@@ -145,7 +145,7 @@ def edit_json(request: PageRequest, pk: int) -> HttpResponse:
         return _json_refused(request, draft, text, str(problem), status)
     if request.headers.get("X-Requested-With") == "editor":
         return JsonResponse({"revision": draft.revision})
-    messages.success(request, _("The JSON is the config now; undo brings the former one back."))
+    messages.success(request, _("The JSON was applied; undo restores the previous config."))
     return redirect(f"{_address_of(draft)}?json=1")
 
 
@@ -166,7 +166,7 @@ def _address_of(draft: Draft) -> str:
 
 
 def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
-    """What to show where the draft's trainer cannot be asked now: why, and a choice of another; else None."""
+    """The page for a trainer that is not available: the reason and a choice of another; None if it is available."""
     known = {one.name: one for one in engines.available()}
     mine = known.get(draft.engine)
     if mine is not None and not mine.why_not:
@@ -185,7 +185,7 @@ def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
 
 
 def page_context(request: PageRequest, editor: Editor) -> dict[str, Any]:
-    """What every page with the editor shows around the fields."""
+    """The context of every page with the editor, beside the fields."""
     json_open = request.GET.get("json") == "1"
     text = request.GET.get("q", "")[:200]
     return {
@@ -202,7 +202,7 @@ def page_context(request: PageRequest, editor: Editor) -> dict[str, Any]:
 
 
 def take_post(request: PageRequest, draft: Draft) -> str:
-    """Store what was typed and do what the pressed button of the editor says; returns what is left to do.
+    """Save the typed fields and carry out the editor's button; returns the button that is left to the caller.
 
     Raises Unsaved, and other domain errors.
     """
@@ -233,16 +233,16 @@ def same_tab(request: PageRequest, draft: Draft) -> HttpResponse:
 
 
 def opened_in(request: HttpRequest) -> set[str]:
-    """The items of lists that the address, or the form, says are open."""
+    """The open items of lists, from the address or the form."""
     return paths_of_items((request.POST if request.method == "POST" else request.GET).getlist("item"))
 
 
 @page("GET", "POST", only=trainers)
 def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
-    """Edit a draft of the preset; saving makes it the preset's next version."""
+    """Edit a draft of the preset; saving adds it as the preset's next version."""
     preset = get_object_or_404(Preset, pk=pk)
     if preset.is_read_only:
-        messages.error(request, _("“%(preset)s” stays as it is: make a copy to change it.") % {"preset": preset.name})
+        messages.error(request, _("“%(preset)s” is read-only: make a copy to change it.") % {"preset": preset.name})
         return redirect("preset", preset.pk)
     draft = _renewed(drafts.get_draft(request.user, preset), preset)
     if refusal := without_engine(request, draft):
@@ -260,13 +260,13 @@ def edit_preset(request: PageRequest, pk: int) -> HttpResponse:
         return show_preset(request, draft, 409 if isinstance(problem, NotNow) else 400, refused=True)
     if verb == "discard":
         drafts.discard(draft)
-        messages.success(request, _("Your changes of “%(preset)s” were discarded.") % {"preset": preset.name})
+        messages.success(request, _("Your changes to “%(preset)s” were discarded.") % {"preset": preset.name})
         return redirect("preset", preset.pk)
     return same_tab(request, draft)
 
 
 def _renewed(draft: Draft, preset: Preset) -> Draft:
-    """A draft in which nothing was done begins with the preset's newest version."""
+    """An unchanged draft follows the preset's newest version."""
     if draft.revision == 0 and draft.facts.get("base", {}).get("version") != preset.version:
         drafts.discard(draft)
         return drafts.get_draft(draft.user, preset)

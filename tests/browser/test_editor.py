@@ -77,7 +77,7 @@ def test_a_change_is_marked_and_put_back_with_one_click(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     expect(cell(page, "epochs")).to_have_class(re.compile("is-changed"))
-    cell(page, "epochs").get_by_role("button", name="back to the default").click()
+    cell(page, "epochs").get_by_role("button", name="reset to the default").click()
     expect(field(page, "epochs")).to_have_value("100")
     expect(cell(page, "epochs")).not_to_have_class(re.compile("is-changed"))
     expect(field(page, "epochs")).to_be_focused()

@@ -40,7 +40,7 @@ def concepts(open_page, folders):
             page.locator("#concepts-0-remove").click()
             expect(page.locator(".list-item")).to_have_count(count - 1)
         page.locator("#list-concepts").fill(str(folders))
-        page.get_by_role("button", name="Each sub-folder as a concept").click()
+        page.get_by_role("button", name="Add sub-folders as concepts").click()
         expect(page.locator(".list-name")).to_have_text(["moons", "stars"])
         return page
 

@@ -121,7 +121,7 @@ export class Draft {
       return true;
     }
     if (response.status === 409) return this.refusedAsStale(answer);
-    const sentence = answer?.detail ?? gettext("The server did not take it: load the page again.");
+    const sentence = answer?.detail ?? gettext("The server refused the change: reload the page.");
     this.onState("failed", gettext("Not saved"));
     this.onRefused(sentence);
     return response.status >= 500 ? null : true; // a refused change is dropped; the page says so

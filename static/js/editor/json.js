@@ -46,7 +46,7 @@ export function startJson(draft) {
   }
 
   function say() {
-    state.textContent = isTyped() ? gettext("Not applied yet") : gettext("What differs from the defaults");
+    state.textContent = isTyped() ? gettext("Not applied yet") : gettext("Fields that differ from the defaults");
     state.classList.toggle("text-warning", isTyped());
   }
 

@@ -1,4 +1,4 @@
-"""The editor's page as a browser without JavaScript sees it: its inputs, and sending them."""
+"""The editor's page for a browser without JavaScript: read its inputs and send them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Inputs(HTMLParser):
-    """What a browser would send of the form as the page shows it."""
+    """The values that a browser would send from the form on the page."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -46,7 +46,7 @@ def inputs(page: str) -> dict[str, str]:
 
 
 def send(client: Any, address: str, tab: str = "", do: str = "save", page: str = "", **changes: str) -> Any:
-    """Open a tab, type, and press a button; `field__epochs` is the input `field:epochs`, two `_` more a dot."""
+    """Open a tab, type, and press a button; `field__epochs` is the input `field:epochs`, and `__` after it a dot."""
     shown = inputs(page or client.get(address, {"tab": tab} if tab else {}).text)
     typed = {name.replace("__", ":", 1).replace("__", "."): text for name, text in changes.items()}
     return client.post(address, shown | {"do": do} | typed)

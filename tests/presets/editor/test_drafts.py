@@ -1,4 +1,4 @@
-"""Drafts: saved with every change, undone and redone, and never overwritten by who looks at an older state."""
+"""Drafts: saved with every change, undone and redone, and never overwritten by a client with an old revision."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def draft():
 
 @pytest.fixture
 def slow_hands(monkeypatch):
-    """Each edit is a step of its own."""
+    """Each edit is a separate step."""
     monkeypatch.setattr(drafts, "ONE_EDIT", timedelta(0))
 
 
@@ -41,12 +41,12 @@ def stored(draft):
     return Draft.objects.get(pk=draft.pk)
 
 
-def test_a_draft_begins_with_the_defaults_and_is_the_same_one_each_time(draft):
+def test_a_draft_starts_from_the_defaults_and_is_the_same_each_time(draft):
     again = drafts.get_draft(draft.user)
     assert (again.pk, again.config, again.revision) == (draft.pk, {}, 0)
 
 
-def test_a_presets_draft_begins_with_the_preset(draft):
+def test_a_presets_draft_starts_from_the_preset(draft):
     preset = make_preset(config={"batch_size": 2, "secrets": {"huggingface_token": "hf_x"}})
     mine = drafts.get_draft(draft.user, preset)
     assert (mine.config, mine.start, mine.preset) == ({"batch_size": 2}, f"preset:{preset.pk}", preset)
@@ -54,7 +54,7 @@ def test_a_presets_draft_begins_with_the_preset(draft):
     assert drafts.get_draft(make_user("grace"), preset).pk != mine.pk
 
 
-def test_a_change_is_stored_at_once_and_only_what_differs_is_kept(draft):
+def test_a_change_is_saved_at_once_and_only_differences_are_kept(draft):
     put(draft, "epochs", 7)
     put(draft, "optimizer.weight_decay", 0.5)
     put(draft, "batch_size", configs.defaults()["batch_size"])
@@ -81,7 +81,7 @@ def test_items_of_lists_are_changed_by_their_number(draft):
 @pytest.mark.parametrize(
     "field", ["", ".", "a..b", "concepts.3.path", "concepts.-1", "epochs.deep", "x" * 400, ".".join("a" * 20), None, 3]
 )
-def test_a_path_that_leads_nowhere_is_refused_and_changes_nothing(draft, field):
+def test_a_path_that_does_not_exist_is_refused_and_changes_nothing(draft, field):
     put(draft, "epochs", 7)
     with pytest.raises(BadInput):
         put(draft, field, 1)
@@ -89,7 +89,7 @@ def test_a_path_that_leads_nowhere_is_refused_and_changes_nothing(draft, field):
 
 
 @pytest.mark.parametrize("change", [{}, {"field": "a"}, {"field": "a", "value": 1, "unset": True}, "a", None])
-def test_a_change_needs_a_field_and_one_thing_to_do(draft, change):
+def test_a_change_needs_a_field_and_either_a_value_or_unset(draft, change):
     with pytest.raises(BadInput):
         drafts.apply(draft, 0, [change])
 
@@ -107,7 +107,7 @@ def test_several_changes_are_one_step(draft):
     assert drafts.undo(draft, 1).config == {}
 
 
-def test_undo_and_redo_go_over_the_whole_session(draft, slow_hands):
+def test_undo_and_redo_cover_the_whole_session(draft, slow_hands):
     states = [copy.deepcopy(put(draft, field, value).config) for field, value in SESSION]
     for before in [*reversed(states[:-1]), {}]:
         assert drafts.undo(draft, draft.revision).config == before
@@ -130,7 +130,7 @@ SESSION = [
 ]
 
 
-def test_a_change_after_undo_drops_what_was_undone(draft):
+def test_a_change_after_undo_drops_the_undone_steps(draft):
     put(draft, "epochs", 7)
     put(draft, "batch_size", 2)
     drafts.undo(draft, 2)
@@ -148,18 +148,18 @@ def test_keystrokes_in_one_field_are_undone_together(draft):
     assert drafts.undo(draft, draft.revision).config == {}
 
 
-def test_a_field_that_was_put_back_to_its_default_can_be_undone_too(draft, slow_hands):
+def test_the_reset_of_a_field_can_be_undone_too(draft, slow_hands):
     put(draft, "epochs", 7)
     unset(draft, "epochs")
     assert drafts.undo(draft, 2).config == {"epochs": 7}
 
 
-def test_a_change_that_changes_nothing_is_no_step(draft):
+def test_a_change_without_effect_is_not_a_step(draft):
     assert put(draft, "epochs", configs.defaults()["epochs"]).revision == 0
     assert drafts.next_labels(draft) == ("", "")
 
 
-def test_a_change_on_an_older_state_is_refused_and_overwrites_nothing(draft):
+def test_a_change_based_on_an_older_revision_is_refused_and_overwrites_nothing(draft):
     other_tab = stored(draft)
     put(draft, "epochs", 7)
     for change in (
@@ -174,7 +174,7 @@ def test_a_change_on_an_older_state_is_refused_and_overwrites_nothing(draft):
     assert (stored(draft).config, draft.steps.count()) == ({"epochs": 7}, 1)
 
 
-def test_who_knows_no_revision_changes_the_newest_state(draft):
+def test_a_client_without_a_revision_changes_the_newest_state(draft):
     stale = stored(draft)
     put(draft, "epochs", 7)
     drafts.retry(stale, lambda one: put(one, "batch_size", 2))
@@ -202,7 +202,7 @@ def test_loading_a_preset_is_one_step_that_can_be_undone(draft):
     assert (stored(draft).config, stored(draft).start, stored(draft).facts) == ({"epochs": 7}, "", {})
 
 
-def test_what_was_changed_since_the_last_start_can_be_kept(draft):
+def test_changes_since_the_last_start_can_be_kept(draft):
     drafts.load(draft, 0, "preset:4", "preset Small", {"batch_size": 4, "lora_rank": 8})
     drafts.change_facts(draft, 1, {"name": "Mine"})
     put(draft, "concepts", [{"path": "/a"}])
@@ -217,7 +217,7 @@ def test_a_config_that_is_too_large_is_refused(draft):
         put(draft, "concepts", [{"path": "x" * 1000}] * 6000)
 
 
-def test_the_oldest_steps_are_let_go(draft, slow_hands, monkeypatch):
+def test_the_oldest_steps_are_dropped(draft, slow_hands, monkeypatch):
     monkeypatch.setattr(drafts, "MOST_STEPS", 3)
     for epochs in range(1, 7):
         put(draft, "epochs", epochs)
@@ -249,7 +249,7 @@ FIELDS = st.sampled_from(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(FIELDS, VALUES | st.just(...)), max_size=6))
-def test_whatever_is_done_can_be_undone_and_redone(django_user_model, changes):
+def test_every_change_can_be_undone_and_redone(django_user_model, changes):
     user = django_user_model.objects.get_or_create(username="hypo")[0]
     Draft.objects.filter(user=user).delete()
     draft, states = drafts.get_draft(user), [{}]

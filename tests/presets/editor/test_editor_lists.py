@@ -1,4 +1,4 @@
-"""Lists in the editor's page: without JavaScript, and what its scripts are answered."""
+"""Lists on the editor's page: without JavaScript, and the responses to its scripts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def names(draft):
     return [item.get("name") for item in draft.config["concepts"]]
 
 
-def test_items_are_lines_and_their_fields_are_left_out_until_one_is_opened(client, draft):
+def test_items_are_lines_without_fields_until_they_are_opened(client, draft):
     page = client.get(NEW, {"tab": "concepts"}).text
     assert "stars" in page and "/a/moons" in page
     assert "field:concepts.0.name" not in page
@@ -46,7 +46,7 @@ def test_items_are_lines_and_their_fields_are_left_out_until_one_is_opened(clien
     assert "field:concepts.1.name" in page and "field:concepts.0.name" not in page
 
 
-def test_steps_work_without_scripts_and_what_was_typed_is_kept(client, draft):
+def test_steps_work_without_scripts_and_keep_typed_fields(client, draft):
     page = client.get(NEW, {"tab": "concepts", "item": "concepts.0"}).text
     send(client, NEW, page=page, field__concepts__0__name="suns", do="", list="concepts:clone:0")
     assert names(draft) == ["suns", "suns copy", "moons"]
@@ -58,22 +58,22 @@ def test_a_folder_is_added_without_scripts(client, draft):
     assert names(draft) == ["stars", "moons", "comets"]
 
 
-def test_a_step_that_is_refused_says_so(client, draft):
+def test_a_refused_step_is_reported(client, draft):
     page = client.get(NEW, {"tab": "concepts"}).text
     answer = client.post(NEW, {"revision": draft.revision, "tab": "concepts", "list": "concepts:remove:7"}, follow=True)
-    assert "no such concept any more" in answer.text and page
+    assert "concept does not exist any more" in answer.text and page
     assert names(draft) == ["stars", "moons"]
 
 
-def test_a_script_is_told_only_what_differs(client, draft):
+def test_a_script_gets_only_the_parts_that_differ(client, draft):
     seen = dict.fromkeys(ask(client, draft, seen={})["fields"], "")
     answer = ask(client, draft, seen=seen, open=["concepts.0"])
     fields = answer["fields"]
     assert "field:concepts.0.name" in fields["concepts"]
-    assert "concepts.0.name" not in fields  # it is drawn with the list already
+    assert "concepts.0.name" not in fields  # it is part of the list already
 
 
-def test_typing_in_an_item_draws_its_line_and_field_again_and_nothing_else(client, draft):
+def test_typing_in_an_item_updates_only_its_line_and_field(client, draft):
     page = client.get(NEW, {"tab": "concepts", "item": "concepts.0"}).text
     seen = states(page)
     change = [{"field": "concepts.0.name", "text": "suns"}]
@@ -82,18 +82,18 @@ def test_typing_in_an_item_draws_its_line_and_field_again_and_nothing_else(clien
 
 
 def states(page):
-    """The state of each part as the page's script would tell it."""
+    """The state of each part as the page's script would send it."""
     return dict(re.findall(r'data-field="([^"]+)"\s+data-state="([^"]+)"', page))
 
 
-def test_opening_an_item_draws_its_body(client, draft):
+def test_opening_an_item_sends_its_body(client, draft):
     seen = states(client.get(NEW, {"tab": "concepts"}).text)
     fields = ask(client, draft, seen=seen, open=["concepts.1"])["fields"]
     assert set(fields) >= {"concepts.1:head", "concepts.1:body"}
     assert "field:concepts.1.name" in fields["concepts.1:body"]
 
 
-def test_an_open_item_stays_open_where_it_goes(client, draft):
+def test_a_moved_item_stays_open(client, draft):
     fields = ask(client, draft, seen={}, open=["concepts.0"], list="concepts:move:0:1")["fields"]
     assert "field:concepts.1.name" in fields["concepts"] and "field:concepts.0.name" not in fields["concepts"]
     assert names(draft) == ["moons", "stars"]
@@ -110,27 +110,27 @@ def test_an_open_item_stays_open_where_it_goes(client, draft):
         ("samples:remove:1", {"concepts.1"}),
     ],
 )
-def test_open_items_are_followed_through_every_step(command, opened):
+def test_open_items_stay_open_after_every_step(command, opened):
     assert opened_after({"concepts.1", "samples.1"}, command, 3) == opened
 
 
-def test_an_item_whose_fields_are_wrong_says_how_many(client, draft):
+def test_an_item_with_wrong_fields_shows_their_number(client, draft):
     drafts.replace_config(draft, draft.revision, {"concepts": [{"name": "stars"}, 5]})
     page = client.get(NEW, {"tab": "concepts"}).text
-    assert "tab-errors" in page and "mend it in the JSON" in page
+    assert "tab-errors" in page and "correct it in the JSON" in page
 
 
-def test_a_list_in_a_file_is_told_and_taken_in(client, draft, tmp_path, settings):
+def test_a_list_in_a_file_is_shown_with_its_size_and_copied_on_request(client, draft, tmp_path, settings):
     settings.ALLOWED_ROOTS = [tmp_path]
     (tmp_path / "mine.json").write_text(json.dumps([{"name": "suns", "path": "/a"}]))
     drafts.replace_config(draft, draft.revision, {"concept_file_name": str(tmp_path / "mine.json")})
     page = client.get(NEW, {"tab": "concepts"}).text
-    assert "mine.json" in page and "which holds 1" in page and "suns" not in page
+    assert "mine.json" in page and "which has 1" in page and "suns" not in page
     send(client, NEW, page=page, do="", list="concepts:take-in")
     assert names(draft) == ["suns"]
 
 
-def test_a_file_outside_is_refused_and_not_shown(client, draft, tmp_path, settings):
+def test_a_file_outside_the_allowed_folders_is_refused_and_not_shown(client, draft, tmp_path, settings):
     settings.ALLOWED_ROOTS = [tmp_path / "open"]
     (tmp_path / "secret.json").write_text('[{"name": "hidden"}]')
     drafts.replace_config(draft, draft.revision, {"concept_file_name": str(tmp_path / "secret.json")})
@@ -140,13 +140,13 @@ def test_a_file_outside_is_refused_and_not_shown(client, draft, tmp_path, settin
 
 @pytest.mark.parametrize("content", [5, "text", {"a": 1}, [None, [], "x"], [{"path": 5, "text": 7, "name": ["a"]}]])
 @pytest.mark.parametrize("field", ["concepts", "samples"])
-def test_whatever_the_list_holds_the_page_is_shown(client, draft, field, content):
+def test_the_page_is_shown_for_any_content_of_the_list(client, draft, field, content):
     drafts.replace_config(draft, draft.revision, {field: content})
     tab = {"concepts": "concepts", "samples": "sampling"}[field]
     assert client.get(NEW, {"tab": tab, "item": f"{field}.0"}).status_code == 200
 
 
-def test_a_list_of_a_hundred_concepts_stays_light(client, draft):
+def test_the_page_of_a_hundred_concepts_stays_small(client, draft):
     drafts.replace_config(
         draft, draft.revision, {"concepts": [{"name": f"{n}", "path": f"/a/{n}"} for n in range(100)]}
     )

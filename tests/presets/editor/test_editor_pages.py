@@ -1,4 +1,4 @@
-"""The editor's pages without JavaScript, and the answers that its scripts get."""
+"""The editor's pages without JavaScript, and the responses to its scripts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_changed_field_is_marked_and_its_default_is_one_click_away(client, dra
     assert Draft.objects.get().config == {}
 
 
-def test_what_the_preset_has_is_one_click_away_too(client, draft):
+def test_the_presets_value_is_one_click_away_too(client, draft):
     drafts.load(draft, 0, "preset:1", "preset Small", {"epochs": 20})
     drafts.apply(draft, 1, [{"field": "epochs", "value": 7}])
     page = client.get(RUN, {"tab": tab_of("epochs")}).text
@@ -80,7 +80,7 @@ def test_what_the_preset_has_is_one_click_away_too(client, draft):
     assert Draft.objects.get().config == {"epochs": 20}
 
 
-def test_a_wrong_value_is_shown_as_it_is_whatever_it_is(client, draft):
+def test_any_wrong_value_is_shown_unchanged(client, draft):
     wrong = {"epochs": [1, 2], "ema": "SOMETIMES", "text_encoder": {"train": "perhaps"}, "concepts": "many"}
     drafts.replace_config(draft, 0, wrong)
     assert inputs(client.get(RUN, {"tab": tab_of("epochs")}).text)["field:epochs"] == "[1, 2]"
@@ -92,7 +92,7 @@ def test_a_wrong_value_is_shown_as_it_is_whatever_it_is(client, draft):
 
 
 @pytest.mark.parametrize("verb", ["undo", "redo"])
-def test_undo_and_redo_are_buttons_that_name_the_step(client, draft, verb):
+def test_the_buttons_undo_and_redo_name_the_step(client, draft, verb):
     drafts.apply(draft, 0, [{"field": "epochs", "value": 7}], "Change Epochs")
     if verb == "redo":
         drafts.undo(draft, 1)
@@ -102,7 +102,7 @@ def test_undo_and_redo_are_buttons_that_name_the_step(client, draft, verb):
 
 
 @pytest.mark.parametrize("do", ["undo", "start", "load"])
-def test_a_button_of_an_older_page_does_nothing_and_says_so(client, draft, do):
+def test_a_button_of_an_outdated_page_changes_nothing_and_says_so(client, draft, do):
     old = client.get(RUN).text
     drafts.apply(draft, 0, [{"field": "epochs", "value": 7}])
     response = send(client, RUN, do=do, page=old)
@@ -110,18 +110,18 @@ def test_a_button_of_an_older_page_does_nothing_and_says_so(client, draft, do):
     assert Draft.objects.get().config == {"epochs": 7}
 
 
-def test_with_nothing_to_undo_it_says_so(client, draft):
+def test_undo_without_a_step_is_refused_with_the_reason(client, draft):
     assert "nothing to undo" in client.get(send(client, RUN, do="undo").url).text
 
 
-def test_a_field_is_found_over_all_tabs_by_name_label_and_help(client, draft):
+def test_a_field_is_found_in_all_tabs_by_name_label_and_help(client, draft):
     for words in ("gradient_accumulation_steps", "gradient accumulation", "added up before"):
         page = client.get(RUN, {"q": words}).text
         assert "#field-gradient_accumulation_steps" in page
     assert "No field has “flux capacitor”" in client.get(RUN, {"q": "flux capacitor"}).text
 
 
-def test_the_json_is_shown_and_taken(client, draft):
+def test_the_json_is_shown_and_applied(client, draft):
     drafts.apply(draft, 0, [{"field": "epochs", "value": 7}])
     assert "&quot;epochs&quot;: 7" in client.get(RUN, {"json": 1}).text
     data = {"revision": 1, "text": '{"batch_size": 3, "unheard_of": [1]}', "do": "apply"}
@@ -133,7 +133,7 @@ def test_the_json_is_shown_and_taken(client, draft):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "", '{"a": NaN}', "[" * 5000, '{"tags": "\\ud800"}'])
-def test_what_is_no_config_is_refused_and_stays_in_the_text(client, draft, text):
+def test_a_text_that_is_not_a_config_is_refused_and_stays_in_the_input(client, draft, text):
     data = {"revision": 0, "text": text, "do": "apply"}
     response = client.post(reverse("draft-json", args=[draft.pk]), data)
     assert response.status_code == 400 and 'role="alert"' in response.text
@@ -156,12 +156,12 @@ def test_the_json_is_checked_by_path_and_line(client, draft):
     page = client.post(reverse("draft-json", args=[draft.pk]), {"text": text}).text
     assert 'data-line="2">Line 2</button><code>epochs</code>' in squeezed(page)
     assert 'data-line="5">Line 5</button><code>optimizer.optimizer</code>' in squeezed(page)
-    assert "<code>unheard_of</code>This field is not known: it is kept" in squeezed(page)
+    assert "<code>unheard_of</code>This field is unknown: it is kept" in squeezed(page)
     broken = client.post(reverse("draft-json", args=[draft.pk]), {"text": '{\n"a": 1,\n}'}).text
     assert 'data-line="3"' in broken
 
 
-def test_an_older_json_overwrites_nothing(client, draft):
+def test_json_based_on_an_older_revision_overwrites_nothing(client, draft):
     drafts.apply(draft, 0, [{"field": "epochs", "value": 7}])
     data = {"revision": 0, "text": '{"batch_size": 3}', "do": "apply"}
     response = client.post(reverse("draft-json", args=[draft.pk]), data)
@@ -184,7 +184,7 @@ def test_a_presets_draft_is_saved_as_its_next_version(client, user, preset):
     assert not Draft.objects.exists()
 
 
-def test_a_new_name_alone_makes_no_version(client, preset):
+def test_a_new_name_alone_adds_no_version(client, preset):
     send(client, address(preset), do="save-version", fact__name="Else")
     preset.refresh_from_db()
     assert (preset.name, preset.version) == ("Else", 1)
@@ -198,13 +198,13 @@ def test_a_presets_draft_is_kept_until_it_is_discarded(client, preset):
     assert Preset.objects.get().version == 1
 
 
-def test_a_version_saved_meanwhile_is_told(client, preset):
+def test_a_version_that_was_saved_since_is_named(client, preset):
     send(client, address(preset), tab_of("epochs"), field__epochs="7")
     preset.save_version({"batch_size": 8})
-    assert "Version 2 was saved since you began with version 1" in client.get(address(preset)).text
+    assert "Version 2 was saved after you started from version 1" in client.get(address(preset)).text
 
 
-def test_an_untouched_draft_follows_the_preset(client, preset):
+def test_an_unchanged_draft_follows_the_preset(client, preset):
     client.get(address(preset))
     preset.save_version({"batch_size": 8})
     assert inputs(client.get(address(preset), {"tab": tab_of("batch_size")}).text)["field:batch_size"] == "8"
@@ -221,10 +221,10 @@ def test_a_preset_with_errors_or_a_taken_name_is_not_saved(client, preset):
     assert preset.versions.count() == 1
 
 
-# -- what the scripts ask ----------------------------------------------------------------------------------------------
+# -- requests of the scripts -------------------------------------------------------------------------------------------
 
 
-def test_a_change_answers_with_what_is_different_now(client, draft):
+def test_a_change_is_answered_with_the_parts_that_differ(client, draft):
     first = edit(client, draft).json()
     seen = {path: html.partition('data-state="')[2].partition('"')[0] for path, html in first["fields"].items()}
     answer = edit(client, draft, seen=seen, changes=[{"field": "epochs", "text": "many"}]).json()
@@ -235,7 +235,7 @@ def test_a_change_answers_with_what_is_different_now(client, draft):
     assert "editor-tab" not in answer["parts"]
 
 
-def test_another_tab_is_sent_whole(client, draft):
+def test_another_tab_is_sent_as_a_whole(client, draft):
     answer = client.post(
         reverse("draft-edit", args=[draft.pk]),
         json.dumps({"revision": 0, "tab": tab_of("lora_rank")}),
@@ -244,7 +244,7 @@ def test_another_tab_is_sent_whole(client, draft):
     assert 'id="field-lora_rank"' in answer["parts"]["editor-tab"] and answer["fields"] == {}
 
 
-def test_undo_reset_and_facts_are_asked_for(client, draft):
+def test_a_script_can_undo_reset_and_set_facts(client, draft):
     edit(client, draft, changes=[{"field": "epochs", "text": "7"}], facts={"name": "Mine"})
     draft.refresh_from_db()
     assert (draft.config, draft.facts["name"]) == ({"epochs": 7}, "Mine")
@@ -256,14 +256,14 @@ def test_undo_reset_and_facts_are_asked_for(client, draft):
     assert draft.config == {"epochs": 7}
 
 
-def test_the_last_words_of_a_page_that_goes_away_reach_the_draft_that_it_just_changed_itself(client, draft):
+def test_the_last_change_of_a_page_is_saved_after_the_pages_own_earlier_change(client, draft):
     edit(client, draft, changes=[{"field": "epochs", "text": "7"}], facts={"name": "Mine"})
     assert edit(client, draft, own=2, changes=[{"field": "epochs", "text": "8"}]).status_code == 200
     assert edit(client, draft, own=2, changes=[{"field": "epochs", "text": "9"}]).status_code == 409
     assert Draft.objects.get().config == {"epochs": 8}
 
 
-def test_last_words_that_meet_a_change_of_their_page_at_the_same_moment_are_taken_after_it(client, draft, monkeypatch):
+def test_the_last_change_of_a_page_is_retried_after_a_simultaneous_change_of_the_same_page(client, draft, monkeypatch):
     read = views_editor._draft
 
     def read_and_wait(request, pk):
@@ -277,7 +277,7 @@ def test_last_words_that_meet_a_change_of_their_page_at_the_same_moment_are_take
     assert Draft.objects.get().config == {"batch_size": 3, "epochs": 8}
 
 
-def test_an_older_window_is_told_and_overwrites_nothing(client, draft):
+def test_an_outdated_window_is_informed_and_overwrites_nothing(client, draft):
     edit(client, draft, changes=[{"field": "epochs", "text": "7"}])
     answer = edit(client, draft, changes=[{"field": "epochs", "text": "9"}])
     assert answer.status_code == 409
@@ -301,19 +301,19 @@ def test_an_older_window_is_told_and_overwrites_nothing(client, draft):
         {"facts": "name"},
     ],
 )
-def test_what_is_not_understood_is_refused_in_a_sentence(client, draft, asked):
+def test_an_invalid_request_is_refused_with_a_sentence(client, draft, asked):
     answer = edit(client, draft, **asked)
     assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"\\u0000"', b'{"facts": {"name": "\\udfff"}}'])
-def test_what_is_no_json_is_refused_in_a_sentence(client, draft, body):
+def test_a_body_that_is_not_json_is_refused_with_a_sentence(client, draft, body):
     answer = client.post(reverse("draft-edit", args=[draft.pk]), body, content_type="application/json")
     assert answer.status_code == 400 and answer.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["draft-edit", "draft-json", "draft-find", "draft-revision"])
-def test_nobody_reads_or_changes_the_draft_of_another(client, draft, name):
+def test_nobody_reads_or_changes_another_users_draft(client, draft, name):
     client.force_login(make_user("grace", is_staff=True))
     for call in (client.get, client.post):
         assert call(reverse(name, args=[draft.pk])).status_code in (404, 405)
@@ -326,26 +326,26 @@ def test_nobody_reads_or_changes_the_draft_of_another(client, draft, name):
 
 @pytest.fixture
 def engine_away(monkeypatch, draft):
-    """The draft's trainer is OneTrainer, whose checkout has gone since."""
+    """The draft's trainer is OneTrainer, whose checkout has been removed."""
     monkeypatch.setitem(engines.ENGINES, "onetrainer", engines.ONETRAINER)
     monkeypatch.setenv("ONETRAINER_HOME", "/nowhere/onetrainer")
     Draft.objects.update(engine="onetrainer")
 
 
 @pytest.mark.usefixtures("engine_away")
-def test_a_trainer_that_cannot_be_asked_is_named_with_the_reason_and_another_offered(client, draft):
+def test_an_unavailable_trainer_is_named_with_the_reason_and_another_is_offered(client, draft):
     page = client.get(RUN)
     assert page.status_code == 503
-    assert "OneTrainer cannot be asked now." in page.text and "Go on with Built-in trainer" in page.text
+    assert "OneTrainer is not available now." in page.text and "Continue with Built-in trainer" in page.text
     assert edit(client, draft).status_code == 400
     assert client.get(reverse("draft-find", args=[draft.pk]), {"q": "epochs"}).status_code == 400
     assert client.post(RUN, {"engine": "builtin"}).url == RUN
     page = client.get(RUN).text
-    assert '<option value="onetrainer" disabled>OneTrainer – not now</option>' in squeezed(page)
+    assert '<option value="onetrainer" disabled>OneTrainer – not available</option>' in squeezed(page)
     assert 'id="engine-why">OneTrainer: ' in page
 
 
-def test_a_preset_that_ships_with_the_site_is_not_edited_but_copied(client, preset):
+def test_a_preset_that_ships_with_the_site_must_be_copied_before_editing(client, preset):
     Preset.objects.update(source=Preset.Source.SHIPPED)
     page = client.get(address(preset), follow=True)
     assert page.redirect_chain == [(reverse("preset", args=[preset.pk]), 302)]
@@ -359,6 +359,6 @@ def test_a_new_preset_is_named_and_then_edited(client):
     assert response.url == address(made) and made.config == {}
 
 
-def test_a_unit_stands_only_where_the_title_does_not_name_it():
+def test_a_unit_is_shown_only_if_the_title_does_not_name_it():
     shown = {path: form_of("builtin").specs[path].suffix for path in ("epochs", "batch_size", "resolution")}
     assert shown == {"epochs": "", "batch_size": "pictures", "resolution": "px"}

@@ -1,4 +1,4 @@
-"""The API right after the start of a site, while OneTrainer is still being asked what its configs have."""
+"""The API right after the start of a site, while OneTrainer's settings are still being read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CALLS = {
 
 @pytest.fixture
 def api(tmp_path, monkeypatch):
-    """Of a site that has never asked its OneTrainer."""
+    """A site that has never read OneTrainer's settings."""
     monkeypatch.setitem(engines.ENGINES, "onetrainer", engines.ONETRAINER)
     monkeypatch.setenv("ONETRAINER_HOME", str(STANDIN))
     monkeypatch.setenv("ONETRAINER_PYTHON", sys.executable)
@@ -38,7 +38,7 @@ def test_a_script_waits_until_the_settings_are_read(api, call):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_one_that_came_too_early_is_told_when_to_come_again(api, monkeypatch, call):
+def test_a_request_that_came_too_early_is_told_when_to_retry(api, monkeypatch, call):
     monkeypatch.setattr(configs, "READING_SECONDS", 0)
     answer = CALLS[call](api)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")

@@ -32,7 +32,7 @@ def undo_label(draft):
     return drafts.next_labels(draft)[0]
 
 
-def test_a_concept_is_named_by_its_folder(draft):
+def test_a_concept_is_named_after_its_folder(draft):
     made = do(draft, "concepts:add", "/pictures/my cat")["concepts"][-1]
     assert (made["name"], made["path"], made["enabled"]) == ("my cat", "/pictures/my cat", True)
     assert undo_label(draft) == "Add concept 3"
@@ -44,7 +44,7 @@ def test_an_empty_draft_gets_its_first_concept():
     assert not [one for one in validate(draft.config) if "type" in one.message]
 
 
-def test_a_clone_stands_behind_its_original_and_is_its_own(draft):
+def test_a_clone_follows_its_original_and_is_independent(draft):
     names = [item["name"] for item in do(draft, "concepts:clone:0")["concepts"]]
     assert names == ["stars", "stars copy", "moons"] and undo_label(draft) == "Clone concept 1"
 
@@ -61,7 +61,7 @@ def test_an_item_is_disabled_and_enabled(draft):
     assert undo_label(draft) == "Enable concept 2"
 
 
-def test_quick_steps_are_undone_one_by_one(draft):
+def test_steps_in_quick_succession_are_undone_one_by_one(draft):
     for _ in range(2):
         do(draft, "concepts:clone:0")
     assert len(drafts.undo(draft, draft.revision).config["concepts"]) == 3
@@ -105,13 +105,13 @@ def test_the_first_sample_has_the_runs_resolution():
     assert (made["width"], made["height"], made["prompt"]) == (768, 768, "a star")
 
 
-def test_a_sample_takes_a_shape_and_a_seed(draft):
+def test_a_sample_gets_an_aspect_ratio_and_a_seed(draft):
     made = do(draft, "samples:aspect:0:16x9")["samples"][0]
     assert (made["width"], made["height"]) == size_of((16, 9), 512)
     assert do(draft, "samples:seed:0")["samples"][0]["seed"] != 3
 
 
-def test_embeddings_have_names_and_ids_of_their_own(draft):
+def test_each_embedding_has_its_own_name_and_id(draft):
     for _ in range(2):
         do(draft, "additional_embeddings:add")
     made = do(draft, "additional_embeddings:clone:0")["additional_embeddings"]
@@ -126,7 +126,7 @@ def test_embeddings_have_names_and_ids_of_their_own(draft):
     + ["concepts:move:0", "concepts:move:0:9", "concepts:clone:²", "samples:aspect:0:5x4", "samples:aspect:0"]
     + ["samples:prompts", "concepts:subfolders:"],
 )
-def test_a_step_that_makes_no_sense_is_refused_and_changes_nothing(draft, command):
+def test_an_invalid_command_is_refused_and_changes_nothing(draft, command):
     before = draft.config
     with pytest.raises(BadInput, match=r"\.$"):
         do(draft, command)
@@ -134,16 +134,16 @@ def test_a_step_that_makes_no_sense_is_refused_and_changes_nothing(draft, comman
 
 
 @pytest.mark.parametrize("content", [5, "text", {"a": 1}])
-def test_what_is_no_list_is_refused(draft, content):
+def test_a_value_that_is_not_a_list_is_refused(draft, content):
     drafts.replace_config(draft, draft.revision, {"concepts": content})
-    with pytest.raises(BadInput, match="no list"):
+    with pytest.raises(BadInput, match="not a list"):
         do(draft, "concepts:add")
 
 
-def test_an_item_that_is_no_object_can_be_removed_only(draft):
+def test_an_item_that_is_not_an_object_can_only_be_removed(draft):
     drafts.replace_config(draft, draft.revision, {"concepts": [5]})
     for verb in ("toggle", "clone"):
-        with pytest.raises(BadInput, match="no object"):
+        with pytest.raises(BadInput, match="not an object"):
             do(draft, f"concepts:{verb}:0")
     assert do(draft, "concepts:remove:0")["concepts"] == []
 
@@ -156,12 +156,12 @@ def test_too_many_items_are_refused(draft, monkeypatch):
         do(draft, "samples:prompts", "x\n" * 201)
 
 
-def test_a_step_on_an_older_state_is_refused(draft):
+def test_a_step_based_on_an_older_revision_is_refused(draft):
     with pytest.raises(StaleDraft):
         lists.do(draft, draft.revision - 1, "concepts:add")
 
 
-def test_a_list_in_a_file_is_told_and_taken_in(tmp_path, settings):
+def test_a_list_in_a_file_is_copied_into_the_config(tmp_path, settings):
     settings.ALLOWED_ROOTS = [tmp_path]
     (tmp_path / "mine.json").write_text(json.dumps([STARS]))
     draft = drafts.get_draft(make_user())
@@ -169,10 +169,10 @@ def test_a_list_in_a_file_is_told_and_taken_in(tmp_path, settings):
     drafts.apply(draft, 0, [{"field": "concept_file_name", "value": str(tmp_path / "mine.json")}])
     assert lists.file_of(draft, "concepts") == str(tmp_path / "mine.json")
     assert do(draft, "concepts:take-in")["concepts"] == [STARS]
-    assert lists.file_of(draft, "concepts") == "" and undo_label(draft) == "Take concepts into the config"
+    assert lists.file_of(draft, "concepts") == "" and undo_label(draft) == "Copy concepts into the config"
 
 
-def test_nothing_is_taken_in_from_outside(draft, tmp_path, settings):
+def test_a_list_outside_the_allowed_folders_is_not_copied(draft, tmp_path, settings):
     settings.ALLOWED_ROOTS = [tmp_path / "open"]
     (tmp_path / "secret.json").write_text("[]")
     drafts.replace_config(draft, draft.revision, {"concept_file_name": str(tmp_path / "secret.json")})
