@@ -1,4 +1,4 @@
-"""Presets in the admin: edit one as JSON, see what each version changed, pass them on as files."""
+"""Presets in the admin: edit one as JSON, see what each version changed, export and import them as files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_FILE_BYTES = 5_000_000
 
 
 class ConfigFormField(forms.JSONField):
-    """A config as JSON text; what is wrong with it is said field by field."""
+    """A config as JSON text; its problems are reported by field."""
 
     widget = forms.Textarea(attrs={"rows": 24, "cols": 100, "class": "config-editor", "spellcheck": "false"})
 
@@ -38,14 +38,14 @@ class ConfigFormField(forms.JSONField):
         return json.dumps(value or {}, indent=2, ensure_ascii=False)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """What is wrong is shown again as it was typed."""
+        """A wrong text is shown again exactly as it was typed."""
         return data
 
     def to_python(self, value: Any) -> Any:
         try:
             return strict_json.parse(value or "{}") if isinstance(value, str) else value
         except ValueError as error:
-            raise ValidationError(_("This is not JSON: %(error)s.") % {"error": error}) from error
+            raise ValidationError(_("This is not valid JSON: %(error)s.") % {"error": error}) from error
 
     def validate(self, value: Any) -> None:
         if problems := [problem for problem in configs.check_form(value) if problem.is_error]:
@@ -58,10 +58,10 @@ def _sentence(field: str, message: str) -> str:
 
 class PresetForm(forms.ModelForm):
     config = ConfigFormField(
-        required=False, help_text="What differs from the engine's defaults, with OneTrainer's names."
+        required=False, help_text="The fields that differ from the engine's defaults, with OneTrainer's names."
     )
     version_note = forms.CharField(
-        max_length=500, required=False, help_text="Why the config changes: for its versions."
+        max_length=500, required=False, help_text="Why the config changes; shown with the version."
     )
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -75,7 +75,7 @@ class PresetForm(forms.ModelForm):
         self.fields["seen_version"].initial = self.instance.version
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse to write over a version that the editor has not seen."""
+        """Refuse to overwrite a version that the editor has not seen."""
         cleaned = super().clean()
         seen = self.cleaned_data.get("seen_version")
         if "config" in self.changed_data and self.instance.pk and seen != self.instance.version:
@@ -121,24 +121,24 @@ class VersionInline(admin.TabularInline):
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who sees the preset sees how it came about."""
+        """Everyone who may view the preset may view its versions."""
         return True
 
-    @admin.display(description="changes to the version before")
+    @admin.display(description="changes from the previous version")
     def changes(self, version: Any) -> SafeString:
         return changes_table(version.config_before or {}, version.config)
 
 
 class ImportForm(forms.Form):
-    """One file of presets; `cleaned_data["file"]` is what it holds."""
+    """One file of presets; `cleaned_data["file"]` is the list of presets in it."""
 
-    file = forms.FileField(help_text="An export from here, or a config of OneTrainer, which is named as its file is.")
+    file = forms.FileField(help_text="An export of this site, or a OneTrainer config, which is named after its file.")
 
     def clean_file(self) -> list[exchange.UploadedPreset]:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
             raise ValidationError(
-                _("%(file)s is larger than %(max_file_bytes)s MB: this is no preset.")
+                _("%(file)s is larger than %(max_file_bytes)s MB: this is not a preset.")
                 % {"file": file.name, "max_file_bytes": MAX_FILE_BYTES // 1_000_000}
             )
         try:
@@ -158,7 +158,7 @@ class PresetAdmin(admin.ModelAdmin):
     list_select_related = ("owner",)
     list_per_page = 50
     search_fields = ("name", "description", "config")
-    search_help_text = "Name, description, or a word of the config."
+    search_help_text = "Search the name, the description and the config."
     actions = ("export", "archive", "restore")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Preset]:
@@ -177,7 +177,7 @@ class PresetAdmin(admin.ModelAdmin):
         return admin_parts.pill("archived") if preset.archived else ""
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
-        """A changed config becomes a new version; the rest is written as it is."""
+        """Save a changed config as a new version; the other fields are saved directly."""
         if not change:
             obj.owner = request.user
         else:
@@ -215,11 +215,11 @@ class PresetAdmin(admin.ModelAdmin):
     def export(self, request: HttpRequest, queryset: QuerySet[Preset]) -> HttpResponse:
         return admin_parts.download(exchange.to_file(queryset), f"presets-{now():%Y-%m-%d}.json")
 
-    @admin.action(description="Archive: offer it no longer for new runs", permissions=["change"])
+    @admin.action(description="Archive: stop offering for new runs", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Preset]) -> None:
         self._set_archived(request, queryset, True, "Archived")
 
-    @admin.action(description="Restore: offer it again for new runs", permissions=["change"])
+    @admin.action(description="Restore: offer again for new runs", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Preset]) -> None:
         self._set_archived(request, queryset, False, "Restored")
 
@@ -227,5 +227,5 @@ class PresetAdmin(admin.ModelAdmin):
         changed = presets.filter(archived=not archived)
         names = [preset.name for preset in changed]
         Preset.objects.filter(name__in=names).update(archived=archived)
-        text = f"{done}: {', '.join(names)}." if names else _("Nothing to change: they are that already.")
+        text = f"{done}: {', '.join(names)}." if names else _("No change: the presets have this state already.")
         self.message_user(request, text, messages.SUCCESS if names else messages.INFO)

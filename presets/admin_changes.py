@@ -12,7 +12,7 @@ from web.admin_parts import as_text
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
-    """The fields that differ, each with both sides as text; what is null and what is not set look the same."""
+    """The fields that differ, with both sides as text; null and unset fields look the same."""
     rows = (
         {"field": row["field"], "before": as_text(row["before"]), "after": as_text(row["after"])}
         for row in configs.flat_difference(before, after)

@@ -15,18 +15,18 @@ from system.models import Job
 
 NAME = RegexValidator(
     r"^[^/\x00-\x1f]+(/[^/\x00-\x1f]+)?\Z",
-    "A preset's name holds at most one folder, such as 'SDXL/LoRA 16GB', and no control characters.",
+    "A preset's name may contain one folder at most, such as 'SDXL/LoRA 16GB', and no control characters.",
 )
 
 
 class PresetQuerySet(models.QuerySet["Preset"]):
     def listed(self) -> PresetQuerySet:
-        """Those that are offered for new runs, by name."""
+        """The presets that are offered for new runs, by name."""
         return self.filter(archived=False).order_by("name")
 
 
 class Preset(models.Model):
-    """A named partial config: only what differs from the engine's defaults."""
+    """A named partial config: only the fields that differ from the engine's defaults."""
 
     class Source(models.TextChoices):
         USER = "user", "made here"
@@ -37,7 +37,7 @@ class Preset(models.Model):
         max_length=200, unique=True, validators=[NAME], help_text="At most one folder: SDXL/LoRA 16GB"
     )
     description = models.TextField(blank=True)
-    config = models.JSONField(default=dict, help_text="What differs from the engine's defaults.")
+    config = models.JSONField(default=dict, help_text="The fields that differ from the engine's defaults.")
     version = models.PositiveIntegerField(default=0, editable=False)
     archived = models.BooleanField(default=False)
     source = models.CharField(max_length=10, choices=Source, default=Source.USER, editable=False)
@@ -62,7 +62,7 @@ class Preset(models.Model):
 
     @property
     def is_read_only(self) -> bool:
-        """Whether it comes with a program: what is changed of it is saved under another name."""
+        """Whether the preset comes with a program: changes must be saved under another name."""
         return self.source != self.Source.USER
 
     @transaction.atomic
@@ -77,7 +77,7 @@ class Preset(models.Model):
 
 
 class PresetVersion(models.Model):
-    """A preset's content as it once was; never changed."""
+    """An earlier content of a preset; never changed."""
 
     preset = models.ForeignKey(Preset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -97,15 +97,19 @@ class PresetVersion(models.Model):
 class Draft(models.Model):
     """A config that a user is working on: for a new run (`preset` empty, `/api/config/current`), or of a preset.
 
-    `revision` goes up with every change, also with undo and redo: a tab whose revision is older is told so.
+    `revision` goes up with every change, also with undo and redo, so that a tab with an older revision is refused.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
     preset = models.ForeignKey(Preset, null=True, blank=True, on_delete=models.CASCADE, related_name="drafts")
     engine = models.CharField(max_length=20, default="builtin")
-    config = models.JSONField(default=dict, help_text="What differs from the engine's defaults.")
-    facts = models.JSONField(default=dict, help_text="Beside the config: name, tags and notes of the new run.")
-    start = models.CharField(max_length=60, blank=True, help_text="What it began with, such as preset:12 or run:<id>.")
+    config = models.JSONField(default=dict, help_text="The fields that differ from the engine's defaults.")
+    facts = models.JSONField(
+        default=dict, help_text="The facts beside the config: name, tags and notes of the new run."
+    )
+    start = models.CharField(
+        max_length=60, blank=True, help_text="What the draft was started from, such as preset:12 or run:<id>."
+    )
     revision = models.PositiveIntegerField(default=0)
     position = models.PositiveIntegerField(default=0, help_text="How many of its steps are applied; undo goes back.")
     updated_at = models.DateTimeField(auto_now=True)
@@ -123,11 +127,11 @@ class Draft(models.Model):
 
 
 class DraftStep(models.Model):
-    """One change of a draft, with what it needs to be undone and done again."""
+    """One change of a draft, with the data to undo and redo it."""
 
     draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="steps")
     number = models.PositiveIntegerField()
-    label = models.CharField(max_length=200, help_text="What was done, as undo names it.")
+    label = models.CharField(max_length=200, help_text="The title of the step, as undo shows it.")
     changes = models.JSONField(help_text="A list of {field, before, after}; a side that lacks a field lacks the key.")
     at = models.DateTimeField(default=now)
 

@@ -1,1 +1,1 @@
-"""Configs: reading, checking, migrating, comparing them, and the paths that they name."""
+"""Read, check, migrate and compare configs, and check the paths in them."""

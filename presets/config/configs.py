@@ -1,4 +1,4 @@
-"""Configs: laying them over each other, comparing them, and checking them before they are used."""
+"""Merge configs, compare them, and check them before they are used."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from web.strict_json import parse
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 LONGEST_NAME = 200
-READING_SECONDS = 20.0  # OneTrainer imports torch before it can tell of its settings
-LARGEST_NUMBER = 2**64  # beyond it no program that reads a config takes a whole number
+READING_SECONDS = 20.0  # OneTrainer imports torch before it can list its settings
+LARGEST_NUMBER = 2**64  # programs that read a config refuse larger whole numbers
 SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
-TOKEN_LEFT_OUT = "was left out, since no token is kept in a config; set yours on the account page"
+TOKEN_LEFT_OUT = "was left out, since tokens are not saved in a config; set yours on the account page"
 Config = dict[str, Any]
 
 
 def merge(*layers: Config) -> Config:
-    """Later layers win; objects merge field by field, lists and values replace. No layer is changed."""
+    """Merge layers; later layers win. Objects merge by field, lists and values are replaced; no layer changes."""
     result: Config = {}
     for layer in layers:
         for key, value in layer.items():
@@ -44,7 +44,7 @@ def merge(*layers: Config) -> Config:
 
 @contextmanager
 def asking_an_engine() -> Iterator[None]:
-    """Raises BadInput for an engine that is not there or cannot be asked, NotReady for one that can be soon."""
+    """Raises BadInput for an unknown or unavailable engine, NotReady while the engine's settings are being read."""
     try:
         yield
     except StillReading as error:
@@ -54,7 +54,7 @@ def asking_an_engine() -> Iterator[None]:
 
 
 def give_time(engine: str) -> None:
-    """For scripts, which come also right after a start of the site: they wait in place of asking again."""
+    """The engine, for a request of a script: right after the site's start it waits instead of being refused."""
     with suppress(UnknownEngine):
         get_engine(engine).give_time(READING_SECONDS)
 
@@ -66,12 +66,12 @@ def defaults(engine: str = "builtin") -> Config:
 
 
 def full_config(engine: str, *layers: Config) -> Config:
-    """The engine's defaults with the layers over them."""
+    """The engine's defaults merged with the layers."""
     return merge(defaults(engine), *layers)
 
 
 def difference(config: Config, base: Config) -> Config:
-    """What a preset has to hold so that `merge(base, difference)` gives `config`."""
+    """The difference for which `merge(base, difference)` gives `config`, as a preset saves it."""
     result: Config = {}
     for key, value in config.items():
         below = base.get(key)
@@ -97,12 +97,12 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def secret_fields(config: Any) -> list[str]:
-    """The paths of the tokens in a config that are more than empty."""
+    """The paths of the non-empty tokens in a config."""
     return sorted({_secret_part(field) for field, value in leaves(config) if value and _secret_part(field)})
 
 
 def left_out(config: Any) -> list[Problem]:
-    """A warning for each token in a config, for whoever sent it: it is not kept."""
+    """A warning to the sender for each token in a config, since tokens are not saved."""
     return [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
 
 
@@ -123,20 +123,20 @@ def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
 
 
 def validate(config: Any, engine: str = "builtin") -> list[Problem]:
-    """Everything that is wrong with a partial or full config, before anything is started."""
+    """All problems of a partial or full config, before anything is started."""
     if problems := list(_limits(config)):
         return problems
-    found = left_out(config)
+    problems = left_out(config)
     whole = full_config(engine, without_secrets(config))
     try:
         whole = with_inline_files(whole)
     except BadInput as error:
         return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
     try:
-        found += get_engine(engine).check(whole)
-    except Unavailable as error:  # its checkout was changed at this very moment
+        problems += get_engine(engine).check(whole)
+    except Unavailable as error:  # the checkout was changed at this very moment
         return [Problem("engine", str(error))]
-    return [*found, *check_paths(whole)]
+    return [*problems, *check_paths(whole)]
 
 
 def freeze(engine: str, partial: Config) -> Config:
@@ -144,25 +144,27 @@ def freeze(engine: str, partial: Config) -> Config:
     return without_secrets(with_absolute_paths(with_inline_files(full_config(engine, partial))))
 
 
-def sample_settings(given: Any, config: Config) -> Config:
+def sample_settings(sent: Any, config: Config) -> Config:
     """A whole SampleConfig from what a client sent; raises BadInput by field.
 
     Size, steps and the like default to the run's first sample prompt, then to OneTrainer's own values.
     """
-    if not isinstance(given, dict):
+    if not isinstance(sent, dict):
         raise BadInput(_("Send the sample's settings as a JSON object with at least a prompt."))
-    given = dict(given)
-    if "steps" in given:
-        given.setdefault("diffusion_steps", given.pop("steps"))
+    sent = dict(sent)
+    if "steps" in sent:
+        sent.setdefault("diffusion_steps", sent.pop("steps"))
     model: Config = next(iter(config.get("samples") or []), {})
     shape = {
         key: model[key]
         for key in ("width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler")
         if key in model
     }
-    settings = {**SampleConfig().to_dict(), **shape, **given}
+    settings = {**SampleConfig().to_dict(), **shape, **sent}
     if not isinstance(settings["prompt"], str) or not settings["prompt"].strip():
-        raise BadInput(_("prompt: say what to draw."), {"prompt": [_("Say what to draw.")]})
+        raise BadInput(
+            _("prompt: describe the picture to generate."), {"prompt": [_("Describe the picture to generate.")]}
+        )
     try:
         sample = SampleConfig.from_dict(settings)
     except BadConfig as error:
@@ -180,9 +182,9 @@ def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
 
 
 def check_form(config: Any) -> list[Problem]:
-    """What is wrong with a partial config, whichever engine will use it: names, types, choices, ranges and paths.
+    """The problems of a partial config that are the same for every engine: names, types, choices, ranges and paths.
 
-    What it leaves open is each run's to fill in, and whether an engine can do it is told by `engines_for`.
+    Missing fields are no problem, since each run fills them in; `engines_for` says which engines can train it.
     """
     if problems := list(_limits(config)):
         return problems
@@ -195,12 +197,12 @@ def check_form(config: Any) -> list[Problem]:
 
 
 def check_edited(config: Any, engine: str, of_preset: bool) -> list[Problem]:
-    """What an editor says of a config: of a preset its form, of a new run all that would keep it from starting."""
+    """The problems that an editor shows: for a preset those of its form, for a new run all that prevent its start."""
     return check_form(config) if of_preset else validate(config, engine)
 
 
 def engines_for(config: Config) -> list[dict[str, Any]]:
-    """Each engine with its `name` and `title`, and `why_not`: the first thing of this config that it cannot do."""
+    """Each engine with its `name` and `title`, and `why_not`: the first field of this config that it cannot train."""
     named = [field for field, _ in leaves(config)]
     return [
         {"name": engine.name, "title": engine.title, "why_not": _why_not(engine, config, named)}
@@ -218,28 +220,30 @@ def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
 
 
 def refuse_endless(config: Any) -> None:
-    """Raise BadInput for what not even a draft has to hold, though a draft may be half done or wrong."""
+    """Raise BadInput for a config that is too large or deep even for a draft, which may be incomplete or wrong."""
     refuse_errors(list(_limits(config)))
 
 
 def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
-    """What no config needs: endless lists, texts and nesting, and numbers that JSON does not have."""
+    """A problem for each endless list, text and nesting, and for each number that JSON does not have."""
     if depth == 0 and not isinstance(config, dict):
         yield Problem("", _("A config is a JSON object: send {...} with OneTrainer's field names."))
     elif depth > MOST_DEPTH:
-        yield Problem(path, f"is nested more than {MOST_DEPTH} deep; no setting is")
+        yield Problem(path, f"is nested more than {MOST_DEPTH} levels deep, which no setting needs")
     elif isinstance(config, str) and len(config) > LONGEST_TEXT:
         yield Problem(path, f"has {len(config):,} characters; write at most {LONGEST_TEXT:,}")
     elif isinstance(config, float) and not math.isfinite(config):
-        yield Problem(path, 'must be a number that JSON has; write "inf" where infinity is meant')
+        yield Problem(path, 'must be a number that JSON has; write "inf" for infinity')
     elif isinstance(config, int) and abs(config) > LARGEST_NUMBER:
-        yield Problem(path, "is a number too large for any setting; write a smaller one")
+        yield Problem(path, "is too large a number for any setting; write a smaller number")
     elif isinstance(config, list | dict) and len(config) > LONGEST_LIST:
         yield Problem(path, f"has {len(config):,} entries; keep at most {LONGEST_LIST:,}")
     elif isinstance(config, list | dict):
         for key, value in config.items() if isinstance(config, dict) else enumerate(config):
             if len(str(key)) > LONGEST_NAME:
-                yield Problem(str(key)[:50], f"is a name of {len(str(key)):,} characters; no setting has one")
+                yield Problem(
+                    str(key)[:50], f"is a name of {len(str(key)):,} characters, longer than any setting's name"
+                )
             yield from _limits(value, f"{path}.{key}"[:200] if path else str(key)[:200], depth + 1)
 
 
@@ -251,10 +255,10 @@ FILES_OF_LISTS = {"concepts": "concept_file_name", "samples": "sample_definition
 
 
 def with_inline_files(config: Config) -> Config:
-    """Read the concepts and samples that the config keeps in files of their own into a copy of it.
+    """A copy of the config in which concepts and samples from separate files are part of the config.
 
-    So a run's frozen config is whole, and what those files name is checked like everything else. A file that is
-    not there is left to the engine's check, since OneTrainer's defaults name files that need not exist.
+    So a run's frozen config is whole, and the paths in those files are checked like all others. A missing file is
+    left to the engine's check, since OneTrainer's defaults name files that need not exist.
     """
     config = dict(config)
     for field, file_field in FILES_OF_LISTS.items():
@@ -283,7 +287,7 @@ def load_config_file(path: str) -> Config:
 
 
 def read_json(path: str, kind: type, field: str) -> Any:
-    """The JSON object or list in a file below an allowed root; `field` is who asked, for the error."""
+    """The JSON object or list in a file below an allowed root; `field` names the path's field in errors."""
     if not isinstance(path, str) or not path:
         raise _bad_path(field, _("Name the file's path as a string."))
     if sentence := refusal(path):
@@ -292,7 +296,7 @@ def read_json(path: str, kind: type, field: str) -> Any:
     if not isinstance(content, kind):
         raise _bad_path(
             field,
-            _("%(path)s holds no JSON %(kind)s: export it again.")
+            _("%(path)s does not contain a JSON %(kind)s: export it again.")
             % {"path": path, "kind": "object" if kind is dict else "list"},
         )
     return content
@@ -304,7 +308,7 @@ def _parse(path: str, field: str) -> Any:
         if file.stat().st_size > MAX_CONFIG_BYTES:
             raise _bad_path(
                 field,
-                _("%(path)s is larger than %(max_config_bytes)s MB: this is no config file.")
+                _("%(path)s is larger than %(max_config_bytes)s MB: this is not a config file.")
                 % {"path": path, "max_config_bytes": MAX_CONFIG_BYTES // 1_000_000},
             )
         return parse(file.read_text(encoding="utf-8"))
@@ -313,7 +317,7 @@ def _parse(path: str, field: str) -> Any:
             field, _("%(path)s cannot be read (%(error)s): check the path.") % {"path": path, "error": error.strerror}
         ) from error
     except ValueError as error:
-        raise _bad_path(field, _("%(path)s is not JSON: export the config again.") % {"path": path}) from error
+        raise _bad_path(field, _("%(path)s is not valid JSON: export the config again.") % {"path": path}) from error
 
 
 def _bad_path(field: str, sentence: str) -> BadInput:

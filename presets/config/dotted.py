@@ -1,4 +1,4 @@
-"""Changing one value of a config by its dotted path, such as `optimizer.beta1` or `concepts.0.path`."""
+"""Change one value of a config by its dotted path, such as `optimizer.beta1` or `concepts.0.path`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ LONGEST_PATH, DEEPEST_PATH = 300, 12
 
 
 def with_value(config: Any, field: str, value: Any) -> Any:
-    """A copy that has `value` there, or lacks the key if that is MISSING; the config itself is not changed.
+    """A copy of the config with `value` at the path, or without the key for MISSING; the config itself is not changed.
 
-    Objects on the way are made where they are missing. Raises BadInput where the path leads through something that
-    is no object, or past the end of a list.
+    Missing objects on the way are created. Raises BadInput if the path leads through a value that is not an object,
+    or past the end of a list.
     """
     parts = field.split(".")
     if not field or len(field) > LONGEST_PATH or len(parts) > DEEPEST_PATH or not all(parts):
-        raise _refused(field, "is no path of a field: write it with dots, such as optimizer.beta1.")
+        raise _refused(field, "is not a path of a field: write it with dots, such as optimizer.beta1.")
     return _with(config, parts, value, field)
 
 
@@ -28,7 +28,7 @@ def _with(below: Any, parts: list[str], value: Any, field: str) -> Any:
     if isinstance(below, list):
         return _with_item(below, first, rest, value, field)
     if below is not None and not isinstance(below, dict):
-        raise _refused(field, "leads into something that holds no fields: set the field above it first.")
+        raise _refused(field, "leads into a value without fields: set the field above it first.")
     copy = dict(below or {})
     inner = _with(copy.get(first), rest, value, field) if rest else value
     if inner is MISSING or (rest and value is MISSING and inner == {}):

@@ -1,7 +1,7 @@
-"""Config files of older OneTrainer versions, brought to the present names and nesting.
+"""Config files of older OneTrainer versions, migrated to the present names and nesting.
 
-A file says its version in `__version`; one without is a partial preset of the present version, unless it has names that
-only the oldest files had. Facts: the versions of OneTrainer's TrainConfig (0 to 11) and ConceptConfig (0 to 2).
+A file has its version in `__version`; a file without it is a partial preset of the present version, unless it has names
+that only the oldest files had. Facts: the versions of OneTrainer's TrainConfig (0 to 11) and ConceptConfig (0 to 2).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ WUERSTCHEN = ("WUERSTCHEN_2", "STABLE_CASCADE_1")
 
 
 def migrate(config: Config) -> Config:
-    """The config in the present version's form, by OneTrainer's own steps where it is installed, else by ours.
+    """The config in the present version's form, migrated by OneTrainer itself if it is installed, else by our steps.
 
-    A config that has the form already comes back as it is.
+    A config that has this form already is returned unchanged.
     """
     version = version_of(config)
     if version is None:
@@ -48,7 +48,7 @@ def migrate(config: Config) -> Config:
 
 
 def version_of(config: Config) -> int | None:
-    """The version that the file says, or that its names tell; None for a partial preset of the present one."""
+    """The version in the file, or the version of its names; None for a partial preset of the present version."""
     version = config.get(VERSION_KEY)
     if isinstance(version, int) and not isinstance(version, bool):
         return version
@@ -133,7 +133,7 @@ def _layer_filter(config: Config) -> Config:
 
 
 def _transformer_of_its_own(config: Config) -> Config:
-    """What was the prior of a newer model is its transformer."""
+    """The prior of a newer model became its transformer."""
     if "prior" in config and config.get("model_type") not in WUERSTCHEN:
         return {**config, "transformer": copy.deepcopy(config["prior"])}
     return config
@@ -162,7 +162,7 @@ def _offloading_by_part(config: Config) -> Config:
 
 
 def _format_by_method(config: Config) -> Config:
-    """What was SAFETENSORS for all is the older layout of its method."""
+    """The format SAFETENSORS of all methods became the older layout of each method."""
     if config.get("output_model_format") == "SAFETENSORS" and config.get("training_method") != "EMBEDDING":
         lora = config.get("training_method") == "LORA"
         config["output_model_format"] = "LEGACY_LORA" if lora else "LEGACY_SAFETENSORS"

@@ -16,20 +16,20 @@ MODELS = ("base_model_name", "lora_model_name")
 
 
 def check_paths(config: dict[str, Any]) -> list[Problem]:
-    """A problem for each path of the config that may not be used, or that is not there to be read."""
+    """A problem for each path of the config that is not allowed, or does not exist but will be read."""
     named = [(field, refusal(path, write) or missing(path, write)) for field, path, write in named_paths(config)]
     return [Problem(field, sentence) for field, sentence in named if sentence]
 
 
 def missing(path: str, write: bool = False) -> str | None:
-    """A sentence if a file or folder that will be read is not there."""
+    """A sentence if a file or folder that will be read does not exist."""
     if write or Path(path).expanduser().exists():
         return None
-    return _("%(path)s is not there: check the path, or put the files there first.") % {"path": path[:200]}
+    return _("%(path)s does not exist: check the path, or put the files there first.") % {"path": path[:200]}
 
 
 def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which each path that will be read is absolute, so that it means the same in every process."""
+    """A copy with absolute paths for all that will be read, so that they mean the same in every process."""
     config = copy.deepcopy(config)
     for field in MODELS:
         if looks_like_path(name := config.get(field)):
@@ -47,9 +47,9 @@ def _absolute(path: str) -> str:
 
 
 def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    """(field, path, whether it is written) of each file or folder that the config names.
+    """(field, path, whether it is written) of each file or folder in the config.
 
-    Relative destinations are left out, since they land in the run's own folder.
+    Relative destinations are left out, since they are in the run's own folder.
     """
     for field in MODELS:
         if looks_like_path(name := config.get(field)):
@@ -66,7 +66,7 @@ def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
 
 
 def looks_like_path(name: Any) -> TypeGuard[str]:
-    """Whether a model's name is a file or folder rather than a hub name such as `owner/model`."""
+    """Whether a model's name is a file or folder, not a hub name such as `owner/model`."""
     return _is_path(name) and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
 
 

@@ -1,4 +1,4 @@
-"""The engines' schemas as they go over the wire: serialized once, with what a client needs to keep them."""
+"""The engines' schemas as responses: serialized once, with an ETag for clients that cache them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from presets.config.configs import asking_an_engine
 
 @dataclass(frozen=True)
 class Served:
-    """A schema, its bytes, and the ETag that changes when they do."""
+    """A schema, its bytes, and an ETag that changes with them."""
 
     schema: dict[str, Any]
     content: bytes
@@ -32,7 +32,7 @@ def schema_of(engine: str) -> dict[str, Any]:
 
 
 def served(engine: str) -> Served:
-    """The schema's bytes, made anew only where the engine has another schema by now; raises BadInput."""
+    """The schema's bytes, serialized again only if the engine's schema has changed; raises BadInput."""
     schema = schema_of(engine)
     known = _served.get(engine)
     if known is None or known.schema is not schema:

@@ -1,4 +1,4 @@
-"""What the API says of configs."""
+"""Serializers of configs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class ProblemSerializer(serializers.Serializer):
 
 
 class LeftOutSerializer(serializers.Serializer):
-    """What an answer says of a config that was sent with tokens in it."""
+    """The part of a response to a config that contained tokens."""
 
-    warnings = ProblemSerializer(many=True, required=False, help_text="What of the config was left out: its tokens.")
+    warnings = ProblemSerializer(many=True, required=False, help_text="A warning for each token that was left out.")
 
 
 def with_left_out(answer: dict[str, Any], *sent: Any) -> dict[str, Any]:
-    """The answer with a warning for each token in the configs that were sent, where there are any."""
-    found = [problem for config in sent for problem in configs.left_out(config)]
-    return {**answer, "warnings": ProblemSerializer(found, many=True).data} if found else answer
+    """The response, with a warning for each token in the configs in the request."""
+    problems = [problem for config in sent for problem in configs.left_out(config)]
+    return {**answer, "warnings": ProblemSerializer(problems, many=True).data} if problems else answer
 
 
 class ChangeSerializer(serializers.Serializer):

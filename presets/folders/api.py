@@ -1,4 +1,4 @@
-"""The API of the server's folders: what lies in them, and what a concept's folder holds."""
+"""The API of the server's folders: their content, and previews of concepts' folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from presets.folders import browse, concept_preview
-from presets.folders.views import asked_preview
+from presets.folders.views import preview_parameters
 from web.api.parameters import KnownParameters
 from web.api.serializers import read_body
 from web.permissions import OnlyTrainers
@@ -27,28 +27,28 @@ class FolderEntrySerializer(serializers.Serializer):
     name = serializers.CharField()
     path = serializers.CharField()
     kind = serializers.ChoiceField(choices=["folder", "file"])
-    size = serializers.IntegerField(allow_null=True, help_text="Of a file, in bytes.")
+    size = serializers.IntegerField(allow_null=True, help_text="The size of a file, in bytes.")
     pictures = serializers.IntegerField(
-        allow_null=True, help_text="How many lie in the folder itself; null where they were not counted."
+        allow_null=True, help_text="Pictures directly in the folder; null if they were not counted."
     )
-    is_model = serializers.BooleanField(help_text="Whether a folder holds a model of diffusers.")
+    is_model = serializers.BooleanField(help_text="Whether the folder is a diffusers model.")
 
 
 class FolderSerializer(serializers.Serializer):
-    """One folder: folders first, then files, as a person would sort them."""
+    """The content of a folder: folders first, then files, in natural order."""
 
-    path = serializers.CharField(help_text="With its links followed.")
+    path = serializers.CharField(help_text="The path with links resolved.")
     parent = serializers.CharField(allow_null=True)
-    name = serializers.CharField(allow_blank=True, help_text="The file's name in it, where the path was a file's.")
+    name = serializers.CharField(allow_blank=True, help_text="The file's name, if the path was a file's.")
     places = PlaceSerializer(many=True)
-    pictures = serializers.IntegerField(help_text="How many lie in the folder itself.")
+    pictures = serializers.IntegerField(help_text="Pictures directly in the folder.")
     entries = FolderEntrySerializer(many=True)
-    total = serializers.IntegerField(help_text="How many there are; `entries` has the first 500.")
-    note = serializers.CharField(allow_blank=True, help_text="What was left out.")
+    total = serializers.IntegerField(help_text="The number of all entries; `entries` has the first 500.")
+    note = serializers.CharField(allow_blank=True, help_text="A note about entries that were left out.")
 
 
 class NewFolderSerializer(serializers.Serializer):
-    path = serializers.CharField(max_length=4096, help_text="The folder to make it in.")
+    path = serializers.CharField(max_length=4096, help_text="The parent folder.")
     name = serializers.CharField(max_length=255)
 
 
@@ -58,36 +58,40 @@ class FoldersView(KnownParameters, APIView):
     @extend_schema(
         responses=FolderSerializer,
         parameters=[
-            OpenApiParameter("path", str, description="A folder or file; the first allowed folder without it."),
+            OpenApiParameter("path", str, description="A folder or file; if left out, the first allowed folder."),
             OpenApiParameter(
                 "kind",
                 str,
                 enum=browse.KINDS,
                 description="`folder` lists folders alone, `file` files too, `model` weights, `save` where to write.",
             ),
-            OpenApiParameter("suffixes", str, description="Only such files, such as `.json,.safetensors`."),
-            OpenApiParameter("q", str, description="Only names that hold this text."),
+            OpenApiParameter(
+                "suffixes", str, description="Only files with these endings, such as `.json,.safetensors`."
+            ),
+            OpenApiParameter("q", str, description="Only names that contain this text."),
         ],
     )
     def get(self, request: Request) -> Response:
-        """What lies in one of the server's folders, inside the allowed ones; hidden files are left out."""
-        asked = request.query_params
-        suffixes = asked.get("suffixes", "").split(",")
-        kind = asked.get("kind") or "folder"
-        return Response(browse.as_json(browse.list_folder(asked.get("path", ""), kind, suffixes, asked.get("q", ""))))
+        """List a folder of the server, inside the allowed folders; hidden files are left out."""
+        query = request.query_params
+        suffixes = query.get("suffixes", "").split(",")
+        kind = query.get("kind") or "folder"
+        return Response(browse.as_json(browse.list_folder(query.get("path", ""), kind, suffixes, query.get("q", ""))))
 
     @extend_schema(request=NewFolderSerializer, responses={201: FolderSerializer})
     def post(self, request: Request) -> Response:
-        """Make a folder in one that may be written to, and say what lies in it: nothing yet."""
-        asked = read_body(request, NewFolderSerializer)
-        made = browse.make_folder(asked["path"], asked["name"])
-        return Response(browse.as_json(browse.list_folder(str(made), "save")), status=201)
+        """Create a folder in a writable folder, and return its empty listing."""
+        body = read_body(request, NewFolderSerializer)
+        folder = browse.make_folder(body["path"], body["name"])
+        return Response(browse.as_json(browse.list_folder(str(folder), "save")), status=201)
 
 
 class ExampleSerializer(serializers.Serializer):
     path = serializers.CharField()
-    name = serializers.CharField(help_text="Within the folder.")
-    caption = serializers.CharField(allow_blank=True, help_text="The first that it may be trained with.")
+    name = serializers.CharField(help_text="The path within the folder.")
+    caption = serializers.CharField(
+        allow_blank=True, help_text="The first of the captions that the picture may be trained with."
+    )
     captions = serializers.IntegerField()
     missing = serializers.CharField(allow_blank=True, help_text="Why there is no caption.")
 
@@ -100,7 +104,7 @@ class SizeField(serializers.ListField):
 
 
 class ConceptPreviewSerializer(serializers.Serializer):
-    """What a concept's folder holds: all names are counted, and some pictures are opened."""
+    """The content of a concept's folder: all names are counted, and some pictures are opened."""
 
     path = serializers.CharField()
     pictures = serializers.IntegerField()
@@ -109,12 +113,12 @@ class ConceptPreviewSerializer(serializers.Serializer):
     masks = serializers.IntegerField()
     other_files = serializers.IntegerField()
     subfolders = serializers.IntegerField()
-    complete = serializers.BooleanField(help_text="false where there are more files than were counted.")
+    complete = serializers.BooleanField(help_text="false if there are more files than were counted.")
     examples = ExampleSerializer(many=True, help_text="The first pictures.")
     smallest = SizeField()
     median = SizeField()
     largest = SizeField()
-    sizes_read = serializers.IntegerField(help_text="Of how many pictures the sizes are.")
+    sizes_read = serializers.IntegerField(help_text="The number of pictures whose sizes were read.")
     note = serializers.CharField(allow_blank=True)
 
 
@@ -131,5 +135,5 @@ class ConceptPreviewView(KnownParameters, APIView):
         ],
     )
     def get(self, request: Request) -> Response:
-        """Count what lies in a concept's folder, and show its first pictures' captions; nothing else is decoded."""
-        return Response(concept_preview.as_json(concept_preview.preview(**asked_preview(request.query_params))))
+        """Count the files in a concept's folder, and show its first pictures' captions; no other file is decoded."""
+        return Response(concept_preview.as_json(concept_preview.preview(**preview_parameters(request.query_params))))

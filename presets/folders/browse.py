@@ -1,4 +1,4 @@
-"""Looking into the server's folders to choose a path: inside the allowed ones only, bounded in names and time."""
+"""List the server's folders to choose a path: only inside the allowed folders, bounded in names and time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from web.natural import natural
 
 KINDS = ("folder", "file", "model", "save")
 WEIGHTS = (".safetensors",)
-MODEL_FILE = "model_index.json"  # what makes a folder a model of diffusers
+MODEL_FILE = "model_index.json"  # a folder with this file is a diffusers model
 MOST_SHOWN = 500
 MOST_READ = 50_000  # names of one folder
-MOST_LINKS = 2_000  # that are followed in one folder
-MOST_COUNTED = 5_000  # names that are looked at to count a subfolder's pictures
+MOST_LINKS = 2_000  # resolved in one folder
+MOST_COUNTED = 5_000  # names that are read to count a subfolder's pictures
 COUNTING_SECONDS = 0.25  # for the pictures of all subfolders together
 LONGEST_NAME = 255
-UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # controls, and bytes that are no UTF-8
+UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A folder or file as it is listed; of a folder, `pictures` is how many lie in it, or None where not counted."""
+    """A listed folder or file; `pictures` is the number directly in a folder, or None if they were not counted."""
 
     name: str
     path: str
@@ -40,7 +40,7 @@ class FolderEntry:
     size: int | None = None
     pictures: int | None = None
     is_model: bool = False
-    counted: bool = True  # False where there are more pictures than were counted
+    counted: bool = True  # False if there are more pictures than were counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Listing:
-    """One folder; `name` is what the asked path calls in it, where that was no folder."""
+    """One folder; `name` is the last part of the requested path, if that was not a folder."""
 
     path: str
     kind: str
@@ -69,40 +69,40 @@ class Listing:
 def list_folder(
     path: str = "", kind: str = "folder", suffixes: Sequence[str] = (), words: str = "", nearest: bool = False
 ) -> Listing:
-    """What lies in a folder, or in the one that holds the file that `path` names; the first place without a path.
+    """List a folder, or the folder of the file that `path` names; without a path, the first place.
 
-    `nearest` looks at the closest folder above where there is none, as a dialog does that opens on what was typed.
+    With `nearest`, list the closest folder above if the path does not exist, as for a half-typed path in a dialog.
     Raises BadInput and NotFound.
     """
     if kind not in KINDS:
         raise BadInput(
-            _("kind is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)},
-            {"kind": [_("It is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)}]},
+            _("kind must be one of %(kinds)s.") % {"kinds": ", ".join(KINDS)},
+            {"kind": [_("It must be one of %(kinds)s.") % {"kinds": ", ".join(KINDS)}]},
         )
     places = places_for(kind)
     folder, name = _folder_of(path or (places[0].path if places else ""), kind, nearest)
-    found = _read(folder, kind, suffixes)
-    wanted = [entry for entry in found.entries if words.casefold() in entry.name.casefold()]
-    wanted.sort(key=lambda entry: (not entry.is_folder, natural(entry.name)))
+    content = _read(folder, kind, suffixes)
+    matching = [entry for entry in content.entries if words.casefold() in entry.name.casefold()]
+    matching.sort(key=lambda entry: (not entry.is_folder, natural(entry.name)))
     return Listing(
         path=str(folder),
         kind=kind,
         crumbs=_crumbs(folder, places, kind),
         places=places,
-        entries=list(_with_facts(wanted[:MOST_SHOWN])),
-        total=len(wanted),
-        pictures=found.pictures,
+        entries=list(_with_facts(matching[:MOST_SHOWN])),
+        total=len(matching),
+        pictures=content.pictures,
         is_model=_is_model(str(folder)),
         parent=str(folder.parent)
         if folder.parent != folder and not refusal(str(folder.parent), kind == "save")
         else "",
         name=name,
-        note=" ".join(_notes(found, len(wanted))),
+        note=" ".join(_notes(content, len(matching))),
     )
 
 
 def make_folder(parent: str, name: str) -> Path:
-    """Make a folder in one that may be written to. Raises BadInput and NotFound."""
+    """Create a folder in a writable folder. Raises BadInput and NotFound."""
     folder, _typed = _folder_of(parent, "save", nearest=False)
     if (
         not name
@@ -111,34 +111,34 @@ def make_folder(parent: str, name: str) -> Path:
         or UNUSABLE.search(name)
         or len(os.fsencode(name)) > LONGEST_NAME
     ):
-        raise _bad(_("Name the new folder without a slash and without a dot at its beginning."), "name")
-    made = folder / name
-    if sentence := refusal(str(made), write=True):
+        raise _bad(_("Type a name without a slash and without a dot at its beginning."), "name")
+    folder_path = folder / name
+    if sentence := refusal(str(folder_path), write=True):
         raise _bad(sentence, "name")
     try:
-        made.mkdir()
+        folder_path.mkdir()
     except FileExistsError as error:
         raise _bad(
-            _("There is something named %(name)s already: choose another name.") % {"name": name}, "name"
+            _("A file or folder named %(name)s exists already: choose another name.") % {"name": name}, "name"
         ) from error
     except OSError as error:
         raise _bad(
-            _("The folder %(name)s cannot be made (%(error)s): choose a place of yours.")
+            _("The folder %(name)s cannot be created (%(error)s): choose a folder that the site may write to.")
             % {"name": name, "error": error.strerror},
             "name",
         ) from error
-    return made
+    return folder_path
 
 
 def places_for(kind: str) -> list[Place]:
-    """Where to begin: the allowed folders, the data folder's own, and the demo."""
+    """The places to start from: the allowed folders, the data folder's own folders, and the demo."""
     data = settings.DATA_DIR
-    found = [Place("Data sets", str(data / "datasets")), Place("Models", str(data / "models"))]
+    places = [Place("Data sets", str(data / "datasets")), Place("Models", str(data / "models"))]
     roots = [Place(_title(root), str(root)) for root in settings.ALLOWED_ROOTS]
-    found = [*roots, *(reversed(found) if kind in ("model", "save") else found)]
+    places = [*roots, *(reversed(places) if kind in ("model", "save") else places)]
     if kind != "save":
-        found += [Place("Runs", str(data / "runs")), Place("Demo", str(settings.DEMO_DIR))]
-    return [place for place in found if not refusal(place.path, kind == "save") and Path(place.path).is_dir()]
+        places += [Place("Runs", str(data / "runs")), Place("Demo", str(settings.DEMO_DIR))]
+    return [place for place in places if not refusal(place.path, kind == "save") and Path(place.path).is_dir()]
 
 
 def _title(root: Path) -> str:
@@ -149,7 +149,7 @@ def _title(root: Path) -> str:
 
 
 def _folder_of(path: str, kind: str, nearest: bool) -> tuple[Path, str]:
-    """The folder with its links followed, so that it is the one that was checked, and the file's name in it."""
+    """The folder with links resolved, so that the folder that is read is the checked folder, and the file's name."""
     if sentence := refusal(path, kind == "save"):
         raise _bad(sentence)
     try:
@@ -161,9 +161,9 @@ def _folder_of(path: str, kind: str, nearest: bool) -> tuple[Path, str]:
             here, name = here.parent, ""
         fits = here.is_dir() and (nearest or real.exists())
     except (OSError, ValueError, RuntimeError) as error:
-        raise _bad(_("%(path)s is no usable path: name another.") % {"path": path[:200]}) from error
+        raise _bad(_("%(path)s is not a usable path: type another path.") % {"path": path[:200]}) from error
     if not fits:
-        raise NotFound(_("%(path)s is not there any more: choose another folder.") % {"path": path[:200]})
+        raise NotFound(_("%(path)s does not exist any more: choose another folder.") % {"path": path[:200]})
     if sentence := refusal(str(here), kind == "save"):
         raise _bad(sentence)
     return here, name
@@ -174,7 +174,7 @@ def _bad(sentence: str, field: str = "path") -> BadInput:
 
 
 def _crumbs(folder: Path, places: list[Place], kind: str) -> list[Place]:
-    """The way from the outermost folder that may be shown."""
+    """The folders from the outermost allowed folder down to this folder."""
     way = [one for one in (*reversed(folder.parents), folder) if not refusal(str(one), kind == "save")]
     titles = {os.path.realpath(place.path): place.title for place in places}
     return [
@@ -184,7 +184,7 @@ def _crumbs(folder: Path, places: list[Place], kind: str) -> list[Place]:
 
 
 @dataclass
-class _Found:
+class _FolderContent:
     entries: list[FolderEntry]
     pictures: int = 0
     whole: bool = True
@@ -193,51 +193,50 @@ class _Found:
     elsewhere: int = 0
 
 
-def _read(folder: Path, kind: str, suffixes: Sequence[str]) -> _Found:
-    found = _Found([])
+def _read(folder: Path, kind: str, suffixes: Sequence[str]) -> _FolderContent:
+    content = _FolderContent([])
     write = kind == "save"
     endings = tuple(suffix.lower() for suffix in suffixes if suffix) or (WEIGHTS if kind == "model" else ())
     try:
         with os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
                 if number >= MOST_READ:
-                    found.whole = False
+                    content.whole = False
                     break
-                _take(found, entry, kind, endings, write)
+                _take(content, entry, kind, endings, write)
     except PermissionError as error:
         raise _bad(
-            _("%(folder)s may not be read by the site: give it the right to, or choose another folder.")
-            % {"folder": folder}
+            _("The site may not read %(folder)s: give it permission, or choose another folder.") % {"folder": folder}
         ) from error
     except OSError as error:
         raise NotFound(
             _("%(folder)s cannot be read (%(error)s): choose another folder.")
             % {"folder": folder, "error": error.strerror}
         ) from error
-    return found
+    return content
 
 
-def _take(found: _Found, entry: os.DirEntry[str], kind: str, endings: tuple[str, ...], write: bool) -> None:
+def _take(content: _FolderContent, entry: os.DirEntry[str], kind: str, endings: tuple[str, ...], write: bool) -> None:
     if entry.name.startswith("."):
         return
     if UNUSABLE.search(entry.name):
-        found.unnamable += 1
-    elif _is_closed(entry, found, write):
+        content.unnamable += 1
+    elif _is_closed(entry, content, write):
         return
     elif _is_folder(entry):
-        found.entries.append(FolderEntry(entry.name, entry.path, is_folder=True))
+        content.entries.append(FolderEntry(entry.name, entry.path, is_folder=True))
     else:
-        found.pictures += is_picture(Path(entry.name))
+        content.pictures += is_picture(Path(entry.name))
         if kind != "folder" and (not endings or entry.name.lower().endswith(endings)):
-            found.entries.append(FolderEntry(entry.name, entry.path, is_folder=False))
+            content.entries.append(FolderEntry(entry.name, entry.path, is_folder=False))
 
 
-def _is_closed(entry: os.DirEntry[str], found: _Found, write: bool) -> bool:
-    """Whether it is a link to a place that may not be chosen, or the site's own folder: nothing else here can be."""
+def _is_closed(entry: os.DirEntry[str], content: _FolderContent, write: bool) -> bool:
+    """Whether the entry is a link to a forbidden place, or the site's own folder; other entries are allowed."""
     if entry.is_symlink():
-        found.links += 1
-        closed = found.links > MOST_LINKS or refusal(entry.path, write) is not None
-        found.elsewhere += closed
+        content.links += 1
+        closed = content.links > MOST_LINKS or refusal(entry.path, write) is not None
+        content.elsewhere += closed
         return closed
     return entry.name == settings.DATA_DIR.name and refusal(entry.path, write) is not None
 
@@ -250,7 +249,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _with_facts(entries: Sequence[FolderEntry]) -> Iterator[FolderEntry]:
-    """With the pictures of folders, as long as that is quick, and the size of files."""
+    """The entries with the size of files and the pictures of folders, which are counted only while that is quick."""
     until = time.monotonic() + COUNTING_SECONDS
     for entry in entries:
         if not entry.is_folder:
@@ -274,7 +273,7 @@ def _size(path: str) -> int | None:
 
 
 def count_pictures(path: str) -> tuple[int | None, bool]:
-    """(how many pictures lie in the folder itself, whether all were counted); None where it may not be read."""
+    """(the number of pictures directly in the folder, whether all were counted); None if it may not be read."""
     count = 0
     try:
         with os.scandir(path) as entries:
@@ -287,26 +286,28 @@ def count_pictures(path: str) -> tuple[int | None, bool]:
     return count, True
 
 
-def _notes(found: _Found, total: int) -> Iterator[str]:
-    if not found.whole:
-        yield _(
-            "This folder holds more than %(most_read)s names, of which these were looked at: type the path instead."
-        ) % {"most_read": f"{MOST_READ:,}"}
+def _notes(content: _FolderContent, total: int) -> Iterator[str]:
+    if not content.whole:
+        yield _("This folder has more than %(most_read)s names, and only these were read: type the path instead.") % {
+            "most_read": f"{MOST_READ:,}"
+        }
     if total > MOST_SHOWN:
-        yield _("The first %(most_shown)s of %(total)s are shown: type a part of the name to find the others.") % {
+        yield _("Showing the first %(most_shown)s of %(total)s: type a part of the name to find the others.") % {
             "most_shown": MOST_SHOWN,
             "total": f"{total:,}",
         }
-    if found.unnamable:
-        yield _("%(unnamable)s left out, since a config cannot hold their names: rename what you need.") % {
-            "unnamable": found.unnamable
+    if content.unnamable:
+        yield _(
+            "%(unnamable)s left out, since a config cannot contain their names: rename the files that you need."
+        ) % {"unnamable": content.unnamable}
+    if content.elsewhere:
+        yield _("%(elsewhere)s left out, since they lead outside the allowed folders.") % {
+            "elsewhere": content.elsewhere
         }
-    if found.elsewhere:
-        yield _("%(elsewhere)s left out, since they lead outside the allowed folders.") % {"elsewhere": found.elsewhere}
 
 
 def as_json(listing: Listing) -> dict[str, Any]:
-    """As the API tells it."""
+    """The listing as the API returns it."""
     return {
         "path": listing.path,
         "parent": listing.parent or None,

@@ -1,8 +1,7 @@
-"""What a concept's folder holds, as quickly as a page needs it: all names are counted, a few pictures are opened.
+"""A quick preview of a concept's folder: all names are counted, a few pictures are opened.
 
-What counts as a picture, and where its captions are, is the trainer's own rule
-(engine/builtin/data/concepts.py). Every file that is opened is checked to lie in the allowed folders after its links
-are followed.
+The trainer's own rules (engine/builtin/data/concepts.py) say which files are pictures and where their captions are.
+Every file is checked, with links resolved, to be inside the allowed folders before it is opened.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ MASK = "-masklabel.png"
 
 @dataclass(frozen=True)
 class Example:
-    """A picture with the captions that it may be trained with; `missing` says why there is none."""
+    """A picture with the captions that it may be trained with; `missing` says why it has none."""
 
     path: str
     name: str
@@ -67,39 +66,39 @@ class ConceptPreview:
 
 
 def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "") -> ConceptPreview:
-    """Look at the folder of a concept. Raises BadInput and NotFound, with the cure."""
+    """Preview the folder of a concept. Raises BadInput and NotFound, which say what to do."""
     if source not in SOURCES:
-        sentence = f"is one of {', '.join(SOURCES)}."
+        sentence = f"must be one of {', '.join(SOURCES)}."
         raise BadInput(f"prompt_source {sentence}", {"prompt_source": [f"It {sentence}"]})
     folder = _checked(path)
-    found = _Names()
-    found.read(folder, subfolders)
-    made = ConceptPreview(
+    names = _Names()
+    names.read(folder, subfolders)
+    shown = ConceptPreview(
         path=path,
-        pictures=len(found.pictures),
-        masks=found.masks,
-        other_files=found.others(),
-        subfolders=found.subfolders,
-        complete=found.complete,
+        pictures=len(names.pictures),
+        masks=names.masks,
+        other_files=names.others(),
+        subfolders=names.subfolders,
+        complete=names.complete,
     )
     lines, problem = _lines_of(prompt_path) if source == "concept" else ([], "")
     by_file = source == "sample"
-    made.captioned = found.captioned() if by_file else 0 if problem else made.pictures
-    first = sorted(found.pictures, key=lambda one: natural(str(one)))[:MOST_SHOWN]
-    made.examples = [_example(one, folder, source, lines, problem) for one in first]
-    _add_sizes(made, found.pictures)
-    made.note = " ".join(_notes(made, found, problem, subfolders))
-    return made
+    shown.captioned = names.captioned() if by_file else 0 if problem else shown.pictures
+    first = sorted(names.pictures, key=lambda picture: natural(str(picture)))[:MOST_SHOWN]
+    shown.examples = [_example(picture, folder, source, lines, problem) for picture in first]
+    _add_sizes(shown, names.pictures)
+    shown.note = " ".join(_notes(shown, names, problem, subfolders))
+    return shown
 
 
 def as_json(shown: ConceptPreview) -> dict[str, Any]:
-    """As the API tells it."""
+    """The preview as the API returns it."""
     return {**asdict(shown), "uncaptioned": shown.uncaptioned}
 
 
 def _checked(path: str) -> Path:
     if not path:
-        raise _bad(_("Choose the folder that the concept's pictures lie in."))
+        raise _bad(_("Choose the folder of the concept's pictures."))
     if sentence := refusal(path):
         raise _bad(sentence)
     try:
@@ -108,10 +107,12 @@ def _checked(path: str) -> Path:
             return real
         is_file = real.exists()
     except OSError as error:
-        raise _bad(_("%(path)s is no usable path: name another.") % {"path": path[:200]}) from error
+        raise _bad(_("%(path)s is not a usable path: type another path.") % {"path": path[:200]}) from error
     if is_file:
-        raise _bad(_("%(path)s is a file: choose the folder that it lies in.") % {"path": path[:200]})
-    raise NotFound(_("The folder %(path)s is not there: check its spelling, or choose another.") % {"path": path[:200]})
+        raise _bad(_("%(path)s is a file: choose its folder.") % {"path": path[:200]})
+    raise NotFound(
+        _("The folder %(path)s does not exist: check the path, or choose another folder.") % {"path": path[:200]}
+    )
 
 
 def _bad(sentence: str) -> BadInput:
@@ -119,7 +120,7 @@ def _bad(sentence: str) -> BadInput:
 
 
 class _Names:
-    """All names of a folder, sorted into what they are; nothing is opened."""
+    """All names of a folder, sorted by kind; no file is opened."""
 
     def __init__(self) -> None:
         self.pictures: list[Path] = []
@@ -129,7 +130,7 @@ class _Names:
         self.until = time.monotonic() + COUNTING_SECONDS
 
     def read(self, folder: Path, deeper: bool) -> None:
-        """Read the folder, and those below it, without following links to folders; raises BadInput for the first."""
+        """Read the folder and its subfolders, not links to folders; raises BadInput only for the first folder."""
         waiting = [folder]
         while waiting and self.complete:
             here = waiting.pop()
@@ -138,7 +139,7 @@ class _Names:
                     waiting += self._taken(entries, deeper)
             except OSError as error:
                 if here == folder:
-                    sentence = _("%(folder)s may not be read by the site (%(error)s): give it the right to.") % {
+                    sentence = _("The site may not read %(folder)s (%(error)s): give it permission.") % {
                         "folder": folder,
                         "error": error.strerror,
                     }
@@ -146,8 +147,8 @@ class _Names:
                 self.closed += 1
 
     def _taken(self, entries: Iterator[os.DirEntry[str]], deeper: bool) -> list[Path]:
-        """Sort the entries in; returns the folders to look into."""
-        found = []
+        """Sort the entries by kind; returns the subfolders to read."""
+        subfolders = []
         for entry in entries:
             if self.files >= MOST_FILES or time.monotonic() > self.until:
                 self.complete = False
@@ -155,10 +156,10 @@ class _Names:
             if entry.is_dir(follow_symlinks=False):
                 self.subfolders += not entry.name.startswith(".")
                 if deeper:
-                    found.append(Path(entry.path))
+                    subfolders.append(Path(entry.path))
             elif not entry.name.startswith(".") and entry.is_file():
                 self._take(entry)
-        return found
+        return subfolders
 
     def _take(self, entry: os.DirEntry[str]) -> None:
         self.files += 1
@@ -176,7 +177,7 @@ class _Names:
         return sum(str(one.with_suffix(".txt")) in self.texts for one in self.pictures)
 
     def others(self) -> int:
-        """Files that are neither picture nor mask nor the caption of a picture."""
+        """The number of files that are neither picture nor mask nor caption of a picture."""
         captions = {text for one in self.pictures if (text := str(one.with_suffix(".txt"))) in self.texts}
         return self.files - len(self.pictures) - self.masks - len(captions)
 
@@ -196,59 +197,61 @@ def _example(picture: Path, folder: Path, source: str, lines: list[str], problem
 
 
 def _lines_of(path: str, absent: str = "") -> tuple[list[str], str]:
-    """(the captions of a text file, or why there are none): read in part, so that no file can be too large."""
+    """(the captions of a text file, or why there are none); only a part is read, so that no file can be too large."""
     if not path:
         return [], "choose the text file with the captions"
     if refusal(path):
-        return [], "its captions lie outside the allowed folders"
+        return [], "the captions' file is outside the allowed folders"
     try:
         real = Path(path).expanduser().resolve()
         if not real.is_file():
-            return [], absent or f"the captions' file {path[:200]} is not there: choose another"
+            return [], absent or f"the captions' file {path[:200]} does not exist: choose another file"
         with real.open("rb") as file:
             data = file.read(MOST_CAPTION_BYTES)
         text = data.decode("utf-8-sig", errors="strict" if len(data) < MOST_CAPTION_BYTES else "ignore")
     except UnicodeDecodeError:
-        return [], "its captions are no UTF-8 text: save them as UTF-8"
+        return [], "the captions are not UTF-8 text: save them as UTF-8"
     except OSError as error:
-        return [], f"its captions cannot be read ({error.strerror})"
+        return [], f"the captions cannot be read ({error.strerror})"
     return [line.strip() for line in text.splitlines() if line.strip()] or [""], ""
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-def _add_sizes(made: ConceptPreview, pictures: list[Path]) -> None:
-    """The least, middle and largest by pixels, from the headers of some pictures spread over all."""
+def _add_sizes(shown: ConceptPreview, pictures: list[Path]) -> None:
+    """The smallest, median and largest size by pixels, from the headers of evenly spread pictures."""
     until = time.monotonic() + SIZES_SECONDS
     sizes = []
     step = max(1, len(pictures) // SIZES_READ)
-    for one in pictures[::step][:SIZES_READ]:
+    for picture in pictures[::step][:SIZES_READ]:
         if time.monotonic() > until:
             break
-        if size := size_of(one):
+        if size := size_of(picture):
             sizes.append(size)
     if sizes:
         sizes.sort(key=lambda size: (size[0] * size[1], size))
-        made.sizes_read = len(sizes)
-        made.smallest, made.median, made.largest = sizes[0], sizes[len(sizes) // 2], sizes[-1]
+        shown.sizes_read = len(sizes)
+        shown.smallest, shown.median, shown.largest = sizes[0], sizes[len(sizes) // 2], sizes[-1]
 
 
-def _notes(made: ConceptPreview, found: _Names, problem: str, subfolders: bool) -> Iterator[str]:
-    if not made.complete:
-        yield _("There is more than could be counted at once: the numbers are of the first %(files)s files.") % {
-            "files": f"{found.files:,}"
+def _notes(shown: ConceptPreview, names: _Names, problem: str, subfolders: bool) -> Iterator[str]:
+    if not shown.complete:
+        yield _("There are too many files to count: the numbers are those of the first %(files)s files.") % {
+            "files": f"{names.files:,}"
         }
-    if not made.pictures:
-        below = made.subfolders and not subfolders
-        yield _("There are no pictures in here: ") + (
-            "turn on “include subfolders”, or choose one of them." if below else "put some there, or choose another."
+    if not shown.pictures:
+        below = shown.subfolders and not subfolders
+        yield _("There are no pictures in this folder:  ") + (
+            "turn on “include subfolders”, or choose a subfolder."
+            if below
+            else "add pictures, or choose another folder."
         )
     elif problem:
         yield f"{problem[:1].upper()}{problem[1:]}."
-    if found.unnamable:
-        yield _("%(unnamable)s left out, since their names are no UTF-8: rename them.") % {"unnamable": found.unnamable}
-    if found.closed:
-        yield _("%(closed)s of the subfolders may not be read by the site: give it the right to.") % {
-            "closed": found.closed
+    if names.unnamable:
+        yield _("%(unnamable)s left out, since their names are not UTF-8: rename them.") % {
+            "unnamable": names.unnamable
         }
+    if names.closed:
+        yield _("The site may not read %(closed)s of the subfolders: give it permission.") % {"closed": names.closed}

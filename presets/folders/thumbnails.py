@@ -1,4 +1,4 @@
-"""Small pictures of the pictures that a concept names: made once, kept in the cache folder, and bounded."""
+"""Thumbnails of a concept's pictures: made once, kept in the cache folder, and limited in number."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from web.errors import BadInput, NotFound
 
 logger = logging.getLogger(__name__)
 EDGE = 256
-MOST_BYTES = 200_000_000  # of a file that is opened
-MOST_PIXELS = 64_000_000  # decoded; of JPEG, which is scaled while it is decoded, Pillow's own limit counts
+MOST_BYTES = 200_000_000  # the largest file that is opened
+MOST_PIXELS = 64_000_000  # decoded; JPEG is scaled while it is decoded, so for it only Pillow's own limit applies
 MOST_KEPT = 4_000
-MOST_AT_ONCE = 2  # a decoder may take hundreds of MB
-FORMATS = ("AVIF", "BMP", "JPEG", "PNG", "TIFF", "WEBP")  # none that starts another program
+MOST_AT_ONCE = 2  # a decoder may need hundreds of MB
+FORMATS = ("AVIF", "BMP", "JPEG", "PNG", "TIFF", "WEBP")  # no decoder that starts another program
 LYING = range(5, 9)  # the EXIF orientations that swap width and height
 ORIENTATION = 0x0112
 
@@ -38,7 +38,7 @@ def folder() -> Path:
 
 
 def thumbnail(path: str) -> Path:
-    """The file with the thumbnail of a picture. Raises BadInput and NotFound, with a sentence that says why."""
+    """The file of a picture's thumbnail. Raises BadInput and NotFound, with the reason."""
     picture = _checked(path)
     try:
         with opened(picture) as file:
@@ -48,7 +48,7 @@ def thumbnail(path: str) -> Path:
             if not kept.is_file():
                 if facts.st_size > MOST_BYTES:
                     raise BadInput(
-                        _("%(picture)s has %(st_size)s MB: it is too large to be shown.")
+                        _("%(picture)s has %(st_size)s MB, which is too large to show.")
                         % {"picture": picture.name, "st_size": facts.st_size // 1_000_000}
                     )
                 with decoding:
@@ -57,29 +57,29 @@ def thumbnail(path: str) -> Path:
             return kept
     except OSError as error:
         raise NotFound(
-            _("%(picture)s cannot be read (%(strerror)s): check its rights.")
+            _("%(picture)s cannot be read (%(strerror)s): check its permissions.")
             % {"picture": picture.name, "strerror": error.strerror or error}
         ) from error
 
 
 def _checked(path: str) -> Path:
-    """The picture's path with its links followed. Nothing is said of what lies outside the allowed folders."""
+    """The picture's path with links resolved; nothing is revealed about files outside the allowed folders."""
     if sentence := refusal(path):
         raise BadInput(sentence, {"path": [sentence]})
     real = Path(path).expanduser().resolve()
     if not is_picture(real):
-        sentence = _("This is no picture to train on: name a PNG, JPEG, WebP, AVIF, BMP or TIFF file.")
+        sentence = _("This is not a picture to train on: choose a PNG, JPEG, WebP, AVIF, BMP or TIFF file.")
         raise BadInput(sentence, {"path": [sentence]})
     return real
 
 
 def opened(picture: Path) -> BinaryIO:
-    """The file, open to be read, if it is a plain one: a pipe would never end."""
+    """The regular file, opened for reading; a pipe is refused, since reading it would never end."""
     descriptor = os.open(picture, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise NotFound(_("%(picture)s is no file: choose another.") % {"picture": picture.name})
+        raise NotFound(_("%(picture)s is not a regular file: choose another file.") % {"picture": picture.name})
     return file
 
 
@@ -91,7 +91,7 @@ def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
             with Image.open(file, formats=FORMATS) as picture:
                 if picture.format != "JPEG" and picture.width * picture.height > MOST_PIXELS:
                     raise BadInput(
-                        _("%(name)s has %(width)s × %(height)s pixels: too many to be shown.")
+                        _("%(name)s has %(width)s × %(height)s pixels, which is too many to show.")
                         % {"name": name, "width": picture.width, "height": picture.height}
                     )
                 picture.draft("RGB", (2 * edge, 2 * edge))
@@ -100,8 +100,8 @@ def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
     except BadInput:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadInput(_("%(name)s has too many pixels to be shown: make it smaller.") % {"name": name}) from error
-    # Pillow's decoders raise what they like on broken files: SyntaxError, EOFError, struct.error and more.
+        raise BadInput(_("%(name)s has too many pixels to show: make it smaller.") % {"name": name}) from error
+    # Pillow's decoders raise any exception on broken files: SyntaxError, EOFError, struct.error and more.
     except Exception as error:
         raise BadInput(_("%(name)s cannot be decoded as a picture: replace or remove it.") % {"name": name}) from error
 
@@ -111,7 +111,7 @@ def _is_clear(picture: Image.Image) -> bool:
 
 
 def keep(picture: Image.Image, kept: Path) -> None:
-    """Write it beside and rename it, so that no half thumbnail is ever shown."""
+    """Write a temporary file and rename it, so that no half thumbnail is ever shown."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     beside = kept.with_name(f".{kept.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -122,21 +122,21 @@ def keep(picture: Image.Image, kept: Path) -> None:
 
 
 def _make_room(kept: Path) -> None:
-    """Drop the oldest eighth where there are too many."""
+    """Delete the oldest eighth if there are too many."""
     with os.scandir(kept) as entries:
         names = [entry.path for entry in entries]
     if len(names) <= MOST_KEPT:
         return
     ages = []
     for name in names:
-        with suppress(FileNotFoundError):  # another process makes room too
+        with suppress(FileNotFoundError):  # another process frees space too
             ages.append((Path(name).stat().st_mtime, name))
     for _age, name in sorted(ages)[: len(names) - MOST_KEPT * 7 // 8]:
         Path(name).unlink(missing_ok=True)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Upright width and height from a picture's header; None where that cannot be read, or may not."""
+    """Upright width and height from a picture's header; None if the header cannot or may not be read."""
     if path.is_symlink() and refusal(str(path)):
         return None
     try:
@@ -145,5 +145,5 @@ def size_of(path: Path) -> tuple[int, int] | None:
             with opened(path.resolve()) as file, Image.open(file, formats=FORMATS) as picture:
                 width, height = picture.size
                 return (height, width) if picture.getexif().get(ORIENTATION) in LYING else (width, height)
-    except Exception:  # broken headers raise what they like; the check before the start tells them in full
+    except Exception:  # broken headers raise any exception; the check before the start reports them in full
         return None

@@ -1,4 +1,4 @@
-"""The folder browser, a concept's preview and its thumbnails: pages, and the parts that scripts load of them."""
+"""The folder browser, a concept's preview and its thumbnails: pages, and the parts that scripts load."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from web.pages import PageRequest, page, render_page, trainers
 
 @page("GET", "POST", only=trainers)
 def folders(request: PageRequest) -> HttpResponse:
-    """One of the server's folders, to choose a path in; POST makes a folder there."""
-    asked = request.POST if request.method == "POST" else request.GET
-    kind = asked.get("kind", "folder")
-    path, words, suffixes = asked.get("path", ""), asked.get("q", "")[:200], asked.get("suffixes", "")[:200]
+    """A folder of the server, to choose a path in it; POST creates a folder in it."""
+    sent = request.POST if request.method == "POST" else request.GET
+    kind = sent.get("kind", "folder")
+    path, words, suffixes = sent.get("path", ""), sent.get("q", "")[:200], sent.get("suffixes", "")[:200]
     query = {"kind": kind, **({"suffixes": suffixes} if suffixes else {})}
     if request.method == "POST":
         return _make(request, path, query)
@@ -29,7 +29,7 @@ def folders(request: PageRequest) -> HttpResponse:
     context["places"] = browse.places_for(kind)
     status = 200
     try:
-        nearest = asked.get("nearest") == "1"
+        nearest = sent.get("nearest") == "1"
         context["listing"] = browse.list_folder(path, kind, suffixes.split(","), words, nearest)
     except DomainError as problem:
         status = _status(request, problem)
@@ -38,50 +38,50 @@ def folders(request: PageRequest) -> HttpResponse:
 
 
 def _status(request: PageRequest, problem: DomainError) -> int:
-    """A part of a page that says what is wrong was made all right: else the browser's console complains."""
+    """A part with an error sentence has status 200: else the browser's console reports an error."""
     return 200 if request.htmx else problem.status
 
 
 def _make(request: PageRequest, path: str, query: dict[str, str]) -> HttpResponse:
     try:
-        made = browse.make_folder(path, request.POST.get("name", "").strip())
+        folder = browse.make_folder(path, request.POST.get("name", "").strip())
     except (BadInput, NotFound) as problem:
         if request.htmx:
             return HttpResponse(str(problem), status=400, content_type="text/plain; charset=utf-8")
         messages.error(request, str(problem))
         return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': path})}")
-    return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': str(made)})}")
+    return redirect(f"{reverse('browse')}?{urlencode({**query, 'path': str(folder)})}")
 
 
 @page("GET", only=trainers)
 def concept(request: PageRequest) -> HttpResponse:
-    """What a concept's folder holds: counts, sizes, and its first pictures with their captions."""
+    """The preview of a concept's folder: counts, sizes, and its first pictures with their captions."""
     try:
-        shown = concept_preview.preview(**asked_preview(request.GET))
+        shown = concept_preview.preview(**preview_parameters(request.GET))
     except DomainError as problem:
         return _concept_page(request, {"sentence": str(problem)}, _status(request, problem))
     return _concept_page(request, {"shown": shown})
 
 
 def _concept_page(request: PageRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """With `brief`, one picture and how many there are, as it stands in a list."""
+    """With `brief`, one picture and the number of pictures, for a line of a list."""
     part = "presets/folders/_concept_brief.html" if request.GET.get("brief") == "1" else "presets/folders/_concept.html"
     return render_page(request, "presets/folders/concept.html", part, context, status)
 
 
-def asked_preview(asked: Any) -> dict[str, Any]:
-    """The parameters of a preview, from an address."""
+def preview_parameters(query: Any) -> dict[str, Any]:
+    """The parameters of a preview in an address."""
     return {
-        "path": asked.get("path", ""),
-        "subfolders": asked.get("include_subdirectories", "").lower() in ("true", "1", "on"),
-        "source": asked.get("prompt_source") or "sample",
-        "prompt_path": asked.get("prompt_path", ""),
+        "path": query.get("path", ""),
+        "subfolders": query.get("include_subdirectories", "").lower() in ("true", "1", "on"),
+        "source": query.get("prompt_source") or "sample",
+        "prompt_path": query.get("prompt_path", ""),
     }
 
 
 @page("GET", only=trainers)
 def picture(request: PageRequest) -> HttpResponse:
-    """The thumbnail of a picture in the allowed folders, or why there is none."""
+    """The thumbnail of a picture in the allowed folders, or the reason why there is none."""
     try:
         kept = thumbnails.thumbnail(request.GET.get("path", ""))
         content = kept.read_bytes()

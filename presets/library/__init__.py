@@ -1,1 +1,1 @@
-"""Presets with versions: list, import, export, OneTrainer's own."""
+"""Presets with versions: lists, import, export, and OneTrainer's own presets."""

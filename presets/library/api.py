@@ -39,15 +39,15 @@ FILE_UPLOAD = {"type": "object", "properties": {"file": {"type": "array", "items
 
 
 class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
-    """Named partial configs, with all their versions."""
+    """Presets: named partial configs with all their versions."""
 
     queryset = Preset.objects.select_related("owner")
     serializer_class = serializers.PresetSerializer
     lookup_value_regex = "[0-9]{1,18}"
     filter_backends = [FieldFilter, Search, Order]
     filter_lookups = {
-        "name": ("name", "A whole name."),
-        "owner": ("owner__username", "A user's name."),
+        "name": ("name", "The exact name."),
+        "owner": ("owner__username", "The owner's user name."),
         "archived": ("archived", "true or false."),
         "source": ("source", "user, shipped or onetrainer."),
         "favourite": ("is_favourite", "true or false."),
@@ -61,7 +61,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         return Preset.objects.select_related("owner").annotate(is_favourite=Exists(mine))
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """All presets; OneTrainer's own are among them where it is configured."""
+        """All presets, with OneTrainer's own if OneTrainer is configured."""
         onetrainer_presets.sync()
         return super().list(request, *args, **kwargs)
 
@@ -69,7 +69,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         return DETAIL if self.action == "retrieve" else self.serializer_class
 
     def read(self, partial: bool = False) -> dict[str, Any]:
-        """The request's body, checked."""
+        """The request's validated body."""
         return read_body(self.request, serializers.PresetChangeSerializer, partial)
 
     def detail_of(self, preset: Preset, status: int = 200, sent: Any = None) -> Response:
@@ -78,25 +78,27 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
 
     @extend_schema(request=serializers.PresetChangeSerializer, responses={201: DETAIL})
     def create(self, request: Request) -> Response:
-        """Make a preset; only what differs from the engine's defaults is kept of its config."""
+        """Create a preset; of its config, only the fields that differ from the engine's defaults are saved."""
         facts = self.read()
         return self.detail_of(library.create_preset(facts, by=request.user), 201, facts["config"])
 
     @extend_schema(request=serializers.PresetChangeSerializer(partial=True), responses=DETAIL)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a preset; a config that is sent becomes its next version."""
+        """Change a preset; a config in the request becomes its next version."""
         changes = self.read(partial=True)
         preset = library.change_preset(self.get_object(), changes, by=request.user)
         return self.detail_of(preset, sent=changes.get("config"))
 
     @extend_schema(responses={200: serializers.SuccessSerializer, 204: OpenApiResponse(description="Deleted.")})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a preset; one that runs were made from is archived instead, and the answer says so."""
+        """Delete a preset; if runs were made from it, it is archived instead, and the response says so."""
         preset = self.get_object()
         if library.remove(preset):
             logger.info("%s deleted the preset %s.", request.user, preset.name)
             return Response(status=204)
-        message = _("“%(preset)s” was archived, since runs refer to it.") % {"preset": preset.name}
+        message = _("“%(preset)s” was archived instead of deleted, since runs were made from it.") % {
+            "preset": preset.name
+        }
         return Response({"success": True, "message": message})
 
     @extend_schema(responses=serializers.PresetVersionSerializer(many=True), filters=False)
@@ -114,27 +116,29 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     @action(detail=True, url_path="versions/(?P<number>[0-9]{1,9})", url_name="version")
     def version(self, request: Request, pk: str, number: str) -> Response:
         """One version with its config."""
-        found = library.find_version(self.get_object(), int(number))
-        return Response(serializers.PresetVersionDetailSerializer(found).data)
+        version = library.find_version(self.get_object(), int(number))
+        return Response(serializers.PresetVersionDetailSerializer(version).data)
 
     @extend_schema(request=serializers.RevertSerializer, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def revert(self, request: Request, pk: str) -> Response:
-        """Make an earlier version the content again; it becomes the newest version, and none is lost."""
-        asked = read_body(request, serializers.RevertSerializer)
-        return self.detail_of(library.revert(self.get_object(), asked["version"], by=request.user))
+        """Restore an earlier version by saving it as the newest version; no version is lost."""
+        body = read_body(request, serializers.RevertSerializer)
+        return self.detail_of(library.revert(self.get_object(), body["version"], by=request.user))
 
     @extend_schema(request=None, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
-        """A preset of one's own with the same content."""
+        """Copy a preset into one of your own."""
         return self.detail_of(library.duplicate(self.get_object(), by=request.user), status=201)
 
     @extend_schema(methods=["POST"], request=None, responses=DETAIL)
-    @extend_schema(methods=["DELETE"], responses={204: OpenApiResponse(description="It is no favourite any more.")})
+    @extend_schema(
+        methods=["DELETE"], responses={204: OpenApiResponse(description="The preset is not a favourite any more.")}
+    )
     @action(detail=True, methods=["post", "delete"])
     def favourite(self, request: Request, pk: str) -> Response:
-        """Put a preset first in one's own lists, or, with DELETE, not any more."""
+        """Mark a preset as your favourite, or remove the mark with DELETE; favourites come first in your lists."""
         preset = self.get_object()
         library.set_favourite(preset, request.user, request.method == "POST")
         return self.detail_of(preset) if request.method == "POST" else Response(status=204)
@@ -143,15 +147,17 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         responses=serializers.PresetDiffSerializer,
         parameters=[
             OpenApiParameter(
-                "before", int, description="A version, 0 for the defaults; the one before `after` without it."
+                "before", int, description="A version, or 0 for the defaults; if left out, the version before `after`."
             ),
-            OpenApiParameter("after", int, description="A version; the newest without it."),
-            OpenApiParameter("run", str, description="In place of `before`: the version that this run was made from."),
+            OpenApiParameter("after", int, description="A version; if left out, the newest."),
+            OpenApiParameter(
+                "run", str, description="A run's id, instead of `before`: the version that the run was made from."
+            ),
         ],
     )
     @action(detail=True)
     def diff(self, request: Request, pk: str) -> Response:
-        """The settings in which two versions differ."""
+        """List the settings in which two versions differ."""
         preset = self.get_object()
         after = whole_number(request, "after", preset.version, 0, MOST_VERSIONS)
         used = self._version_of_run(preset, request.query_params.get("run"))
@@ -164,24 +170,27 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         runs = preset.runs.filter(pk=run_id) if as_uuid(run_id) else preset.runs.none()
         run = runs.select_related("preset_version").first()
         if run is None or run.preset_version is None:
-            raise NotFound(_("There is no such run of this preset: see the preset's runs."))
+            raise NotFound(_("This preset has no such run: see the preset's runs."))
         return run.preset_version.number
 
     @extend_schema(
         responses=serializers.PresetFileSerializer,
         parameters=[
             OpenApiParameter(
-                "form", str, enum=["site", "onetrainer"], description="onetrainer: a file that its desktop opens."
+                "form",
+                str,
+                enum=["site", "onetrainer"],
+                description="onetrainer: a file that the OneTrainer desktop program opens.",
             )
         ],
     )
     @action(detail=True)
     def export(self, request: Request, pk: str) -> Response:
-        """A file that `import` reads, or one for OneTrainer."""
+        """Export a preset as a file for `import`, or for OneTrainer."""
         preset = self.get_object()
         form = request.query_params.get("form") or "site"
         if form not in ("site", "onetrainer"):
-            raise BadInput(_("form: choose site or onetrainer."), {"form": [_("Choose site or onetrainer.")]})
+            raise BadInput(_("form must be site or onetrainer."), {"form": [_("It must be site or onetrainer.")]})
         content = exchange.to_onetrainer(preset.config) if form == "onetrainer" else exchange.to_file([preset])
         name = preset.name.rpartition("/")[2] if form == "onetrainer" else preset.name.replace("/", " ")
         return _as_file(content, f"{name}.json")
@@ -189,27 +198,30 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     @extend_schema(responses=serializers.PresetFileSerializer, operation_id="presets_export_all")
     @action(detail=False, url_path="export", url_name="export-all", filter_backends=[FieldFilter, Search])
     def export_all(self, request: Request) -> Response:
-        """All presets, or those that the filters leave, in one file that `import` reads."""
+        """Export all presets, or those that match the filters, as one file for `import`."""
         return _as_file(exchange.to_file(self.filter_queryset(self.get_queryset()).order_by("name")), "presets.json")
 
     @extend_schema(
         request={"application/json": serializers.PresetFileSerializer, "multipart/form-data": FILE_UPLOAD},
         responses=serializers.ImportedSerializer,
-        parameters=[OpenApiParameter("folder", str, description="The folder for presets of OneTrainer's files.")],
+        parameters=[OpenApiParameter("folder", str, description="The folder for presets from OneTrainer's files.")],
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[StrictJSONParser, MultiPartParser])
     def import_file(self, request: Request) -> Response:
-        """Read presets from what `export` gave, from config files of OneTrainer's, or from a zip with such files.
+        """Import presets from exports of this API, from OneTrainer's config files, or from a zip of these files.
 
-        A config file gives the preset its name, and its folder within a zip the folder. A preset whose name there is
-        already gets a new version, unless it comes with a program: then all is refused. Either all are taken, or none.
+        A preset from a config file gets the file's name, and within a zip also its folder. An existing preset of the
+        same name gets a new version; if that preset comes with a program, the whole import is refused. Either all
+        presets are imported, or none.
         """
         folder = request.query_params.get("folder", "")
-        found = [one for name, content in _uploaded(request) for one in exchange.from_upload(name, content, folder)]
-        exchange.refuse_twins(found)
+        uploaded = [
+            preset for name, content in _uploaded(request) for preset in exchange.from_upload(name, content, folder)
+        ]
+        exchange.refuse_twins(uploaded)
         with transaction.atomic():
-            saved = [exchange.save_imported(item, by=request.user).preset for item in found]
-        notes = [{"name": item.name, "notes": item.notes} for item in found if item.notes]
+            saved = [exchange.save_imported(item, by=request.user).preset for item in uploaded]
+        notes = [{"name": item.name, "notes": item.notes} for item in uploaded if item.notes]
         return Response(
             {
                 "success": True,
@@ -223,7 +235,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
 
 
 def _uploaded(request: Request) -> list[tuple[str, bytes]]:
-    """Name and content of each file in a form, or of the JSON that is the body itself."""
+    """(name, content) of each file in a form, or of the JSON body itself."""
     if request.content_type == "application/json":
         name = request.query_params.get("name") or "the request"
         return [(f"{name}.json", json.dumps(request.data).encode())]

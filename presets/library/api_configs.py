@@ -24,26 +24,29 @@ from web.api.parameters import KnownParameters
 from web.errors import BadInput
 
 A_CONFIG = OpenApiTypes.OBJECT
-ENGINE = OpenApiParameter("engine", str, description="Which trainer; `builtin` where it is left out.")
+ENGINE = OpenApiParameter("engine", str, description="The trainer; if left out, `builtin`.")
 NAME = OpenApiParameter(
-    "name", str, OpenApiParameter.PATH, description="May hold one folder: `SDXL%2FLoRA%2016GB`, or with a plain `/`."
+    "name",
+    str,
+    OpenApiParameter.PATH,
+    description="The preset's name, which may contain a folder: `SDXL%2FLoRA%2016GB`, or with a plain `/`.",
 )
 
 
 def engine_of(request: Request) -> str:
-    """The one that the request names; one whose settings are being read is given time for that."""
+    """The requested engine; waits a moment if the engine's settings are being read."""
     engine = request.query_params.get("engine") or "builtin"
     configs.give_time(engine)
     return engine
 
 
 def config_in(request: Request) -> dict[str, Any]:
-    """The config that is the request's body, or that lies in it under `config`."""
+    """The config, which is the request's body or its key `config`."""
     body = request.data
     if isinstance(body, dict) and "config" in body:
         body = body["config"]
         if not isinstance(body, dict):
-            sentence = _("It is a JSON object with OneTrainer's field names.")
+            sentence = _("It must be a JSON object with OneTrainer's field names.")
             raise BadInput(f"config: {sentence}", {"config": [sentence]})
     if not isinstance(body, dict):
         raise BadInput(_("Send a config: a JSON object with OneTrainer's field names."))
@@ -53,7 +56,7 @@ def config_in(request: Request) -> dict[str, Any]:
 class ConfigListView(KnownParameters, APIView):
     @extend_schema(responses=ConfigNamesSerializer)
     def get(self, request: Request) -> Response:
-        """The names of all presets."""
+        """List the names of all presets."""
         onetrainer_presets.sync()
         return Response({"configs": list(Preset.objects.listed().values_list("name", flat=True))})
 
@@ -61,7 +64,7 @@ class ConfigListView(KnownParameters, APIView):
 class LoadConfigView(KnownParameters, APIView):
     @extend_schema(responses=A_CONFIG, parameters=[NAME, ENGINE])
     def get(self, request: Request, name: str) -> Response:
-        """A preset's full config: the defaults with the preset over them."""
+        """Return a preset's full config: the defaults merged with the preset."""
         preset = library.find_preset(name)
         return Response(without_secrets(configs.full_config(engine_of(request), preset.config)))
 
@@ -69,7 +72,7 @@ class LoadConfigView(KnownParameters, APIView):
 class SaveConfigView(APIView):
     @extend_schema(request=A_CONFIG, responses=SavedPresetSerializer, parameters=[NAME, ENGINE])
     def post(self, request: Request, name: str) -> Response:
-        """Save a config as a preset, or as a new version of the one that has the name already."""
+        """Save a config as a preset, or as a new version of an existing preset of this name."""
         config = config_in(request)
         preset = library.save_preset(name, config, by=request.user, engine=engine_of(request))
         message = _("Saved as version %(version)s of “%(name)s”.") % {"version": preset.version, "name": name}
@@ -81,11 +84,11 @@ class SaveConfigView(APIView):
 class ConfigSchemaView(KnownParameters, APIView):
     @extend_schema(responses={200: dict[str, Any]}, parameters=[ENGINE])
     def get(self, request: Request) -> HttpResponse:
-        """The JSON Schema (draft 2020-12) of a config, from memory; with its ETag, a client need not load it again.
+        """Return the JSON Schema (draft 2020-12) of a config; clients can cache it by its ETag.
 
-        Its own keys tell an editor where a field stands (`x-tab`, `x-section`, `x-order`, `x-advanced`), what it is
-        (`x-unit`, `x-kind`, `x-labels`), what the engine does of it (`x-supported`, `x-note`), and when it matters:
-        `x-applies` maps dotted paths to values, and all must hold; a path that begins with ./ is a neighbour's.
+        Additional keys are for editors: a field's place (`x-tab`, `x-section`, `x-order`, `x-advanced`), its form
+        (`x-unit`, `x-kind`, `x-labels`), the engine's support (`x-supported`, `x-note`), and when the field applies:
+        `x-applies` maps dotted paths to values, which all must match; a path that begins with ./ is a sibling's.
         """
         schema = served(engine_of(request))
         answer = HttpResponse(schema.content, content_type="application/json", headers={"ETag": schema.etag})
@@ -96,5 +99,5 @@ class ConfigSchemaView(KnownParameters, APIView):
 class ConfigDefaultsView(KnownParameters, APIView):
     @extend_schema(responses=A_CONFIG, parameters=[ENGINE])
     def get(self, request: Request) -> Response:
-        """A full config with the engine's defaults."""
+        """Return a full config with the engine's defaults."""
         return Response(without_secrets(configs.defaults(engine_of(request))))

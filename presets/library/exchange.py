@@ -1,4 +1,4 @@
-"""Presets as files: ours hold several with their names, and OneTrainer's hold one config and are named by the file."""
+"""Presets as files: ours contain several named presets, OneTrainer's contain one config and are named by the file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from web import archives
 from web.errors import BadInput
 from web.strict_json import parse
 
-OWN_FIELDS = ("seed",)  # of the built-in trainer, unknown to OneTrainer
+OWN_FIELDS = ("seed",)  # a field of the built-in trainer, unknown to OneTrainer
 MOST_FILE_BYTES = 5_000_000
 MOST_ZIP_BYTES = 20_000_000
 
 
 @dataclass
 class UploadedPreset:
-    """A preset that a file holds, checked; `notes` is what the person who imports it should know."""
+    """A validated preset from a file; `notes` are messages for the person who imports it."""
 
     name: str
     config: dict[str, Any]
@@ -37,7 +37,7 @@ class UploadedPreset:
 
 
 def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
-    """What `from_file` reads."""
+    """The presets as JSON data, which `from_file` reads."""
     return {
         "presets": [
             {"name": preset.name, "description": preset.description, "config": without_secrets(preset.config)}
@@ -49,8 +49,8 @@ def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
 def to_onetrainer(config: dict[str, Any]) -> dict[str, Any]:
     """A partial config as a file that OneTrainer's desktop program opens.
 
-    It says its version, so that nothing is migrated. The optimizer's settings also stand under `optimizer_defaults`,
-    since the desktop takes them from there when it opens a file.
+    The file has its version, so that nothing is migrated. The optimizer's settings are also in `optimizer_defaults`,
+    since the desktop program reads them from there when it opens a file.
     """
     file = {key: value for key, value in without_secrets(config).items() if key not in OWN_FIELDS}
     optimizer = dict(file.get("optimizer") or {})
@@ -68,25 +68,25 @@ def to_onetrainer(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_uploads(files: Iterable[Any]) -> list[tuple[str, bytes]]:
-    """(name, content) of files that were uploaded in a form; raises BadInput for one that is too large, or too many."""
+    """(name, content) of files that were uploaded in a form; raises BadInput if they are too large or too many."""
     uploads = list(files)
     if len(uploads) > archives.MOST_FILES:
         raise BadInput(
-            _("These are %(uploads)s files: import at most %(most_files)s at once.")
+            _("There are %(uploads)s files: import at most %(most_files)s at once.")
             % {"uploads": len(uploads), "most_files": archives.MOST_FILES}
         )
     for file in uploads:
         most = MOST_ZIP_BYTES if file.name.lower().endswith(".zip") else MOST_FILE_BYTES
         if file.size > most:
             raise BadInput(
-                _("%(file)s is larger than %(most)s MB: this is no preset.")
+                _("%(file)s is larger than %(most)s MB: this is not a preset.")
                 % {"file": file.name, "most": most // 1_000_000}
             )
     return [(file.name, file.read()) for file in uploads]
 
 
 def from_upload(filename: str, content: bytes, folder: str = "") -> list[UploadedPreset]:
-    """The presets in an uploaded file or zip; raises BadInput naming what is wrong."""
+    """The presets in an uploaded file or zip; raises BadInput with the file's name and problem."""
     if not archives.is_zip(content):
         return from_file(filename, content, folder)
     if len(content) > MOST_ZIP_BYTES:
@@ -94,87 +94,93 @@ def from_upload(filename: str, content: bytes, folder: str = "") -> list[Uploade
             _("%(filename)s is larger than %(most_zip_bytes)s MB: import fewer presets at once.")
             % {"filename": filename, "most_zip_bytes": MOST_ZIP_BYTES // 1_000_000}
         )
-    found = [one for path, inner in archives.unpack(filename, content) for one in from_file(path, inner, folder)]
-    if not found:
-        raise BadInput(_("%(filename)s holds no JSON files: pack presets into it.") % {"filename": filename})
-    return found
+    presets = [
+        preset for path, inner in archives.unpack(filename, content) for preset in from_file(path, inner, folder)
+    ]
+    if not presets:
+        raise BadInput(_("%(filename)s contains no JSON files: pack presets into it.") % {"filename": filename})
+    return presets
 
 
 def from_file(filename: str, content: bytes, folder: str = "") -> list[UploadedPreset]:
-    """The presets in a JSON file; one of OneTrainer's is named by its file and the folder that it lies in."""
+    """The presets in a JSON file; a preset of OneTrainer is named after its file and folder."""
     try:
         data = parse(content)
     except ValueError as error:
         raise BadInput(
-            _("%(filename)s is not JSON (%(error)s): export the preset again.") % {"filename": filename, "error": error}
+            _("%(filename)s is not valid JSON (%(error)s): export the preset again.")
+            % {"filename": filename, "error": error}
         ) from error
     if not isinstance(data, dict):
-        raise BadInput(_("%(filename)s holds no JSON object: export the preset again.") % {"filename": filename})
+        raise BadInput(
+            _("%(filename)s does not contain a JSON object: export the preset again.") % {"filename": filename}
+        )
     alone = data if {"name", "config"} <= data.keys() else {"name": _name_of(filename, folder), "config": data}
-    found = data.get("presets", [alone])
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise BadInput(_("%(filename)s holds no list of presets: export them again.") % {"filename": filename})
-    return [_checked(filename, item) for item in found]
+    items = data.get("presets", [alone])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise BadInput(
+            _("%(filename)s does not contain a list of presets: export them again.") % {"filename": filename}
+        )
+    return [_checked(filename, item) for item in items]
 
 
 def _name_of(filename: str, folder: str) -> str:
-    """`SDXL/LoRA` for a file #LoRA.json in a folder SDXL; the # is only OneTrainer's mark of its own files."""
+    """`SDXL/LoRA` for a file #LoRA.json in a folder SDXL; the # only marks OneTrainer's own files."""
     path = PurePosixPath(filename.replace("\\", "/"))
     folder = folder or path.parent.name
     name = path.stem.removeprefix("#").strip() or path.stem
     return f"{folder}/{name}" if folder else name
 
 
-def refuse_twins(found: list[UploadedPreset]) -> None:
-    """Raise BadInput where two files of one import would become the same preset."""
-    names = [one.name for one in found]
+def refuse_twins(presets: list[UploadedPreset]) -> None:
+    """Raise BadInput if two files of one import would become the same preset."""
+    names = [preset.name for preset in presets]
     twin = next((name for name in names if names.count(name) > 1), None)
     if twin:
-        raise BadInput(_("Two of these presets would be named “%(twin)s”: rename one of them.") % {"twin": twin})
+        raise BadInput(_("Two of these presets would have the name “%(twin)s”: rename one of them.") % {"twin": twin})
 
 
 def _checked(filename: str, item: dict[str, Any]) -> UploadedPreset:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
         raise BadInput(
-            _("%(filename)s: a preset has a name, a description and a config: export it again.")
+            _("%(filename)s: a preset must have a name, a description and a config: export it again.")
             % {"filename": filename}
         )
     try:
         Preset(name=name, description=description).clean_fields(exclude=["config"])
     except ValidationError as error:
-        raise BadInput(f"{filename}: {name[:100]!r} is no name for a preset: {' '.join(error.messages)}") from error
-    found = _take_in(name, description, config)
-    problems = configs.check_form(found.config)
+        raise BadInput(f"{filename}: {name[:100]!r} is not a preset's name:  {' '.join(error.messages)}") from error
+    preset = _take_in(name, description, config)
+    problems = configs.check_form(preset.config)
     errors = {problem.field: [problem.message] for problem in problems if problem.is_error}
     if errors:
         wrong, messages = next(iter(errors.items()))
         raise BadInput(f"{filename}, {name}: {wrong}: {messages[0]}", errors)
-    found.notes += [f"{problem.field} {problem.message}." for problem in problems]
-    return found
+    preset.notes += [f"{problem.field} {problem.message}." for problem in problems]
+    return preset
 
 
 def _take_in(name: str, description: str, config: dict[str, Any]) -> UploadedPreset:
-    """The config in the present version's form, as OneTrainer itself would load it, without secrets."""
+    """The config in the present version's form, as OneTrainer itself would load it, without tokens."""
     notes = []
     if configs.secret_fields(config):
         notes.append(_("Its tokens were left out: set yours on the account page."))
     version = version_of(config)
     if version is not None and version > TrainConfig.json_version:
         notes.append(
-            _("It is of a newer version (%(version)s); what is not known here is kept, without effect.")
-            % {"version": version}
+            _("It is of a newer version (%(version)s); unknown fields are kept, without effect.") % {"version": version}
         )
     elif version is not None and version < TrainConfig.json_version:
         notes.append(
-            _("It was brought from version %(version)s to %(json_version)s.")
+            _("It was migrated from version %(version)s to %(json_version)s.")
             % {"version": version, "json_version": TrainConfig.json_version}
         )
     try:
         config = migrate(without_secrets(config))
     except (TypeError, ValueError, AttributeError) as error:
         sentence = _(
-            "%(name)s: it says that it is of version %(version)s, but has not that version's form (%(error)s)."
+            "%(name)s: the file claims to be of version %(version)s, but does not have that version's form (%(error)s)."
         ) % {"name": name, "version": version, "error": error}
         raise BadInput(_("%(sentence)s Export it again.") % {"sentence": sentence[:300]}) from error
     config = {key: value for key, value in config.items() if key != VERSION_KEY}
@@ -182,7 +188,7 @@ def _take_in(name: str, description: str, config: dict[str, Any]) -> UploadedPre
 
 
 def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
-    """OneTrainer fills an optimizer's settings from the file's own defaults for it, when it opens the file."""
+    """Fill in the optimizer's settings from the file's own defaults for that optimizer, as OneTrainer does."""
     optimizer, own = config.get("optimizer"), config.get("optimizer_defaults")
     if not isinstance(optimizer, dict) or not isinstance(own, dict):
         return config
@@ -194,21 +200,21 @@ def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "optimizer": filled}
 
 
-def save_imported(found: UploadedPreset, by: Any) -> PresetVersion:
-    """Make it a preset, or a new version of the user's that has its name already; raises BadInput for a read-only one.
+def save_imported(uploaded: UploadedPreset, by: Any) -> PresetVersion:
+    """Save a preset, or a new version of the existing preset of this name; raises BadInput if that is read-only.
 
-    What equals the engine's defaults is left out, as everywhere. A file that changes nothing makes no version.
+    Fields that equal the engine's defaults are left out, as everywhere. A file without changes adds no version.
     """
-    config = configs.difference(found.config, configs.defaults())
-    preset, made = Preset.objects.get_or_create(
-        name=found.name, defaults={"description": found.description, "owner": by}
+    config = configs.difference(uploaded.config, configs.defaults())
+    preset, created = Preset.objects.get_or_create(
+        name=uploaded.name, defaults={"description": uploaded.description, "owner": by}
     )
     if preset.is_read_only:
         raise BadInput(
             _("“%(preset)s” comes with the program and cannot be replaced: rename the file.") % {"preset": preset.name}
         )
     newest = preset.versions.first()
-    if not made and newest is not None and newest.config == config and not preset.archived:
+    if not created and newest is not None and newest.config == config and not preset.archived:
         return newest
     if preset.archived:
         preset.archived = False

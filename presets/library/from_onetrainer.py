@@ -1,4 +1,4 @@
-"""The presets that come with OneTrainer, read-only among ours where a checkout is configured."""
+"""The presets that come with OneTrainer, listed as read-only presets if a checkout is configured."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from web.errors import BadInput
 
 logger = logging.getLogger(__name__)
 PREFIX = "OneTrainer"
-LOOK_SECONDS = 5.0  # how often at most the checkout's folder is looked at
+LOOK_SECONDS = 5.0  # the checkout's folder is read at most this often
 _known: dict[str, float | str] = {"looked": -LOOK_SECONDS, "fingerprint": "?"}
 
 
 def folder() -> Path | None:
-    """Where a checkout keeps its presets; None where none is configured."""
+    """The checkout's folder of presets; None if no checkout is configured."""
     home = settings.ONETRAINER_HOME
     return Path(home) / "training_presets" if home else None
 
 
 def sync(now: bool = False) -> None:
-    """Take in what the checkout has, if it changed since it was looked at last; what it has no more is archived."""
+    """Import the checkout's presets if they changed since the last look, and archive presets that are gone."""
     if not now and time.monotonic() - float(_known["looked"]) < LOOK_SECONDS:
         return
     _known["looked"] = time.monotonic()
@@ -57,21 +57,21 @@ def _fingerprint(files: list[Path]) -> str:
 
 @transaction.atomic
 def _take(path: Path) -> str:
-    """Make it a preset, or a new version of its preset; the name, or nothing where the file cannot be used."""
+    """Save a file as a preset, or as a new version of its preset; returns the name, empty for an unusable file."""
     family = path.parent.name if path.parent != folder() else ""
     name = f"{PREFIX} {family}".strip() + f"/{path.stem.removeprefix('#').strip()}"
     try:
-        (found,) = exchange.from_file(path.name, path.read_bytes())
+        (uploaded,) = exchange.from_file(path.name, path.read_bytes())
     except (BadInput, OSError) as error:
         logger.warning("OneTrainer's preset %s is left out: %s", path, error)
         return ""
-    config = configs.difference(found.config, configs.defaults())
+    config = configs.difference(uploaded.config, configs.defaults())
     facts = {"source": Preset.Source.ONETRAINER, "description": _("Comes with OneTrainer.")}
-    preset, made = Preset.objects.get_or_create(name=name, defaults=facts)
+    preset, created = Preset.objects.get_or_create(name=name, defaults=facts)
     if preset.source != Preset.Source.ONETRAINER:
-        return ""  # a user's own has the name, and keeps it
+        return ""  # a user's own preset has the name, and keeps it
     if preset.archived:
         Preset.objects.filter(pk=preset.pk).update(archived=False)
-    if made or preset.config != config:
+    if created or preset.config != config:
         preset.save_version(config, note="from the OneTrainer checkout")
     return name

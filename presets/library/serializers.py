@@ -1,4 +1,4 @@
-"""What the API says of presets."""
+"""Serializers of presets."""
 
 from __future__ import annotations
 
@@ -46,12 +46,14 @@ class PresetSerializer(serializers.ModelSerializer):
 class EngineVerdictSerializer(serializers.Serializer):
     name = serializers.CharField()
     title = serializers.CharField()
-    why_not = serializers.CharField(help_text="Empty where the engine can train it.")
+    why_not = serializers.CharField(help_text="Empty if the engine can train the preset.")
 
 
 class PresetDetailSerializer(LeftOutSerializer, PresetSerializer):
-    config = ConfigField(help_text="What differs from the engine's defaults.")
-    engines = serializers.SerializerMethodField(help_text="Which engines can train it, and why one cannot.")
+    config = ConfigField(help_text="The fields that differ from the engine's defaults.")
+    engines = serializers.SerializerMethodField(
+        help_text="The engines, with the reason if an engine cannot train the preset."
+    )
 
     class Meta(PresetSerializer.Meta):
         fields = (*PresetSerializer.Meta.fields, "config", "engines", "warnings")
@@ -62,13 +64,15 @@ class PresetDetailSerializer(LeftOutSerializer, PresetSerializer):
 
 
 class PresetChangeSerializer(serializers.Serializer):
-    """What can be set of a preset; a changed config becomes a new version."""
+    """The writable fields of a preset; a changed config becomes a new version."""
 
     name = serializers.CharField(max_length=200)
     description = serializers.CharField(allow_blank=True, required=False, max_length=10_000)
     archived = serializers.BooleanField(required=False)
     config = ConfigField()
-    note = serializers.CharField(allow_blank=True, required=False, max_length=500, help_text="Why this version.")
+    note = serializers.CharField(
+        allow_blank=True, required=False, max_length=500, help_text="A note about this version."
+    )
 
 
 class PresetVersionSerializer(serializers.ModelSerializer):
@@ -87,7 +91,7 @@ class PresetVersionDetailSerializer(PresetVersionSerializer):
 
 
 class PresetDiffSerializer(serializers.Serializer):
-    before = serializers.IntegerField(help_text="A version; 0 is the engine's defaults.")
+    before = serializers.IntegerField(help_text="A version; 0 stands for the engine's defaults.")
     after = serializers.IntegerField()
     changes = ChangeSerializer(many=True)
 
@@ -109,7 +113,7 @@ class ImportNotesSerializer(serializers.Serializer):
 
 class ImportedSerializer(SuccessSerializer):
     presets = PresetSerializer(many=True)
-    notes = ImportNotesSerializer(many=True, help_text="What to know of what was imported.")
+    notes = ImportNotesSerializer(many=True, help_text="Messages about each imported preset.")
 
 
 class RevertSerializer(serializers.Serializer):

@@ -1,4 +1,4 @@
-"""What people do with presets: one place for the API, the pages and the admin."""
+"""The actions on presets, for the API, the pages and the admin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from web.errors import BadInput, NotFound
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of this name among those that are offered; raises NotFound."""
+    """The preset of this name that is not archived; raises NotFound."""
     preset = Preset.objects.listed().filter(name=name).first()
     if preset is None:
         raise NotFound(_("There is no preset named “%(value)s”: see /api/config/list.") % {"value": name[:200]})
@@ -24,9 +24,9 @@ def find_preset(name: str) -> Preset:
 
 
 def save_preset(name: str, config: dict[str, Any], by: Any = None, note: str = "", engine: str = "builtin") -> Preset:
-    """Make `config` the preset of this name, as a new version where there is one; raises BadInput.
+    """Save `config` as the preset of this name, or as a new version of an existing preset; raises BadInput.
 
-    Only what differs from the engine's defaults is kept, so a full config can be saved as it is.
+    Only fields that differ from the engine's defaults are saved, so `config` may be a full config.
     """
     partial = _checked(config, engine)
     _check_name(name)
@@ -62,14 +62,14 @@ def change_preset(preset: Preset, changes: dict[str, Any], by: Any = None) -> Pr
 
 
 def create_preset(facts: dict[str, Any], by: Any = None) -> Preset:
-    """A new preset from its name, config, description and note; raises BadInput, also where the name is taken."""
+    """Create a preset from its name, config, description and note; raises BadInput, also if the name is taken."""
     if Preset.objects.filter(name=facts["name"]).exists():
         raise _taken(facts["name"])
     return change_preset(Preset(owner=by), facts, by=by)
 
 
 def revert(preset: Preset, number: int, by: Any = None) -> Preset:
-    """Make an earlier version the preset's content again, as a new version; raises NotFound."""
+    """Restore an earlier version as a new version; raises NotFound."""
     version = find_version(preset, number)
     _refuse_read_only(preset)
     preset.save_version(version.config, by=by, note=f"as in version {number}")
@@ -77,14 +77,14 @@ def revert(preset: Preset, number: int, by: Any = None) -> Preset:
 
 
 def duplicate(preset: Preset, by: Any = None) -> Preset:
-    """A preset of the user's own with the same content, under the next free name."""
+    """Copy a preset to a preset of the user, under the next free name."""
     names = (f"{preset.name} (copy{f' {number}' if number > 1 else ''})" for number in itertools.count(1))
     name = next(name for name in names if not Preset.objects.filter(name=name).exists())
     return create_preset({"name": name, "description": preset.description, "config": preset.config}, by=by)
 
 
 def remove(preset: Preset) -> bool:
-    """Delete it, or archive it where runs refer to it, so that their history stays whole; say whether it is gone."""
+    """Delete a preset, or archive it if runs refer to it, to keep their history; returns whether it was deleted."""
     _refuse_read_only(preset)
     if preset.runs.exists():
         Preset.objects.filter(pk=preset.pk).update(archived=True)
@@ -94,7 +94,7 @@ def remove(preset: Preset) -> bool:
 
 
 def set_favourite(preset: Preset, user: Any, favourite: bool) -> None:
-    """Put it first in this user's lists, or not any more."""
+    """Mark a preset as the user's favourite, or remove the mark."""
     if favourite:
         preset.favourite_of.add(user)
     else:
@@ -102,13 +102,13 @@ def set_favourite(preset: Preset, user: Any, favourite: bool) -> None:
 
 
 def changed_since(preset: Preset, run: Any) -> list[dict[str, Any]]:
-    """The fields in which the preset differs today from the version that a run used."""
+    """The fields in which the preset now differs from the version that a run used."""
     used = run.preset_version
     return versions_between(preset, used.number, preset.version) if used and used.preset_id == preset.pk else []
 
 
 def versions_between(preset: Preset, before: int, after: int) -> list[dict[str, Any]]:
-    """The fields that differ between two versions; version 0 is the engine's defaults. Raises NotFound."""
+    """The fields that differ between two versions; version 0 stands for the engine's defaults. Raises NotFound."""
     return configs.flat_difference(_content(preset, before), _content(preset, after))
 
 
@@ -134,7 +134,7 @@ def _checked(config: dict[str, Any], engine: str = "builtin") -> dict[str, Any]:
 
 def _refuse_read_only(preset: Preset) -> None:
     if preset.is_read_only:
-        sentence = _("“%(preset)s” comes with the program and stays as it is: save yours under another name.") % {
+        sentence = _("“%(preset)s” comes with the program and is read-only: save your changes under another name.") % {
             "preset": preset.name
         }
         raise BadInput(sentence, {"name": [sentence]})
@@ -148,5 +148,5 @@ def _check_name(name: str) -> None:
 
 
 def _taken(name: str) -> BadInput:
-    sentence = _("There is a preset named “%(name)s” already: choose another name.") % {"name": name}
+    sentence = _("A preset with the name “%(name)s” exists already: choose another name.") % {"name": name}
     return BadInput(sentence, {"name": [sentence]})

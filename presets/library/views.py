@@ -29,16 +29,16 @@ VERSIONS_SHOWN = 50
 
 @page("GET")
 def presets(request: PageRequest) -> HttpResponse:
-    """All presets by folder; archived ones where they are asked for."""
+    """All presets by folder, or the archived presets on request."""
     onetrainer_presets.sync()
     archived = request.GET.get("archived") == "1"
     mine = Preset.favourite_of.through.objects.filter(preset=OuterRef("pk"), user_id=request.user.pk)
     rows = Preset.objects.filter(archived=archived).annotate(run_count=Count("runs"), is_favourite=Exists(mine))
     for word in request.GET.get("q", "").split():
         rows = rows.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(config__icontains=word))
-    found = list(rows.select_related("owner").order_by("name"))
+    listed = list(rows.select_related("owner").order_by("name"))
     context = {
-        "groups": _groups(found),
+        "groups": _groups(listed),
         "query": request.GET,
         "archived": archived,
         "archived_count": Preset.objects.filter(archived=True).count(),
@@ -46,19 +46,19 @@ def presets(request: PageRequest) -> HttpResponse:
     return render_page(request, "presets/library/presets.html", "presets/library/_presets.html", context)
 
 
-def _groups(found: list[Any]) -> list[tuple[str, list[Any]]]:
-    """Favourites first, then by folder: the user's own before those that come with a program."""
+def _groups(presets: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Favourites first, then by folder: presets of users before presets that come with a program."""
     groups: dict[tuple[int, str], list[Any]] = {}
     order = {source: number for number, source in enumerate(Preset.Source, start=1)}
-    for one in sorted(found, key=lambda one: natural(one.name)):
-        key = (0, "Favourites") if one.is_favourite else (order[Preset.Source(one.source)], one.folder)
-        groups.setdefault(key, []).append(one)
+    for preset in sorted(presets, key=lambda preset: natural(preset.name)):
+        key = (0, "Favourites") if preset.is_favourite else (order[Preset.Source(preset.source)], preset.folder)
+        groups.setdefault(key, []).append(preset)
     return [(name, rows) for (_, name), rows in sorted(groups.items())]
 
 
 @page("GET")
 def preset(request: PageRequest, pk: int) -> HttpResponse:
-    """One preset: what it changes, its versions and their differences, and the runs made from it."""
+    """One preset: its settings, its versions and their differences, and the runs made from it."""
     shown = get_object_or_404(Preset, pk=pk)
     versions = list(shown.versions.select_related("created_by")[:VERSIONS_SHOWN])
     context = {
@@ -77,7 +77,7 @@ def preset(request: PageRequest, pk: int) -> HttpResponse:
 
 
 def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
-    """The two versions in the address: `version` against `against`, or against the one before it; 0 is the defaults."""
+    """The two versions in the address: `version` against `against` or the version before; 0 means the defaults."""
     number, against = request.GET.get("version", ""), request.GET.get("against", "")
     version = shown.versions.filter(number=int(number)).first() if number.isdecimal() else None
     if version is None:
@@ -93,7 +93,7 @@ def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
 
 @page("GET", "POST", only=trainers)
 def new_preset(request: PageRequest) -> HttpResponse:
-    """Make a preset of the name that is typed, and open it in the editor; or make it of a config at once."""
+    """Create a preset with the typed name and open it in the editor, or create it from a config at once."""
     if request.method != "POST":
         return render(request, "presets/library/new.html", {"typed": {}, "errors": {}})
     typed = {name: request.POST.get(name, "") for name in ("name", "description", "config")}
@@ -111,7 +111,7 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         config = parse(text)
     except ValueError as error:
-        sentence = _("This is not JSON (%(error)s): correct it.") % {"error": error}
+        sentence = _("This is not valid JSON (%(error)s): correct it.") % {"error": error}
         raise BadInput(sentence, {"config": [sentence]}) from error
     if not isinstance(config, dict):
         raise BadInput(_("Write an object: {...}."), {"config": [_("Write an object: {...}.")]})
@@ -119,7 +119,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _errors(problem: BadInput) -> dict[str, list[str]]:
-    """By input: what is not about the name belongs to the config, with its field's path."""
+    """The errors by input: errors that are not about the name belong to the config and keep their field's path."""
     errors: dict[str, list[str]] = {"name": [], "config": []}
     for field, sentences in (problem.errors or {"": [str(problem)]}).items():
         if field in errors:
@@ -131,23 +131,23 @@ def _errors(problem: BadInput) -> dict[str, list[str]]:
 
 @page("POST", only=trainers)
 def archive_preset(request: PageRequest, pk: int) -> HttpResponse:
-    """Take a preset out of the lists, or back into them; its versions and runs stay."""
+    """Archive a preset, or restore it; its versions and runs stay."""
     shown = get_object_or_404(Preset, pk=pk)
     archived = request.POST.get("archived") == "1"
     change_preset(shown, {"archived": archived}, by=request.user)
-    sentence = _("“%(shown)s” was archived.") if archived else _("“%(shown)s” was taken back from the archive.")
+    sentence = _("“%(shown)s” was archived.") if archived else _("“%(shown)s” was restored from the archive.")
     messages.success(request, sentence % {"shown": shown.name})
     return redirect("presets") if archived else redirect("preset", shown.pk)
 
 
 @page("GET")
 def export_preset(request: PageRequest, pk: int) -> HttpResponse:
-    """One preset as a file that the import reads."""
+    """Export one preset as a file for the import."""
     shown = get_object_or_404(Preset, pk=pk)
     return download(to_file([shown]), f"{slugify(shown.name.replace('/', ' ')) or 'preset'}.json")
 
 
 @page("GET")
 def export_presets(request: PageRequest) -> HttpResponse:
-    """All presets that are listed, in one file."""
+    """Export all listed presets as one file."""
     return download(to_file(Preset.objects.listed()), "presets.json")

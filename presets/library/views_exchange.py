@@ -1,4 +1,4 @@
-"""Presets on pages: in and out as files, back to an earlier version, copies, favourites."""
+"""Actions on the pages of presets: import, export, restore a version, copy, mark as favourite, delete."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from web.pages import PageRequest, errors_as_messages, page, trainers
 
 @page("POST", only=trainers)
 def import_presets(request: PageRequest) -> HttpResponse:
-    """Presets from files, a folder or zips, ours or OneTrainer's: all of them, or none where one is wrong."""
+    """Import presets from files, a folder or zips, ours or OneTrainer's; if one is wrong, none is imported."""
     folder = request.POST.get("folder", "").strip()
     try:
         uploads = exchange.read_uploads(request.FILES.getlist("files"))
         if not uploads:
             raise BadInput(_("Choose at least one file to import: JSON, or a zip of them."))
-        found = [one for name, content in uploads for one in exchange.from_upload(name, content, folder)]
-        exchange.refuse_twins(found)
+        presets = [preset for name, content in uploads for preset in exchange.from_upload(name, content, folder)]
+        exchange.refuse_twins(presets)
         with transaction.atomic():
-            saved = [exchange.save_imported(item, request.user) for item in found]
+            saved = [exchange.save_imported(preset, request.user) for preset in presets]
     except DomainError as problem:
         messages.error(request, str(problem))
         return redirect("presets")
     rows = [
-        {"preset": version.preset, "version": version, "notes": item.notes}
-        for item, version in zip(found, saved, strict=True)
+        {"preset": version.preset, "version": version, "notes": preset.notes}
+        for preset, version in zip(presets, saved, strict=True)
     ]
     return render(request, "presets/library/imported.html", {"rows": rows})
 
 
 @page("GET")
 def export_onetrainer(request: PageRequest, pk: int) -> HttpResponse:
-    """One preset as a file that OneTrainer's desktop program opens."""
+    """Export one preset as a file that OneTrainer's desktop program opens."""
     shown = get_object_or_404(Preset, pk=pk)
     answer = download(exchange.to_onetrainer(shown.config), "preset.json")
     name = f"{shown.name.rpartition('/')[2]}.json"
@@ -55,7 +55,7 @@ def export_onetrainer(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("GET")
 def export_zip(request: PageRequest) -> HttpResponse:
-    """All presets that are listed, as OneTrainer's files in its folders."""
+    """Export all listed presets as OneTrainer's files in folders."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for preset in Preset.objects.listed():
@@ -67,29 +67,28 @@ def export_zip(request: PageRequest) -> HttpResponse:
 
 @page("POST", only=trainers)
 def revert(request: PageRequest, pk: int) -> HttpResponse:
-    """Make an earlier version the content again."""
+    """Restore an earlier version."""
     shown, number = get_object_or_404(Preset, pk=pk), request.POST.get("version", "")
     with errors_as_messages(request):
         library.revert(shown, int(number) if number.isdecimal() else 0, by=request.user)
         messages.success(
             request,
-            _("Version %(number)s is the content again, as version %(version)s.")
-            % {"number": number, "version": shown.version},
+            _("Version %(number)s was restored as version %(version)s.") % {"number": number, "version": shown.version},
         )
     return redirect("preset", pk)
 
 
 @page("POST", only=trainers)
 def duplicate(request: PageRequest, pk: int) -> HttpResponse:
-    """A preset of one's own with the same content."""
-    made = library.duplicate(get_object_or_404(Preset, pk=pk), by=request.user)
-    messages.success(request, _("This is your copy: “%(made)s”.") % {"made": made.name})
-    return redirect("preset", made.pk)
+    """Copy a preset to a preset of the user."""
+    copy = library.duplicate(get_object_or_404(Preset, pk=pk), by=request.user)
+    messages.success(request, _("The preset was copied to “%(copy)s”.") % {"copy": copy.name})
+    return redirect("preset", copy.pk)
 
 
 @page("POST")
 def favourite(request: PageRequest, pk: int) -> HttpResponse:
-    """Put it first in one's own lists, or not any more."""
+    """Mark a preset as the user's favourite, or remove the mark."""
     shown = get_object_or_404(Preset, pk=pk)
     library.set_favourite(shown, request.user, request.POST.get("favourite") == "1")
     return redirect("presets") if request.POST.get("from") == "list" else redirect("preset", pk)
@@ -97,13 +96,13 @@ def favourite(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("POST", only=trainers)
 def delete(request: PageRequest, pk: int) -> HttpResponse:
-    """Delete it, or archive it where runs refer to it."""
+    """Delete a preset, or archive it if runs refer to it."""
     shown = get_object_or_404(Preset, pk=pk)
     try:
         gone = library.remove(shown)
     except DomainError as problem:
         messages.error(request, str(problem))
         return redirect("preset", pk)
-    what = "was deleted" if gone else "was archived, since runs refer to it"
+    what = "was deleted" if gone else "was archived instead of deleted, since runs were made from it"
     messages.success(request, f"“{shown.name}” {what}.")
     return redirect("presets")

@@ -109,7 +109,7 @@ def test_a_place_to_save_is_chosen_in_a_new_folder(open_page, folders):
     page.locator("#path").evaluate("(input) => (input.dataset.browse = 'save')")
     dialog = opened(page, folders)
     dialog.get_by_label("Name of a new folder").fill("mine")
-    dialog.get_by_role("button", name="Make folder").click()
+    dialog.get_by_role("button", name="Create folder").click()
     expect(dialog.locator(".browse-chosen")).to_have_text(f"{folders}/mine")
     dialog.get_by_label("Name", exact=True).fill("stars.safetensors")
     dialog.get_by_role("button", name="Choose", exact=True).click()

@@ -28,7 +28,7 @@ def page_of(preset):
 
 
 def form(**changes):
-    """What the browser sends for a preset's form."""
+    """The values that a browser sends from a preset's form."""
     inline = {f"versions-{part}_FORMS": 0 for part in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
     return inline | {"name": "SD 1.5/LoRA", "config": '{"batch_size": 4}', "seen_version": 1} | changes
 
@@ -38,7 +38,7 @@ def errors_of(response, field="config"):
 
 
 def act(client, action, *presets):
-    """Choose an action for the presets, and return what the user is told."""
+    """Choose an action for the presets, and return the message to the user."""
     response = client.post(LIST, {"action": action, "index": 0, "_selected_action": [p.pk for p in presets]})
     return [str(message) for message in get_messages(response.wsgi_request)]
 
@@ -71,14 +71,14 @@ def test_the_list_can_be_filtered_by_folder(admin):
 # -- editing -------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_preset_belongs_to_who_made_it_and_has_a_first_version(admin):
+def test_a_new_preset_belongs_to_its_creator_and_has_a_first_version(admin):
     admin.post(f"{LIST}add/", form(seen_version=0, version_note="from the forum"))
     version = Preset.objects.get(owner__username="root").versions.get()
     assert (version.number, version.note, str(version.created_by)) == (1, "from the forum", "root")
     assert version.config == {"batch_size": 4}
 
 
-def test_a_changed_config_is_a_new_version_by_who_changed_it(admin):
+def test_a_changed_config_is_a_new_version_by_its_editor(admin):
     preset = make_preset(config={"batch_size": 2})
     admin.post(page_of(preset), form(version_note="faster"))
     preset.refresh_from_db()
@@ -87,7 +87,7 @@ def test_a_changed_config_is_a_new_version_by_who_changed_it(admin):
     assert (newest.note, str(newest.created_by)) == ("faster", "root")
 
 
-def test_a_new_description_is_no_new_version(admin):
+def test_a_new_description_adds_no_version(admin):
     preset = make_preset(config={"batch_size": 4})
     admin.post(page_of(preset), form(description="For 16 GB cards", config='{ "batch_size":4 }'))
     preset.refresh_from_db()
@@ -97,10 +97,10 @@ def test_a_new_description_is_no_new_version(admin):
 @pytest.mark.parametrize(
     ("config", "error"),
     [
-        ('{"batch_size": 4', "This is not JSON: Expecting ',' delimiter: line 1 column 17"),
-        ('{"learning_rate": NaN}', "This is not JSON: NaN is no number in JSON"),
-        ("[" * 100_000, "This is not JSON: it is nested too deeply"),
-        ('{"base_model_name": "\\ud800"}', "This is not JSON: '\\ud800' holds a NUL or half a character"),
+        ('{"batch_size": 4', "This is not valid JSON: Expecting ',' delimiter: line 1 column 17"),
+        ('{"learning_rate": NaN}', "This is not valid JSON: NaN is no number in JSON"),
+        ("[" * 100_000, "This is not valid JSON: it is nested too deeply"),
+        ('{"base_model_name": "\\ud800"}', "This is not valid JSON: '\\ud800' holds a NUL or half a character"),
         ("[1, 2]", "A config is a JSON object"),
         ('{"batch_size": "four"}', "batch_size: "),
         ('{"optimizer": {"beta1": "high"}}', "optimizer.beta1: "),
@@ -119,7 +119,7 @@ def test_a_preset_may_leave_the_data_set_to_the_run(admin):
     assert Preset.objects.get().config == {}
 
 
-def test_a_version_that_someone_saved_meanwhile_is_not_overwritten(admin):
+def test_a_version_that_was_saved_during_the_edit_is_not_overwritten(admin):
     preset = make_preset(config={"batch_size": 2})
     preset.save_version({"batch_size": 3})
     response = admin.post(page_of(preset), form(seen_version=1))
@@ -141,7 +141,7 @@ def test_a_presets_page_shows_what_each_version_changed(admin, django_assert_max
 # -- actions and files ---------------------------------------------------------------------------------------------
 
 
-def test_archived_presets_are_offered_no_more_and_can_be_restored(admin):
+def test_archived_presets_are_not_offered_and_can_be_restored(admin):
     preset, already = make_preset("One"), make_preset("Two", archived=True)
     assert act(admin, "archive", preset, already) == ["Archived: One."]
     assert not Preset.objects.listed().exists()
@@ -165,7 +165,7 @@ def test_a_config_of_onetrainer_becomes_a_preset_named_after_its_file(admin):
     assert Preset.objects.get().name == "sd 1.5 LoRA"
 
 
-def test_importing_a_preset_that_is_there_makes_a_new_version(admin):
+def test_importing_an_existing_preset_adds_a_new_version(admin):
     preset = make_preset("LoRA", {"batch_size": 2})
     admin.post(IMPORT, {"file": SimpleUploadedFile("LoRA.json", b'{"batch_size": 3}')})
     assert [version.config["batch_size"] for version in preset.versions.all()] == [3, 2]
@@ -174,30 +174,30 @@ def test_importing_a_preset_that_is_there_makes_a_new_version(admin):
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        (b"\xff\xfe", "bad.json is not JSON"),
-        (b"[]", "bad.json holds no JSON object"),
-        (b'{"presets": 1}', "bad.json holds no list of presets"),
-        (b'{"presets": [{"name": "a/b/c", "config": {}}]}', "bad.json: &#x27;a/b/c&#x27; is no name"),
-        (b'{"presets": [{"name": "a"}]}', "bad.json: a preset has a name"),
+        (b"\xff\xfe", "bad.json is not valid JSON"),
+        (b"[]", "bad.json does not contain a JSON object"),
+        (b'{"presets": 1}', "bad.json does not contain a list of presets"),
+        (b'{"presets": [{"name": "a/b/c", "config": {}}]}', "bad.json: &#x27;a/b/c&#x27; is not a preset&#x27;s name"),
+        (b'{"presets": [{"name": "a"}]}', "bad.json: a preset must have a name"),
         (b'{"batch_size": "x"}', "bad.json, bad: batch_size"),
     ],
 )
-def test_a_bad_file_is_refused_in_a_sentence(admin, content, error):
+def test_a_bad_file_is_refused_with_a_sentence(admin, content, error):
     page = admin.post(IMPORT, {"file": SimpleUploadedFile("bad.json", content)}).content.decode()
     assert error in page and not Preset.objects.exists()
 
 
-def test_one_bad_preset_keeps_the_whole_file_out(admin):
+def test_a_file_with_one_bad_preset_is_refused_as_a_whole(admin):
     presets = [{"name": "Good", "config": {}}, {"name": "Bad", "config": {"batch_size": "x"}}]
     content = json.dumps({"presets": presets}).encode()
     admin.post(IMPORT, {"file": SimpleUploadedFile("both.json", content)})
     assert not Preset.objects.exists()
 
 
-# -- who may -------------------------------------------------------------------------------------------------------
+# -- permissions -------------------------------------------------------------------------------------------------------
 
 
-def test_staff_who_may_only_look_can_neither_edit_nor_import(client):
+def test_staff_with_view_permission_can_neither_edit_nor_import(client):
     client.force_login(make_user(is_staff=True, permissions=("view_preset",)))
     preset = make_preset(config={"batch_size": 2})
     assert client.get(page_of(preset)).status_code == 200

@@ -19,35 +19,35 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-        parser.add_argument("--folder", default="", help="the folder for all of them, such as SDXL")
-        parser.add_argument("--owner", default="", help="the user to whom they belong")
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
+        parser.add_argument("--folder", default="", help="the folder for all presets, such as SDXL")
+        parser.add_argument("--owner", default="", help="the user who owns the presets")
+        parser.add_argument("--dry-run", action="store_true", help="only list the presets, without importing them")
 
     def handle(self, *, paths: list[Path], folder: str, owner: str, dry_run: bool, **options: Any) -> None:
         by = self._owner(owner)
         try:
-            found = [one for path in paths for one in _read(path, folder)]
-            exchange.refuse_twins(found)
+            presets = [preset for path in paths for preset in _read(path, folder)]
+            exchange.refuse_twins(presets)
             with transaction.atomic():
-                for item in found:
-                    version = exchange.save_imported(item, by)
-                    notes = "".join(f"\n    {note}" for note in item.notes)
-                    self.stdout.write(f"{item.name}: version {version.number}{notes}")
+                for preset in presets:
+                    version = exchange.save_imported(preset, by)
+                    notes = "".join(f"\n    {note}" for note in preset.notes)
+                    self.stdout.write(f"{preset.name}: version {version.number}{notes}")
                 transaction.set_rollback(dry_run)
         except BadInput as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be read ({error.strerror}): check the path.") from error
-        done = "Nothing was imported, as asked" if dry_run else f"Imported {len(found)} presets"
+        done = "Nothing was imported (--dry-run)" if dry_run else f"Imported {len(presets)} presets"
         self.stdout.write(self.style.SUCCESS(f"{done}."))
 
     def _owner(self, name: str) -> Any:
         if not name:
             return None
-        found = get_user_model().objects.filter(username=name).first()
-        if found is None:
-            raise CommandError(f"There is no user {name!r}: name one that there is.")
-        return found
+        user = get_user_model().objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"There is no user {name!r}: name an existing user.")
+        return user
 
 
 def _read(path: Path, folder: str) -> Iterator[exchange.UploadedPreset]:
@@ -57,7 +57,7 @@ def _read(path: Path, folder: str) -> Iterator[exchange.UploadedPreset]:
         return
     files = sorted(file for file in path.rglob("*.json") if file.name != "#.json" and file.is_file())
     if not files:
-        raise BadInput(f"{path} holds no JSON files: name the folder that holds presets.")
+        raise BadInput(f"{path} contains no JSON files: name the folder with the presets.")
     for file in files:
         inside = file.relative_to(path)
         yield from exchange.from_file(str(inside), file.read_bytes(), folder)

@@ -1,6 +1,6 @@
-"""Any JSON at all as a config: it is taken, or refused in a sentence that names the field; nothing ever breaks.
+"""Any JSON as a config: it is accepted, or refused with a sentence that names the field; nothing ever breaks.
 
-Two kinds are tried: JSON that has nothing of a config, and a whole config in which a few fields hold nonsense.
+Two kinds are tried: JSON unlike any config, and a whole config in which a few fields have nonsense values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from web.errors import BadInput, DomainError, StaleDraft
 
 pytestmark = pytest.mark.django_db
 FIELDS = [path.replace("*", "0") for path, _ in walk(get_engine("builtin").schema())]
-READ_BY_RULES = [  # what other fields' meaning hangs on
+READ_BY_RULES = [  # fields that decide the meaning of other fields
     *("optimizer", "optimizer.optimizer", "optimizer_defaults", "model_type", "training_method", "base_model_name"),
     *(
         "concepts",
@@ -64,7 +64,7 @@ names = st.one_of(st.sampled_from(sorted(configs.defaults())), texts)
 nonsense = st.dictionaries(names, anything, max_size=5)
 fields = st.one_of(st.sampled_from(READ_BY_RULES), st.sampled_from(FIELDS))
 changes = st.lists(st.tuples(fields, anything), min_size=1, max_size=4)
-MORE = os.environ.get("FUZZ_EXAMPLES", "")  # so many, other ones each time
+MORE = os.environ.get("FUZZ_EXAMPLES", "")  # this many examples, different in each run
 bounded = settings(
     max_examples=int(MORE or 80),
     derandomize=not MORE,
@@ -74,12 +74,12 @@ bounded = settings(
 
 
 def with_changes(changed):
-    """A whole config in which these fields hold what they should not."""
+    """A whole config in which these fields have wrong values."""
     config = {**configs.defaults(), **LISTS}
     for field, value in changed:
         try:
             config = with_value(config, field, value)
-        except DomainError as refusal:  # an earlier change took away what the field lies in
+        except DomainError as refusal:  # an earlier change removed the object around the field
             check_sentence(str(refusal))
     return config
 
@@ -88,7 +88,7 @@ any_config = st.one_of(nonsense, changes.map(with_changes))
 
 
 def check_sentence(text):
-    """One that a person can read: begun and ended, and not as long as what was sent."""
+    """The error is a readable sentence: it has a beginning and an end, and is shorter than the input."""
     assert text.strip() and len(text) < 2000
     assert "Traceback" not in text and "Error(" not in text
 
@@ -100,7 +100,7 @@ def check_problems(problems):
 
 
 def or_refused(action, *arguments):
-    """What it gives, or None where it was refused as it should be."""
+    """The result, or None if the input was refused correctly."""
     try:
         return action(*arguments)
     except DomainError as refusal:
@@ -114,7 +114,7 @@ def or_refused(action, *arguments):
 
 @bounded
 @given(anything)
-def test_whatever_is_no_config_is_told_so(value):
+def test_any_value_that_is_not_a_config_is_refused_with_the_reason(value):
     check_problems(configs.validate(value))
 
 
@@ -144,7 +144,7 @@ def test_a_preset_is_saved_or_refused(config):
 
 @bounded
 @given(any_config)
-def test_what_a_preset_may_hold_is_checked_and_every_engine_is_asked(config):
+def test_a_presets_content_is_checked_and_every_engine_is_asked(config):
     problems = configs.check_form(config)
     check_problems(problems)
     if not any(problem.is_error for problem in problems):
@@ -193,7 +193,7 @@ def user():
 
 @bounded
 @given(wishes=st.lists(st.tuples(st.one_of(fields, texts), anything), min_size=1, max_size=4))
-def test_a_draft_takes_a_change_or_refuses_it_and_undo_brings_back_what_was(user, wishes):
+def test_a_draft_applies_a_change_or_refuses_it_and_undo_restores_the_former_state(user, wishes):
     draft = drafts.get_draft(user)
     before, wished = draft.config, [{"field": field, "value": value} for field, value in wishes]
     changed = or_refused(drafts.apply, draft, draft.revision, wished)
@@ -207,21 +207,21 @@ def test_a_draft_takes_a_change_or_refuses_it_and_undo_brings_back_what_was(user
 
 @bounded
 @given(change=anything)
-def test_a_change_that_is_none_is_refused(user, change):
+def test_an_invalid_change_is_refused(user, change):
     draft = drafts.get_draft(user)
     or_refused(drafts.apply, draft, draft.revision, [change])
 
 
 @bounded
 @given(config=any_config)
-def test_a_draft_takes_a_whole_config_or_refuses_it(user, config):
+def test_a_draft_applies_a_whole_config_or_refuses_it(user, config):
     draft = drafts.get_draft(user)
     or_refused(drafts.replace_config, draft, draft.revision, config)
     assert Draft.objects.filter(user=user).exists()
 
 
 @pytest.mark.parametrize("name", [[], {}, None, 3])
-def test_an_optimizer_that_is_no_name_is_refused_by_its_field(name):
+def test_an_optimizer_that_is_not_a_name_is_refused_by_its_field(name):
     config = {"optimizer": {"optimizer": name}, "optimizer_defaults": {"ADAMW": {}}}
     assert "optimizer.optimizer" in [problem.field for problem in configs.validate(config)]
     with pytest.raises(BadInput, match=r"optimizer\.optimizer"):

@@ -1,4 +1,4 @@
-"""Older configs are brought on by OneTrainer's own code where it is installed, and by ours where that cannot."""
+"""Older configs are migrated by OneTrainer's own code if it is installed, and by ours if that fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONCEPT = "{1: lambda data: {**data, 'type': 'VALIDATION'}}"
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A checkout that has only what the migration asks of one."""
+    """A checkout with only the parts that the migration needs."""
     folder = tmp_path / "modules" / "util" / "config"
     folder.mkdir(parents=True)
     for name, migrations in (("TrainConfig", TRAIN), ("ConceptConfig", CONCEPT)):
@@ -43,22 +43,22 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_its_own_steps_are_taken(checkout):
+def test_onetrainers_own_migrations_are_used(checkout):
     found = migrate({"__version": 10, "epochs": 3, "concepts": [{"__version": 1}]})
     assert (found["theirs"], found["unit"], found["count"], found["__version"]) == (True, "STEP", 4, 11)
     assert found["concepts"] == [{"__version": 2, "type": "VALIDATION"}]
 
 
-def test_what_it_cannot_bring_on_our_own_steps_do(checkout, caplog):
+def test_our_own_migrations_are_used_if_onetrainers_fail(checkout, caplog):
     found = migrate({"__version": 10, "output_model_format": "SAFETENSORS", "training_method": "LORA"})
     assert found["output_model_format"] == "LEGACY_LORA" and "KeyError: 'epochs'" in caplog.text
 
 
-def test_a_present_config_is_not_handed_to_it(checkout):
+def test_a_config_of_the_present_version_is_not_migrated(checkout):
     assert "theirs" not in migrate({"__version": 11, "epochs": 3})
 
 
-def test_a_python_that_cannot_be_run_is_no_hindrance(checkout, monkeypatch, caplog):
+def test_our_own_migrations_are_used_if_onetrainers_python_cannot_run(checkout, monkeypatch, caplog):
     monkeypatch.setenv("ONETRAINER_PYTHON", "/nowhere/python")
     assert "theirs" not in migrate({"__version": 10, "epochs": 3})
     assert "/nowhere/python" in caplog.text

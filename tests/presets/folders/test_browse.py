@@ -1,4 +1,4 @@
-"""The folder browser: what is listed, what is not, and that nothing outside the allowed folders is ever told."""
+"""The folder browser: what is listed, what is not, and that nothing outside the allowed folders is ever revealed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from web.errors import BadInput, NotFound
 
 @pytest.fixture
 def root(tmp_path, settings, monkeypatch):
-    """An allowed folder, beside one that is not allowed; what is counted is counted however busy the machine is."""
+    """An allowed folder beside a forbidden folder; pictures are counted even on a busy machine."""
     monkeypatch.setattr(browse, "COUNTING_SECONDS", 600)
     (tmp_path / "open").mkdir()
     (tmp_path / "closed").mkdir()
@@ -31,14 +31,14 @@ def names(path, kind="file", **more):
     return [entry.name for entry in browse.list_folder(str(path), kind, **more).entries]
 
 
-def test_folders_come_first_and_numbers_in_their_order(root):
+def test_folders_come_first_and_names_are_in_natural_order(root):
     for name in ("10.png", "9.png", "b.txt", "A.txt"):
         (root / name).touch()
     (root / "zebra").mkdir()
     assert names(root) == ["zebra", "9.png", "10.png", "A.txt", "b.txt"]
 
 
-def test_where_a_folder_is_chosen_files_are_only_counted(root):
+def test_files_are_only_counted_when_a_folder_is_chosen(root):
     (root / "stars").mkdir()
     for name in ("1.png", "2.JPG", "2-masklabel.png", "notes.txt"):
         (root / name).touch()
@@ -46,7 +46,7 @@ def test_where_a_folder_is_chosen_files_are_only_counted(root):
     assert ([entry.name for entry in listing.entries], listing.pictures) == (["stars"], 2)
 
 
-def test_a_folder_says_how_many_pictures_lie_in_it(root):
+def test_a_folder_shows_the_number_of_its_pictures(root):
     (root / "stars").mkdir()
     for number in range(3):
         (root / "stars" / f"{number}.png").touch()
@@ -59,13 +59,13 @@ def test_hidden_files_are_left_out(root):
     assert names(root) == []
 
 
-def test_only_the_wanted_endings_are_listed(root):
+def test_only_files_with_the_requested_endings_are_listed(root):
     for name in ("a.json", "b.txt", "c.JSON"):
         (root / name).touch()
     assert names(root, suffixes=[".json"]) == ["a.json", "c.JSON"]
 
 
-def test_a_folder_with_a_diffusers_model_is_told_from_others(root):
+def test_a_folder_with_a_diffusers_model_is_marked(root):
     (root / "sd").mkdir()
     (root / "sd" / "model_index.json").touch()
     (root / "a.safetensors").touch()
@@ -90,18 +90,18 @@ def test_the_crumbs_begin_at_the_allowed_folder(root):
 def test_the_nearest_folder_is_shown_for_a_half_typed_path(root):
     (root / "a").mkdir()
     assert browse.list_folder(str(root / "a" / "gone" / "deeper"), nearest=True).path == str(root / "a")
-    with pytest.raises(NotFound, match="not there any more"):
+    with pytest.raises(NotFound, match="does not exist any more"):
         browse.list_folder(str(root / "a" / "gone" / "deeper"))
 
 
 @pytest.mark.parametrize("path", ["{root}/../closed", "{root}/../closed/diary.txt", "/", "/etc/passwd", "~root/../etc"])
 @pytest.mark.parametrize("kind", browse.KINDS)
-def test_nothing_outside_is_listed(root, path, kind):
+def test_nothing_outside_the_allowed_folders_is_listed(root, path, kind):
     with pytest.raises(BadInput, match="outside the allowed folders"):
         browse.list_folder(path.format(root=root), kind, nearest=True)
 
 
-def test_what_is_there_outside_is_not_told_from_what_is_not(root):
+def test_the_answer_does_not_reveal_whether_a_path_outside_exists(root):
     sentences = set()
     for name in ("closed", "no such"):
         with pytest.raises(BadInput) as caught:
@@ -110,7 +110,7 @@ def test_what_is_there_outside_is_not_told_from_what_is_not(root):
     assert len(sentences) == 1
 
 
-def test_links_that_lead_out_are_left_out_and_not_followed(root):
+def test_links_to_places_outside_are_left_out_and_not_followed(root):
     (root / "inside").mkdir()
     (root / "good").symlink_to(root / "inside")
     (root / "bad").symlink_to(root.parent / "closed")
@@ -122,7 +122,7 @@ def test_links_that_lead_out_are_left_out_and_not_followed(root):
         browse.list_folder(str(root / "bad"))
 
 
-def test_a_link_in_a_circle_is_no_failure(root):
+def test_a_circular_link_does_not_fail(root):
     (root / "circle").symlink_to(root / "circle")
     assert names(root) == ["circle"] or names(root) == []
     with pytest.raises((BadInput, NotFound)):
@@ -130,7 +130,7 @@ def test_a_link_in_a_circle_is_no_failure(root):
 
 
 @pytest.mark.parametrize("path", ["a\x00b", "\ud800", "x" * 5000, "/" + "x/" * 3000])
-def test_a_path_that_is_none_is_refused_in_a_sentence(root, path):
+def test_an_invalid_path_is_refused_with_a_sentence(root, path):
     with pytest.raises((BadInput, NotFound)) as caught:
         browse.list_folder(f"{root}/{path}")
     assert str(caught.value).endswith(".")
@@ -146,7 +146,7 @@ def test_the_sites_own_folder_is_closed(root, settings):
     assert browse.list_folder(str(root / "data" / "datasets")).parent == ""
 
 
-def test_runs_may_be_read_and_not_written_to(root, settings):
+def test_runs_may_be_read_but_not_written_to(root, settings):
     settings.DATA_DIR = root / "data"
     (root / "data" / "runs").mkdir(parents=True)
     assert browse.list_folder(str(root / "data" / "runs")).entries == []
@@ -155,22 +155,22 @@ def test_runs_may_be_read_and_not_written_to(root, settings):
     assert str(root / "data" / "runs") not in {place.path for place in browse.places_for("save")}
 
 
-def test_a_folder_that_may_not_be_read_says_so(root, monkeypatch):
+def test_an_unreadable_folder_is_reported(root, monkeypatch):
     mine, scandir = root / "mine", os.scandir
     mine.mkdir()
 
-    def scandir_as_another_user(path):  # root, who runs the tests in containers, is never refused
+    def scandir_as_another_user(path):  # root, the user of the tests in containers, is never refused
         if Path(path) == mine:
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", scandir_as_another_user)
     assert browse.list_folder(str(root)).entries[0].pictures is None
-    with pytest.raises(BadInput, match="may not be read"):
+    with pytest.raises(BadInput, match="may not read"):
         browse.list_folder(str(root / "mine"))
 
 
-def test_names_that_no_config_can_hold_are_counted_only(root):
+def test_names_that_no_config_can_contain_are_only_counted(root):
     (root / "fine").mkdir()
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9")).mkdir()
     (root / "two\nlines").mkdir()
@@ -178,7 +178,7 @@ def test_names_that_no_config_can_hold_are_counted_only(root):
     assert [entry.name for entry in listing.entries] == ["fine"] and "2 left out" in listing.note
 
 
-def test_a_huge_folder_is_shown_in_part_and_filtered_as_a_whole(root):
+def test_a_huge_folder_is_shown_in_part_but_filtered_as_a_whole(root):
     for number in range(3000):
         (root / f"{number}.json").touch()
     listing = browse.list_folder(str(root), "file")
@@ -187,7 +187,7 @@ def test_a_huge_folder_is_shown_in_part_and_filtered_as_a_whole(root):
     assert names(root, words="2999") == ["2999.json"]
 
 
-def test_more_names_than_are_read_are_told(root, monkeypatch):
+def test_unread_names_of_a_huge_folder_are_mentioned(root, monkeypatch):
     monkeypatch.setattr(browse, "MOST_READ", 5)
     for number in range(9):
         (root / f"{number}.json").touch()
@@ -207,19 +207,19 @@ def test_ten_thousand_names_are_all_counted(root):
     assert browse.list_folder(str(root)).pictures == 10_000
 
 
-def test_a_new_folder_is_made(root):
+def test_a_new_folder_is_created(root):
     assert browse.make_folder(str(root), "mine") == root / "mine"
     assert (root / "mine").is_dir()
 
 
 @pytest.mark.parametrize("name", ["", "../closed/x", "/tmp/x", ".hidden", "a/b", "a\x00", "ü" * 200, "\ud800", ".."])
-def test_a_new_folder_has_a_plain_name(root, name):
+def test_an_invalid_name_of_a_new_folder_is_refused(root, name):
     with pytest.raises(BadInput, match="without a slash"):
         browse.make_folder(str(root), name)
     assert list(root.iterdir()) == []
 
 
-def test_a_new_folder_takes_no_others_place_and_leads_nowhere_else(root):
+def test_a_new_folder_cannot_replace_a_file_or_be_outside(root):
     (root / "taken").touch()
     (root / "out").symlink_to(root.parent / "closed")
     with pytest.raises(BadInput, match="already"):
@@ -244,18 +244,18 @@ def test_the_page_works_without_scripts(signed_in, root):
     assert "path=" in page and "stars%20%26%20moons" in page
 
 
-def test_scripts_get_the_part_alone(signed_in, root):
+def test_scripts_get_only_the_part(signed_in, root):
     part = signed_in.get(reverse("browse"), {"path": str(root)}, headers={"HX-Request": "true"})
     assert "<html" not in part.text and 'class="browse"' in part.text
 
 
 @pytest.mark.parametrize(("path", "status"), [("/etc", 400), ("gone", 404), ("a\x00b", 400)])
-def test_a_page_of_what_is_not_there_says_so(signed_in, root, path, status):
+def test_the_page_of_a_missing_folder_says_so(signed_in, root, path, status):
     answer = signed_in.get(reverse("browse"), {"path": str(root / path)})
     assert answer.status_code == status and 'role="alert"' in answer.text
 
 
-def test_a_folder_is_made_from_the_page(signed_in, root):
+def test_a_folder_is_created_from_the_page(signed_in, root):
     answer = signed_in.post(reverse("browse"), {"path": str(root), "kind": "save", "name": "mine"})
     assert (root / "mine").is_dir() and str(root / "mine") in signed_in.get(answer.url).text
     answer = signed_in.post(reverse("browse"), {"path": str(root), "kind": "save", "name": "mine"}, follow=True)
@@ -271,7 +271,7 @@ def test_a_viewer_sees_no_folder(client, db, root):
     assert client.post(reverse("browse"), {"path": str(root), "name": "x"}).status_code == 403
 
 
-def test_the_api_lists_and_makes_folders(db, root):
+def test_the_api_lists_and_creates_folders(db, root):
     api = trainer()
     made = api.post("/api/browse", {"path": str(root), "name": "mine"})
     assert made.status_code == 201 and made.json()["path"] == str(root / "mine")

@@ -22,7 +22,7 @@ from web.errors import BadInput, NotFound
 
 @pytest.fixture
 def root(tmp_path, settings):
-    """An allowed folder, beside one that is not allowed."""
+    """An allowed folder beside a forbidden folder."""
     (tmp_path / "open").mkdir()
     (tmp_path / "closed").mkdir()
     draw(tmp_path / "closed" / "private.png", (40, 20))
@@ -45,7 +45,7 @@ def draw(path, size=(16, 16), caption=None, **options):
     return path
 
 
-def test_all_that_lies_there_is_counted(root):
+def test_all_files_are_counted(root):
     draw(root / "1.png", caption="one")
     draw(root / "2.jpg")
     draw(root / "1-masklabel.png")
@@ -57,7 +57,7 @@ def test_all_that_lies_there_is_counted(root):
     assert (found.other_files, found.subfolders, found.complete) == (2, 1, True)
 
 
-def test_subfolders_count_where_they_are_asked_for(root):
+def test_subfolders_are_counted_on_request(root):
     draw(root / "1.png")
     draw(root / "more" / "2.png", caption="two")
     found = preview(str(root), subfolders=True)
@@ -66,7 +66,7 @@ def test_subfolders_count_where_they_are_asked_for(root):
 
 
 @pytest.mark.parametrize("deep", [True, False])
-def test_it_counts_what_the_trainer_trains_on(root, deep):
+def test_it_counts_the_pictures_that_the_trainer_uses(root, deep):
     for name in ("b.PNG", "a.webp", "x-condlabel.png", ".hidden.png", "c.gif", ".deep/d.png", "deep/e.png"):
         draw(root / name, format="PNG")
     (root / "folder.png").mkdir()
@@ -76,7 +76,7 @@ def test_it_counts_what_the_trainer_trains_on(root, deep):
 
 
 @pytest.mark.parametrize("source", ["sample", "filename", "concept"])
-def test_captions_are_those_that_the_trainer_takes(root, source):
+def test_captions_are_those_that_the_trainer_uses(root, source):
     picture = draw(root / "a star.png", caption="first \n\n second\n")
     (root / "prompts").mkdir()
     (root / "prompts" / "all.txt").write_text("\ufeffof the concept\n")
@@ -87,13 +87,13 @@ def test_captions_are_those_that_the_trainer_takes(root, source):
     assert (shown.caption, shown.captions) == (wanted[0], len(wanted))
 
 
-def test_the_first_pictures_are_shown_in_their_order(root):
+def test_the_first_pictures_are_shown_in_natural_order(root):
     for number in range(12):
         draw(root / f"{number}.png")
     assert [one.name for one in preview(str(root)).examples] == [f"{number}.png" for number in range(8)]
 
 
-def test_sizes_are_those_that_pictures_have_upright(root):
+def test_sizes_are_those_of_upright_pictures(root):
     for name, size in (("a.png", (64, 64)), ("b.png", (128, 96)), ("c.png", (32, 32))):
         draw(root / name, size)
     lying = Image.Exif()
@@ -109,20 +109,20 @@ def test_sizes_are_those_that_pictures_have_upright(root):
         ("", BadInput, "Choose the folder"),
         ("/etc", BadInput, "outside the allowed folders"),
         ("{root}/../closed", BadInput, "outside the allowed folders"),
-        ("{root}/gone", NotFound, "is not there"),
+        ("{root}/gone", NotFound, "does not exist"),
         ("{root}/a.txt", BadInput, "is a file"),
         ("a\x00b", BadInput, "NUL"),
         ("\ud800", BadInput, "no file name"),
         ("{root}/" + "x" * 5000, (BadInput, NotFound), "x"),
     ],
 )
-def test_a_path_that_will_not_do_is_told_in_a_sentence(root, path, kind, sentence):
+def test_an_unusable_path_is_refused_with_a_sentence(root, path, kind, sentence):
     (root / "a.txt").touch()
     with pytest.raises(kind, match=sentence):
         preview(path.format(root=root))
 
 
-def test_nothing_is_read_through_links_that_lead_out(root):
+def test_nothing_is_read_through_links_to_places_outside(root):
     (root / "1.png").symlink_to(root.parent / "closed" / "private.png")
     draw(root / "2.png")
     (root / "2.txt").symlink_to(root.parent / "closed" / "private.txt")
@@ -130,18 +130,18 @@ def test_nothing_is_read_through_links_that_lead_out(root):
     found = preview(str(root), subfolders=True)
     assert found.largest == (16, 16) and found.sizes_read == 1
     assert "private caption" not in str(concept_preview.as_json(found))
-    assert found.examples[1].missing == "its captions lie outside the allowed folders"
+    assert found.examples[1].missing == "the captions' file is outside the allowed folders"
     with pytest.raises(BadInput, match="outside the allowed folders"):
         thumbnails.thumbnail(str(root / "1.png"))
 
 
-def test_the_captions_file_of_a_concept_has_to_lie_inside_too(root):
+def test_the_captions_file_of_a_concept_must_be_inside_too(root):
     draw(root / "1.png")
     found = preview(str(root), source="concept", prompt_path=str(root.parent / "closed" / "private.txt"))
     assert (found.captioned, found.examples[0].caption) == (0, "") and "outside" in found.note
 
 
-def test_a_caption_that_is_no_text_says_so(root):
+def test_a_caption_that_is_not_text_is_reported(root):
     draw(root / "1.png")
     (root / "1.txt").write_bytes(b"\xff\xfe caf\xe9")
     assert "UTF-8" in preview(str(root)).examples[0].missing
@@ -152,7 +152,7 @@ def test_a_huge_caption_is_read_in_part(root):
     assert preview(str(root)).examples[0].caption == "ü" * concept_preview.LONGEST_CAPTION
 
 
-def test_names_that_are_no_utf8_are_left_out_and_told(root):
+def test_names_that_are_not_utf8_are_left_out_and_mentioned(root):
     draw(root / "1.png")
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.png")).touch()
     found = preview(str(root))
@@ -160,7 +160,7 @@ def test_names_that_are_no_utf8_are_left_out_and_told(root):
 
 
 def test_an_empty_folder_says_what_to_do(root):
-    assert "put some there" in preview(str(root)).note
+    assert "add pictures" in preview(str(root)).note
     draw(root / "deep" / "1.png")
     assert "include subfolders" in preview(str(root)).note
 
@@ -171,7 +171,7 @@ def test_ten_thousand_pictures_are_all_counted(root):
     assert preview(str(root)).pictures == 10_000
 
 
-def test_what_cannot_be_counted_in_time_is_told(root, monkeypatch):
+def test_a_count_that_ran_out_of_time_is_reported(root, monkeypatch):
     monkeypatch.setattr(concept_preview, "MOST_FILES", 3)
     for number in range(9):
         (root / f"{number}.png").touch()
@@ -199,13 +199,13 @@ def test_a_changed_picture_gets_a_new_thumbnail(root):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "F"])
-def test_every_kind_of_picture_has_one(root, mode):
+def test_every_kind_of_picture_has_a_thumbnail(root, mode):
     path = root / f"{mode.replace(';', '')}.tiff"
     Image.new(mode, (300, 300)).save(path)
     assert thumbnails.thumbnail(str(path)).is_file()
 
 
-def test_thumbnails_make_room_for_new_ones(root, monkeypatch):
+def test_old_thumbnails_are_deleted_for_new_ones(root, monkeypatch):
     monkeypatch.setattr(thumbnails, "MOST_KEPT", 8)
     for number in range(30):
         thumbnails.thumbnail(str(draw(root / f"{number}.png")))
@@ -251,9 +251,9 @@ def test_a_file_that_is_too_large_is_not_read(root):
         thumbnails.thumbnail(str(root / "1.png"))
 
 
-def test_a_pipe_keeps_nobody_waiting(root):
+def test_a_pipe_is_refused_without_waiting(root):
     os.mkfifo(root / "1.png")
-    with pytest.raises(NotFound, match="no file"):
+    with pytest.raises(NotFound, match="not a regular file"):
         thumbnails.thumbnail(str(root / "1.png"))
     assert preview(str(root)).pictures == 0
 
@@ -261,7 +261,7 @@ def test_a_pipe_keeps_nobody_waiting(root):
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "{root}/../closed/private.png", "{root}/a.txt", "a\x00.png", "\ud800.png"]
 )
-def test_nothing_else_is_opened(root, path):
+def test_no_other_file_is_opened(root, path):
     (root / "a.txt").write_text("text")
     with pytest.raises(BadInput):
         thumbnails.thumbnail(path.format(root=root))
@@ -280,7 +280,7 @@ def test_the_part_of_the_page_shows_counts_captions_and_pictures(signed_in, root
     assert "a%20%26%20b.png" in part
 
 
-def test_the_part_says_what_is_wrong(signed_in, root):
+def test_the_part_shows_the_error(signed_in, root):
     answer = signed_in.get(reverse("concept-preview"), {"path": "/etc"})
     assert answer.status_code == 400 and 'role="alert"' in answer.text
 
@@ -294,6 +294,6 @@ def test_a_thumbnail_is_sent_once(signed_in, root):
 
 
 @pytest.mark.parametrize(("name", "status"), [("gone.png", 404), ("../closed/private.png", 400), ("", 400)])
-def test_a_thumbnail_that_cannot_be_had_is_a_sentence(signed_in, root, name, status):
+def test_a_missing_thumbnail_is_answered_with_a_sentence(signed_in, root, name, status):
     answer = signed_in.get(reverse("concept-picture"), {"path": str(root / name)})
     assert answer.status_code == status and answer.text.endswith(".")

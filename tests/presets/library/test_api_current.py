@@ -20,7 +20,7 @@ def patch(api, *changes, **body):
     return api.patch(ADDRESS, {"changes": list(changes), **body})
 
 
-def test_it_starts_with_the_defaults(api):
+def test_the_current_config_starts_with_the_defaults(api):
     answer = api.get(ADDRESS).json()
     assert answer["config"]["batch_size"] == 1
     assert (answer["changed"], answer["revision"], answer["undo"], answer["redo"]) == ({}, 0, "", "")
@@ -39,12 +39,12 @@ def test_single_fields_are_changed_undone_and_redone(api):
 
 
 @pytest.mark.parametrize("call", ["undo", "redo"])
-def test_with_nothing_to_undo_or_redo_it_says_so(api, call):
+def test_undo_and_redo_without_a_step_are_refused_with_the_reason(api, call):
     answer = api.post(f"{ADDRESS}/{call}")
     assert answer.status_code == 409 and f"nothing to {call}" in answer.json()["detail"]
 
 
-def test_a_put_replaces_everything_and_can_be_undone(api):
+def test_put_replaces_everything_and_can_be_undone(api):
     patch(api, {"field": "epochs", "value": 7})
     answer = api.put(ADDRESS, {"config": {"batch_size": "wrong"}, "revision": 1}).json()
     assert (answer["changed"], answer["config"]["epochs"]) == ({"batch_size": "wrong"}, 100)
@@ -84,18 +84,18 @@ def test_an_older_revision_is_refused_and_overwrites_nothing(api, call):
         {"changes": {"epochs": 1}},
     ],
 )
-def test_what_is_not_understood_is_refused_in_a_sentence(api, body):
+def test_an_invalid_request_is_refused_with_a_sentence(api, body):
     answer = api.patch(ADDRESS, body)
     assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
     assert not Draft.objects.filter(user=api.user).exclude(config={}).exists()
 
 
 @pytest.mark.parametrize("revision", ["new", True, 1.5, [0]])
-def test_a_put_with_a_revision_that_is_none_is_refused(api, revision):
+def test_put_with_an_invalid_revision_is_refused(api, revision):
     assert api.put(ADDRESS, {"config": {"epochs": 1}, "revision": revision}).status_code == 400
 
 
-def test_viewers_read_their_own_and_change_nothing():
+def test_viewers_read_their_own_config_and_change_nothing():
     api = viewer()
     assert api.get(ADDRESS).status_code == 200
     assert patch(api, {"field": "epochs", "value": 7}).status_code == 403
@@ -110,13 +110,13 @@ def test_viewers_read_their_own_and_change_nothing():
         ("epochs", 10**400, "too large"),
     ],
 )
-def test_what_no_config_needs_is_refused_and_nothing_changed(api, field, value, told):
+def test_an_oversized_value_is_refused_and_changes_nothing(api, field, value, told):
     for answer in (api.put(ADDRESS, {field: value}), patch(api, {"field": field, "value": value})):
         assert answer.status_code == 400 and told in answer.json()["errors"][field][0]
     assert api.get(ADDRESS).json()["revision"] == 0
 
 
-def test_a_config_that_is_no_object_is_refused_by_its_name(api):
+def test_a_config_that_is_not_an_object_is_refused_by_its_name(api):
     answer = api.put(ADDRESS, {"config": [1]})
     assert answer.status_code == 400 and list(answer.json()["errors"]) == ["config"]
     assert api.post("/api/config/save/mine", {"name": "mine", "config": [1]}).status_code == 400
@@ -125,11 +125,11 @@ def test_a_config_that_is_no_object_is_refused_by_its_name(api):
 
 @pytest.mark.parametrize("value", [10**400, -(10**400)])
 @pytest.mark.parametrize("field", ["epochs", "learning_rate", "no_such_field"])
-def test_a_number_beyond_all_others_is_told_of_by_its_field(api, field, value):
+def test_a_number_that_is_too_large_is_refused_by_its_field(api, field, value):
     answer = api.post("/api/config/validate?preflight=false", {field: value})
     assert answer.status_code == 200 and answer.json()["errors"][0]["field"] == field
 
 
-def test_a_name_without_end_is_refused_without_being_repeated(api):
+def test_an_overlong_name_is_refused_without_being_repeated(api):
     answer = api.post("/api/config/validate?preflight=false", {"x" * 1_000_000: 1})
     assert not answer.json()["valid"] and len(answer.content) < 1000

@@ -33,7 +33,7 @@ def test_presets_are_listed_filtered_and_searched(api):
     assert api.get("/api/presets/?archived=perhaps").status_code == 400
 
 
-def test_a_preset_is_made_changed_and_deleted(api):
+def test_a_preset_is_created_changed_and_deleted(api):
     made = api.post("/api/presets/", {"name": "Mine", "config": {"batch_size": 2, "epochs": 100}, "note": "first"})
     assert made.status_code == 201, made.json()
     address = f"/api/presets/{made.json()['id']}/"
@@ -70,7 +70,7 @@ def test_a_wrong_preset_is_refused_by_field(api, body, field):
     assert Preset.objects.count() == 1
 
 
-def test_a_preset_cannot_take_another_s_name(api):
+def test_a_preset_cannot_have_the_name_of_another_preset(api):
     make_preset("Taken")
     answer = api.patch(f"/api/presets/{make_preset('Mine').pk}/", {"name": "Taken"})
     assert answer.status_code == 400 and "name" in answer.json()["errors"]
@@ -89,7 +89,7 @@ def test_two_versions_are_compared(api):
     assert api.get(f"{address}?before=x").status_code == 400
 
 
-def test_tokens_in_a_config_are_left_out_and_the_answer_says_so(api):
+def test_tokens_in_a_config_are_left_out_and_the_response_says_so(api):
     config = {"batch_size": 2, "cloud": {"password": "x"}}
     made = api.post("/api/presets/", {"name": "Mine", "config": config}).json()
     assert made["config"] == {"batch_size": 2}
@@ -99,7 +99,7 @@ def test_tokens_in_a_config_are_left_out_and_the_answer_says_so(api):
     assert "warnings" not in api.get(address).json()
 
 
-def test_what_is_exported_can_be_imported(api):
+def test_an_export_can_be_imported(api):
     preset = make_preset("SDXL/LoRA", {"batch_size": 2, "secrets": {"huggingface_token": "hf_x"}})
     file = api.get(f"/api/presets/{preset.pk}/export/")
     assert "attachment" in file.headers["Content-Disposition"] and "hf_x" not in file.content.decode()
@@ -112,7 +112,7 @@ def test_what_is_exported_can_be_imported(api):
 
 
 @pytest.mark.parametrize("as_form", [True, False])
-def test_a_file_of_onetrainer_s_is_imported_by_its_name(api, as_form):
+def test_a_onetrainer_file_is_imported_by_its_name(api, as_form):
     config = {"batch_size": 8}
     if as_form:
         file = SimpleUploadedFile("#sdxl LoRA.json", json.dumps(config).encode())
@@ -124,7 +124,7 @@ def test_a_file_of_onetrainer_s_is_imported_by_its_name(api, as_form):
     assert (preset.config, preset.owner) == (config, api.user)
 
 
-def test_of_a_file_with_a_mistake_nothing_is_imported(api):
+def test_nothing_is_imported_from_a_file_with_an_error(api):
     file = {"presets": [{"name": "Good", "config": {}}, {"name": "Bad", "config": {"batch_size": "two"}}]}
     answer = api.post("/api/presets/import/", file)
     assert answer.status_code == 400 and "Bad" in answer.json()["detail"]
@@ -139,7 +139,7 @@ def test_of_a_file_with_a_mistake_nothing_is_imported(api):
         {"__version": 1, "token_count": 2, "embedding": [1]},
     ],
 )
-def test_an_old_file_that_has_not_its_version_s_form_is_refused(api, config):
+def test_an_old_file_without_the_form_of_its_version_is_refused(api, config):
     answer = api.post("/api/presets/import/?name=Old", config)
     assert answer.status_code == 400 and "Old" in answer.json()["detail"], answer.content
     assert not Preset.objects.exists()
@@ -148,7 +148,7 @@ def test_an_old_file_that_has_not_its_version_s_form_is_refused(api, config):
 def test_two_files_of_one_name_are_refused_and_nothing_is_imported(api):
     files = [SimpleUploadedFile(name, b'{"batch_size": 8}') for name in ("#LoRA.json", "LoRA.json")]
     answer = api.post("/api/presets/import/", {"file": files}, format="multipart")
-    assert answer.status_code == 400 and "named “LoRA”" in answer.json()["detail"], answer.json()
+    assert answer.status_code == 400 and "the name “LoRA”" in answer.json()["detail"], answer.json()
     assert not Preset.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""Presets from files: OneTrainer's of every version, folders, zips, and files that are made to do harm."""
+"""Presets from files: OneTrainer's of every version, folders, zips, and malicious files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def send(content, name="presets.zip", api=None):
 # -- OneTrainer's files --------------------------------------------------------------------------------------------
 
 
-def test_a_preset_for_another_engine_is_taken_without_a_warning_and_without_loss():
+def test_a_preset_for_another_engine_is_imported_without_a_warning_and_without_loss():
     found = taken("#flux LoRA.json", FLUX)
     assert found.notes == [] and found.config == FLUX
     saved = exchange.save_imported(found, None)
@@ -72,7 +72,7 @@ def test_the_api_says_which_engine_cannot_train_a_preset():
     assert builtin["name"] == "builtin" and builtin["why_not"].startswith("model_type: ")
 
 
-def test_an_optimizer_s_own_defaults_are_taken_from_the_file_as_onetrainer_takes_them():
+def test_an_optimizers_defaults_are_read_from_the_file_as_onetrainer_reads_them():
     own = {"__version": 0, "optimizer": "ADAFACTOR", "eps": 1e-20, "beta1": None, "weight_decay": 0.1}
     found = taken("x.json", {"optimizer": {"optimizer": "ADAFACTOR"}, "optimizer_defaults": {"ADAFACTOR": own}})
     assert found.config["optimizer"] == {"optimizer": "ADAFACTOR", "eps": 1e-20, "beta1": None, "weight_decay": 0.1}
@@ -86,12 +86,12 @@ def test_unknown_fields_are_kept_and_named():
     assert exchange.save_imported(found, None).config["brand_new"] == {"inner": 1}
 
 
-def test_tokens_are_left_out_with_a_word():
+def test_tokens_are_left_out_with_a_message():
     found = taken("x.json", {"batch_size": 2, "secrets": {"huggingface_token": "hf_secret"}})
     assert "hf_secret" not in json.dumps(found.config) and any("tokens" in note for note in found.notes)
 
 
-def test_a_config_of_a_newer_version_is_taken_with_a_word():
+def test_a_config_of_a_newer_version_is_imported_with_a_message():
     assert any("newer version (99)" in note for note in taken("x.json", {"__version": 99, "epochs": 3}).notes)
 
 
@@ -134,7 +134,7 @@ def test_a_config_of_a_newer_version_is_taken_with_a_word():
         ),
     ],
 )
-def test_an_older_file_is_brought_to_the_present_names(old, new):
+def test_an_older_file_is_migrated_to_the_present_names(old, new):
     leaves = dict(configs.leaves(migrate(old)))
     assert {path: leaves.get(path) for path in new} == new
 
@@ -146,10 +146,10 @@ def test_a_preset_without_a_version_is_not_migrated():
     }
 
 
-# -- out again -----------------------------------------------------------------------------------------------------
+# -- exports -----------------------------------------------------------------------------------------------------
 
 
-def test_what_goes_out_for_onetrainer_comes_back_the_same():
+def test_an_export_for_onetrainer_is_imported_unchanged():
     optimizer = {"optimizer": "PRODIGY", "d_coef": 0.5}
     config = {**FLUX, "seed": 4, "optimizer": optimizer, "concepts": [{"name": "x"}]}
     file = exchange.to_onetrainer(config)
@@ -170,7 +170,7 @@ def test_the_api_exports_for_onetrainer():
     assert trainer("bob").get(f"/api/presets/{preset.pk}/export/?form=x").status_code == 400
 
 
-def test_all_presets_go_out_in_onetrainer_s_folders(client):
+def test_all_presets_are_exported_in_onetrainers_folders(client):
     client.force_login(trainer().user)
     make_preset("SDXL/Mine", {"batch_size": 3})
     packed = zipfile.ZipFile(io.BytesIO(client.get("/presets/export.zip").content))
@@ -180,25 +180,25 @@ def test_all_presets_go_out_in_onetrainer_s_folders(client):
 # -- folders and zips ----------------------------------------------------------------------------------------------
 
 
-def test_a_zip_brings_all_presets_into_their_folders():
+def test_a_zip_imports_all_presets_into_their_folders():
     answer = send(zipped({"training_presets/SDXL/#a.json": {"epochs": 3}, "SD3/b.json": {}, "readme.txt": b"x"}))
     assert answer.status_code == 200, answer.json()
     assert sorted(Preset.objects.values_list("name", flat=True)) == ["SD3/b", "SDXL/a"]
 
 
-def test_several_files_are_taken_at_once_into_one_folder():
+def test_several_files_are_imported_at_once_into_one_folder():
     files = [SimpleUploadedFile(f"{name}.json", b"{}") for name in "ab"]
     answer = trainer().post("/api/presets/import/?folder=Mine", {"file": files}, format="multipart")
     assert [preset["name"] for preset in answer.json()["presets"]] == ["Mine/a", "Mine/b"]
 
 
-def test_a_wrong_file_in_a_zip_keeps_all_of_it_out():
+def test_a_zip_with_a_wrong_file_is_refused_as_a_whole():
     answer = send(zipped({"a.json": {"epochs": 3}, "b.json": {"epochs": "many"}}))
     assert answer.status_code == 400 and "b.json" in answer.json()["detail"] and not Preset.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["../a.json", "/etc/a.json", "x/../../a.json", "..\\a.json", "C:\\a.json"])
-def test_a_zip_that_leads_out_is_refused(name):
+def test_a_zip_with_a_path_outside_is_refused(name):
     answer = send(zipped({name: {}}))
     assert answer.status_code == 400 and "leads out" in answer.json()["detail"]
     assert not Preset.objects.exists()
@@ -234,7 +234,7 @@ def test_a_zip_without_presets_is_refused():
     "content",
     [b"{", b"[]", b'{"epochs": NaN}', b'{"epochs": Infinity}', b"\xff\xfe", b'{"optimizer": []}', b'{"concepts": {}}'],
 )
-def test_what_is_no_config_is_refused_with_the_file_s_name(content):
+def test_a_file_that_is_not_a_config_is_refused_with_its_name(content):
     answer = send(content, "mine.json")
     assert answer.status_code == 400 and "mine.json" in answer.json()["detail"]
     assert not Preset.objects.exists()
@@ -252,7 +252,7 @@ def test_what_is_no_config_is_refused_with_the_file_s_name(content):
         ({"unet": {"train": "yes"}}, "unet.train"),
     ],
 )
-def test_what_no_config_can_hold_is_refused_by_field(config, field):
+def test_an_impossible_value_is_refused_by_field(config, field):
     api = trainer()
     for call in (
         lambda: api.post("/api/presets/", {"name": "Mine", "config": config}),
@@ -271,10 +271,10 @@ def test_endless_nesting_is_refused():
     assert configs.check_form(config)[0].message.startswith("is nested")
 
 
-# -- names that are there already ----------------------------------------------------------------------------------
+# -- existing names ----------------------------------------------------------------------------------
 
 
-def test_one_s_own_preset_gets_a_new_version_and_the_same_file_none():
+def test_an_own_preset_gets_a_new_version_and_the_same_file_adds_none():
     api = trainer()
     for epochs, version in ((3, 1), (4, 2), (4, 2)):
         send(json.dumps({"epochs": epochs}).encode(), "mine.json", api)
@@ -298,7 +298,7 @@ def test_a_preset_that_comes_with_a_program_is_never_replaced(source):
     assert (preset.config, preset.version) == ({"epochs": 3}, 1)
 
 
-def test_an_archived_preset_comes_back_with_its_file():
+def test_an_archived_preset_is_restored_by_importing_its_file():
     make_preset("mine", {"epochs": 3}, archived=True)
     send(b'{"epochs": 3}', "mine.json")
     assert not Preset.objects.get().archived
@@ -307,7 +307,7 @@ def test_an_archived_preset_comes_back_with_its_file():
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
-def test_the_command_takes_a_folder_with_its_folders(tmp_path, capsys):
+def test_the_command_imports_a_folder_with_its_subfolders(tmp_path, capsys):
     (tmp_path / "SDXL").mkdir()
     (tmp_path / "SDXL" / "#a.json").write_text(json.dumps({"epochs": 3}))
     (tmp_path / "#.json").write_text("{}")
@@ -316,15 +316,15 @@ def test_the_command_takes_a_folder_with_its_folders(tmp_path, capsys):
     assert "Imported 1 presets." in capsys.readouterr().out
 
 
-def test_the_command_can_only_say_what_it_would_do(tmp_path):
+def test_the_command_can_list_presets_without_importing_them(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     call_command("import_presets", str(tmp_path / "a.json"), "--dry-run")
     assert not Preset.objects.exists()
 
 
-def test_the_command_names_what_is_wrong(tmp_path):
+def test_the_command_names_the_problem(tmp_path):
     (tmp_path / "a.json").write_text("nonsense")
-    with pytest.raises(CommandError, match="a.json is not JSON"):
+    with pytest.raises(CommandError, match="a.json is not valid JSON"):
         call_command("import_presets", str(tmp_path / "a.json"))
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("import_presets", str(tmp_path / "none.json"))
@@ -337,7 +337,7 @@ def test_a_file_that_grows_while_it_is_unpacked_is_refused(monkeypatch):
         list(archives.unpack("x.zip", zipped({"a.json": b"1234"})))
 
 
-def test_a_preset_alone_is_read_under_its_own_name_and_refused_where_its_config_is_none():
+def test_a_single_preset_keeps_its_own_name_and_is_refused_without_a_config():
     api = trainer()
     assert api.post("/api/presets/import/", {"name": "Family/mine", "config": {"epochs": 3}}).status_code == 200
     assert Preset.objects.get().name == "Family/mine" and Preset.objects.get().config == {"epochs": 3}

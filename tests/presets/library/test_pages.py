@@ -26,11 +26,11 @@ def upload(client, *files):
     return client.post(reverse("presets-import"), {"files": named}, follow=True)
 
 
-def test_no_preset_says_what_to_do(client):
+def test_an_empty_list_says_what_to_do(client):
     assert "No preset yet" in client.get(reverse("presets")).text
 
 
-def test_presets_are_listed_by_folder_without_the_archived(client):
+def test_presets_are_listed_by_folder_without_archived_presets(client):
     make_preset("SDXL/Small")
     make_preset("Old", archived=True)
     page = client.get(reverse("presets")).text
@@ -61,7 +61,7 @@ def test_secrets_are_not_shown(client):
         assert "hf_very_secret" not in client.get(reverse(name, args=[preset.pk])).text
 
 
-def test_a_new_preset_is_made(client, user):
+def test_a_new_preset_is_created(client, user):
     response = client.post(reverse("preset-new"), {"name": "A/B", "config": '{"batch_size": 3}'})
     preset = Preset.objects.get()
     assert response.url == reverse("preset", args=[preset.pk])
@@ -78,7 +78,7 @@ def test_a_new_preset_is_made(client, user):
         ("Fine", '{"batch_size": "many"}', "config-error"),
     ],
 )
-def test_errors_stand_beside_their_field_and_what_was_typed_stays(client, name, config, error):
+def test_errors_are_beside_their_field_and_the_typed_text_stays(client, name, config, error):
     make_preset("Taken")
     response = client.post(reverse("preset-new"), {"name": name, "config": config, "description": "typed"})
     assert response.status_code == 400
@@ -87,7 +87,7 @@ def test_errors_stand_beside_their_field_and_what_was_typed_stays(client, name, 
     assert Preset.objects.count() == 1
 
 
-def test_a_preset_is_archived_and_taken_back(client):
+def test_a_preset_is_archived_and_restored(client):
     preset = make_preset()
     for archived in (True, False):
         client.post(reverse("preset-archive", args=[preset.pk]), {"archived": "1" if archived else "0"})
@@ -111,18 +111,18 @@ def test_all_presets_are_exported_in_one_file(client):
     assert [item["name"] for item in client.get(reverse("presets-export")).json()["presets"]] == ["One", "Two"]
 
 
-def test_a_onetrainer_file_is_named_by_its_file(client):
+def test_a_onetrainer_preset_is_named_after_its_file(client):
     upload(client, ("#sd 1.5 LoRA.json", {"batch_size": 4}))
-    assert Preset.objects.get().name == "sd 1.5 LoRA"  # the mark is OneTrainer's own
+    assert Preset.objects.get().name == "sd 1.5 LoRA"  # the # is OneTrainer's own mark
 
 
-def test_of_several_files_none_is_imported_where_one_is_wrong(client):
+def test_none_of_several_files_is_imported_if_one_is_wrong(client):
     page = upload(client, ("good.json", {"batch_size": 4}), ("bad.json", {"batch_size": "many"})).text
     assert "bad.json" in page and 'role="alert"' in page
     assert not Preset.objects.exists()
 
 
-def test_an_import_without_a_file_says_so(client):
+def test_an_import_without_a_file_is_refused_with_the_reason(client):
     assert "Choose at least one" in client.post(reverse("presets-import"), follow=True).text
 
 

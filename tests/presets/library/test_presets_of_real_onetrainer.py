@@ -1,4 +1,4 @@
-"""OneTrainer's own presets: each is a config that its engine takes, and goes back to the desktop as it was."""
+"""OneTrainer's own presets: the engine accepts each config, and each is exported to the desktop unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from presets.library import from_onetrainer as onetrainer_presets
 pytestmark = [pytest.mark.django_db, pytest.mark.real_onetrainer]
 LONG = 300
 
-# Loads pairs of files as the desktop does, and prints where the second one differs from the first one.
+# Loads pairs of files as the desktop program does, and prints the differences of each pair.
 AS_THE_DESKTOP = """
 import json, sys
 from modules.util.config.TrainConfig import TrainConfig
@@ -42,7 +42,7 @@ print("COMPARED")
 
 @pytest.fixture(scope="module")
 def files():
-    """By its path, each preset file of the checkout."""
+    """The preset files of the checkout by path."""
     folder = onetrainer_presets.folder()
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("**/#*.json"))}
 
@@ -58,7 +58,7 @@ def kept(name, content):
     return configs.difference(found.config, configs.defaults())
 
 
-def test_its_engine_finds_nothing_wrong_with_any(files):
+def test_the_engine_accepts_every_preset(files):
     data_set = {"concepts": [{"path": str(ROOT / "engine/demo/dataset")}]}
     wrong = {
         name: [str(problem) for problem in configs.validate(kept(name, content) | data_set, "onetrainer")]
@@ -68,7 +68,7 @@ def test_its_engine_finds_nothing_wrong_with_any(files):
     assert len(files) > 50 and errors == {}
 
 
-def test_each_goes_back_to_the_desktop_as_it_was(files):
+def test_every_preset_is_exported_to_the_desktop_unchanged(files):
     pairs = {
         name: (json.loads(content), exchange.to_onetrainer(kept(name, content))) for name, content in files.items()
     }

@@ -23,18 +23,18 @@ def preset():
     return preset
 
 
-def test_going_back_makes_a_new_version(preset):
+def test_restoring_a_version_adds_a_new_version(preset):
     answer = trainer().post(f"/api/presets/{preset.pk}/revert/", {"version": 1})
     assert (answer.json()["version"], answer.json()["config"]) == (3, {"epochs": 1})
     assert preset.versions.first().note == "as in version 1"
 
 
-def test_a_version_that_is_not_there_cannot_be_gone_back_to(preset):
+def test_a_missing_version_cannot_be_restored(preset):
     assert trainer().post(f"/api/presets/{preset.pk}/revert/", {"version": 9}).status_code == 404
     assert trainer("bob").post(f"/api/presets/{preset.pk}/revert/", {}).status_code == 400
 
 
-def test_what_changed_since_a_run_is_told(preset):
+def test_changes_since_a_run_are_listed(preset):
     run = make_run(preset=preset, preset_version=preset.versions.last())
     changes = trainer().get(f"/api/presets/{preset.pk}/diff/?run={run.pk}").json()
     assert (changes["before"], changes["after"]) == (1, 2)
@@ -43,11 +43,11 @@ def test_what_changed_since_a_run_is_told(preset):
 
 
 @pytest.mark.parametrize("run", ["nonsense", "5b1c7e1e-8d0f-4e55-9d0a-3a3f6f0b7a11"])
-def test_a_run_that_is_not_of_the_preset_is_not_found(preset, run):
+def test_a_run_of_another_preset_is_not_found(preset, run):
     assert trainer().get(f"/api/presets/{preset.pk}/diff/?run={run}").status_code == 404
 
 
-def test_a_favourite_is_one_s_own(preset):
+def test_each_user_has_their_own_favourites(preset):
     ada, bob = trainer("ada"), trainer("bob")
     assert ada.post(f"/api/presets/{preset.pk}/favourite/").json()["favourite"] is True
     assert bob.get(f"/api/presets/{preset.pk}/").json()["favourite"] is False
@@ -56,13 +56,13 @@ def test_a_favourite_is_one_s_own(preset):
     assert ada.get("/api/presets/?favourite=true").json()["results"] == []
 
 
-def test_a_copy_has_a_free_name(preset):
+def test_a_copy_gets_a_free_name(preset):
     api = trainer()
     names = [api.post(f"/api/presets/{preset.pk}/duplicate/").json()["name"] for _ in range(2)]
     assert names == ["Mine (copy)", "Mine (copy 2)"]
 
 
-def test_a_preset_that_runs_were_made_from_is_archived_in_place_of_deleted(preset):
+def test_a_preset_with_runs_is_archived_instead_of_deleted(preset):
     make_run(preset=preset)
     answer = trainer().delete(f"/api/presets/{preset.pk}/")
     assert answer.status_code == 200 and "archived" in answer.json()["message"]
@@ -84,7 +84,7 @@ def test_any_two_versions_are_compared_on_the_page(page, preset):
     assert "Version 1 and version 3" in " ".join(text.split()) and "batch_size" in text
 
 
-def test_the_page_goes_back_copies_marks_and_deletes(page, preset):
+def test_the_page_restores_copies_marks_and_deletes(page, preset):
     page.post(reverse("preset-revert", args=[preset.pk]), {"version": 1})
     page.post(reverse("preset-favourite", args=[preset.pk]), {"favourite": "1"})
     page.post(reverse("preset-duplicate", args=[preset.pk]))
@@ -95,18 +95,18 @@ def test_the_page_goes_back_copies_marks_and_deletes(page, preset):
     assert not Preset.objects.filter(pk=preset.pk).exists()
 
 
-def test_the_page_says_how_many_fields_changed_since_a_run(page, preset):
+def test_the_page_shows_the_number_of_fields_that_changed_since_a_run(page, preset):
     make_run(preset=preset, preset_version=preset.versions.last())
     assert "1 field changed since" in page.get(reverse("preset", args=[preset.pk])).text
 
 
-def test_presets_are_found_by_what_they_set(page):
+def test_presets_are_found_by_their_settings(page):
     make_preset("A", {"optimizer": {"optimizer": "PRODIGY"}}), make_preset("B", {"epochs": 3})
     text = page.get("/presets/", {"q": "prodigy"}).text
     assert ">A</a>" in text and ">B</a>" not in text
 
 
-def test_presets_stand_in_the_order_of_their_numbers(page):
+def test_presets_are_in_natural_order(page):
     for size in (12, 4, 8):
         make_preset(f"X/LoRA {size} GB")
     text = page.get("/presets/").text
@@ -131,7 +131,7 @@ def own():
     return list(Preset.objects.listed().filter(source="onetrainer").values_list("name", "version"))
 
 
-def test_they_appear_as_a_group_of_their_own(checkout, page):
+def test_onetrainers_presets_are_a_separate_group(checkout, page):
     onetrainer_presets.sync(now=True)
     onetrainer_presets.sync(now=True)
     assert own() == [("OneTrainer SDXL/sdxl LoRA", 1)]
@@ -150,7 +150,7 @@ def test_a_changed_file_is_a_new_version_and_a_missing_one_is_archived(checkout)
     assert own() == []
 
 
-def test_without_a_checkout_they_are_gone(checkout, settings):
+def test_onetrainers_presets_are_gone_without_a_checkout(checkout, settings):
     onetrainer_presets.sync(now=True)
     settings.ONETRAINER_HOME = None
     onetrainer_presets.sync(now=True)
