@@ -99,7 +99,7 @@ def test_a_name_is_edited_in_its_row_and_escape_leaves_it(open_page):
     expect(names(page)).to_have_text(["Cyan teapot"])
     edit.click()
     page.get_by_label("Name", exact=True).fill("Green teapot")
-    page.get_by_label("Tags, parted by commas").fill("kitchen")
+    page.get_by_label("Tags, separated by commas").fill("kitchen")
     page.keyboard.press("Enter")
     expect(names(page)).to_have_text(["Green teapot"])
     expect(page.locator(".run-tag")).to_have_text(["kitchen"])
@@ -117,13 +117,13 @@ def test_a_star_is_set_in_place(open_page):
 def test_runs_are_chosen_and_deleted_once_that_was_confirmed(open_page):
     page = open_page("/runs/?tag=old")
     expect(page.get_by_role("button", name="Delete")).to_be_hidden()
-    page.get_by_label("Choose all on this page").check()
-    expect(page.locator("#bulk-count")).to_have_text("2 runs chosen")
+    page.get_by_label("Select all on this page").check()
+    expect(page.locator("#bulk-count")).to_have_text("2 runs selected")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("2 runs will be deleted")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("2 runs were deleted.")).to_be_visible()
-    expect(page.get_by_text("No run matches")).to_be_visible()
+    expect(page.get_by_text("No runs match")).to_be_visible()
 
 
 def test_two_runs_are_chosen_and_compared_by_step_and_by_time(open_page):
@@ -134,11 +134,11 @@ def test_two_runs_are_chosen_and_compared_by_step_and_by_time(open_page):
     expect(page.locator("#compare-canvas canvas")).to_be_visible()
     expect(page.locator(".compare-table tbody tr")).to_have_count(1)
     expect(page.locator(".compare-table tbody th")).to_contain_text("learning_rate")
-    page.get_by_label("Aligned by").select_option("seconds")
+    page.get_by_label("Align by").select_option("seconds")
     expect(page).to_have_url(re.compile("axis=seconds"))
     expect(page.locator("#compare-canvas .u-legend")).to_contain_text("time")
     page.get_by_label("Log axis").check()
-    page.get_by_role("link", name="Leave out Blue fox").click()
+    page.get_by_role("link", name="Remove Blue fox").click()
     expect(page.get_by_text("Choose two to eight runs")).to_be_visible()
 
 
@@ -151,7 +151,7 @@ def test_a_run_is_moved_by_keys_by_buttons_and_by_dragging(open_page):
     page.get_by_role("link", name="Second", exact=True).focus()
     page.keyboard.press("Alt+ArrowUp")
     expect(queued(page)).to_have_text(["Second", "First", "Third"])
-    expect(page.locator("#queue-news")).to_have_text("Second is number 1 in the queue")
+    expect(page.locator("#queue-news")).to_have_text("Second is at position 1 in the queue")
     button = page.get_by_role("button", name="Move Second down")
     expect(button).to_be_focused()  # there is no further up
     page.keyboard.press("Enter")

@@ -91,17 +91,17 @@ def stands_at(page, low, high):
 
 def test_the_curve_is_drawn_without_outliers_on_a_log_axis_by_time_and_smoothed(charts):
     stands_at(charts, 0, 0.1)
-    charts.get_by_label("Without outliers").check()
+    charts.get_by_label("Hide outliers").check()
     stands_at(charts, 0.4, 0.6)
-    charts.get_by_label("Across").select_option("times")
+    charts.get_by_label("X axis").select_option("times")
     stands_at(charts, 0.6, 0.8)
-    charts.get_by_label("Across").select_option("epochs")
+    charts.get_by_label("X axis").select_option("epochs")
     stands_at(charts, 0.4, 0.6)
-    charts.get_by_label("Logarithmic loss").check()
+    charts.get_by_label("Log scale for loss").check()
     stands_at(charts, 0.25, 0.4)
     charts.reload()
-    expect(charts.get_by_label("Without outliers")).to_be_checked()
-    expect(charts.get_by_label("Across")).to_have_value("epochs")
+    expect(charts.get_by_label("Hide outliers")).to_be_checked()
+    expect(charts.get_by_label("X axis")).to_have_value("epochs")
     stands_at(charts, 0.25, 0.4)
 
 

@@ -69,9 +69,9 @@ def test_eight_curves_are_drawn_and_aligned_by_step_epoch_and_time(open_page, ad
     expect(page.locator(".compared-name")).to_have_text(list(EIGHT))
     expect(page.locator("#compare-canvas .u-legend .u-series")).to_have_count(9)
     curves(page, lambda far, high: min(far) > 0.9 and falling(high))
-    page.get_by_label("Aligned by").select_option("epochs")
+    page.get_by_label("Align by").select_option("epochs")
     curves(page, lambda far, high: far[0] > 0.9 and far[7] < 0.2 and falling(far) and falling(high))
-    page.get_by_label("Aligned by").select_option("seconds")
+    page.get_by_label("Align by").select_option("seconds")
     curves(page, lambda far, high: far[7] > 0.9 and far[0] < 0.2 and falling(far[::-1]) and falling(high))
 
 
@@ -87,5 +87,5 @@ def test_of_eight_configs_only_what_differs_is_shown_and_their_samples_stand_sid
     for row in rows.all():
         expect(row.locator("img")).to_have_count(8)
     assert len({picture.get_attribute("src") for picture in rows.locator("img").all()}) == 16
-    page.get_by_role("link", name="Leave out Citrine").click()
+    page.get_by_role("link", name="Remove Citrine").click()
     expect(page.locator(".compared-name")).to_have_count(7)

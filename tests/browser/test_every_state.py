@@ -75,9 +75,9 @@ def test_many_runs_at_once_are_asked_about_and_told_of_accessibly(open_page, fil
     for button in ("Delete", "Tag"):
         box.check()
         page.get_by_role("button", name=button, exact=True).click()
-        page.get_by_role("link", name="Leave it").wait_for()
+        page.get_by_role("link", name="Cancel").wait_for()
         check(page)
-        page.get_by_role("link", name="Leave it").click()
+        page.get_by_role("link", name="Cancel").click()
         page.wait_for_url("**/runs/?*")
     box.check()
     check(page)

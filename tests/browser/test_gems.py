@@ -92,10 +92,10 @@ def test_runs_are_filtered_by_preset_model_person_and_date_and_each_shows_its_cu
 
 
 def test_chosen_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
-    table.get_by_label("Choose Onyx").click()
-    table.get_by_label("Choose Ruby").click(modifiers=["Shift"])
-    expect(table.locator("#bulk-count")).to_have_text("3 runs chosen")
-    table.get_by_label("Choose Opal").uncheck()
+    table.get_by_label("Select Onyx").click()
+    table.get_by_label("Select Ruby").click(modifiers=["Shift"])
+    expect(table.locator("#bulk-count")).to_have_text("3 runs selected")
+    table.get_by_label("Select Opal").uncheck()
     with table.expect_download() as download:
         table.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
@@ -108,7 +108,7 @@ def test_chosen_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
     expect(table.locator("tbody tr").filter(has_text="Opal").locator(".run-tag")).to_have_text(["gem"])
     table.locator(".run-tag").filter(has_text="dark").first.click()
     expect(names(table)).to_have_text(["Onyx", "Ruby"])
-    table.get_by_label("Choose all on this page").check()
+    table.get_by_label("Select all on this page").check()
     table.get_by_role("button", name="Favourite", exact=True).click()
     table.get_by_role("button", name="Favourite", exact=True).click()
     expect(table.get_by_text("2 runs are favourites now.")).to_be_visible()
@@ -116,10 +116,10 @@ def test_chosen_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
 
 
 def test_three_runs_are_laid_over_each_other_by_epoch_with_their_settings_and_samples(table):
-    table.get_by_label("Choose all on this page").check()
+    table.get_by_label("Select all on this page").check()
     table.get_by_role("button", name="Compare").click()
     legend = table.locator("#compare-canvas .u-legend")
-    table.get_by_label("Aligned by").select_option("epochs")
+    table.get_by_label("Align by").select_option("epochs")
     expect(legend).to_contain_text("epoch")
     for name in ("Ruby", "Onyx", "Opal"):
         expect(legend).to_contain_text(name)
@@ -140,8 +140,8 @@ def test_the_gallery_is_filtered_by_run_step_date_and_favourite(open_page):
     page = open_page("/samples/?q=gem")
     tiles, show = page.locator("#gallery .tile"), page.get_by_role("button", name="Show")
     expect(tiles).to_have_count(6)
-    page.get_by_label("Drawn from").fill("2025-03-05")
-    page.get_by_label("Drawn up to").fill("2025-03-05")
+    page.get_by_label("Generated from").fill("2025-03-05")
+    page.get_by_label("Generated up to").fill("2025-03-05")
     show.click()
     expect(tiles).to_have_count(2)
     expect(tiles.filter(has_text="Onyx")).to_have_count(2)

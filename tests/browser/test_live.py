@@ -88,16 +88,16 @@ def test_charts_are_zoomed_by_dragging_keep_that_while_it_trains_and_hand_out_wh
 
 def test_charts_remember_how_they_are_drawn_and_their_cursors_are_linked(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
-    page.get_by_label("Across").select_option("epochs")
+    page.get_by_label("X axis").select_option("epochs")
     page.get_by_label("Smoothing").fill("0.9")
-    page.get_by_label("Logarithmic loss").check()
+    page.get_by_label("Log scale for loss").check()
     page.reload()
     page.locator("#metric-speed .u-over").wait_for()
-    assert (page.get_by_label("Across").input_value(), page.get_by_label("Smoothing").input_value()) == (
+    assert (page.get_by_label("X axis").input_value(), page.get_by_label("Smoothing").input_value()) == (
         "epochs",
         "0.9",
     )
-    assert page.get_by_label("Logarithmic loss").is_checked()
+    assert page.get_by_label("Log scale for loss").is_checked()
     page.locator("#metric-loss .metric-plot").press("ArrowLeft")
     expect(page.locator("#metric-speed [data-here]")).not_to_be_empty()
     assert "step" in page.locator("#metric-loss .metric-where").inner_text()
@@ -205,7 +205,7 @@ def test_a_run_is_paused_continued_and_stopped_by_its_buttons(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/", alone=True)
     page.context.add_init_script(COUNT_NOTIFICATIONS)
     page.reload()
-    page.get_by_role("button", name="Tell me when it ends").click()
+    page.get_by_role("button", name="Notify me when it ends").click()
     page.get_by_role("button", name="Pause").click()
     page.locator(".run-sentence .pill-paused").wait_for()
     page.get_by_role("button", name="Continue", exact=True).click()

@@ -110,7 +110,7 @@ def test_the_sheet_of_shortcuts_holds_those_of_its_page_and_leads_by_keys(open_p
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
     page.locator("#metric-loss .u-over").wait_for()
     page.keyboard.press("?")
-    expect(page.get_by_role("heading", name="Charts, when one has the focus")).to_be_visible()
+    expect(page.get_by_role("heading", name="Charts, when a chart has the focus")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#shortcuts")).to_be_hidden()
     page.keyboard.press("g")

@@ -126,7 +126,7 @@ def test_the_slider_between_two_steps_follows_a_finger(phone, stage, touch):
 
 def test_a_sample_in_the_lightbox_fills_the_form_to_be_drawn_again(phone, stage):
     check(phone)
-    phone.locator("#lightbox").get_by_role("link", name="Draw again").tap()
+    phone.locator("#lightbox").get_by_role("link", name="Generate again").tap()
     expect(phone.locator("#lightbox")).to_be_hidden()
     expect(phone.locator("#draw-prompt")).to_be_focused()
     values = {name: phone.locator(f"#draw-{name}").input_value() for name in ("prompt", "seed", "width", "sampler")}
@@ -137,8 +137,8 @@ def test_a_file_leads_to_its_settings_and_these_to_a_new_run(phone):
     phone.get_by_role("link", name="Files").tap()
     phone.wait_for_url("**/files/")
     check(phone)
-    phone.get_by_role("link", name="Made by these settings").tap()
-    expect(phone.get_by_role("heading", name="What made the save at step 10")).to_be_visible()
+    phone.get_by_role("link", name="Settings of this file").tap()
+    expect(phone.get_by_role("heading", name="Settings of the save at step 10")).to_be_visible()
     assert phone.locator(".tabs [aria-current]").evaluate("tab => tab.getBoundingClientRect().right <= innerWidth")
     check(phone)
     phone.get_by_role("link", name="New run from these settings").tap()

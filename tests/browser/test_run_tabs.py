@@ -49,7 +49,7 @@ def downloaded(page, link):
 
 def test_the_log_is_searched_read_at_its_first_error_and_saved_whole(open_page, run, written):
     page = open_page(f"{run}log/")
-    expect(page.get_by_text("Only the end is shown.")).to_be_visible()
+    expect(page.get_by_text("Only the end of the log is shown.")).to_be_visible()
     expect(page.locator("#log")).not_to_contain_text("a picture is small")
     found = page.locator(".log-found a")
     page.get_by_label("Words").fill("SLOW")
@@ -65,7 +65,7 @@ def test_the_log_is_searched_read_at_its_first_error_and_saved_whole(open_page, 
     expect(part).not_to_contain_text("the disk is slow")
     page.get_by_role("link", name="First error").click()
     expect(part).to_contain_text("ERROR: the disk is slow")
-    page.get_by_role("link", name="Its end").click()
+    page.get_by_role("link", name="End of log").click()
     expect(page.locator("#log")).to_contain_text("it is very slow")
     with written.open("a") as file:
         file.write("\x1b[33mWARNING: 1 %\r\x1b[0m\x1b[31mERROR: it is\x1b[0m late\n")
@@ -104,7 +104,7 @@ def test_name_tags_notes_and_the_star_are_edited_where_they_stand(open_page, sit
     page = open_page(run)
     page.get_by_text("Name, tags and notes").click()
     page.get_by_label("Name", exact=True).fill("Amber moon")
-    page.get_by_label("Tags, parted by commas").fill("night, first try")
+    page.get_by_label("Tags, separated by commas").fill("night, first try")
     page.get_by_label("Notes, in Markdown").fill("# Why\n\nA **bold** plan <b>without</b> [help](https://example.org/)")
     page.locator("#about-edit").get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Amber moon")).to_be_visible()
@@ -137,7 +137,7 @@ def test_a_save_is_locked_until_it_is_made_and_its_file_is_downloaded_hashed_pin
     expect(button).to_be_enabled()
     expect(files).to_have_count(before + 1)
     saved = files.first
-    expect(saved.get_by_role("link", name="Made by these settings")).to_have_attribute(
+    expect(saved.get_by_role("link", name="Settings of this file")).to_have_attribute(
         "href", re.compile(rf"^{run}config/\?file=")
     )
     saved.get_by_role("button", name="Copy the SHA-256").click()
@@ -165,15 +165,15 @@ def test_lines_are_drawn_as_pictures_of_one_shape_and_one_seed(open_page, site, 
     page = open_page(f"{run}samples/")
     page.locator("#draw summary").click()
     page.get_by_label("Prompt", exact=True).fill("a green line\na brown line")
-    page.get_by_label("Each line is a picture of its own").check()
+    page.get_by_label("One picture for each line").check()
     page.get_by_label("Width").fill("64")
     page.get_by_label("Shape").select_option(index=2)  # 4:3
     expect(page.get_by_label("Width")).to_have_value("")
-    page.get_by_label("By chance").check()
+    page.get_by_label("Random").check()
     page.get_by_label("Seed").fill("11")
-    expect(page.get_by_label("By chance")).not_to_be_checked()
+    expect(page.get_by_label("Random")).not_to_be_checked()
     page.get_by_role("spinbutton", name="Steps").fill("2")
-    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_role("button", name="Generate", exact=True).click()
     tiles = page.locator("#custom-samples .tile").filter(has_text="line")
     expect(tiles).to_have_count(2)  # they come by themselves
     facts = [one["metadata"] for one in site.api("GET", "samples/?search=line")["results"]]
@@ -201,7 +201,7 @@ def test_the_browser_is_asked_once_for_notifications_and_the_wish_stays(open_pag
     page = open_page(run, alone=True)
     page.context.add_init_script(ASK)
     page.reload()
-    bell = page.get_by_role("button", name="Tell me when it ends")
+    bell = page.get_by_role("button", name="Notify me when it ends")
     expect(bell).to_have_attribute("aria-pressed", "false")
     assert page.evaluate("asked") == 0
     bell.click()

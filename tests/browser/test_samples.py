@@ -87,7 +87,7 @@ def test_the_lightbox_leads_by_step_and_prompt_and_gives_the_focus_back(grid, si
         expect(grid.locator("#lightbox .sample")).to_have_attribute("data-sample", place[wanted])
     check(grid)
     grid.keyboard.press("?")
-    expect(grid.locator("#shortcuts")).to_contain_text("Larger, smaller, fit")
+    expect(grid.locator("#shortcuts")).to_contain_text("Zoom in, zoom out, fit")
     grid.keyboard.press("Escape")
     expect(grid.locator("#shortcuts")).to_be_hidden()
     grid.keyboard.press("Escape")
@@ -116,7 +116,7 @@ def test_a_picture_is_zoomed_and_panned_by_wheel_keys_and_buttons(grid):
     assert stage.locator("img").evaluate("picture => picture.style.transform") != at and shown(grid) == before
     grid.keyboard.press("0")
     expect(stage).to_have_class("sample-stage")
-    grid.get_by_role("button", name="Larger").click()
+    grid.get_by_role("button", name="Zoom in").click()
     expect(stage).to_have_class("sample-stage is-zoomed")
 
 
@@ -133,7 +133,7 @@ def test_a_favourite_is_marked_in_the_lightbox_and_shown_in_the_grid(grid):
 def test_without_scripts_a_picture_leads_to_its_page_and_on_to_others(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/samples/", java_script_enabled=False)
     page.locator(".step-grid .thumb-link").first.click()
-    page.get_by_role("link", name="The next prompt").click()
+    page.get_by_role("link", name="Next prompt").click()
     expect(page.locator(".sample-prompt")).to_have_text(PROMPTS[1])
 
 
@@ -156,7 +156,7 @@ def test_several_are_drawn_from_a_prompt_of_before_and_seen_while_they_are_denoi
     grid.get_by_role("spinbutton", name="Steps").fill("2")
     grid.get_by_label("Pictures").fill("2")
     check(grid)
-    grid.get_by_role("button", name="Draw", exact=True).click()
+    grid.get_by_role("button", name="Generate", exact=True).click()
     wait_for(lambda: len(drawn(site, search="slowly")) == 3, 120, "the samples")
     expect(grid.locator("#draw-preview")).to_be_hidden()
     assert sorted(one["metadata"]["seed"] for one in drawn(site, search="slowly")) == [3, 3, 4]

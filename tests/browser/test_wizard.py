@@ -1,4 +1,4 @@
-"""The wizard, from its first question to a trained model, by keyboard alone; and how its pages look."""
+"""The wizard, from its first question to a trained model with the keyboard alone; and the look of its pages."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def site(quiet_site):
 
 
 def tab_to(page, selector):
-    """Move the focus on until it is there; a group of radio buttons is one stop."""
+    """Move the focus to this element; a group of radio buttons is one stop."""
     for _ in range(80):
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
         page.keyboard.press("Tab")
-    raise AssertionError(f"No key leads to {selector}.")
+    raise AssertionError(f"No key reaches {selector}.")
 
 
 def choose(page, name, value):
-    """Choose this radio button with the arrow keys, as soon as the focus is in its group."""
+    """Move the focus to this group of radio buttons, and choose a button with the arrow keys."""
     tab_to(page, f'input[name="{name}"]')
     if not page.locator(f'input[name="{name}"]:checked').count():
         page.keyboard.press("Space")
@@ -40,7 +40,7 @@ def choose(page, name, value):
 
 
 def answer(page, question):
-    """Send the answer with Enter, and wait for what comes next."""
+    """Send the answer with Enter, and wait for the next page."""
     following = [*QUESTIONS[1:], "new"][QUESTIONS.index(question)]
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/{following}/")
@@ -53,7 +53,7 @@ def type_into(page, selector, text):
 
 
 def walk(page, demo_folder, minutes="60", look=lambda page: None):
-    """All five questions, with a look at each before it is answered; an hour is enough at whatever speed."""
+    """Answer all five questions, after a look at each; an hour is enough at any speed."""
     for question in QUESTIONS:
         expect(page).to_have_url(re.compile(f"/wizard/({question}/)?$"))
         look(page)
@@ -71,21 +71,21 @@ def answer_one(page, demo_folder, question, minutes):
     elif question == "memory":
         tab_to(page, 'input[name="device"]')
     else:
-        type_into(page, "#minutes", minutes)  # which chooses its card
+        type_into(page, "#minutes", minutes)  # typing chooses its card
     answer(page, question)
 
 
 def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, demo_folder):
     page = open_page("/runs/wizard/")
     walk(page, demo_folder, minutes="1")
-    page.get_by_role("heading", name="Why the wizard chose this").wait_for()
-    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})  # in place of a minute's
+    page.get_by_role("heading", name="Why the wizard chose these settings").wait_for()
+    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})  # instead of the epochs of a minute
     page.reload()
     page.get_by_role("button", name="Start the run").focus()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
     run_id = page.url.split("/")[-2]
-    page.close()  # it would be drawn anew with each step
+    page.close()  # an open page would refresh at each step
     run = wait_for(lambda: (run := site.run(run_id))["status"] in ("finished", "failed") and run, 180, "the run's end")
     assert (run["name"], run["status"]) == ("gray on Tiny Stable Diffusion", "finished"), run["error"]
     artifacts = site.api("GET", f"runs/{run_id}/artifacts/")["results"]
@@ -105,8 +105,8 @@ def test_an_error_is_accessible_and_names_the_cure(open_page):
     check(page)
 
 
-def test_the_reasons_go_when_they_are_understood(open_page, demo_folder):
+def test_dismiss_removes_the_reasons(open_page, demo_folder):
     page = open_page("/runs/wizard/")
     walk(page, demo_folder)
-    page.get_by_role("button", name="Understood").click()
+    page.get_by_role("button", name="Dismiss").click()
     page.locator("#wizard-note").wait_for(state="detached")

@@ -34,9 +34,9 @@ def _token(user):
 
 def test_the_dashboard_says_what_to_do_when_nothing_is_there(client, user):
     page = client.get("/").text
-    assert "No run yet" in page
+    assert "No runs yet" in page
     assert "No worker is connected" in page
-    assert "No sample yet" in page
+    assert "No samples yet" in page
     assert reverse("new-run") in page
 
 

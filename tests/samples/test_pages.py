@@ -45,7 +45,7 @@ def make_sample(run, prompt="a red star", step=0, index=0, **fields):
 
 
 def test_no_sample_says_where_they_come_from(client):
-    assert "No sample yet" in client.get(reverse("samples")).text
+    assert "No samples yet" in client.get(reverse("samples")).text
 
 
 def test_samples_of_all_runs_are_shown_with_prompt_step_and_run(client, run):

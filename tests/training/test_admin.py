@@ -148,7 +148,7 @@ def test_an_artifact_whose_file_is_gone_is_called_gone(admin, tmp_path):
         path = str(tmp_path / f"{name}.safetensors")
         run.artifacts.create(kind="save", attempt=1, sequence=number, path=path, size=2048)
     page = admin.get(page_of(run)).content.decode()
-    assert page.count(">gone<") == 1 and page.count("2.0\xa0KB") == 2
+    assert page.count(">missing<") == 1 and page.count("2.0\xa0KB") == 2
 
 
 def test_a_failed_run_shows_its_sentence_and_traceback(admin):

@@ -83,7 +83,7 @@ ACTIONS = {
                lambda service, run, data: Commands(service.user).pause(run)),
         Action("continue", _("Continue"), "player-play", _("The run will go on."),
                lambda service, run, data: Commands(service.user).resume_training(run), "primary"),
-        Action("sample", _("Sample"), "photo-plus", _("Samples of all prompts will be drawn after the present step."),
+        Action("sample", _("Sample"), "photo-plus", _("Samples of all prompts will be generated after this step."),
                lambda service, run, data: service.sample_default(run)),
         Action("backup", _("Backup"), "archive", _("A backup will be written after the present step."),
                lambda service, run, data: service.backup(run)),
@@ -105,7 +105,7 @@ ACTIONS = {
         Action("duplicate", _("Duplicate"), "copy", _("A copy of the run waits in the queue."),
                lambda service, run, data: _again(service).duplicate(run), "", True),
         Action("retries", _("Change"), "repeat", _("It goes on by itself so often."), _change_retries),
-        Action("sample-custom", _("Draw"), "photo-plus", _("What you asked for will be drawn after the present step."),
+        Action("sample-custom", _("Generate"), "photo-plus", _("The sample will be generated after this step."),
                _sample_custom, "primary"),
     )
 }  # fmt: skip

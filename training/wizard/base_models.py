@@ -1,4 +1,4 @@
-"""Base models: which lie on this machine, what kind each is, and which engine can train it."""
+"""Base models: those on this machine, the family of each, and the engine that can train it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PIPELINES = {
     "ZImagePipeline": "z-image",
     "QwenImagePipeline": "qwen",
 }
-# A tensor by which a single file's kind is known, the most telling first.
+# A part of a tensor's name that identifies the family of a single file; the most specific first.
 TENSORS = (
     ("lora_", ""),
     ("conditioner.embedders.1.", "sdxl"),
@@ -46,7 +46,7 @@ TENSORS = (
 
 @dataclass(frozen=True)
 class BaseModel:
-    """One that can be chosen; `name` is what a config says."""
+    """A base model that can be chosen; a config names it by `name`."""
 
     name: str
     title: str
@@ -56,7 +56,7 @@ class BaseModel:
 
 
 def offered_models() -> list[BaseModel]:
-    """Those on this machine, the demo's last, then the known ones of the hub; only what some engine here trains."""
+    """Models on this machine, known models of the hub, then the demo's; only those that an engine here can train."""
     here = {found.name: found for found in _on_this_machine()}
     demo = _model(str(settings.DEMO_DIR / "model"), "The demo's tiny model")
     known = [
@@ -69,7 +69,7 @@ def offered_models() -> list[BaseModel]:
 
 
 def chosen_model(name: str) -> BaseModel:
-    """The model of this name, listed or not. Raises BadInput, with the cure."""
+    """The model with this name, listed or not. Raises BadInput with a sentence that says how to fix it."""
     if not name:
         raise _bad(_("Choose a base model."))
     if not looks_like_path(name):
@@ -78,11 +78,11 @@ def chosen_model(name: str) -> BaseModel:
         raise _bad(sentence)
     path = Path(name).expanduser().absolute()
     if not path.exists():
-        raise _bad(_("%(value)s is not there: check its spelling.") % {"value": name[:200]})
+        raise _bad(_("%(value)s does not exist: check its spelling.") % {"value": name[:200]})
     family = identify(path)
     if family is None:
         raise _bad(
-            _("%(value)s is no base model that is known here: choose a diffusers folder or a .safetensors file.")
+            _("%(value)s is not a supported base model: choose a diffusers folder or a .safetensors file.")
             % {"value": name[:200]}
         )
     return _with_engine(str(path), path.stem, family)
@@ -95,7 +95,7 @@ def _from_hub(name: str) -> BaseModel:
     found = next((model for model in _in_hub_cache() if model.name == name), None)
     if found is None:
         raise _bad(
-            _("%(value)s is not known here: download it and name its folder, or choose one of the list.")
+            _("%(value)s is not on this machine: download it and enter its folder, or choose a model from the list.")
             % {"value": name[:200]}
         )
     return found
@@ -114,8 +114,6 @@ def _with_engine(name: str, title: str, family: Family) -> BaseModel:
 def engine_for(model_type: str) -> str | None:
     """The first engine that can be used here and trains this type of model."""
     for name, engine in ENGINES.items():
-        if engine.why_unavailable():
-            continue
         if engine.why_unavailable():
             continue
         types = engine.schema()["properties"]["model_type"]
@@ -159,7 +157,7 @@ def _model(path: str, title: str) -> BaseModel | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What lies in the folder; nothing where it is not there or may not be read."""
+    """The folder's entries; empty if it does not exist or cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry, _ in zip(entries, range(MOST_LOOKED_AT), strict=False))
@@ -167,17 +165,17 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-# -- of which kind -------------------------------------------------------------------------------------------------
+# -- the family of a model ------------------------------------------------------------------------------------------
 
 
 def identify(path: Path) -> Family | None:
-    """The kind of model that a diffusers folder or a .safetensors file holds; None where it is none that is known."""
+    """The model family of a diffusers folder or a .safetensors file; None if it is unknown."""
     try:
         if path.is_dir():
             return _of_folder(path)
         return _of_file(path) if path.suffix == ".safetensors" else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # whatever lies there, it is no model
+        return None  # the path holds no model
 
 
 def _of_folder(path: Path) -> Family | None:
@@ -195,7 +193,7 @@ def _of_folder(path: Path) -> Family | None:
 
 
 def _of_file(path: Path) -> Family | None:
-    """By the names of its tensors, which stand at the file's beginning."""
+    """The family by the names of the file's tensors, which are in its header."""
     names = read_header(path).shapes
     found = (key for part, key in TENSORS if any(part in name for name in names))
     return FAMILIES.get(next(found, ""))

@@ -1,7 +1,7 @@
-"""What the wizard knows of each kind of base model: how large it is, at which size it was trained, how fast it trains.
+"""Facts about each family of base models: its size, its native resolution and its training speed.
 
-Sizes and costs are of the published architectures. They are for a recipe before anything was run: where a run of the
-same kind has been measured on the same device, that is taken in place of the cost.
+Sizes and costs are those of the published architectures. They serve for a recipe before the first run: if a run of
+the same family was measured on the same device, the measured speed replaces the cost.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Device:
-    """What trains: a GPU with its memory, or the processor with the main memory, both in GiB (0: not known)."""
+    """The device to train on: a GPU with its memory, or the CPU with the main memory, in GiB (0: not known)."""
 
     kind: str  # cuda or cpu
     memory: float = 0.0
@@ -27,23 +27,23 @@ class Device:
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of base model. Memory is per picture at `native` pixels, with checkpointing, in 16 bits."""
+    """One family of base models. Memory is per picture at `native` pixels, with checkpointing, in 16 bits."""
 
     key: str
     title: str
     model_type: str
     native: int
-    parameters: float  # billions, of the part that draws
+    parameters: float  # billions, of the denoiser
     encoders: float  # billions, of all text encoders
     activations: float  # GiB
     forward: float  # 1e12 operations for one picture
     hub: str = ""
     part: str = "unet"
-    multiple: int = 64  # that both sides of a training picture have to be multiples of
-    smallest: float = 0.5  # the part of `native` under which it learns nothing that is of use
+    multiple: int = 64  # both sides of a training picture must be multiples of it
+    smallest: float = 0.5  # the part of `native` below which training gives no usable result
     learning_rate: float = 1e-4
-    text_rate: float | None = 5e-5  # None: its text encoders are not trained
-    quantized: bool = False  # whether its engine keeps weights in 8 and 4 bits
+    text_rate: float | None = 5e-5  # None: the text encoders are not trained
+    quantized: bool = False  # whether its engine can keep weights in 8 and 4 bits
     text_encoders: tuple[str, ...] = ("text_encoder",)
     lora_format: str = "KOHYA_LORA"
     cfg: float = 7.0
@@ -52,7 +52,7 @@ class Family:
 
     @property
     def weight_types(self) -> tuple[str, ...]:
-        """The formats in which the frozen weights may be kept, the best first."""
+        """Number formats for the frozen weights, the best first."""
         return ("BFLOAT_16", "FLOAT_8", "NFLOAT_4") if self.quantized else ("BFLOAT_16",)
 
 
@@ -109,7 +109,7 @@ FAMILIES = {
 
 
 def tiny_family(native: int, multiple: int) -> Family:
-    """A model as small as the demo's: its recipe is stronger, its steps many, and it takes next to no memory."""
+    """A model as small as the demo's: it needs higher rates, many steps, and almost no memory."""
     return Family(
         *("tiny", "Tiny Stable Diffusion", "STABLE_DIFFUSION_15", native, 0.003, 0.0002, 0.02, 0.0007),
         multiple=multiple,
@@ -124,7 +124,7 @@ def tiny_family(native: int, multiple: int) -> Family:
 
 # -- speed -----------------------------------------------------------------------------------------------------
 
-# Operations a second that training reaches, in units of 1e12, by what the GPU's name holds; the first match counts.
+# Operations per second in training, in units of 1e12, by a pattern in the GPU's name; the first match counts.
 RATES: tuple[tuple[str, float], ...] = (
     (r"B200|H200|H100|GH200", 120.0),
     (r"5090|RTX PRO 6000", 70.0),
@@ -136,18 +136,18 @@ RATES: tuple[tuple[str, float], ...] = (
 )
 RATES_BY_MEMORY = ((8, 5.0), (12, 8.0), (16, 12.0), (24, 18.0), (10_000, 35.0))
 CORE_RATE = 0.02  # of one processor core
-CHECKPOINTED_COST, COST = 3.0, 2.2  # forward passes that a step on one picture takes, with and without checkpointing
+CHECKPOINTED_COST, COST = 3.0, 2.2  # forward passes per picture and step, with and without checkpointing
 OLD = re.compile(r"GTX|\bT4\b|V100|P100|P40|TITAN|RTX 20\d\d|Quadro")  # they have no bfloat16
 
 
 def seconds_per_picture(family: Family, device: Device, resolution: int, checkpointing: bool) -> float:
-    """A rough figure for one picture of one step, from the operations that it takes."""
+    """Estimated seconds for one picture in one step, from the number of operations."""
     operations = family.forward * (resolution / family.native) ** 2.2
     return operations * (CHECKPOINTED_COST if checkpointing else COST) / rate(device)
 
 
 def rate(device: Device) -> float:
-    """1e12 operations a second."""
+    """Operations per second, in units of 1e12."""
     if not device.is_gpu:
         return CORE_RATE * max(1, device.cores)
     by_name = (value for pattern, value in RATES if re.search(pattern, device.name))

@@ -1,4 +1,4 @@
-"""The wizard's five questions: what was typed, made certain question by question."""
+"""The wizard's five questions: the typed answers are validated question by question."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLAIN_NAMES = {"dataset", "datasets", "data", "images", "img", "photos", "pictur
 
 @dataclass(frozen=True)
 class Step:
-    """One question: its address, its fields, and the answer that is made of them."""
+    """One question: its address and its form fields; the interview has a property of the same name as the slug."""
 
     slug: str
     title: str
@@ -40,16 +40,16 @@ class Step:
 
 STEPS = (
     Step("pictures", "What pictures do you have?", "Pictures", "photo", ("folder", "subfolders")),
-    Step("subject", "What do they show?", "Subject", "user", ("kind", "word")),
-    Step("model", "Which model shall learn it?", "Base model", "box", ("model", "other_model")),
-    Step("memory", "How much GPU memory is there?", "Memory", "cpu", ("device", "gigabytes")),
+    Step("subject", "What is in the pictures?", "Subject", "user", ("kind", "word")),
+    Step("model", "Which base model do you want to train?", "Base model", "box", ("model", "other_model")),
+    Step("memory", "Which device do you want to train on?", "Device", "cpu", ("device", "gigabytes")),
     Step("time", "How long may it take?", "Time", "clock", ("time", "minutes")),
 )
 NUMBERS = {step.slug: number for number, step in enumerate(STEPS)}
 
 
 class Interview:
-    """What was typed so far; each answer raises BadInput, with the field and the cure, until it is right."""
+    """The answers typed so far; an invalid answer raises BadInput with its field and the fix."""
 
     def __init__(self, typed: Mapping[str, str]):
         self.typed = dict(typed)
@@ -58,7 +58,7 @@ class Interview:
         return getattr(self, step.slug)
 
     def first_open(self) -> Step | None:
-        """The first question whose answer is not right."""
+        """The first question without a valid answer."""
         return next((step for step in STEPS if not self._is_answered(step)), None)
 
     def _is_answered(self, step: Step) -> bool:
@@ -80,7 +80,7 @@ class Interview:
         if not word or not word.isprintable() or len(word) > LONGEST_WORD:
             raise _bad(
                 "word",
-                _("Give it a name of at most %(longest_word)s letters, such as anna or my cat.")
+                _("Enter a trigger word of at most %(longest_word)s characters, such as r3x or my cat.")
                 % {"longest_word": LONGEST_WORD},
             )
         return kind, word
@@ -111,11 +111,11 @@ class Interview:
         return _number(self._text("minutes"), MOST_MINUTES, "minutes", _("Enter the minutes as a number, such as 90."))
 
     def answers(self) -> Answers:
-        """All five, with what earlier runs have measured."""
+        """All five answers, with the speeds measured in earlier runs."""
         return self._answers(self.memory, self.time)
 
     def guessed_word(self) -> str:
-        """What the folder is called, unless it has one of the names that all such folders have."""
+        """The folder's name, or its parent's name if the folder has a common name such as "pictures"."""
         folder = Path(self.pictures.folder)
         name = folder.parent.name if folder.name.lower() in PLAIN_NAMES else folder.name
         return name.replace("_", " ")[:LONGEST_WORD]
@@ -125,10 +125,10 @@ class Interview:
         if key == OTHER:
             sentence = _("Enter the GPU's memory in GB as a number, such as 8.")
             return Device("cuda", _number(self._text("gigabytes"), MOST_GB, "gigabytes", sentence))
-        found = next((device for device in offered_devices() if device_key(device) == key), None)
-        if found is None:
-            raise _bad("device", _("Choose what it may train on."))
-        return found
+        device = next((offered for offered in offered_devices() if device_key(offered) == key), None)
+        if device is None:
+            raise _bad("device", _("Choose a device to train on."))
+        return device
 
     def _answers(self, device: Device, minutes: float | None) -> Answers:
         kind, word = self.subject
@@ -150,20 +150,20 @@ class Interview:
 
 
 def offered_devices() -> list[Device]:
-    """What the machine has, and its processor in any case."""
-    found = devices()
-    if any(not device.is_gpu for device in found):
-        return found
-    return [*found, Device("cpu", 0.0, "CPU")]
+    """The machine's devices, always with the CPU."""
+    own = devices()
+    if any(not device.is_gpu for device in own):
+        return own
+    return [*own, Device("cpu", 0.0, "CPU")]
 
 
 def device_key(device: Device) -> str:
-    """How a form names a device."""
+    """The value that stands for this device in a form."""
     return f"{device.kind} {device.memory:g} {device.name}"
 
 
 def _caption_file(kind: str, word: str) -> Path:
-    """Where the caption that all pictures share is kept: beside the data sets, out of their lists."""
+    """Path of the caption that all pictures share: in the data sets' folder, but hidden from their list."""
     mark = hashlib.sha256(f"{kind} {word}".encode()).hexdigest()[:8]
     return settings.DATA_DIR / "datasets" / ".captions" / f"{slug(word)}-{mark}.txt"
 

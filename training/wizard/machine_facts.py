@@ -1,4 +1,4 @@
-"""What the wizard asks of this site: the devices that its workers have, and how fast they were in earlier runs."""
+"""Facts from this site for the wizard: the workers' devices and their speed in earlier runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from system.resources import GIB, gpus
 from training.models import Run
 from training.wizard.families import Device, Family
 
-RUNS_ASKED = 30
+RUNS_MEASURED = 30
 
 
 def devices() -> list[Device]:
-    """Each kind of device that a worker has, the largest first; this host's own where no worker is connected."""
+    """Each kind of device that a worker has, the largest first; this host's own if no worker is connected."""
     found = {device: None for worker in Worker.objects.alive() for device in _of_worker(worker)}
     return sorted(found, key=lambda device: (-device.is_gpu, -device.memory)) or _of_this_host()
 
@@ -38,7 +38,7 @@ def _of_this_host() -> list[Device]:
 
 
 def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, float]:
-    """Seconds a picture in earlier runs of this kind on such a device, by resolution; the middle one of each."""
+    """Median seconds per picture in earlier runs of this family on this type of device, by resolution."""
     runs = Run.objects.filter(
         engine=engine,
         worker__device_name=device.name,
@@ -47,13 +47,13 @@ def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, f
         config__training_method="LORA",
     )
     figures: dict[int, list[float]] = defaultdict(list)
-    for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_ASKED]:
+    for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_MEASURED]:
         if side := _side(config):
             figures[side].append(1 / ((speed or 1) * max(1, config.get("batch_size") or 1)))
     return {side: median(seconds) for side, seconds in figures.items()}
 
 
 def _side(config: dict[str, Any]) -> int | None:
-    """The resolution, where the run had one and that is square."""
+    """The run's resolution; None if it had several or is not square."""
     text = str(config.get("resolution", ""))
     return int(text) if text.isdecimal() else None

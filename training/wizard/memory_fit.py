@@ -1,4 +1,4 @@
-"""What a plan takes at its peak: by the estimate that the check before a run shows, or by a table of other models."""
+"""Peak memory of a plan: by the estimate that a preflight shows, or by the table of families."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from engine.builtin.estimates.memory import GIB, estimate_memory
 from training.wizard.families import Device, Family, train_format
 
 BYTES = {"FLOAT_32": 4.0, "BFLOAT_16": 2.0, "FLOAT_16": 2.0, "FLOAT_8": 1.0, "NFLOAT_4": 0.56}
-RESERVED = 0.9  # GiB: what CUDA and its libraries take before anything is trained
+RESERVED = 0.9  # GiB: CUDA and its libraries
 ADDED = 0.3  # GiB: the LoRA with its gradients and optimizer
-UNCHECKPOINTED = 5.0  # how much more the activations take where they are all kept
+UNCHECKPOINTED = 5.0  # factor on the activations without gradient checkpointing
 
 
 def peak(
@@ -24,7 +24,7 @@ def peak(
     rank: int,
     trains_text: bool,
 ) -> float:
-    """In GiB, while a LoRA of this rank is trained."""
+    """Peak memory in GiB while a LoRA of this rank is trained."""
     if family.tiny or family.quantized:
         return _by_table(family, device, resolution, batch, weights, checkpointing)
     return _estimated(family.model_type, train_format(device), resolution, batch, checkpointing, rank, trains_text)
@@ -51,9 +51,9 @@ def _estimated(
 
 
 def _by_table(family: Family, device: Device, resolution: int, batch: int, weights: str, checkpointing: bool) -> float:
-    """The part that draws, and the activations of a batch; its text encoders leave the device once all is cached."""
+    """The denoiser and the activations of a batch; the text encoders leave the device after caching."""
     size = BYTES[weights] if device.is_gpu else BYTES["FLOAT_32"]
-    kept = family.parameters * size * 1e9 / GIB
+    denoiser = family.parameters * size * 1e9 / GIB
     area = (resolution / family.native) ** 2
     per_picture = family.activations * area * (1 if checkpointing else UNCHECKPOINTED) * (1 if device.is_gpu else 2)
-    return RESERVED + ADDED * (not family.tiny) + kept + per_picture * batch
+    return RESERVED + ADDED * (not family.tiny) + denoiser + per_picture * batch

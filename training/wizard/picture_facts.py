@@ -1,4 +1,4 @@
-"""Looking at a folder of pictures, as quickly as a page needs it: counted all, and read a few."""
+"""Facts about a folder of pictures, quick enough for a page: all pictures are counted, a few are read."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ FEWEST = 4
 MOST_FILES = 100_000
 SIZES_READ = 200
 CAPTIONS_READ = 24
-LYING = range(5, 9)  # the EXIF orientations that swap width and height
+SWAPPED = range(5, 9)  # the EXIF orientations that swap width and height
 ORIENTATION = 0x0112
 
 
 def look_at(folder: str, subfolders: bool = False) -> Pictures:
-    """What lies in the folder; in its subfolders too where it holds none itself. Raises BadInput, with the cure."""
+    """Count the pictures of the folder; with its subfolders if it has no pictures itself. Raises BadInput."""
     path = _checked(folder)
-    found, captions = _listed(path, subfolders)
-    if not found and not subfolders:
+    pictures, captions = _listed(path, subfolders)
+    if not pictures and not subfolders:
         subfolders = True
-        found, captions = _listed(path, subfolders)
-    _refuse_too_few(path, len(found))
-    captioned = [one for one in found if str(one.with_suffix(".txt")) in captions]
+        pictures, captions = _listed(path, subfolders)
+    _refuse_too_few(path, len(pictures))
+    captioned = [picture for picture in pictures if str(picture.with_suffix(".txt")) in captions]
     return Pictures(
         folder=str(path),
-        count=len(found),
+        count=len(pictures),
         captioned=len(captioned),
-        sizes=tuple(size for one in _spread(found, SIZES_READ) if (size := _size(one))),
-        captions=tuple(text for one in _spread(captioned, CAPTIONS_READ) if (text := _caption(one))),
+        sizes=tuple(size for picture in _spread(pictures, SIZES_READ) if (size := _size(picture))),
+        captions=tuple(text for picture in _spread(captioned, CAPTIONS_READ) if (text := _caption(picture))),
         subfolders=subfolders,
     )
 
 
 def _checked(folder: str) -> Path:
     if not folder:
-        raise _bad(_("Name the folder that your pictures lie in."))
+        raise _bad(_("Enter the folder with your pictures."))
     if sentence := refusal(folder):
         raise _bad(sentence)
     path = Path(folder).expanduser().absolute()
     if not path.is_dir():
-        kind = "is a file: name the folder that it lies in." if path.exists() else "is not there: check its spelling."
+        kind = "is a file: enter its folder." if path.exists() else "does not exist: check its spelling."
         raise _bad(f"{folder[:200]} {kind}")
     return path
 
 
 def _refuse_too_few(path: Path, count: int) -> None:
     if not count:
-        raise _bad(_("There are no pictures in %(path)s: put some there, as PNG, JPEG or WebP.") % {"path": path})
+        raise _bad(_("%(path)s has no pictures: add some, as PNG, JPEG or WebP.") % {"path": path})
     if count < FEWEST:
-        are = "is 1 picture" if count == 1 else f"are {count} pictures"
+        pictures = "1 picture" if count == 1 else f"{count} pictures"
         raise _bad(
-            _("There %(are)s in %(path)s, which is too few to learn from: have at least %(fewest)s, better 10 to 30.")
-            % {"are": are, "path": path, "fewest": FEWEST}
+            _("%(path)s has %(pictures)s, too few to train on: use at least %(fewest)s, better 10 to 30.")
+            % {"pictures": pictures, "path": path, "fewest": FEWEST}
         )
 
 
 def _listed(path: Path, subfolders: bool) -> tuple[list[Path], set[str]]:
-    """The pictures, and the names of the text files beside them; raises BadInput for a folder that may not be read."""
+    """The pictures, and the paths of all text files. Raises BadInput if the folder cannot be read."""
     pictures, texts = [], set()
     try:
         for file in _files(path, subfolders):
@@ -77,12 +77,12 @@ def _listed(path: Path, subfolders: bool) -> tuple[list[Path], set[str]]:
                 texts.add(str(file))
             if len(pictures) + len(texts) > MOST_FILES:
                 raise _bad(
-                    _("There are more than %(most_files)s files in %(path)s: name a folder within it.")
+                    _("%(path)s has more than %(most_files)s files: enter one of its subfolders.")
                     % {"most_files": f"{MOST_FILES:,}", "path": path}
                 )
     except OSError as error:
         raise _bad(
-            _("%(path)s cannot be read (%(error)s): let the site read it, or name another.")
+            _("%(path)s cannot be read (%(error)s): allow the site to read it, or enter another folder.")
             % {"path": path, "error": error.strerror}
         ) from error
     return sorted(pictures), texts
@@ -98,22 +98,22 @@ def _files(path: Path, subfolders: bool) -> Iterator[Path]:
 
 
 def _spread(items: Sequence[T], most: int) -> Sequence[T]:
-    """Some of them, evenly spread."""
+    """At most this number of items, evenly spread."""
     return items if len(items) <= most else [items[index * len(items) // most] for index in range(most)]
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """Upright width and height; None where that cannot be read, which the check before the start tells in full."""
+    """Upright width and height; None if the picture cannot be read: the preflight reports it in full."""
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            return (height, width) if picture.getexif().get(ORIENTATION) in LYING else (width, height)
-    except Exception:  # Pillow's readers raise what they like on broken files
+            return (height, width) if picture.getexif().get(ORIENTATION) in SWAPPED else (width, height)
+    except Exception:  # Pillow's readers raise any exception on broken files
         return None
 
 
 def _caption(path: Path) -> str:
-    """The first line of its text file."""
+    """The first line of the picture's text file."""
     try:
         lines = path.with_suffix(".txt").read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Why the recipe is as it is, in sentences for somebody who has never trained."""
+"""Reasons for the recipe's choices, in sentences for a beginner."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from training.wizard.words import caption_for, shown_minutes, shown_speed
 
 
 def reasons(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
-    """One sentence for each choice, the most telling first."""
+    """One sentence for each choice, the most important first."""
     yield from _length(answers, plan)
     yield (
         _(
-            "A LoRA, a small file that is laid over the base model: it needs few pictures and "
-            "little memory, and leaves the base model as it is."
+            "A LoRA, a small file that is used on top of the base model: it needs few pictures and "
+            "little memory, and does not change the base model."
         )
     )
-    yield _("Rank %(rank)s, which is how much it can hold, since %(why_rank)s.") % {
+    yield _("Rank %(rank)s (the capacity of the LoRA), because %(why_rank)s.") % {
         "rank": answers.what.rank,
         "why_rank": answers.what.why_rank,
     }
@@ -28,22 +28,22 @@ def reasons(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
     if not answers.pictures.has_captions:
         yield _captions(answers)
     if answers.trains_text:
-        yield _("The text encoder learns too, at a lower rate, so that the words come to mean what the pictures show.")
+        yield _("The text encoder is trained too, at a lower rate, so that it learns the trigger word.")
     elif answers.family.text_rate is not None:
-        yield _("The text encoder stays as it is, since a style is in the drawing and not in a word.")
+        yield _("The text encoder is not trained, because a style needs no new word.")
     if answers.what.flips:
-        yield _("Half of the pictures are mirrored by chance, which makes more of them.")
-    yield _("Of the backups the newest two are kept, so that a power cut costs little time and no disk fills up.")
+        yield _("Pictures are randomly mirrored to add variety.")
+    yield _("The two newest backups are kept.")
 
 
 def _length(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
     wanted, pictures = wanted_views(answers), answers.pictures
-    figure = "as measured in earlier runs" if plan.resolution in answers.measured else "a rough figure"
+    figure = "measured in earlier runs" if plan.resolution in answers.measured else "estimated"
     times = max(1, round(plan.views / pictures.count))
     yield (
         _(
-            "%(steps)s steps, in some %(shown_minutes)s, since each of %(count)s pictures is to "
-            "be seen %(times)s times, at %(shown_speed)s (%(figure)s)."
+            "%(steps)s steps, about %(shown_minutes)s at %(shown_speed)s (%(figure)s): each of your %(count)s "
+            "pictures is used %(times)s times."
         )
         % {
             "steps": f"{plan.steps:,}",
@@ -55,10 +55,10 @@ def _length(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
         }
     )
     if answers.minutes is None:
-        yield _("That is for a first look: allow more time for a better likeness.")
+        yield _("That is enough for a first test: allow more time for a better likeness.")
     elif plan.views < ENOUGH * wanted:
         share = round(100 * plan.views / wanted)
-        yield _("That is %(share)s %% of what would be good, as the time allows no more: expect a rough likeness.") % {
+        yield _("The time allows only %(share)s %% of a good number of steps: expect a rough likeness.") % {
             "share": share
         }
 
@@ -66,34 +66,32 @@ def _length(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
 def _size(answers: Answers, plan: TrainingPlan) -> str:
     native, largest = answers.family.native, sides(answers)[0]
     if plan.resolution >= native:
-        return _("%(resolution)s pixels, since the base model was made at that size.") % {"resolution": plan.resolution}
+        return _("%(resolution)s pixels, the native size of the base model.") % {"resolution": plan.resolution}
     if plan.resolution == largest:
-        return _("%(resolution)s pixels and not %(native)s, since the pictures are no larger.") % {
+        return _("%(resolution)s pixels instead of %(native)s, because the pictures are not larger.") % {
             "resolution": plan.resolution,
             "native": native,
         }
     fits_larger = any(best_at(answers, side).fits for side in sides(answers) if side > plan.resolution)
-    return _("%(resolution)s pixels and not %(native)s, since more does not fit the %(fits_larger)s.") % {
+    return _("%(resolution)s pixels instead of %(native)s, because more does not fit the %(limit)s.") % {
         "resolution": plan.resolution,
         "native": native,
-        "fits_larger": "time" if fits_larger else "memory",
+        "limit": "time" if fits_larger else "memory",
     }
 
 
 def _memory(answers: Answers, plan: TrainingPlan) -> str:
-    together = f", with {plan.accumulation} such steps added up" if plan.accumulation > 1 else ""
-    what = f"{plan.batch} picture{'s' * (plan.batch > 1)} at a time{together}"
+    accumulated = f", gradients accumulated over {plan.accumulation} steps" if plan.accumulation > 1 else ""
+    batch = f"Batch size {plan.batch}{accumulated}"
     if not answers.device.is_gpu:
-        return _("%(what)s, in 32 bits, since the processor trains; a GPU is some hundred times as fast.") % {
-            "what": what
-        }
-    twice = ", computing some things twice to save memory" if plan.checkpointing else ""
-    room = f" of {answers.device.memory:.0f}" if answers.device.memory else ""
-    return _("%(what)s%(twice)s, since that takes some %(memory)s%(room)s GB.") % {
-        "what": what,
-        "twice": twice,
+        return _("%(batch)s, 32-bit because there is no GPU (a GPU is about 100 times faster).") % {"batch": batch}
+    checkpointing = ", with gradient checkpointing to save memory" if plan.checkpointing else ""
+    limit = f" of {answers.device.memory:.0f}" if answers.device.memory else ""
+    return _("%(batch)s%(checkpointing)s: this takes about %(memory)s%(limit)s GB.") % {
+        "batch": batch,
+        "checkpointing": checkpointing,
         "memory": f"{plan.memory:.1f}",
-        "room": room,
+        "limit": limit,
     }
 
 
@@ -101,5 +99,5 @@ def _captions(answers: Answers) -> str:
     pictures, caption = answers.pictures, caption_for(answers.kind, answers.word)
     lack = f"{pictures.count - pictures.captioned} of them have" if pictures.captioned else "they have"
     return _(
-        "All pictures share the caption “%(caption)s”, since %(lack)s none of their own: use these words in prompts."
+        "All pictures share the caption “%(caption)s”, because %(lack)s no caption: use these words in prompts."
     ) % {"caption": caption, "lack": lack}

@@ -1,4 +1,4 @@
-"""The wizard's recipe: a partial config, with a name, reasons, and what it will take.
+"""The wizard's recipe: a partial config with a name, reasons, and the estimated time and memory.
 
 It always trains a LoRA: that fits small GPUs, needs few pictures, and cannot spoil the base model.
 """
@@ -17,7 +17,7 @@ from training.wizard.words import caption_for
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the draft is made from."""
+    """A partial config and the facts that go into the draft."""
 
     name: str
     engine: str
@@ -25,11 +25,11 @@ class Recipe:
     reasons: list[str]
     seconds: float
     memory: float  # GiB at the peak
-    caption: str = ""  # for `Answers.caption_file`; empty where each picture has its own
+    caption: str = ""  # for `Answers.caption_file`; empty if each picture has its own
 
 
 def make_recipe(answers: Answers) -> Recipe:
-    """The recipe for these answers. Raises BadInput that names the answer, with the cure."""
+    """The recipe for these answers. Raises BadInput with the answer's field and a sentence that says how to fix it."""
     plan = choose(answers)
     return Recipe(
         name=f"{answers.word} on {answers.family.title}"[:200],
@@ -90,7 +90,7 @@ def _rates(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
 
 
 def _parts(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
-    """Which parts are trained, and in which format the frozen weights are kept."""
+    """The parts to train, and the number format of the frozen weights."""
     family = answers.family
     whole = train_format(answers.device)
     weights = plan.weights if family.weight_types.index(plan.weights) else whole
@@ -132,5 +132,5 @@ def _backups(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
 
 
 def slug(word: str) -> str:
-    """The word as a file's name."""
+    """The trigger word as a file name."""
     return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:60] or "lora"

@@ -1,4 +1,4 @@
-"""What memory and time allow: the largest size and batch at which enough pictures can be seen. Pure: it asks nobody."""
+"""The largest resolution and batch that memory and time allow. Pure functions without I/O."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from training.wizard.memory_fit import peak
 from training.wizard.words import sample_prompts, shown_minutes
 from web.errors import BadInput
 
-USABLE = 0.85  # of the memory: the rest goes to the screen and to what fragments
+USABLE = 0.85  # of the memory: the rest goes to the screen and to fragmentation
 LOAD_SECONDS = 30  # to load the model and to save the result
-CACHING = 0.5  # what it takes to encode a picture once, as a part of a step on it
-ENOUGH = 0.6  # of the pictures wished for: a smaller size is tried before fewer than that are seen
-LEAST = 0.08  # of them: below that nothing is learnt
-QUICK_SHARE = 0.4  # of them is enough for a first look
-QUICK_SECONDS = 1800  # a first look that takes longer is taken at a smaller size
+CACHING = 0.5  # cost of encoding a picture once, as a part of the cost of a training step on it
+ENOUGH = 0.6  # of the wanted views: a smaller resolution is tried before the plan goes below it
+LEAST = 0.08  # of the wanted views: a shorter run trains nothing useful
+QUICK_SHARE = 0.4  # of the wanted views is enough for a first test
+QUICK_SECONDS = 1800  # a longer first test gets a smaller resolution
 SIZES = (1.0, 0.875, 0.75, 0.625, 0.5)  # of the base model's own
 SAMPLINGS = 6
-SAMPLES_SHARE = 0.25  # of the training's time may go to samples, at most
+SAMPLES_SHARE = 0.25  # of the training time, at most, goes to samples
 
 
 @dataclass(frozen=True)
 class SubjectKind:
-    """What the pictures show, and how much of it has to be learnt."""
+    """A kind of subject, and the amount of training that it needs."""
 
     title: str
-    views: int  # how often each picture is seen
-    least: int  # pictures seen in all, at least and at most
+    views: int  # how often each picture is used
+    least: int  # pictures used in all, at least and at most
     most: int
     rank: int
     why_rank: str
@@ -44,15 +44,15 @@ class SubjectKind:
 
 KINDS = {
     "person": SubjectKind("a person", 120, 1600, 5000, 16, "a face has more detail than a thing and less than a style"),
-    "style": SubjectKind("a style", 80, 2400, 10_000, 32, "a style shows in everything that is drawn", False, True),
-    "thing": SubjectKind("a thing", 100, 1200, 4000, 8, "one thing is little to learn"),
+    "style": SubjectKind("a style", 80, 2400, 10_000, 32, "a style changes every part of a picture", False, True),
+    "thing": SubjectKind("a thing", 100, 1200, 4000, 8, "a single thing has little detail"),
 }
-TINY = SubjectKind("", 300, 4800, 9600, 32, "the model is tiny and every layer has to give", True, True)
+TINY = SubjectKind("", 300, 4800, 9600, 32, "every layer of this tiny model must be trained", True, True)
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What lies in the folder; `sizes` and `captions` are of some of the pictures."""
+    """The pictures of a folder; `sizes` and `captions` are those of a part of them."""
 
     folder: str
     count: int
@@ -67,14 +67,14 @@ class Pictures:
 
     @property
     def typical_side(self) -> float:
-        """The side of a square of the same area as the picture in the middle."""
+        """The side of a square with the median area of the pictures."""
         areas = sorted(width * height for width, height in self.sizes)
         return areas[len(areas) // 2] ** 0.5 if areas else float("inf")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The five answers, made certain. `minutes` is None for "as quick as possible"."""
+    """The five validated answers. `minutes` is None for "as fast as possible"."""
 
     pictures: Pictures
     kind: str
@@ -84,8 +84,8 @@ class Answers:
     device: Device
     minutes: float | None
     engine: str = "builtin"
-    caption_file: str = ""  # where a caption for all pictures may be written
-    measured: Mapping[int, float] = field(default_factory=dict)  # seconds a picture in earlier runs, by resolution
+    caption_file: str = ""  # the path for a caption that all pictures share
+    measured: Mapping[int, float] = field(default_factory=dict)  # seconds per picture in earlier runs, by resolution
 
     @property
     def what(self) -> SubjectKind:
@@ -102,7 +102,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """One way to train: what is decided by memory and time."""
+    """One way to train: the settings that depend on memory and time."""
 
     resolution: int
     batch: int
@@ -111,23 +111,23 @@ class TrainingPlan:
     weights: str
     memory: float  # GiB at the peak
     picture_seconds: float
-    per_epoch: int  # pictures that are seen in an epoch
+    per_epoch: int  # pictures used in an epoch
     fits: bool
     epochs: int = 0
 
     @property
     def steps(self) -> int:
-        """Micro-batches, which is what configs and progress count."""
+        """Micro-batches: configs and progress count these as steps."""
         return self.views // self.batch
 
     @property
     def views(self) -> int:
-        """Pictures seen in all."""
+        """Pictures used in all, each time counted."""
         return self.epochs * self.per_epoch
 
 
 def choose(answers: Answers) -> TrainingPlan:
-    """The largest size at which enough pictures are seen in the time. Raises BadInput, naming the answer."""
+    """The largest resolution with enough views in the time. Raises BadInput with the answer's field."""
     refuse_too_large(answers)
     plans = [plan for side in sides(answers) if (plan := best_at(answers, side)).fits]
     wanted = wanted_views(answers)
@@ -143,14 +143,14 @@ def choose(answers: Answers) -> TrainingPlan:
 
 
 def wanted_views(answers: Answers) -> int:
-    """How many pictures should be seen in all."""
+    """The number of views (pictures used, each time counted) for a good result."""
     kind = answers.what
     views = min(kind.most, max(kind.least, kind.views * answers.pictures.count))
     return round(views * (QUICK_SHARE if answers.minutes is None else 1))
 
 
 def sides(answers: Answers) -> list[int]:
-    """The training sizes to try, the largest first: never larger than the pictures, as that teaches blur."""
+    """The resolutions to try, the largest first; never above the pictures, since enlarged pictures teach blur."""
     family = answers.family
     steps = [round(family.native * part / family.multiple) for part in SIZES if part >= family.smallest]
     tried = list(dict.fromkeys(max(1, step) * family.multiple for step in steps))
@@ -158,7 +158,7 @@ def sides(answers: Answers) -> list[int]:
 
 
 def best_at(answers: Answers, side: int) -> TrainingPlan:
-    """The best way at this size that fits the memory: good weights first, then whole batches, then speed."""
+    """The best plan at this resolution that fits the memory: good weights first, then batch size, then speed."""
     wished, formats = _effective_batch(answers), answers.family.weight_types
     checkpointings = (False, True) if answers.device.is_gpu else (False,)
     ways = [
@@ -190,21 +190,21 @@ def _plan(answers: Answers, side: int, wished: int, weights: str, checkpointing:
 
 
 def _effective_batch(answers: Answers) -> int:
-    """Pictures per change of the weights: more of them average out what is odd in one."""
+    """Pictures per update of the weights: a larger batch averages out the oddities of single pictures."""
     if answers.family.tiny:
         return 8 if answers.pictures.count >= 8 else 4
     return 4 if answers.pictures.count >= 30 else 2
 
 
 def _batches(answers: Answers, side: int, wished: int) -> list[int]:
-    """Batch sizes that leave out few pictures: those of one shape that do not fill a batch are not trained on."""
+    """Batch sizes that skip few pictures: the pictures of a shape that do not fill a batch are skipped."""
     few = 0.9 * answers.pictures.count
     sizes = [size for size in (8, 4, 2) if size <= wished and _seen_per_epoch(answers, side, size) >= few]
     return [*sizes, 1]
 
 
 def _seen_per_epoch(answers: Answers, side: int, batch: int) -> int:
-    """How many pictures are in an epoch's whole batches: of those whose size is known, scaled to all."""
+    """Pictures in the full batches of an epoch: counted for the pictures of known size, scaled to all."""
     pictures, sizes = answers.pictures, answers.pictures.sizes or ((1, 1),)
     scale = pictures.count / len(sizes)
     groups = _of_one_shape(sizes, side, answers.family.multiple)
@@ -213,7 +213,7 @@ def _seen_per_epoch(answers: Answers, side: int, batch: int) -> int:
 
 @lru_cache(maxsize=64)
 def _of_one_shape(sizes: tuple[tuple[int, int], ...], side: int, multiple: int) -> tuple[int, ...]:
-    """How many pictures fall into each shape; asked again for every batch size and way to train."""
+    """The number of pictures of each shape; cached, since every batch size and plan needs it."""
     resolutions = parse_resolution(str(side))
     return tuple(Counter(bucket_sizes(size, resolutions, True, multiple) for size in sizes).values())
 
@@ -222,7 +222,7 @@ def _of_one_shape(sizes: tuple[tuple[int, int], ...], side: int, multiple: int) 
 
 
 def _with_epochs(answers: Answers, plan: TrainingPlan, wanted: int) -> TrainingPlan:
-    """As many epochs as are wished for, or as the time allows, samples included."""
+    """Set the epochs to the wanted number, or to the number that the time allows with samples."""
     epochs = max(1, round(wanted / plan.per_epoch))
     if answers.minutes is not None:
         left = answers.minutes * 60 - LOAD_SECONDS - _caching_seconds(answers, plan)
@@ -235,18 +235,18 @@ def _with_epochs(answers: Answers, plan: TrainingPlan, wanted: int) -> TrainingP
 
 
 def total_seconds(answers: Answers, plan: TrainingPlan) -> float:
-    """From the start to the saved model."""
+    """Seconds from the start to the saved model."""
     seen = plan.views + samplings(answers, plan) * sampling_cost(answers)
     return LOAD_SECONDS + _caching_seconds(answers, plan) + seen * plan.picture_seconds
 
 
 def samplings(answers: Answers, plan: TrainingPlan) -> int:
-    """How often samples are drawn; seldom where that would take more than a quarter of the time."""
+    """How often samples are generated: less often if they would take more than a quarter of the time."""
     return min(SAMPLINGS, int(SAMPLES_SHARE * plan.views / sampling_cost(answers)))
 
 
 def sampling_cost(answers: Answers) -> float:
-    """What it takes to draw the samples once, in pictures trained on; a sample's step is two forward passes."""
+    """Cost of generating the samples once, in training pictures; a sampling step is two forward passes."""
     return 2 * len(answers.prompts) * answers.family.sample_steps / 3
 
 
@@ -254,32 +254,31 @@ def _caching_seconds(answers: Answers, plan: TrainingPlan) -> float:
     return answers.pictures.count * plan.picture_seconds * CACHING
 
 
-# -- what cannot be ------------------------------------------------------------------------------------------------
+# -- refusals -------------------------------------------------------------------------------------------------------
 
 
 def refuse_too_large(answers: Answers) -> None:
-    """Raises BadInput where the base model cannot be trained in this memory, however long it may take."""
+    """Raises BadInput if the base model does not fit this memory in any plan."""
     if not any(best_at(answers, side).fits for side in sides(answers)):
         raise _too_little_memory(answers)
 
 
 def _too_little_memory(answers: Answers) -> BadInput:
     least = min(best_at(answers, side).memory for side in sides(answers)) / USABLE
-    there = f"{answers.device.memory:.0f} GB are there"
-    sentence = _("%(title)s needs some %(least)s GB, and %(there)s: choose a smaller base model.") % {
+    sentence = _("%(title)s needs about %(least)s GB, and this device has %(memory)s: choose a smaller model.") % {
         "title": answers.family.title,
         "least": f"{least + 0.5:.0f}",
-        "there": there,
+        "memory": f"{answers.device.memory:.0f}",
     }
     return BadInput(sentence, {"memory": [sentence]})
 
 
 def _too_little_time(answers: Answers, plans: list[TrainingPlan], wanted: int) -> BadInput:
-    """Names the time in which something could be learnt."""
+    """The error names the shortest useful time."""
     fastest = min(plans, key=lambda plan: plan.picture_seconds)
     epochs = int(LEAST * wanted / fastest.per_epoch) + 1
     seconds = total_seconds(answers, replace(fastest, epochs=epochs)) * (1 + SAMPLES_SHARE)
-    sentence = _("That is too short for anything to be learnt here: allow at least %(shown_minutes)s.") % {
+    sentence = _("This time is too short for training: allow at least %(shown_minutes)s.") % {
         "shown_minutes": shown_minutes(seconds / 60 + 1)
     }
     return BadInput(sentence, {"time": [sentence]})

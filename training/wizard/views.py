@@ -1,4 +1,4 @@
-"""The wizard's pages: one question each, then a draft in the editor. Answers are kept in the session."""
+"""The wizard's pages: one question each, then a draft in the editor. The session keeps the answers."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ LONGEST_TEXT = 4096
 
 @page("GET", only=trainers)
 def wizard(request: PageRequest) -> HttpResponse:
-    """Begin, or go on, with the first question."""
+    """Redirect to the first question."""
     return redirect("wizard-step", STEPS[0].slug)
 
 
 @page("GET", "POST", only=trainers)
 def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
-    """One question; an earlier one where that is not answered yet."""
+    """Show or take one question; redirect to an earlier question that has no valid answer yet."""
     if slug not in NUMBERS:
-        raise Http404(_("There is no such question."))
+        raise Http404(_("This question does not exist."))
     step = STEPS[NUMBERS[slug]]
     if request.method == "POST":
         return _take(request, step)
@@ -48,9 +48,9 @@ def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
 
 
 def _take(request: PageRequest, step: Step) -> HttpResponse:
-    """Keep what was typed; then go back, on, or to the draft, or say what is wrong."""
-    given = {field: request.POST.get(field, "")[:LONGEST_TEXT] for field in step.fields}
-    typed = request.session.get(TYPED, {}) | given
+    """Save the typed answer, then go to the previous question, the next or the draft, or show the error."""
+    answers = {field: request.POST.get(field, "")[:LONGEST_TEXT] for field in step.fields}
+    typed = request.session.get(TYPED, {}) | answers
     request.session[TYPED] = typed
     number, interview = NUMBERS[step.slug], Interview(typed)
     if request.POST.get("do") == "back":
@@ -68,23 +68,23 @@ def _take(request: PageRequest, step: Step) -> HttpResponse:
 
 
 def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpResponse:
-    """Load the recipe into the user's draft, as one step that undo takes back, and show it in the editor."""
+    """Load the recipe into the user's draft as one step for undo, and show it in the editor."""
     if recipe.caption:
         _write(Path(interview.answers().caption_file), recipe.caption)
     notes = "\n".join([_("From the wizard:"), *(f"- {reason}" for reason in recipe.reasons)])
     facts = {"name": recipe.name, "tags": "", "notes": notes}
-    made = drafts.retry(
+    draft = drafts.retry(
         drafts.get_draft(request.user),
         lambda draft: drafts.load(
             *(draft, draft.revision, "wizard", "wizard's recipe", recipe.config), engine=recipe.engine, facts=facts
         ),
     )
-    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons, "preflight": _check(request, made)}
+    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons, "preflight": _check(request, draft)}
     return redirect("new-run")
 
 
 def _check(request: PageRequest, draft: Draft) -> str | None:
-    """Ask a worker to look into the pictures, unless the quick check, which the editor shows, finds an error."""
+    """Request a preflight from a worker, unless the quick check, which the editor shows, finds an error."""
     if any(problem.is_error for problem in configs.validate(draft.config, draft.engine)):
         return None
     return str(preflight.request(request.user, draft.config, draft.engine).pk)
@@ -97,12 +97,12 @@ def _write(path: Path, text: str) -> None:
 
 @page("POST", only=trainers)
 def dismiss_note(request: PageRequest) -> HttpResponse:
-    """Take the reasons off the editor's page; they stay in the run's notes."""
+    """Remove the reasons from the editor's page; they stay in the run's notes."""
     request.session.pop(NOTE, None)
     return HttpResponse() if request.htmx else redirect("new-run")
 
 
-# -- what each question shows --------------------------------------------------------------------------------------
+# -- the context of each question ------------------------------------------------------------------------------------
 
 
 def _show(
@@ -132,7 +132,7 @@ def _subject(interview: Interview) -> dict[str, Any]:
     context = {"kinds": kinds, "guessed_word": interview.guessed_word(), "pictures": pictures}
     try:
         return {**context, "shown": concept_preview.preview(pictures.folder, pictures.subfolders)}
-    except DomainError as problem:  # the folder was taken away since it was looked at
+    except DomainError as problem:  # the folder was removed after it was read
         return {**context, "sentence": str(problem)}
 
 
@@ -157,13 +157,13 @@ def _time(interview: Interview) -> dict[str, Any]:
 
 KIND_ICONS = {"person": "user", "style": "palette", "thing": "cube"}
 KIND_HELP = {
-    "person": "Or an animal: one face that is to be known again.",
-    "style": "How things are drawn, painted or photographed.",
+    "person": "Or an animal: a face that the model should recognise.",
+    "style": "A way of drawing, painting or photographing.",
     "thing": "An object, a building, a piece of clothing.",
 }
 TIMES = (
-    ("quick", "As quick as possible", "bolt", "A first look, to see whether it works."),
-    ("hour", "An hour", "coffee", "Enough for most, on a GPU."),
-    ("night", "Overnight", "moon", "Eight hours at most; it ends sooner where no more is to be learnt."),
+    ("quick", "As fast as possible", "bolt", "A first test, to see if it works."),
+    ("hour", "One hour", "coffee", "Usually enough, on a GPU."),
+    ("night", "Overnight", "moon", "Eight hours at most; stops earlier when more training would not help."),
 )
 CONTEXTS = {"pictures": _pictures, "subject": _subject, "model": _model, "memory": _memory, "time": _time}

@@ -1,4 +1,4 @@
-"""What the wizard writes: the caption for pictures that have none, and the prompts that show what was learnt."""
+"""Texts that the wizard writes: the caption for pictures without one, and prompts for the samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROMPTS = {
 
 
 def caption_for(kind: str, word: str) -> str:
-    """The caption that all pictures share where they have none of their own."""
+    """The caption that all pictures without their own share."""
     return CAPTIONS[kind].format(word=word)
 
 
 def sample_prompts(kind: str, word: str, captions: tuple[str, ...]) -> list[str]:
-    """Some of the pictures' own captions, spread over them; or scenes in the words of the shared caption."""
+    """A few of the pictures' own captions, evenly spread; or scenes with the shared caption's words."""
     own = list(dict.fromkeys(caption for caption in captions if caption))
     if not own:
         return [prompt.format(word=word) for prompt in PROMPTS[kind]]
@@ -26,7 +26,7 @@ def sample_prompts(kind: str, word: str, captions: tuple[str, ...]) -> list[str]
 
 
 def shown_minutes(minutes: float) -> str:
-    """A length of time as a person says it, rounded up."""
+    """A length of time in words, rounded up."""
     if minutes < 1:
         return "a minute"
     if minutes < 90:
@@ -35,5 +35,5 @@ def shown_minutes(minutes: float) -> str:
 
 
 def shown_speed(seconds: float) -> str:
-    """Seconds a picture, or pictures a second where there are several."""
+    """Seconds per picture, or pictures per second if it is faster."""
     return f"{1 / seconds:.1f} pictures a second" if seconds < 1 else f"{seconds:.0f} seconds a picture"

@@ -190,7 +190,7 @@ def test_the_page_before_a_deletion_says_that_these_files_stay(tmp_path, client)
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace)
     page = client.get(f"/runs/{run.pk}/delete/").content.decode()
-    assert f"Its files in {workspace.folder} stay where they are" in page and "model.safetensors" not in page
+    assert f"Its files in {workspace.folder} are not deleted" in page and "model.safetensors" not in page
 
 
 def test_a_pruned_backup_and_a_model_that_was_written_over_are_marked_as_gone(tmp_path):

@@ -81,7 +81,7 @@ def test_the_pages_of_an_imported_run_are_shown(page, workspace):
         answer = page.get(run.get_absolute_url() + tab)
         assert answer.status_code == 200, tab
     assert (
-        f'Taken in from</dt><dd class="text-break">{workspace.folder}'
+        f'Imported from</dt><dd class="text-break">{workspace.folder}'
         in page.get(run.get_absolute_url()).content.decode()
     )
 

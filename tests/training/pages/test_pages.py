@@ -86,7 +86,7 @@ def test_a_button_that_was_pressed_is_locked_until_it_is_done_and_the_bar_tells_
     act(client, run, "backup", htmx=True)
     page = client.get(run.get_absolute_url()).text
     assert 'aria-busy="true"' in page and f"/runs/{run.pk}/backup/" not in page
-    assert "Backup: asked, and done after the present step" in squeezed(page)
+    assert "Backup: requested, runs after the current step" in squeezed(page)
     run.commands.update(status="done", detail="It lies in backup-7.", ended_at=now())
     page = client.get(f"/runs/{run.pk}/log/").text
     assert 'aria-busy="true"' not in page and f"/runs/{run.pk}/backup/" in page
@@ -200,7 +200,7 @@ def test_what_was_asked_is_called_as_its_button_is(client, trainer):
         run.commands.create(kind=kind, attempt=1)
     page = client.get(run.get_absolute_url()).text
     asked = re.search(r'id="commands-title".*?</section>', page, re.DOTALL)[0]
-    assert re.findall(r'<span class="d-block">(\w+)<', asked) == ["Save", "Draw", "Sample"]
+    assert re.findall(r'<span class="d-block">(\w+)<', asked) == ["Save", "Generate", "Sample"]
     assert "Save: asked" in squeezed(page)
 
 
@@ -238,7 +238,7 @@ def test_what_an_engine_cannot_do_is_a_disabled_button_with_the_reason(client, t
         assert f'disabled aria-describedby="why-not-{verb}"' in page
         assert reverse("run-action", args=[run.pk, verb]) not in page
     assert "The run is paused: continue it first." in page
-    assert 'disabled aria-describedby="draw-why-not"' in page and "None can be drawn now" in page
+    assert 'disabled aria-describedby="draw-why-not"' in page and "No sample can be generated now" in page
     assert reverse("run-action", args=[run.pk, "continue"]) in page
     with pytest.raises(NotNow, match="continue it first"):
         TrainerService(trainer).backup(run)

@@ -85,7 +85,7 @@ def test_the_timeline_is_filtered_by_kind_and_turned_around(client, run):
     assert [one.kind for one in moments(client, run, order="oldest").context["moments"]] == kinds[::-1]
     assert [one.kind for one in moments(client, run, kind="commands").context["moments"]] == ["backup"]
     assert [one.kind for one in moments(client, run, kind=["troubles", "edits"]).context["moments"]] == kinds[1:]
-    assert "Nothing of that kind" in moments(client, run, kind="files").text
+    assert "No events of this kind" in moments(client, run, kind="files").text
     assert moments(client, run, kind="nonsense", order="x", beyond="y").status_code == 200
 
 
@@ -106,7 +106,7 @@ def test_the_timeline_tells_of_a_file_in_few_words_and_of_the_rest_in_its_detail
     run.events.create(kind="removed", data={"path": "/data/runs/x/backup-20", "why": "Newer ones have come."})
     run.commands.create(attempt=1, kind="sample_custom", arguments={"prompt": "a star", "seed": 7, "frames": 1})
     asked, removed, written = moments(client, run).context["moments"]
-    assert (asked.what, asked.text) == ("Draw", "prompt: a star · seed: 7")
+    assert (asked.what, asked.text) == ("Generate", "prompt: a star · seed: 7")
     assert removed.text == "backup-20 · Newer ones have come."
     assert written.text == "backup · step 96 · 22.2\xa0MB · backup-96"
     assert "/data/x/backup-96" in written.details and "ab" * 32 in written.details

@@ -178,7 +178,7 @@ def test_the_tab_of_files_has_all_that_the_run_left(client, run):
     for number in range(5):
         run.artifacts.create(attempt=1, sequence=number, kind="save", path=str(path), sha256="ab" * 32)
     page, overview = client.get(reverse("run-files", args=[run.pk])).text, client.get(run.get_absolute_url()).text
-    assert page.count("made by these settings".capitalize()) == 5 and overview.count("Made by these settings") == 3
+    assert page.count("Settings of this file") == 5 and overview.count("Settings of this file") == 3
     assert squeezed(page).count("ab" * 32 + '" aria-label="Copy') == 5 and f"/runs/{run.pk}/log/file/?attempt=1" in page
     assert reverse("run-files", args=[run.pk]) in overview and "/config/file/" in page
 
@@ -201,7 +201,7 @@ def test_a_file_shows_the_settings_that_made_it_and_not_those_of_later(client, r
     address = reverse("run-config", args=[run.pk])
     assert (config_behind(old)["epochs"], config_behind(new)["epochs"]) == (4, 9)
     page = client.get(address, {"file": old.pk}).text
-    assert "What made the save at step 40" in page and f"/runs/new/?file={old.pk}" in page
+    assert "Settings of the save at step 40" in page and f"/runs/new/?file={old.pk}" in page
     assert re.search(r"<code>epochs</code>.*change-before\">9<.*change-after\">4<", squeezed(page))
     assert client.get(f"{address}file/", {"file": old.pk}).json()["epochs"] == 4
     assert client.get(f"{address}file/").json()["epochs"] == 9
@@ -239,7 +239,7 @@ def test_a_file_is_pinned_and_deleted_from_the_page(client, run):
     pinned = client.post(reverse("artifact-action", args=[run.pk, artifact.pk, "pin"]), {"pinned": "true"}, follow=True)
     assert "ti-pin-filled" in pinned.text and Artifact.objects.get().pinned
     client.post(reverse("artifact-action", args=[run.pk, artifact.pk, "pin"]), {"pinned": "false"})
-    assert "will be gone for good" in client.get(address).text
+    assert "will be deleted permanently" in client.get(address).text
     client.post(reverse("artifact-action", args=[run.pk, artifact.pk, "delete"]))
     assert not path.exists() and "removed" in client.get(address).text
     assert client.post(reverse("artifact-action", args=[run.pk, artifact.pk, "burn"])).status_code == 404

@@ -47,7 +47,7 @@ def minutes(moment):
 
 def test_the_empty_queue_says_what_it_is_for(client, trainer):
     page = client.get(reverse("queue")).text
-    assert "Nothing waits" in page and reverse("new-run") in page
+    assert "The queue is empty" in page and reverse("new-run") in page
     assert "manage.py gpu_worker" in page
 
 
@@ -56,7 +56,7 @@ def test_each_worker_has_a_lane_with_what_it_trains(client, trainer):
     make_worker("host:gpu1", drain=True)
     page = client.get(reverse("queue")).text
     assert "Going" in page and "50</span> %" in page
-    assert "Takes no further run" in page
+    assert "Takes no new runs" in page
 
 
 def test_a_worker_that_died_with_a_run_is_shown_as_lost(client, trainer):

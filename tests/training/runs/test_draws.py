@@ -106,7 +106,7 @@ def test_a_sample_fills_the_form_with_its_settings_to_be_drawn_again(client, tra
 @pytest.mark.parametrize(("status", "why"), [("finished", "The run has ended"), ("queued", "not training")])
 def test_a_sample_that_cannot_be_drawn_again_says_why(client, trainer, status, why):
     page = client.get(draw_a_sample(make_run(status=status)).get_absolute_url()).text
-    assert "It cannot be drawn again now:" in page and why in page and "?like=" not in page
+    assert "It cannot be generated again now:" in page and why in page and "?like=" not in page
 
 
 def test_the_chosen_sampler_is_asked_for(client, trainer):

@@ -201,7 +201,7 @@ def test_the_line_of_a_long_run_is_its_mean_in_equally_long_stretches():
 
 def test_the_empty_table_says_what_to_do(client, trainer):
     page = client.get(reverse("runs")).text
-    assert "No run yet" in page and reverse("new-run") in page
+    assert "No runs yet" in page and reverse("new-run") in page
     assert "Clear the filters" in client.get(reverse("runs"), {"q": "nothing"}).text
 
 

@@ -1,4 +1,4 @@
-"""The wizard's pages, walked as a browser without JavaScript does."""
+"""The wizard's pages, used as by a browser without JavaScript."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def user(client):
 
 @pytest.fixture(autouse=True)
 def a_gpu_worker():
-    """Whose host has one GPU; so the processor is offered without its facts, the same on every machine."""
+    """A worker whose host has one GPU: the site then offers the CPU without its facts, the same on every machine."""
     gpus = [{"id": 0, "name": "NVIDIA GeForce RTX 3060", "memory_total_gb": 12.0}]
     return Worker.objects.create(name="host:gpu0", host="host", gpu="0", resources={"gpus": gpus})
 
@@ -70,7 +70,7 @@ def folder_of(tmp_path, count, captions=0):
     return str(folder)
 
 
-def test_five_answers_end_in_a_draft_that_checks_out(client, user):
+def test_five_answers_make_a_valid_draft(client, user):
     assert walk(client).url == reverse("new-run")
     draft = Draft.objects.get(user=user, preset=None)
     assert (draft.facts["name"], draft.start) == ("stars on Tiny Stable Diffusion", "wizard")
@@ -79,7 +79,7 @@ def test_five_answers_end_in_a_draft_that_checks_out(client, user):
     assert not [one for one in configs.validate(draft.config, draft.engine) if one.is_error]
 
 
-def test_loading_the_recipe_is_one_step_that_undo_takes_back(client, user):
+def test_one_undo_reverts_loading_the_recipe(client, user):
     drafts.apply(drafts.get_draft(user), 0, [{"field": "epochs", "value": 7}])
     walk(client)
     draft = Draft.objects.get(user=user, preset=None)
@@ -88,7 +88,7 @@ def test_loading_the_recipe_is_one_step_that_undo_takes_back(client, user):
     assert (back.config, back.facts.get("name")) == ({"epochs": 7}, None)
 
 
-def test_the_editor_can_begin_again_with_the_recipe(client, user):
+def test_the_editor_can_start_again_from_the_recipe(client, user):
     walk(client)
     draft = Draft.objects.get(user=user)
     assert '<option value="wizard" selected>' in client.get(reverse("new-run")).text
@@ -102,25 +102,25 @@ def test_the_wizard_begins_with_the_first_question(client, user):
     assert client.get(reverse("wizard")).url == reverse("wizard-step", args=["pictures"])
 
 
-def test_a_later_question_leads_to_the_first_that_is_open(client, user):
+def test_a_later_question_redirects_to_the_first_question_without_an_answer(client, user):
     assert page(client, "time").url == reverse("wizard-step", args=["pictures"])
     send(client, "pictures")
     assert page(client, "time").url == reverse("wizard-step", args=["subject"])
 
 
-def test_a_later_answer_is_not_taken_before_the_earlier_ones(client, user):
+def test_an_answer_is_refused_before_the_earlier_questions_are_answered(client, user):
     assert send(client, "time").url == reverse("wizard-step", args=["pictures"])
     assert not Draft.objects.exists()
 
 
-def test_answers_outlast_a_reload_and_the_way_back(client, user):
+def test_answers_survive_a_reload_and_going_back(client, user):
     walk(client, until="model")
     assert send(client, "model", do="back").url == reverse("wizard-step", args=["subject"])
     assert 'value="thing" checked' in page(client, "subject").text
     assert f'value="{DEMO / "model"}" checked' in page(client, "model").text
 
 
-def test_what_is_wrong_stays_typed(client, user):
+def test_an_invalid_answer_stays_in_its_field(client, user):
     send(client, "pictures", folder="/nowhere/at/all")
     assert 'value="/nowhere/at/all"' in page(client, "pictures").text
 
@@ -134,19 +134,19 @@ def check_refused(client, step, sentence, **given):
 @pytest.mark.parametrize(
     ("folder", "sentence"),
     [
-        ("", "Name the folder that your pictures lie in."),
+        ("", "Enter the folder with your pictures."),
         ("/etc", "lies outside the allowed folders"),
-        (str(DEMO / "nowhere"), "is not there: check its spelling."),
-        (str(DEMO / "config.json"), "is a file: name the folder that it lies in."),
+        (str(DEMO / "nowhere"), "does not exist: check its spelling."),
+        (str(DEMO / "config.json"), "is a file: enter its folder."),
         ("a\x00b", "A path holds no NUL characters."),
     ],
 )
-def test_a_folder_that_will_not_do_is_refused(client, user, folder, sentence):
+def test_an_unusable_folder_is_refused(client, user, folder, sentence):
     check_refused(client, "pictures", sentence, folder=folder)
 
 
 def test_an_empty_folder_is_refused(client, user, tmp_path):
-    check_refused(client, "pictures", "There are no pictures in", folder=folder_of(tmp_path, 0))
+    check_refused(client, "pictures", "has no pictures: add some", folder=folder_of(tmp_path, 0))
 
 
 def test_the_pictures_are_shown_with_their_captions(client, user):
@@ -157,18 +157,16 @@ def test_the_pictures_are_shown_with_their_captions(client, user):
 
 
 def test_too_few_pictures_are_refused(client, user, tmp_path):
-    check_refused(client, "pictures", "There are 3 pictures in", folder=folder_of(tmp_path, 3))
+    check_refused(client, "pictures", "has 3 pictures, too few to train on", folder=folder_of(tmp_path, 3))
 
 
-def test_links_that_lead_out_of_the_allowed_folders_are_not_followed(
-    client, user, tmp_path, tmp_path_factory, settings
-):
+def test_links_to_files_outside_the_allowed_folders_are_ignored(client, user, tmp_path, tmp_path_factory, settings):
     folder = Path(folder_of(tmp_path, 3))
     secret = tmp_path_factory.mktemp("elsewhere") / "secret.png"
     Image.new("RGB", (64, 64)).save(secret)
     (folder / "link.png").symlink_to(secret)
     settings.ALLOWED_ROOTS = [tmp_path]
-    check_refused(client, "pictures", "There are 3 pictures in", folder=str(folder))
+    check_refused(client, "pictures", "has 3 pictures, too few to train on", folder=str(folder))
 
 
 @pytest.mark.parametrize(
@@ -176,12 +174,12 @@ def test_links_that_lead_out_of_the_allowed_folders_are_not_followed(
     [
         ({"kind": ""}, "Choose what the pictures show."),
         ({"kind": "gods"}, "Choose what the pictures show."),
-        ({"word": " "}, "Give it a name"),
-        ({"word": "x" * 61}, "Give it a name"),
-        ({"word": "a\x00b"}, "Give it a name"),
+        ({"word": " "}, "Enter a trigger word"),
+        ({"word": "x" * 61}, "Enter a trigger word"),
+        ({"word": "a\x00b"}, "Enter a trigger word"),
     ],
 )
-def test_a_subject_that_will_not_do_is_refused(client, user, given, sentence):
+def test_an_invalid_subject_is_refused(client, user, given, sentence):
     walk(client, until="subject")
     check_refused(client, "subject", sentence, **given)
 
@@ -192,18 +190,18 @@ def test_a_subject_that_will_not_do_is_refused(client, user, given, sentence):
         ({"model": ""}, "Choose a base model."),
         ({"model": "other", "other_model": ""}, "Choose a base model."),
         ({"model": "other", "other_model": "/etc/passwd"}, "lies outside the allowed folders"),
-        ({"model": "other", "other_model": str(DEMO / "dataset")}, "is no base model that is known here"),
-        ({"model": "other", "other_model": str(DEMO / "nowhere")}, "is not there"),
-        ({"model": "someone/something"}, "is not known here"),
+        ({"model": "other", "other_model": str(DEMO / "dataset")}, "is not a supported base model"),
+        ({"model": "other", "other_model": str(DEMO / "nowhere")}, "does not exist"),
+        ({"model": "someone/something"}, "is not on this machine"),
         ({"model": "black-forest-labs/FLUX.1-dev"}, "cannot be trained by the engines of this site"),
     ],
 )
-def test_a_model_that_will_not_do_is_refused(client, user, given, sentence):
+def test_an_unusable_model_is_refused(client, user, given, sentence):
     walk(client, until="model")
     check_refused(client, "model", sentence, **given)
 
 
-def test_what_only_another_engine_trains_is_offered_where_that_can_be_used(client, user, monkeypatch):
+def test_a_model_that_only_another_engine_trains_is_offered_if_that_engine_is_available(client, user, monkeypatch):
     walk(client, until="model")
     types = {"properties": {"model_type": {"enum": ["STABLE_DIFFUSION_15", "FLUX_DEV_1"]}}}
     other = replace(ENGINES["builtin"], name="onetrainer", schema=lambda: types)
@@ -218,14 +216,14 @@ def test_what_only_another_engine_trains_is_offered_where_that_can_be_used(clien
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"device": "cuda 900 Dream"}, "Choose what it may train on."),
+        ({"device": "cuda 900 Dream"}, "Choose a device to train on."),
         ({"device": "other", "gigabytes": "lots"}, "Enter the GPU's memory in GB"),
         ({"device": "other", "gigabytes": "-1"}, "Enter a number above 0"),
         ({"device": "other", "gigabytes": "inf"}, "Enter a number above 0"),
-        ({"device": "other", "gigabytes": "1"}, "Stable Diffusion 1.5 needs some"),
+        ({"device": "other", "gigabytes": "1"}, "Stable Diffusion 1.5 needs about"),
     ],
 )
-def test_a_memory_that_will_not_do_is_refused(client, user, given, sentence):
+def test_an_invalid_memory_is_refused(client, user, given, sentence):
     walk(client, until="memory", model={"model": "stable-diffusion-v1-5/stable-diffusion-v1-5"})
     check_refused(client, "memory", sentence, **given)
 
@@ -238,7 +236,7 @@ def test_a_memory_that_will_not_do_is_refused(client, user, given, sentence):
         ({"time": "other", "minutes": "0.1"}, "allow at least"),
     ],
 )
-def test_a_time_that_will_not_do_is_refused(client, user, given, sentence):
+def test_an_invalid_time_is_refused(client, user, given, sentence):
     walk(client, until="time")
     check_refused(client, "time", sentence, **given)
 
@@ -248,24 +246,24 @@ def test_the_memory_is_filled_in_from_the_worker(client, user):
     assert 'value="cuda 12 NVIDIA GeForce RTX 3060" checked' in page(client, "memory").text
 
 
-def test_without_a_worker_the_site_offers_what_its_own_machine_has(client, user):
+def test_without_a_worker_the_site_offers_the_devices_of_its_own_machine(client, user):
     Worker.objects.all().delete()
     walk(client, until="memory")
     assert page(client, "memory").text.count('name="device"') >= 2
 
 
-def test_pictures_without_captions_share_one_that_is_written_down(client, user, tmp_path):
+def test_pictures_without_captions_share_a_caption_file(client, user, tmp_path):
     folder = folder_of(tmp_path, 5, captions=2)
     walk(client, pictures={"folder": folder}, subject={"kind": "person", "word": "Anna"})
     draft = Draft.objects.get(user=user)
     (concept,) = draft.config["concepts"]
     assert concept["text"]["prompt_source"] == "concept"
     assert Path(concept["text"]["prompt_path"]).read_text() == "a photo of Anna person\n"
-    assert "3 of them have none of their own" in draft.facts["notes"]
+    assert "3 of them have no caption" in draft.facts["notes"]
     assert not [one for one in configs.validate(draft.config, draft.engine) if one.is_error]
 
 
-def test_pictures_in_subfolders_are_found_by_themselves(client, user, tmp_path):
+def test_pictures_in_subfolders_are_found_if_the_folder_has_none(client, user, tmp_path):
     inner = Path(folder_of(tmp_path, 0)) / "inner"
     inner.mkdir(exist_ok=True)
     for file in Path(folder_of(tmp_path, 4)).glob("*.png"):
@@ -274,32 +272,32 @@ def test_pictures_in_subfolders_are_found_by_themselves(client, user, tmp_path):
     assert Draft.objects.get(user=user).config["concepts"][0]["include_subdirectories"] is True
 
 
-def test_a_measured_speed_counts_more_than_the_table(client, user):
+def test_a_measured_speed_replaces_the_estimate(client, user):
     Worker.objects.create(name="host:cpu", host="host", device_name="CPU")
     shape = {"model_type": "STABLE_DIFFUSION_15", "training_method": "LORA", "resolution": "64", "batch_size": 8}
     worker = Worker.objects.get(name="host:cpu")
     make_run("Earlier", Run.Status.FINISHED, worker=worker, steps_per_second=0.5, config=trainable_config(**shape))
     walk(client)
-    assert "at 4.0 pictures a second (as measured in earlier runs)" in Draft.objects.get(user=user).facts["notes"]
+    assert "at 4.0 pictures a second (measured in earlier runs)" in Draft.objects.get(user=user).facts["notes"]
 
 
 def test_the_reasons_are_shown_until_they_are_dismissed(client, user):
     walk(client)
-    assert "Why the wizard chose this" in client.get(reverse("new-run")).text
+    assert "Why the wizard chose these settings" in client.get(reverse("new-run")).text
     assert client.post(reverse("wizard-dismiss")).url == reverse("new-run")
-    assert "Why the wizard chose this" not in client.get(reverse("new-run")).text
+    assert "Why the wizard chose these settings" not in client.get(reverse("new-run")).text
 
 
-def test_a_worker_is_asked_to_check_the_draft(client, user):
+def test_a_preflight_of_the_draft_is_requested(client, user):
     walk(client)
-    asked = Preflight.objects.get(user=user)
-    assert asked.config["epochs"] == Draft.objects.get(user=user).config["epochs"]
-    assert reverse("preflight", args=[asked.pk]) in client.get(reverse("new-run")).text
+    preflight = Preflight.objects.get(user=user)
+    assert preflight.config["epochs"] == Draft.objects.get(user=user).config["epochs"]
+    assert reverse("preflight", args=[preflight.pk]) in client.get(reverse("new-run")).text
     Preflight.objects.all().delete()
-    assert reverse("preflight", args=[asked.pk]) not in client.get(reverse("new-run")).text
+    assert reverse("preflight", args=[preflight.pk]) not in client.get(reverse("new-run")).text
 
 
-def test_a_question_that_is_not_there_is_not_found(client, user):
+def test_an_unknown_question_is_not_found(client, user):
     assert page(client, "name").status_code == 404
     assert client.post(reverse("wizard-step", args=["name"])).status_code == 404
 

@@ -1,9 +1,8 @@
-"""The wizard's recipe: it fits memory and time, is right for its engine, and follows from the answers."""
+"""The wizard's recipe: it fits memory and time, is valid for its engine, and follows from the answers."""
 
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -42,7 +41,7 @@ def answers(family=TINY, device=GPUS[1], minutes=60, kind="person", word="anna",
 
 
 def recipe(*given, **changes):
-    """None where such a model cannot be trained so, which is said in a sentence."""
+    """The recipe; None if the wizard refuses these answers with a sentence."""
     try:
         return make_recipe(answers(*given, **changes))
     except BadInput as problem:
@@ -52,7 +51,7 @@ def recipe(*given, **changes):
 
 
 @pytest.mark.parametrize(("family", "kind"), list(itertools.product([*BUILTIN, TINY], KINDS)))
-def test_every_combination_is_right_for_the_built_in_engine(family, kind):
+def test_every_combination_is_valid_for_the_built_in_engine(family, kind):
     for device, minutes, captions in itertools.product(DEVICES, MINUTES, (False, True)):
         made = recipe(family, device, minutes, kind, captions=captions)
         assert made is not None or family is not TINY
@@ -69,7 +68,7 @@ def test_every_recipe_fits_memory_and_time(family):
 
 
 @pytest.mark.parametrize("family", ALL, ids=lambda family: family.key)
-def test_every_recipe_has_only_fields_and_choices_that_a_config_has(family):
+def test_every_recipe_has_only_known_fields_and_choices(family):
     made = recipe(family, Device("cuda", 80.0, "NVIDIA H100"), 480)
     words = ("must be", "is not one of its choices", "is not a known setting")
     assert not [one for one in configs.validate(made.config) if any(word in one.message for word in words)]
@@ -85,7 +84,7 @@ def test_every_recipe_has_only_fields_and_choices_that_a_config_has(family):
     size=st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
     captions=st.booleans(),
 )
-def test_any_answers_give_a_recipe_within_them_or_a_sentence(family, memory, minutes, kind, count, size, captions):
+def test_any_answers_give_a_recipe_within_limits_or_a_sentence(family, memory, minutes, kind, count, size, captions):
     made = recipe(family, Device("cuda", memory), minutes, kind, count=count, size=size, captions=captions)
     if made is not None:
         assert made.memory <= memory * USABLE
@@ -95,29 +94,29 @@ def test_any_answers_give_a_recipe_within_them_or_a_sentence(family, memory, min
 
 
 @pytest.mark.parametrize("family", BUILTIN, ids=lambda family: family.key)
-def test_the_memory_is_what_the_check_before_the_start_will_show(family):
+def test_the_memory_equals_the_estimate_of_the_preflight(family):
     for device, kind in itertools.product(DEVICES, KINDS):
         if made := recipe(family, device, 5000, kind):
             shown = estimate_memory(TrainConfig.from_dict(made.config), None, device.is_gpu)
             assert made.memory == pytest.approx(shown.total / GIB, rel=0.01), (device, kind)
 
 
-def test_more_pictures_are_trained_on_for_longer():
+def test_more_pictures_are_trained_longer():
     few, many = (choose(answers(FAMILIES["sd15"], GPUS[2], 480, count=count)).views for count in (10, 40))
     assert many > few
 
 
-def test_a_night_is_not_filled_with_steps_that_only_spoil_it():
+def test_a_night_does_not_overfit_with_needless_steps():
     hour, night = (choose(answers(FAMILIES["sd15"], GPUS[2], minutes)).views for minutes in (60, 480))
     assert hour == night
 
 
-def test_little_time_trains_smaller_before_it_trains_too_short():
+def test_with_little_time_the_resolution_drops_before_the_run_gets_too_short():
     short = choose(answers(FAMILIES["sd21"], GPUS[0], 15))
     assert short.resolution < 768
 
 
-def test_small_pictures_are_not_blown_up():
+def test_small_pictures_are_not_enlarged():
     assert recipe(FAMILIES["sd15"], size=(400, 380)).config["resolution"] == "384"
 
 
@@ -126,17 +125,17 @@ def test_a_gpu_without_bfloat16_computes_in_float16():
     assert (made.config["train_dtype"], made.config["unet"]["weight_dtype"]) == ("FLOAT_16", "FLOAT_16")
 
 
-def test_little_memory_turns_checkpointing_on_and_much_turns_it_off():
+def test_little_memory_turns_checkpointing_on_and_much_memory_turns_it_off():
     small, large = (recipe(FAMILIES["sd15"], Device("cuda", size)).config["unet"] for size in (5.0, 24.0))
     assert (small["gradient_checkpointing"], large["gradient_checkpointing"]) == (True, False)
 
 
-def test_a_model_that_does_not_fit_names_what_it_needs():
-    with pytest.raises(BadInput, match=r"FLUX.1 dev needs some \d+ GB, and 6 GB are there: choose a smaller"):
+def test_a_refused_model_names_the_memory_that_it_needs():
+    with pytest.raises(BadInput, match=r"FLUX.1 dev needs about \d+ GB, and this device has 6: choose a smaller"):
         make_recipe(answers(FAMILIES["flux"], GPUS[0]))
 
 
-def test_the_time_that_is_asked_for_instead_is_enough():
+def test_the_time_that_the_error_suggests_is_enough():
     with pytest.raises(BadInput) as refused:
         make_recipe(answers(FAMILIES["sd15"], DEVICES[-1], 5))
     number, unit = str(refused.value).split("at least ")[1].rstrip(".").split()
@@ -144,7 +143,7 @@ def test_the_time_that_is_asked_for_instead_is_enough():
     assert recipe(FAMILIES["sd15"], DEVICES[-1], minutes) is not None
 
 
-def test_an_odd_mix_of_shapes_is_trained_one_at_a_time_and_none_is_left_out():
+def test_pictures_of_many_shapes_are_trained_one_at_a_time_and_none_is_skipped():
     shapes = tuple((600 + 150 * number, 600) for number in range(9))
     made = answers(FAMILIES["sd15"], GPUS[2], count=9)
     mixed = Answers(**{**vars(made), "pictures": Pictures(made.pictures.folder, 9, 0, shapes)})
@@ -163,9 +162,9 @@ def test_without_captions_the_shared_words_are_in_prompts_and_caption():
     assert all("zwx" in sample["prompt"] for sample in made.config["samples"])
 
 
-def test_the_recipe_is_pure_but_for_the_language_that_it_speaks():
-    source = "".join(path.read_text() for path in Path("presets/wizard").glob("*.py") if path.stem in PURE)
+def test_the_recipe_uses_nothing_of_django_but_translation():
+    source = "".join((settings.BASE_DIR / f"training/wizard/{name}.py").read_text() for name in PURE)
     assert "django" not in source.replace("from django.utils.translation import", "")
 
 
-PURE = ("families", "plan", "memory", "recipe", "reasons", "words")
+PURE = ("families", "training_plan", "memory_fit", "recipe", "reasons", "words")
