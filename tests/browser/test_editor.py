@@ -168,7 +168,7 @@ def test_two_windows_overwrite_nothing_and_what_was_typed_can_be_applied_again(e
     expect(banner).to_contain_text("changed in another window")
     assert stored(site) == {"batch_size": 4}
     expect(field(page, "epochs")).to_have_value("7")
-    banner.get_by_role("button", name="apply mine again").click()
+    banner.get_by_role("button", name="apply my changes again").click()
     expect(field(page, "batch_size")).to_have_value("4")
     saved(page)
     assert stored(site) == {"batch_size": 4, "epochs": 7}

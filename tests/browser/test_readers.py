@@ -46,9 +46,9 @@ def test_a_page_says_that_it_is_stale_while_the_network_is_away_and_goes_on_by_i
     page.wait_for_selector('#connection[data-state="on"]')
     page.context.set_offline(True)
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
-    expect(page.locator("#not-live")).to_have_text(re.compile("asks every 5 seconds|may be old"))
+    expect(page.locator("#not-live")).to_have_text(re.compile("checks every 5 seconds|out of date"))
     page.get_by_role("button", name="Backup").click()
-    expect(page.locator("#messages")).to_contain_text("This was not done")
+    expect(page.locator("#messages")).to_contain_text("Not done: the server did not answer")
     page.context.set_offline(False)
     page.wait_for_selector('#connection[data-state="on"]')
     expect(page.locator("#not-live")).to_be_hidden()
@@ -91,7 +91,7 @@ def test_a_page_that_slept_while_its_connection_died_says_so_and_hears_news_agai
         site.wait_for_step(missed)
     assert step(page) < missed
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
-    expect(page.locator("#not-live")).to_have_text(re.compile("asks every 5 seconds|may be old"))
+    expect(page.locator("#not-live")).to_have_text(re.compile("checks every 5 seconds|out of date"))
     page.route(lambda address: True, lambda route: route.fulfill(status=204))  # what it asks for tells it nothing
     page.context.set_offline(False)
     page.wait_for_selector('#connection[data-state="on"]')

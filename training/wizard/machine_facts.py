@@ -14,7 +14,7 @@ from system.resources import GIB, gpus
 from training.models import Run
 from training.wizard.families import Device, Family
 
-RUNS_MEASURED = 30
+RUNS_READ = 30
 
 
 def devices() -> list[Device]:
@@ -47,7 +47,7 @@ def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, f
         config__training_method="LORA",
     )
     figures: dict[int, list[float]] = defaultdict(list)
-    for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_MEASURED]:
+    for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_READ]:
         if side := _side(config):
             figures[side].append(1 / ((speed or 1) * max(1, config.get("batch_size") or 1)))
     return {side: median(seconds) for side, seconds in figures.items()}

@@ -1,11 +1,11 @@
 // @ts-check
-// Charts by uPlot from what the server wrote into `data-lines`; new steps are appended as they are told.
+// uPlot charts of the lines in `data-lines`, which the server writes; new steps are appended when they are reported.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { lossText } from "../live/texts.js";
 import { axisStyle, css, ends, onPageChange, points, stepAxis } from "./plot.js";
 
 const HEIGHT = 240;
-const MOST_POINTS = 6000; // of one line, before the page asks the server for a thinned one
+const MOST_POINTS = 6000; // of one line, before the page requests a thinned line from the server
 const charts = new Map();
 
 class Chart {
@@ -21,12 +21,12 @@ class Chart {
     this.redraw();
   }
 
-  // Take the server's lines again if they changed.
+  // Load the server's lines again if they changed.
   renew() {
     if (this.element.dataset.lines !== this.source) this.read();
   }
 
-  // `values` has an array for each tag, in step with `steps`.
+  // `values` has an array for each tag, parallel to `steps`.
   append(steps, values, times) {
     let grew = false;
     for (const line of this.lines) {
@@ -92,7 +92,7 @@ class Chart {
   }
 }
 
-// Make a chart of each element that has none yet, and renew those that the server wrote again.
+// Make a chart of each element without a chart, and update charts whose data the server rendered again.
 export function startCharts() {
   for (const [element] of charts) if (!element.isConnected) charts.delete(element);
   for (const element of document.querySelectorAll(".chart[data-lines]")) {
@@ -102,7 +102,7 @@ export function startCharts() {
   }
 }
 
-// New values of a run; says whether the server should be asked for thinned lines.
+// Append new values of a run; true if thinned lines should be requested from the server.
 export function appendToCharts(runId, steps, values, times) {
   let full = false;
   for (const [element, chart] of charts) {

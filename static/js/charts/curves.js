@@ -1,7 +1,7 @@
 // @ts-check
-// What charts do with numbers: nothing here knows of the page.
+// Calculations for charts, independent of the page.
 
-// The place of the last value of a sorted list that is not above `value`; -1 where all are.
+// The index of the last value of a sorted list that is not above `value`; -1 if all are above.
 /**
  * @param {number[]} sorted
  * @param {number} value
@@ -17,7 +17,7 @@ export function lastNotAbove(sorted, value) {
   return low - 1;
 }
 
-// Of a sorted list, the place of what is nearest to `value`.
+// The index of the value nearest to `value` in a sorted list.
 /**
  * @param {number[]} sorted
  * @param {number} value
@@ -38,7 +38,7 @@ function forward(values, amount) {
   return values.map((value) => (mean = amount * mean + (1 - amount) * value));
 }
 
-// Exponential smoothing forwards and then backwards, so that no bend comes late: its phase is zero.
+// Exponential smoothing forwards and then backwards: with zero phase, no bend of the curve is delayed.
 /**
  * @param {number[]} values
  * @param {number} amount from 0, which changes nothing, to just below 1
@@ -48,7 +48,7 @@ export function smooth(values, amount) {
   return forward(forward(values, amount).reverse(), amount).reverse();
 }
 
-// Between which values all but the lowest and the highest two percent lie, with a little air.
+// The range of values without the lowest and the highest two percent, with a small margin.
 /**
  * @param {number[]} values
  * @returns {[number, number] | null}
@@ -62,7 +62,7 @@ export function withoutOutliers(values) {
   return [low - air, high + air];
 }
 
-// Where a logarithmic axis is labelled: at 1, 2 and 5 of each power of ten, or evenly where less than one power is seen.
+// Labels of a logarithmic axis: 1, 2 and 5 of each power of ten, or evenly spaced if it spans less than one power.
 /**
  * @param {number} low above zero
  * @param {number} high
@@ -87,7 +87,7 @@ function evenly(low, high) {
 
 const quoted = (/** @type {string} */ cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
-// One line a step, one column a metric; `lines` have `tag`, `steps`, `values` and `times`.
+// One line per step, one column per metric; `lines` have `tag`, `steps`, `values` and `times`.
 /** @param {{tag: string, steps: number[], values: number[], times: number[]}[]} lines */
 export function csvOf(lines) {
   /** @type {Map<number, (number | string)[]>} */

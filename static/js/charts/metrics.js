@@ -1,5 +1,5 @@
 // @ts-check
-// The charts of the metrics tab: fetched as thinned curves for what is in view, followed live, zoomed together.
+// The charts of the metrics tab: thinned curves of the visible range, live updates, and a shared zoom.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { csvOf, lastNotAbove, nearest, smooth, withoutOutliers } from "./curves.js";
 import { refresh } from "../live/live.js";
@@ -7,13 +7,13 @@ import { lossText } from "../live/texts.js";
 import { axisStyle, clockText, css, dayText, ends, logAxis, logRange, onPageChange, points, stepAxis, timeAxis } from "./plot.js";
 
 const HEIGHT = 230;
-const MOST_POINTS = 2700; // of a curve that grew live, before it is fetched thinned again
+const MOST_POINTS = 2700; // of a curve that grows live, before a thinned curve is fetched again
 const MARK_LETTERS = { sample: "s", backup: "B", save: "M", model: "M", resume: "R" };
 const DEFAULTS = { smoothing: 0.6, across: "steps", log: false, clip: false, marks: true, old: false };
 const charts = new Map();
 const settings = { ...DEFAULTS, ...remembered() };
 /** @type {number[] | null} */
-let view = null; // the first and the last step that are shown; null for the whole run, as it grows
+let view = null; // the first and the last shown step; null for the whole run, as it grows
 /** @type {any} */
 let page = null;
 
@@ -26,12 +26,12 @@ function remembered() {
 }
 
 const colour = (number) => css(`--chart-${(number % 6) + 1}`);
-// Where the cursor is, in pixels; below zero while it is outside.
+// Position of the cursor in pixels; below zero while it is outside.
 /** @param {uPlot} plot */
 const leftOf = (plot) => plot.cursor.left ?? -1;
 const paths = (tag) => tag.replaceAll("_", " ");
 
-// The address alone is what the page has asked for already, before this script was there.
+// The page has prefetched this address without parameters.
 async function fetchCurves(address, old = false) {
   const query = new URLSearchParams();
   if (view) query.set("from", String(Math.max(0, Math.floor(view[0]))));
@@ -61,7 +61,7 @@ class MetricChart {
     try {
       const { curves } = this.element.dataset;
       const [series, old] = await Promise.all([fetchCurves(curves), wantsOld ? fetchCurves(curves, true) : {}]);
-      if (asked !== this.asked) return; // another range was asked for meanwhile
+      if (asked !== this.asked) return; // another range was requested since
       this.lines = this.tags.filter((tag) => series[tag]).map((tag) => ({ tag, ...series[tag] }));
       this.old = Object.entries(old).map(([tag, curve]) => ({ tag, ...curve }));
       this.draw();
@@ -70,7 +70,7 @@ class MetricChart {
     }
   }
 
-  // `values` has an array for each tag, in step with `steps`.
+  // `values` has an array for each tag, parallel to `steps`.
   append(steps, values, times) {
     let grew = false;
     for (const line of this.lines) {
@@ -90,7 +90,7 @@ class MetricChart {
     else this.soon();
   }
 
-  // Many changes, one drawing.
+  // Several changes share one redraw.
   soon() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
@@ -104,7 +104,7 @@ class MetricChart {
     return settings.across === "epochs" ? curve.steps.map((step) => step / each) : curve.steps;
   }
 
-  // What uPlot draws: the old values, each metric's values, and each metric's smooth line.
+  // The series for uPlot: old values, each metric's values, and each metric's smooth line.
   series() {
     /** @type {{ curve: any, colour: string, width: number, alpha?: number, dash?: number[] }[]} */
     const found = this.old.map((curve) => ({ curve, colour: css("--chart-old"), width: 1, dash: [3, 3] }));
@@ -192,7 +192,7 @@ class MetricChart {
     return [low, high];
   }
 
-  // From a place on the x axis back to a step.
+  // Convert a position on the x axis to a step.
   stepAt(x) {
     if (settings.across === "epochs") return x * (Number(page.dataset.epochSteps) || 1);
     if (settings.across === "steps" || !this.lines.length) return x;
@@ -207,7 +207,7 @@ class MetricChart {
     look(ends);
   }
 
-  // The values where the cursor is, in the table.
+  // Show the values at the cursor in the table.
   tell(x) {
     this.here = x;
     for (const [number, line] of this.lines.entries()) {
@@ -223,11 +223,11 @@ class MetricChart {
     if (where) where.textContent = x === null || !this.lines.length ? "" : this.placeText(x);
   }
 
-  // Put the cursor there, as the mouse does in all charts.
+  // Move the cursor of all charts, as the mouse does.
   point(x) {
     if (!this.plot) return;
     /** @type {any} */
-    const plot = this.plot; // its types lack the last argument: whether the other charts are told
+    const plot = this.plot; // its types lack the last argument: if the other charts follow
     plot.setCursor({ left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 }, false, false);
     this.tell(x);
   }
@@ -250,7 +250,7 @@ class MetricChart {
     ctx.font = `${10 * ratio}px sans-serif`;
     ctx.textAlign = "center";
     ctx.lineWidth = ratio;
-    const letters = new Map(); // of marks at one place, side by side
+    const letters = new Map(); // of marks at the same step, side by side
     for (const mark of marks()) {
       const x = this.markPlace(mark);
       if (x === null || x < plot.scales.x.min || x > plot.scales.x.max) continue;
@@ -280,7 +280,7 @@ class MetricChart {
     return settings.across === "epochs" ? step / (Number(page.dataset.epochSteps) || 1) : step;
   }
 
-  // Arrows move the cursor, plus and minus zoom around it, 0 shows all.
+  // Arrows move the cursor, plus and minus zoom around it, 0 resets the zoom.
   key(event) {
     if (!this.plot || event.ctrlKey || event.metaKey || event.altKey) return;
     const { plot } = this;
@@ -311,7 +311,7 @@ class MetricChart {
     else if (this.plot) this.picture().toBlob((blob) => download(blob, `${name}.png`));
   }
 
-  // What is seen, on the page's background, with its title and its metrics' names.
+  // The visible chart on the page's background, with its title and the names of its metrics.
   picture() {
     const drawn = /** @type {uPlot} */ (this.plot).ctx.canvas;
     const ratio = devicePixelRatio;
@@ -364,7 +364,7 @@ function look(range) {
   view = range && [Math.max(0, range[0]), Math.max(range[0] + 1, range[1])];
   for (const button of document.querySelectorAll("[data-zoom=all]")) button.disabled = !view;
   charts.forEach((chart) => {
-    if (chart.plot && chart.lines.length) chart.draw(); // what is known of the range at once, and all of it when it has come
+    if (chart.plot && chart.lines.length) chart.draw(); // the known part of the range at once, and all of it after the fetch
     chart.load();
   });
 }
@@ -404,7 +404,7 @@ function startSettings(form) {
   form.addEventListener("click", (event) => zooms[event.target.closest("[data-zoom]")?.dataset.zoom]?.());
 }
 
-// Make a chart of each element that has none yet; the first is drawn before the others are asked for.
+// Make a chart of each element without a chart; the first is drawn before the others are fetched.
 export async function startMetrics() {
   page = document.querySelector("[data-metric-charts]");
   for (const [element] of charts) if (!element.isConnected) charts.delete(element);
@@ -427,7 +427,7 @@ export async function startMetrics() {
 
 let lastRefresh = 0;
 
-// New values of the run; a metric that has no chart yet gets one from the server.
+// New values of the run; for a metric without a chart the server renders one.
 export function appendMetrics(steps, values, times) {
   if (!document.querySelector("[data-metrics-tab]")) return;
   const known = new Set([...charts.values()].flatMap((chart) => chart.tags));

@@ -1,5 +1,5 @@
 // @ts-check
-// What all charts by uPlot share: colours from the page's theme, the look of an axis, and when to draw anew.
+// Shared by all uPlot charts: the theme's colours, the axes, and redrawing.
 import { logTicks } from "./curves.js";
 
 /** @import uPlot from "../../vendor/uplot/uPlot.esm.js" */
@@ -12,7 +12,7 @@ export const axisStyle = () => ({
   ticks: { show: false },
 });
 
-// A step is whole, however few there are.
+// Steps are whole numbers, even on a short axis.
 const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 const DURATIONS = [...SECONDS, ...[2, 5, 10, 20, 50].map((days) => days * 86400)];
@@ -29,7 +29,7 @@ export const durationAxis = (text) => ({
   values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : text(tick))),
 });
 
-// The clock as the other pages write it, and the day below it where one begins.
+// The time in the format of the other pages, with the date below where a day begins.
 export const timeAxis = () => ({
   ...axisStyle(),
   values: (_, ticks, axis, space, every) =>
@@ -48,18 +48,18 @@ export const logAxis = (text) => ({
   values: (_, ticks) => ticks.map(text),
 });
 
-// What is between the lowest and the highest value, without the rest of their powers of ten.
+// The range from the lowest to the highest value, not rounded to whole powers of ten.
 /** @type {(plot: uPlot, low: number, high: number) => uPlot.Range.MinMax} */
 export const logRange = (_, low, high) => (low > 0 ? [low / 1.1, high * 1.1] : [0.1, 1]);
 
-// The ends of the x axis; around a single value, which uPlot would draw at the edge of a hundred.
+// The ends of the x axis, with space around a single value: uPlot would put it at the edge of a range of 100.
 /** @type {(plot: uPlot, low: number, high: number) => uPlot.Range.MinMax} */
 export const ends = (plot, low, high) => (plot.data[0].length === 1 ? [plot.data[0][0] - 1, plot.data[0][0] + 1] : [low, high]);
 
 // A line of one value is a point.
 export const points = { show: (plot, line) => plot.data[line].reduce((count, value) => count + (value != null), 0) === 1 };
 
-// Call `resize` once the window has another size, and `redraw` when the theme has other colours.
+// Call `resize` when the size of the window changes, and `redraw` when the theme changes.
 export function onPageChange(resize, redraw) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;

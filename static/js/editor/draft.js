@@ -1,11 +1,11 @@
 // @ts-check
-// One draft on the server: changes go one after another, each with the revision that it was made on.
-// What is typed while a request is on its way waits, and goes with the next one.
+// One draft on the server: changes are sent one after another, each with the revision that it was made on.
+// Changes that are typed during a request wait for the next request.
 
 import { openItems } from "./lists.js";
 
 const RETRY = [1000, 2000, 5000, 10_000]; // ms between tries while the server cannot be reached
-const LEFT_FOR = 10_000; // ms; a page that is asked for again within that time looks whether its last words arrived
+const LEFT_FOR = 10_000; // ms; a page that is loaded again within this time checks if its last changes arrived
 const REQUEST = { "Content-Type": "application/json" };
 
 export class Draft {
@@ -14,19 +14,19 @@ export class Draft {
     this.token = token;
     this.revision = revision;
     this.tab = tab;
-    // What the page does with the state, the answers, changes from elsewhere, what is stale, and what was refused.
+    // Callbacks of the page: state, answers, changes from other windows, stale inputs and refusals.
     this.onState = (/** @type {string} */ _state, _sentence = "") => {};
     this.onAnswer = (/** @type {any} */ _answer) => {};
     this.onNews = () => {};
     this.onStale = (/** @type {string[]} */ _typed) => {};
     this.onRefused = (/** @type {string} */ _sentence) => {};
-    this.changes = new Map(); // by field; what is not sent yet
+    this.changes = new Map(); // by field; changes that are not sent yet
     this.facts = new Map();
-    this.sent = new Map(); // what is on its way
+    this.sent = new Map(); // changes in the current request
     this.sentFacts = new Map();
     this.isStale = false;
-    this.isLeaving = false; // its last words are on their way
-    this.mayMeetItself = false; // after a reload: the page before may change the draft until this page has sent
+    this.isLeaving = false; // its last changes are being sent
+    this.mayMeetItself = false; // after a reload: the previous page may change the draft until this page has sent a change
     /** @type {Promise<any>} */
     this.busy = Promise.resolve();
     this.tries = 0;
@@ -51,13 +51,13 @@ export class Draft {
     this.facts.set(name, text);
   }
 
-  // Send what is pending; the promise is kept when all that was typed until now has been answered.
+  // Send pending changes; the promise resolves when all changes typed until now have been answered.
   send() {
     this.busy = this.busy.then(() => this.sendPending());
     return this.busy;
   }
 
-  // Ask for something else, such as {do: "undo"} or {tab: "model"}, after what is on its way.
+  // Send another request, for example {do: "undo"} or {tab: "model"}, after the current request.
   ask(what) {
     this.busy = this.busy.then(() => this.sendPending()).then(() => this.isStale || this.post(what));
     return this.busy;
@@ -80,13 +80,13 @@ export class Draft {
     if (taken === false && !this.isStale) return this.sendOnNewest();
   }
 
-  // What was typed since is newer.
+  // Changes typed since then are newer.
   putBack(changes, facts) {
     this.changes = new Map([...changes, ...this.changes]);
     this.facts = new Map([...facts, ...this.facts]);
   }
 
-  // True where the server took it, false where it refused, null where it could not be reached.
+  // True if the server accepted the request, false if it refused, null if it could not be reached.
   async post(what) {
     this.onState("sending");
     this.sending = true;
@@ -128,7 +128,7 @@ export class Draft {
   }
 
   refusedAsStale(answer) {
-    const metItself = answer?.revision === this.revision; // a change of this page was on its way too
+    const metItself = answer?.revision === this.revision; // a change of this page was being sent too
     if (metItself || this.mayMeetItself) return false;
     this.onState("failed", gettext("Not saved"));
     this.isStale = true;
@@ -152,7 +152,7 @@ export class Draft {
     setTimeout(() => this.send(), wait);
   }
 
-  // Take up the newest state; what was typed here is dropped, or made again on top of it.
+  // Load the newest state; changes typed here are dropped, or applied again on top of it.
   async showNewest(again) {
     if (!again) [this.changes, this.facts] = [new Map(), new Map()];
     this.isStale = false;
@@ -168,12 +168,12 @@ export class Draft {
     if (revision > this.revision) this.fallBehind();
   }
 
-  // Ask whether another window or machine changed it meanwhile.
+  // Ask if another window or machine has changed the draft.
   async look() {
     try {
       const response = await fetch(this.address.replace(/edit\/$/, "revision/"));
       const answer = response.ok ? await readJson(response) : null;
-      // One that was on its way while a change was taken here tells of the time before it.
+      // An answer that was sent before a change of this page was accepted is out of date.
       if (answer && answer.revision > this.revision && !this.sent.size) this.fallBehind();
     } catch {
       this.onState("failed", gettext("The server cannot be reached."));
@@ -190,15 +190,15 @@ export class Draft {
     }
   }
 
-  // The page goes away: what is pending goes out with a request that outlives it, and what is on its way once more,
-  // since the browser breaks that request off.
+  // The page closes: pending changes are sent with a request that outlives it, and those of the current request again,
+  // since the browser aborts that request.
   leave() {
-    if (this.isLeaving && !(this.changes.size || this.facts.size)) return; // a page is hidden once more as it goes
+    if (this.isLeaving && !(this.changes.size || this.facts.size)) return; // a page is hidden again as it closes
     const [changes, facts] = [new Map([...this.sent, ...this.changes]), new Map([...this.sentFacts, ...this.facts])];
     if (this.isStale || !(changes.size || facts.size)) return;
     const body = { revision: this.revision, tab: this.tab, seen: {}, changes: [...changes.values()] };
     body.facts = Object.fromEntries(facts);
-    if (this.sending || this.isLeaving) body.own = 2; // what is on its way moves the draft on, by facts and changes
+    if (this.sending || this.isLeaving) body.own = 2; // the current request also raises the revision, by facts and changes
     this.remember(body);
     this.isLeaving = true;
     this.sent = changes;
@@ -208,11 +208,11 @@ export class Draft {
       .then((taken) => this.hasLeft(taken, changes, facts));
   }
 
-  // What became of the last words, where the page is still there: it was only hidden, or the next one takes its time.
+  // The answer to the last changes, if the page is still open: it was only hidden, or the next page loads slowly.
   hasLeft(taken, changes, facts) {
     this.isLeaving = false;
     this.sent = new Map();
-    // The next page may have been written before they arrived, so it looks once more.
+    // The next page may have been rendered before they arrived, so it checks again.
     if (taken) return this.remember({ changes: [], facts: {} });
     this.putBack(changes, facts);
     if (taken === null) this.tryAgain();
@@ -223,7 +223,7 @@ export class Draft {
     sessionStorage.setItem(this.memory, JSON.stringify({ ...words, at: Date.now() }));
   }
 
-  // After a reload: the last words of the page before may have arrived too late to be shown, or not at all.
+  // After a reload: the last changes of the previous page may have arrived too late to be shown, or not at all.
   async comeBack() {
     const left = JSON.parse(sessionStorage.getItem(this.memory) ?? "null");
     sessionStorage.removeItem(this.memory);

@@ -1,8 +1,8 @@
 // @ts-check
-// Showing what the server answers, without touching an input that somebody is typing in.
+// Show the answers of the server without changing an input while the user types in it.
 
 const TYPED = "input:not([type=checkbox]):not([type=radio]), textarea";
-const shown = new Map(); // the HTML of each part as it was put in last
+const shown = new Map(); // the HTML that each part got last
 
 /** @type {(html: string) => any} */
 const parse = (html) => {
@@ -51,7 +51,7 @@ function showPart(id, html) {
   replace(old, parse(html));
 }
 
-// Put the new element in, and the focus back where it was.
+// Replace the element, and restore the focus.
 function replace(old, made) {
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const scrolled = old.scrollLeft;
@@ -75,7 +75,7 @@ function showField(path, html, draft) {
   else replace(old, made);
 }
 
-// Everything of the field but its input; a choice or switch that is only focused follows too.
+// Update all of the field but its input; a select or a switch that only has the focus is updated too.
 function showAround(old, made, input, next, typed) {
   old.className = made.className;
   old.dataset.state = made.dataset.state;
@@ -93,7 +93,7 @@ function showFact(name, text, draft) {
   if (input && input !== document.activeElement && !draft.facts.has(name)) input.value = text;
 }
 
-// Bring a field into sight and put the focus into it; one that does not apply says why.
+// Scroll to a field and focus it; a field that does not apply shows the reason.
 export function jump(path, target, why = "") {
   const field = fieldOf(path) ?? fieldOf(target);
   if (!field) return;

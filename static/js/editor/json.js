@@ -1,5 +1,5 @@
 // @ts-check
-// The config as JSON beside the form: follows the form while nothing is typed in it, and is checked as one types.
+// The config as JSON next to the form: follows the form until the user types in it, and is checked while the user types.
 
 const REST = 350; // ms after a keystroke until the text is checked
 

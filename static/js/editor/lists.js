@@ -1,13 +1,13 @@
 // @ts-check
-// Lists in the editor: opening items, dragging them, and showing what a concept's folder holds.
+// Lists in the editor: open and drag items, and show the pictures of a concept's folder.
 const HTML = { headers: { "HX-Request": "true" } };
-const known = new Map(); // what each address answered last, so that a line that is drawn again does not flicker
+const known = new Map(); // the last answer of each address, so that a line does not flicker when it is rendered again
 
 export const openItems = () => [...document.querySelectorAll("[data-item][data-open]")].map((item) => item.dataset.item);
 
 // -- steps ----------------------------------------------------------------------------------------------------------
 
-// What the pressed button of a list asks for; the text beside it is taken once.
+// The change that the pressed button of a list requests; the text next to it is used once.
 export function listStep(button) {
   const input = document.getElementById(button.dataset.text);
   const text = input?.value ?? "";
@@ -15,7 +15,7 @@ export function listStep(button) {
   return { list: button.value, text };
 }
 
-// The focus goes with an item that was moved.
+// The focus follows a moved item.
 export function follow(command) {
   const [field, verb, from, to] = command.split(":");
   if (verb !== "move") return;
@@ -47,7 +47,7 @@ export function startLists(draft, form) {
 
 const toggle = (item) => (item.dataset.open === undefined ? (item.dataset.open = "") : delete item.dataset.open);
 
-// Open the item that a field lies in, so that it can be shown.
+// Open the item that contains a field, so that the field can be shown.
 export async function openFor(path, draft) {
   const [list, number] = path.split(".");
   const item = document.querySelector(`[data-item="${CSS.escape(`${list}.${number}`)}"]`);
@@ -90,7 +90,7 @@ function startDragging(step) {
   });
 }
 
-// -- what a folder holds --------------------------------------------------------------------------------------------
+// -- pictures of a folder -------------------------------------------------------------------------------------------
 
 function showPreviews() {
   for (const place of document.querySelectorAll("[data-brief], [data-preview]")) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Finding a field: a list of what the server found, moved through with the arrow keys.
+// Search for a field: the results of the server as a list, with arrow keys to move in it.
 
 const REST = 120; // ms after a keystroke
 

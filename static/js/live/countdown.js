@@ -1,6 +1,6 @@
 // @ts-check
-// Spans that say how long it is until something: the server writes the seconds, which are counted down from there, so
-// that a browser whose clock is wrong shows the same.
+// Countdowns: the server writes the remaining seconds, and the script counts down from there, so that a wrong clock in
+// the browser makes no difference.
 import { refresh } from "./live.js";
 import { durationText } from "./texts.js";
 

@@ -1,12 +1,12 @@
 // @ts-check
-// The WebSocket with its reconnecting, and polling while it is away.
-// `live-refresh` on the body means: what the server would render now differs from what is shown.
+// The WebSocket, its reconnects, and polling while it is not connected.
+// `live-refresh` on the body means: the server would now render a different page.
 
-const FIRST_DELAY = 500; // ms until the first try to reconnect; doubled with each further one
+const FIRST_DELAY = 500; // ms until the first try to reconnect; doubled with each try
 const LONGEST_DELAY = 8_000;
-const POLL = 5_000; // ms between two refreshes while there is no connection, or news do not come by it
-const PING = 5_000; // ms; a connection whose ping is not answered until the next one is lost, whatever it looks like
-const GATHER = 150; // ms; several reasons to refresh within that time make one request
+const POLL = 5_000; // ms between two refreshes while there is no connection, or it brings no news
+const PING = 5_000; // ms; a connection is lost if a ping is not answered before the next ping
+const GATHER = 150; // ms; all refreshes within this time share one request
 
 const states = new Map();
 /** @type {((state: "on" | "waiting") => void)[]} */
@@ -61,11 +61,11 @@ export function connect(address, onMessage) {
       clearInterval(timer);
       socket.close();
       tell(address, "waiting");
-      setTimeout(open, delay * (0.5 + Math.random())); // so that not all pages come back in the same moment
+      setTimeout(open, delay * (0.5 + Math.random())); // so that pages do not all reconnect at the same moment
       delay = Math.min(delay * 2, LONGEST_DELAY);
     };
     const timer = setInterval(() => {
-      if (unanswered) return lose(); // a frozen server closes nothing, and neither does a cable that is pulled out
+      if (unanswered) return lose(); // neither a frozen server nor an unplugged cable closes the socket
       unanswered = true;
       if (socket.readyState === WebSocket.OPEN) socket.send("ping");
     }, PING);
@@ -73,7 +73,7 @@ export function connect(address, onMessage) {
       delay = FIRST_DELAY;
       unanswered = false;
       tell(address, "on");
-      if (opened++) refresh(); // what happened in between was missed
+      if (opened++) refresh(); // messages during the gap were missed
     });
     socket.addEventListener("message", (event) => {
       if (gone.signal.aborted) return;
@@ -83,12 +83,12 @@ export function connect(address, onMessage) {
       else onMessage(message);
     });
     socket.addEventListener("close", lose);
-    addEventListener("offline", lose, { signal: gone.signal }); // no socket hears of that by itself
+    addEventListener("offline", lose, { signal: gone.signal }); // a socket does not notice that it is offline
   };
   open();
 }
 
-// The server is there, but hears no news itself, so the page has to ask.
+// The server answers but gets no news itself, so the page must poll.
 /**
  * @param {string} address
  * @param {boolean} isLive

@@ -1,10 +1,10 @@
 // @ts-check
-// A log that follows what is written: appended by byte offset, with carriage returns folded as a terminal does.
+// A log that follows the file: appended by byte offset, with carriage returns folded as in a terminal.
 import { fold } from "./folding.js";
 import { refresh } from "./live.js";
 
 const MOST_CHARACTERS = 300_000;
-// As in training/logs/search.py.
+// The same as in training/logs/search.py.
 /** @type {Record<string, RegExp>} */
 const LEVELS = { error: /ERROR|CRITICAL|FATAL|Traceback \(most recent call last\)|Error:|Exception:/, warning: /WARN|Warning:/ };
 
@@ -17,7 +17,7 @@ function shown(line) {
 }
 
 class Log {
-  offset = 0; // in bytes; what comes next begins there
+  offset = 0; // in bytes; the next part begins here
 
   /** @param {any} element */
   constructor(element) {
@@ -33,7 +33,7 @@ class Log {
     this.element = element;
     if (!element) return;
     this.offset = Number(element.dataset.offset);
-    if (isNew) element.scrollTop = element.scrollHeight; // what came last is what is looked for first
+    if (isNew) element.scrollTop = element.scrollHeight; // users look for the newest lines first
     else this.scroll();
   }
 
@@ -41,9 +41,9 @@ class Log {
   append({ run_id: runId, offset, text }) {
     if (!this.element || this.element.dataset.follow !== runId) return;
     const bytes = new TextEncoder().encode(text).length;
-    if (offset + bytes <= this.offset) return; // the server's text holds it already
+    if (offset + bytes <= this.offset) return; // the server's text contains this part already
     if (offset !== this.offset) {
-      refresh(); // something in between was missed
+      refresh(); // a part in between was missed
       return;
     }
     this.offset += bytes;
@@ -53,7 +53,7 @@ class Log {
     this.scroll();
   }
 
-  // The line that is not ended yet, which what comes next may write over.
+  // The unfinished last line, which the next part may overwrite.
   takeLast() {
     const end = this.element.lastChild;
     if (!end) return "";

@@ -1,5 +1,5 @@
 // @ts-check
-// A run's state, as the WebSocket tells it, into the elements that show it; written as the server writes it.
+// Writes a run's state from the WebSocket into the elements that show it, in the server's format.
 import { refresh } from "./live.js";
 import { NOTHING, durationText, lossText, percentOf, speedText } from "./texts.js";
 
@@ -37,7 +37,7 @@ function fill(container, values) {
   }
 }
 
-// Something else than the numbers changed: another run, another status, a shorter queue.
+// True if more than the numbers changed: another run, another status, a shorter queue.
 /** @type {string | null} */
 let signature = null;
 /** @param {RunState} state */
@@ -48,7 +48,7 @@ function changed(state) {
   return differs;
 }
 
-// A message of `/ws`, which tells of the run that is active now.
+// A message of `/ws`, about the active run.
 /** @param {{type: string, data: RunState}} message */
 export function showState({ type, data }) {
   if (type === "connected" || type === "training_state") {

@@ -38,11 +38,11 @@ const wanted = () => localStorage.getItem("notify") === "yes" && Notification.pe
 
 function notify(state) {
   if (!("Notification" in window) || !wanted()) return;
-  const words = { finished: gettext("It is finished."), stopped: gettext("It was stopped."), failed: gettext("It failed.") };
+  const words = { finished: gettext("The run has finished."), stopped: gettext("The run was stopped."), failed: gettext("The run failed.") };
   new Notification(state.run_name, { body: state.error || (words[state.run_status] ?? state.run_status), tag: state.run_id, silent: true });
 }
 
-// Of the state that the WebSocket tells.
+// Update title and icon from a state message of the WebSocket.
 export function showProgress(state) {
   const total = state.max_step * state.max_epoch;
   const done = total ? Math.min(1, (state.progress?.global_step ?? 0) / total) : 0;
@@ -52,7 +52,7 @@ export function showProgress(state) {
   before = state;
 }
 
-// The bell asks the browser once; what was answered is remembered for all runs.
+// The bell asks the browser for permission once; the answer is remembered for all runs.
 export function startBell() {
   const bell = document.getElementById("notify");
   if (!bell || bell.dataset.started || !("Notification" in window) || Notification.permission === "denied") return;

@@ -1,6 +1,6 @@
 // @ts-check
-// How losses, speeds and lengths of time are written: as web/templatetags/formats.py writes them. Nothing here knows of
-// the page. tests/cases/numbers.json has what both must write.
+// Texts of losses, speeds and lengths of time, the same as in web/templatetags/formats.py. Independent of the page.
+// tests/cases/numbers.json has the cases for both.
 export const NOTHING = "–";
 /** @type {[string, number][]} */
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
@@ -36,5 +36,5 @@ export function durationText(seconds) {
   return parts.join(" ");
 }
 
-// A fraction as a whole percentage: 100 only when all is done.
+// A fraction as a whole percentage: 100 only when everything is done.
 export const percentOf = (/** @type {number} */ fraction) => Math.floor(fraction * 100);

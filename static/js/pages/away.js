@@ -1,6 +1,6 @@
 // @ts-check
-// Shown in place of any page while the server or its database is away: look again every few seconds, and load that page
-// once the server answers.
+// Replaces any page while the server or its database is away: try every few seconds, and load the page when the server
+// answers.
 const EVERY = 3_000; // ms
 
 setInterval(async () => {

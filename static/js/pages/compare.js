@@ -1,12 +1,12 @@
 // @ts-check
-// The curves of several runs in one chart, aligned by step, epoch or time; a part that is dragged over is read anew.
+// The curves of several runs in one chart, aligned by step, epoch or time; a selected range is fetched again.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { smooth } from "../charts/curves.js";
 import { durationText, lossText } from "../live/texts.js";
 import { axisStyle, css, durationAxis, ends, logAxis, logRange, onPageChange, points, stepAxis } from "../charts/plot.js";
 
 const HEIGHT = 320;
-const POINTS = 1000; // of one run, in the part that is shown
+const POINTS = 1000; // of one run, in the shown range
 const form = () => document.getElementById("compare-form");
 /** @type {Comparison | null} */
 let chart = null;
@@ -87,7 +87,7 @@ class Comparison {
     this.draw();
   }
 
-  // Ask the server for what is in view of each run: the whole curve was thinned.
+  // Fetch the visible range of each run: the whole curve was thinned.
   async zoom(plot) {
     const [low, high] = [plot.select.left, plot.select.left + plot.select.width].map((at) => plot.posToVal(at, "x"));
     const tag = document.getElementById("compare-tag").value;

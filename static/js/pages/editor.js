@@ -1,13 +1,13 @@
 // @ts-check
-// The config editor: sends each change at once, and shows what the server makes of it.
-// Its parts: editor_draft.js (sending), editor_fields.js (showing), editor_search.js, editor_json.js.
+// The config editor: sends each change at once, and shows the answer of the server.
+// Its parts are in ../editor: draft.js (sending), fields.js (showing), search.js, lists.js and json.js.
 import { Draft } from "../editor/draft.js";
 import { busyInput, jump, showAnswer } from "../editor/fields.js";
 import { startJson } from "../editor/json.js";
 import { follow, listStep, openFor, startLists } from "../editor/lists.js";
 import { startSearch } from "../editor/search.js";
 
-const TYPING = 400; // ms of rest after a keystroke until it is sent
+const TYPING = 400; // ms from the last keystroke until the change is sent
 const root = document.getElementById("editor");
 const form = document.getElementById("editor-form");
 const saving = document.getElementById("editor-saving");
@@ -37,14 +37,14 @@ draft.onState = (state, sentence) => {
   saving.textContent = words[state];
   saving.classList.toggle("is-bad", state === "failed");
 };
-draft.onNews = () => tell(gettext("Changed in another window"), gettext("This is the newest state now."), []);
+draft.onNews = () => tell(gettext("Changed in another window"), gettext("The newest state is shown now."), []);
 draft.onStale = (typed) => {
-  const what = typed.length ? interpolate(gettext(" What you typed here (%s) is not stored yet."), [typed.join(", ")]) : "";
+  const what = typed.length ? interpolate(gettext(" Your changes here (%s) are not saved yet."), [typed.join(", ")]) : "";
   const buttons = [[gettext("Show the newest"), () => draft.showNewest(false)]];
-  if (typed.length) buttons.push([gettext("Show it and apply mine again"), () => draft.showNewest(true)]);
+  if (typed.length) buttons.push([gettext("Show the newest and apply my changes again"), () => draft.showNewest(true)]);
   tell(gettext("This draft was changed in another window."), gettext("Nothing was overwritten.") + what, buttons);
 };
-draft.onRefused = (sentence) => tell(gettext("That was not taken."), sentence, [[gettext("Show the stored state"), () => draft.showNewest(false)]]);
+draft.onRefused = (sentence) => tell(gettext("The change was refused."), sentence, [[gettext("Show the saved state"), () => draft.showNewest(false)]]);
 
 function tell(title, text, buttons) {
   const alert = document.createElement("div");
@@ -103,7 +103,7 @@ form.addEventListener("change", (event) => {
 
 async function submitWith(select) {
   const verb = select.dataset.submit;
-  select.dataset.chosen = ""; // so that an answer does not set it back
+  select.dataset.chosen = ""; // so that an answer does not reset it
   await sendNow();
   if (draft.isStale) return;
   const button = document.createElement("button");
@@ -173,7 +173,7 @@ function neighbour(by) {
   links[(index + by + links.length) % links.length]?.click();
 }
 
-// -- which fields ------------------------------------------------------------------------------------------------------
+// -- field filters -----------------------------------------------------------------------------------------------------
 
 const REMEMBERED = "editor.show-advanced";
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Plays the steps of one prompt. What is played is what the strip lists; a click there shows that step.
+// Plays the steps of one prompt, as listed in the strip; a click in the strip shows that step.
 const film = document.getElementById("film");
 const frames = [...film.querySelectorAll("[data-frame]")];
 const picture = film.querySelector(".film-picture");

@@ -1,17 +1,17 @@
 // @ts-check
 // The gallery without end: older samples are fetched before the last is reached, and tiles far from the screen are
-// emptied, so that thousands stay fluid and memory has a bound. The address follows, so that a reload or a shared link
-// begins at the same place.
+// emptied, so that thousands scroll smoothly and memory is bounded. The address follows, so that a reload or a shared
+// link begins at the same place.
 import { isTicked } from "../parts/selection.js";
 
 const FAR = "250% 0px"; // how far from the screen a tile keeps its picture
 const NEAR = "150% 0px"; // how far ahead older samples are fetched
-const MOST = 3000; // tiles on one page; the link to older ones then leads to a page that begins with those
+const MOST = 3000; // tiles on one page; the link to older samples then leads to a page that begins with them
 const gallery = document.getElementById("gallery");
 const emptied = new WeakMap();
 let loading = null;
 
-// -- what is far away is not kept -----------------------------------------------------------------------------------
+// -- tiles far from the screen --------------------------------------------------------------------------------------
 
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting, boundingClientRect } of entries) {
@@ -35,7 +35,7 @@ function fill(tile) {
   tile.style.height = "";
 }
 
-// -- older ones -----------------------------------------------------------------------------------------------------
+// -- older samples --------------------------------------------------------------------------------------------------
 
 const ahead = new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) more();
@@ -79,9 +79,9 @@ function watch(tiles) {
   }
 }
 
-// -- where one is ---------------------------------------------------------------------------------------------------
+// -- the address ----------------------------------------------------------------------------------------------------
 
-// The stretch whose beginning was last scrolled past is the one in the address.
+// The address names the stretch of samples whose beginning was scrolled past last.
 const places = new IntersectionObserver(() => {
   const begun = [...gallery.querySelectorAll("[data-place]")].filter((one) => one.getBoundingClientRect().top <= 0);
   const place = begun.at(-1)?.dataset.place ?? gallery.dataset.own;

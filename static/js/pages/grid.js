@@ -17,7 +17,7 @@ function inRow(link, way) {
   return links[links.indexOf(link) + way];
 }
 
-// The next row may have a gap there: the one after it, then.
+// If the next row has a gap in this column, use the row after it.
 function inColumn(link, way) {
   const cell = link.closest("td");
   const place = [...cell.querySelectorAll(".thumb-link")].indexOf(link);

@@ -1,14 +1,14 @@
 // @ts-check
-// The queue: runs are dragged to their places, or moved by Alt and the arrow keys; the focus goes with them.
+// The queue: runs are dragged to a position, or moved with Alt and the arrow keys; the focus follows them.
 import { refresh } from "../live/live.js";
 
 const live = document.getElementById("live");
 const news = document.getElementById("queue-news");
 const rowOf = (element) => element?.closest?.("[data-queued]");
-let moved = null; // the id of the row that was moved, to be told of once the server has drawn it anew
+let moved = null; // the id of the moved row, to be announced when the server has rendered it again
 let focused = null;
 /** @type {any} */
-let dragged = null; // the row that is moved, by which pointer, and before which other it would be put
+let dragged = null; // the dragged row, its pointer, and the row before which it would be dropped
 
 // -- keys and buttons -----------------------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ document.body.addEventListener("htmx:after:swap", () => {
   moved = focused = null;
 });
 
-// A run that has come to an end of the queue has one button less to press.
+// At an end of the queue, one of the two buttons is disabled.
 function keepFocus(button) {
   const other = button.disabled && [...button.form.elements].find((one) => one.name === "do" && !one.disabled);
   (other || button).focus();
@@ -43,8 +43,8 @@ function keepFocus(button) {
 
 // -- dragging, by mouse, finger or pen ------------------------------------------------------------------------------
 
-const EDGE = 72; // pixels from the window's upper or lower end, within which it scrolls
-const STEP = 10; // pixels a frame
+const EDGE = 72; // pixels from the window's upper or lower edge within which it scrolls
+const STEP = 10; // pixels per frame
 const rows = () => [...document.querySelectorAll(".queue-row")];
 
 live.addEventListener("pointerdown", (event) => {
@@ -54,7 +54,7 @@ live.addEventListener("pointerdown", (event) => {
   handle.setPointerCapture(event.pointerId);
   dragged = { row: rowOf(handle), pointer: event.pointerId, begin: event.pageY, y: event.clientY, before: undefined };
   dragged.row.classList.add("is-dragged");
-  dragged.row.parentElement.setAttribute("hx-morph-skip", ""); // what is dragged must stay where it is
+  dragged.row.parentElement.setAttribute("hx-morph-skip", ""); // a refresh must not replace the dragged row
   requestAnimationFrame(scrollAtTheEnds);
 });
 
@@ -78,7 +78,7 @@ function scrollAtTheEnds() {
   requestAnimationFrame(scrollAtTheEnds);
 }
 
-// The row goes with the pointer, and a line shows where it would be put: before the first row whose middle lies below.
+// The row follows the pointer, and a line shows its new position: before the first row whose middle is below.
 function follow() {
   const others = rows().filter((row) => row !== dragged.row);
   const middle = (row) => row.getBoundingClientRect().top + row.offsetHeight / 2;
@@ -110,8 +110,8 @@ async function put(row, before) {
   body.set("do", "before");
   body.set("before", before?.dataset.queued ?? "");
   const list = row.parentElement;
-  list.insertBefore(row, before); // at once; the server's word comes with the refresh
-  await fetch(form.action, { method: "POST", body }).catch(() => null); // where it was not heard, the refresh puts it back
+  list.insertBefore(row, before); // at once; the refresh brings the server's order
+  await fetch(form.action, { method: "POST", body }).catch(() => null); // if the request failed, the refresh restores the order
   refresh();
   news.textContent = row.dataset.said;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// The pages that show how one run goes on: the dashboard, and a run's tabs.
+// The pages that show the progress of one run: the dashboard, and a run's tabs.
 import { appendToCharts, startCharts } from "../charts/chart.js";
 import { startCountdowns } from "../live/countdown.js";
 import { hidePreview, showPreview } from "../parts/draw.js";
@@ -25,7 +25,7 @@ function append(runId, steps, values, times) {
   if (appendToCharts(runId, steps, values, times)) refresh();
 }
 
-// The dashboard hears the run's state only, so its chart grows by what that says of the newest step.
+// The dashboard gets the run's state only, so its chart grows by the newest step in the state.
 function appendState(state) {
   if (!runPage) showProgress(state);
   if (runPage || !state.progress || state.loss == null) return;
@@ -56,7 +56,7 @@ function take({ type, data }) {
   }
 }
 
-// Show the config's fields whose path holds what was typed, and open what they lie in.
+// Show the config's fields whose path contains the typed text, and open the sections around them.
 function startConfigSearch(input) {
   if (!input || input.dataset.started) return;
   input.dataset.started = "yes";
@@ -79,13 +79,13 @@ document.addEventListener("click", async ({ target }) => {
   setTimeout(() => (button.firstElementChild.className = "ti ti-copy"), 2000);
 });
 
-// A button that was pressed stays locked until the server has drawn it anew.
+// A pressed button stays disabled until the server has rendered it again.
 document.addEventListener("submit", ({ target }) => {
   const button = target.closest(".action-bar form")?.querySelector("button");
   if (button) setTimeout(() => button.setAttribute("aria-busy", "true"));
 });
 
-// Where the tabs are wider than the screen, the one that is shown is in sight.
+// If the tabs are wider than the screen, scroll to the current tab.
 function showTab(tab) {
   const strip = tab?.closest(".tabs");
   if (strip) strip.scrollLeft = tab.offsetLeft + tab.offsetWidth - strip.clientWidth;

@@ -1,11 +1,11 @@
 // @ts-check
-// The table of runs: what is chosen in it, filters that are obeyed at once, and short addresses.
+// The table of runs: the selection, filters that apply at once, and short addresses.
 const bulk = document.getElementById("bulk");
 const count = document.getElementById("bulk-count");
 const all = document.getElementById("bulk-all");
 const boxes = () => [...document.querySelectorAll('input[name="run"][form="bulk"]')];
 /** @type {any} */
-let last = null; // the box that was ticked last, from which Shift ticks on
+let last = null; // the last ticked box, where a range with Shift begins
 
 function show() {
   const chosen = boxes().filter((box) => box.checked).length;
@@ -39,14 +39,14 @@ document.addEventListener("click", ({ target, shiftKey }) => {
   } else if (target === all) show();
 });
 
-// Escape leaves a row as it was.
+// Escape cancels the editing of a row.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") event.target.closest?.(".row-form")?.querySelector("[data-cancel]").click();
 });
 
 const filters = document.getElementById("filters");
 filters.addEventListener("change", ({ target }) => "submits" in target.dataset && filters.requestSubmit());
-// What is empty does not belong into the address.
+// Empty fields are left out of the address.
 filters.addEventListener("submit", () => {
   for (const input of filters.elements) if (input.name && !input.value) input.disabled = true;
 });

@@ -1,5 +1,5 @@
 // @ts-check
-// On every page: the colour switch, the connection, and the strip that says what trains now.
+// On every page: the colour switch, the connection, and the strip with the active run.
 import "../parts/browse.js";
 import "../parts/lightbox.js";
 import "../parts/selection.js";
@@ -7,7 +7,7 @@ import { connect, onConnection, socketAddress } from "../live/live.js";
 import { showState } from "../live/numbers.js";
 import "../parts/shortcuts.js";
 
-const PATIENCE = 1_500; // ms; a server that starts again in that time is not worth a word
+const PATIENCE = 1_500; // ms; a restart of the server within this time is not reported
 const THEMES = {
   auto: ["device-desktop", gettext("automatic")],
   light: ["sun", gettext("light")],
@@ -37,11 +37,11 @@ function startConnection(element) {
     element.dataset.state = state;
     element.lastElementChild.textContent = words[state];
     showTrouble(state !== "on");
-    element.title = state === "on" ? gettext("Changes arrive at once") : gettext("Asking every few seconds until the connection is back");
+    element.title = state === "on" ? gettext("Changes arrive at once") : gettext("Checking every few seconds until the connection is back");
   });
 }
 
-// The banner: what one sees may be old. The server's own sentence, such as that its database is away, comes first.
+// The banner: the page may be out of date. The server's own sentence (its database is away, for example) comes first.
 let trouble = "";
 let waiting = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -50,7 +50,7 @@ let timer;
 function showTrouble(isWaiting = waiting) {
   waiting = isWaiting;
   clearTimeout(timer);
-  const text = trouble || (waiting ? gettext("Not live: this page asks every 5 seconds until the connection is back.") : "");
+  const text = trouble || (waiting ? gettext("Not live: this page checks every 5 seconds until the connection is back.") : "");
   const banner = document.getElementById("not-live");
   const show = () => {
     banner.lastElementChild.textContent = text;
@@ -59,12 +59,12 @@ function showTrouble(isWaiting = waiting) {
   timer = setTimeout(show, text ? PATIENCE : 0);
 }
 
-// A press that did not reach the server is lost: say so where the server would have told what became of it.
+// A click that did not reach the server is lost: say so in the place where the server would have reported the result.
 function tellLost({ detail: { ctx } }) {
   if (!ctx?.request || ctx.request.method === "GET") return;
   const icon = Object.assign(document.createElement("i"), { className: "ti ti-alert-triangle alert-icon" });
   icon.setAttribute("aria-hidden", "true");
-  const text = gettext("This was not done, since the server did not answer. Try again once the page is live.");
+  const text = gettext("Not done: the server did not answer. Try again when the page is live.");
   const words = Object.assign(document.createElement("div"), { className: "alert-text", textContent: text });
   const alert = Object.assign(document.createElement("div"), { className: "alert alert-danger", role: "alert" });
   alert.append(icon, words);
@@ -77,11 +77,11 @@ function listenForTrouble(body) {
   body.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
     if (ctx.response.status < 500) return;
     const isSentence = ctx.response.headers.get("Content-Type")?.startsWith("text/plain");
-    trouble = isSentence ? ctx.text : gettext("The server failed: what you see may be old.");
+    trouble = isSentence ? ctx.text : gettext("The server failed: this page may be out of date.");
     showTrouble();
   });
   body.addEventListener("htmx:error", () => {
-    trouble = gettext("The server does not answer: what you see may be old.");
+    trouble = gettext("The server does not answer: this page may be out of date.");
     showTrouble();
   });
   body.addEventListener("htmx:after:swap", () => {

@@ -1,5 +1,5 @@
 // @ts-check
-// Two pictures under a slider: the range over them is dragged, or moved by keys; the right picture is seen beyond it.
+// Two pictures under a slider: drag it, or move it with the arrow keys; the right picture shows behind it.
 const versus = document.getElementById("versus");
 const range = versus?.querySelector(".versus-range");
 

@@ -1,5 +1,5 @@
 // @ts-check
-// The wizard: whoever types into a field that belongs to a card chooses that card by it.
+// The wizard: typing into a field that belongs to a card chooses this card.
 document.addEventListener("input", (event) => {
   const value = event.target.dataset.chooses;
   const card = value && event.target.form.querySelector(`input[type="radio"][value="${value}"]`);

@@ -1,6 +1,6 @@
 // @ts-check
 // Every input with `data-browse` (folder, file, model or save) gets a button that opens the server's folders.
-// `data-suffixes` names the files to show. What is chosen is typed into the input, with its events.
+// `data-suffixes` names the files to show. The chosen path is typed into the input, with its events.
 const ADDRESS = "/browse/";
 const TITLES = { folder: gettext("Choose a folder"), file: gettext("Choose a file"), model: gettext("Choose a model"), save: gettext("Choose where to save") };
 const LOST = gettext("The folder cannot be shown: check the connection, or load the page again.");
@@ -33,7 +33,7 @@ function addButton(input) {
   if (focused) input.focus();
 }
 
-// Fields that are drawn later get theirs too, whoever draws them.
+// Fields that are added later get a button too.
 new MutationObserver((changes) => {
   if (changes.some((change) => change.addedNodes.length)) addButtons(document);
 }).observe(document.body, { childList: true, subtree: true });
@@ -84,7 +84,7 @@ async function load(request) {
     if (number !== asked) return false;
     const isPart = text.includes('class="browse"') && !text.includes("<html");
     if (isPart) part(".browse-body").innerHTML = text;
-    else say(answer.status === 400 ? text : answer.status === 403 ? gettext("Only those who may train look into the server's folders: ask an admin.") : LOST);
+    else say(answer.status === 400 ? text : answer.status === 403 ? gettext("Only users with permission to train may browse the server's folders: ask an admin.") : LOST);
     return isPart && Boolean(listing().dataset.path);
   } catch {
     if (number === asked) say(LOST);

@@ -1,5 +1,5 @@
 // @ts-check
-// The form of one's own samples: a prompt or a sample of before fills it, a chosen shape clears the sizes, a typed seed is kept.
+// The form of custom samples: an earlier prompt or sample fills it, a chosen shape clears the sizes, a typed seed is kept.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-draw-again]");
   if (!link) return;
@@ -15,7 +15,7 @@ document.addEventListener("click", (event) => {
   form.elements.by_chance.checked = false;
   const dialog = link.closest("dialog");
   if (!dialog) return form.elements.prompt.focus();
-  dialog.addEventListener("close", () => form.elements.prompt.focus(), { once: true }); // after it gave its own back
+  dialog.addEventListener("close", () => form.elements.prompt.focus(), { once: true }); // after the dialog has restored the focus
   dialog.close();
 });
 
@@ -26,10 +26,10 @@ document.addEventListener("input", ({ target }) => {
   if (target === seed) by_chance.checked = false;
 });
 
-const LEAST = 500; // ms between two previews that are fetched
+const LEAST = 500; // ms between two requests for a preview
 let askedAt = 0;
 
-// What is drawn now, as far as it is. It is in sight only while something is drawn.
+// The preview of the sample in progress. It is shown only while a sample is generated.
 export function showPreview({ url, current, total }) {
   const figure = document.getElementById("drawn-now");
   if (!figure) return;

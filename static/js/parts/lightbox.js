@@ -1,6 +1,6 @@
 // @ts-check
-// One sample in full size: over the page for any link with `data-sample`, and the same on the sample's own page.
-// What it shows is the part that the sample's page has, so a link works without scripts too.
+// A sample in full size: over the page for any link with `data-sample`, and the same on the sample's own page.
+// It shows a part of the sample's page, so a link works without scripts too.
 import { startZoom } from "./zoom.js";
 
 const HTML = { "HX-Request": "true" };
@@ -13,9 +13,9 @@ const parts = new Map(); // address -> the promise of its part, fetched ahead
 let zoom = null;
 let asked = 0;
 /** @type {(() => any[]) | null} */
-let order = null; // gives the tiles among which left and right lead, where the page has an order of its own
+let order = null; // returns the tiles for left and right if the page has its own order
 
-// -- opening and going on -------------------------------------------------------------------------------------------
+// -- opening and moving ---------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-sample]");
@@ -77,12 +77,12 @@ function ahead(way) {
   new Image().src = `/api/samples/${way.dataset.sample}/file`;
 }
 
-// In a list, left and right are the tiles before and after.
+// In a list, left and right lead to the previous and next tile.
 function leadThroughList(sample) {
   const tiles = order?.() ?? [];
   const place = tiles.findIndex((tile) => tile.dataset.tile === sample.dataset.sample);
   if (place < 0) return;
-  tiles[place].scrollIntoView({ block: "nearest" }); // where the page is when the lightbox closes
+  tiles[place].scrollIntoView({ block: "nearest" }); // the page shows this tile when the lightbox closes
   const ways = sample.querySelector(".sample-ways");
   for (const [side, target] of [["left", tiles[place - 1]], ["right", tiles[place + 1]]]) {
     ways.querySelector(`.sample-way-${side}`)?.remove();
@@ -104,7 +104,7 @@ dialog?.addEventListener("close", () => {
   document.querySelector(`.thumb-link[data-sample="${id}"]`)?.focus();
 });
 
-// -- what can be done with it ---------------------------------------------------------------------------------------
+// -- actions --------------------------------------------------------------------------------------------------------
 
 function start(sample) {
   zoom = startZoom(sample.querySelector(".sample-stage"), (key) => sample.querySelector(`[data-key="${key}"]`)?.click());
@@ -128,7 +128,7 @@ document.addEventListener("submit", async (event) => {
 
 const sheet = document.getElementById("shortcuts");
 const PANS = { ArrowLeft: [PAN, 0], ArrowRight: [-PAN, 0], ArrowUp: [0, PAN], ArrowDown: [0, -PAN] };
-// Before other keys of the page are looked at: a picture that is zoomed is panned by the arrows.
+// Before the other keys of the page: arrow keys pan a zoomed picture.
 addEventListener("keydown", (event) => {
   const sample = (dialog?.open ? content : document.querySelector(".sample-page"))?.querySelector(".sample");
   if (!sample || sheet.open || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, textarea, select, video")) return;

@@ -1,5 +1,5 @@
 // @ts-check
-// Ticked samples: how many there are, ranges with Shift, and ticks that stay when a part of the page is drawn anew.
+// Ticked samples: their number, ranges with Shift, and ticks that stay when a part of the page is rendered again.
 const ticked = new Set();
 /** @type {any} */
 let last = null;
@@ -41,6 +41,6 @@ function again() {
 }
 document.body.addEventListener("htmx:after:swap", again);
 addEventListener("pageshow", () => {
-  for (const check of checks()) tick(check, check.checked); // as a browser that goes back restores them
+  for (const check of checks()) tick(check, check.checked); // the browser restores them when the user goes back
   show();
 });

@@ -1,6 +1,6 @@
 // @ts-check
-// Keys for every page. What they do is written in the sheet, which the server made: `?` opens it, `g` and a letter
-// follow its link with that letter, and any other key presses what carries it as `data-key`.
+// Keys for every page. The shortcut sheet, rendered by the server, lists them: `?` opens it, `g` and a letter follow
+// the link of that letter, and any other key presses the element with this `data-key`.
 
 const GO = 1_200; // ms to press the second key
 const TYPING = "input, textarea, select, [contenteditable], dialog[open]";

@@ -1,5 +1,5 @@
 // @ts-check
-// Loaded before anything is drawn, so that a page never flashes in the other colours.
+// Loaded before the first paint, so that a page never flashes in the other colours.
 (() => {
   const root = document.documentElement;
   const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
@@ -10,7 +10,7 @@
     root.dataset.bsTheme = dark ? "dark" : "light";
   };
 
-  // so that the server writes times as this clock shows them
+  // so that the server shows times in the browser's time zone
   document.cookie = `timezone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}; path=/; max-age=31536000; samesite=lax`;
 
   root.classList.add("js");

@@ -1,7 +1,7 @@
 // @ts-check
-// Zoom and pan of the picture in a stage: wheel, pinch, drag and double click; buttons and keys call what it returns.
+// Zoom and pan of the picture in a stage: wheel, pinch, drag and double click; buttons and keys call the returned functions.
 const MOST = 16;
-const SWIPE = 60; // px that a finger has to go until it means the next picture
+const SWIPE = 60; // px of finger movement that switch to the next picture
 
 export function startZoom(stage, onSwipe) {
   const picture = stage?.querySelector("img.sample-picture");
@@ -20,7 +20,7 @@ export function startZoom(stage, onSwipe) {
     stage.dataset.scale = scale.toFixed(2);
   }
 
-  // Keep the point under the pointer where it is.
+  // Keep the point under the pointer in place.
   function zoomAt(factor, clientX, clientY) {
     const box = stage.getBoundingClientRect();
     const px = clientX - box.left - box.width / 2;

@@ -201,7 +201,7 @@ def test_what_was_asked_is_called_as_its_button_is(client, trainer):
     page = client.get(run.get_absolute_url()).text
     asked = re.search(r'id="commands-title".*?</section>', page, re.DOTALL)[0]
     assert re.findall(r'<span class="d-block">(\w+)<', asked) == ["Save", "Generate", "Sample"]
-    assert "Save: asked" in squeezed(page)
+    assert "Save: requested" in squeezed(page)
 
 
 def test_a_config_can_be_kept_as_a_preset(client, trainer):
