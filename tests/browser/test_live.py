@@ -40,7 +40,7 @@ def test_pressing_sample_brings_its_picture(open_page, site):
     page = open_page("/")
     count = len(site.api("GET", "samples/latest?count=100")["samples"])
     page.get_by_role("button", name="Sample").click()
-    page.get_by_text("Samples of all prompts will be drawn").wait_for()
+    page.get_by_text("Samples of all prompts will be generated").wait_for()
     wait_for(lambda: len(site.api("GET", "samples/latest?count=100")["samples"]) > count, 60, "the sample")
     picture = page.locator(".thumbs img").first
     picture.wait_for()
@@ -145,7 +145,7 @@ def test_a_page_asks_by_itself_while_redis_is_away(open_page, site):
     page.wait_for_selector('#connection[data-state="on"]')
     frozen = site.process_of("valkey-server")
     frozen.suspend()
-    page.get_by_text("Not live: this page asks every 5 seconds").wait_for()
+    page.get_by_text("Not live: this page checks every 5 seconds").wait_for()
     pictures = page.locator(".thumbs img").count()
     site.api("POST", "samples/default")
     before = number(page, "step")

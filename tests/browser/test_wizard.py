@@ -79,7 +79,7 @@ def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, 
     page = open_page("/runs/wizard/")
     walk(page, demo_folder, minutes="1")
     page.get_by_role("heading", name="Why the wizard chose these settings").wait_for()
-    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})  # instead of the epochs of a minute
+    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})  # for a short run
     page.reload()
     page.get_by_role("button", name="Start the run").focus()
     page.keyboard.press("Enter")
