@@ -1,4 +1,4 @@
-"""Calling the API in tests."""
+"""Clients of the API for tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from web.permissions import TRAINERS
 
 
 def viewer(name: str = "vera") -> APIClient:
-    """A client with the token of a user who may only look."""
+    """A client with the token of a user who may only view."""
     return _client_of(make_user(name))
 
 
@@ -26,7 +26,7 @@ def trainer(name: str = "ada") -> APIClient:
 
 
 def content(answer: Any) -> bytes:
-    """The whole body of a file that is streamed."""
+    """The whole body of a streamed file."""
 
     async def collect() -> bytes:
         return b"".join([piece async for piece in answer])

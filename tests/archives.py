@@ -1,4 +1,4 @@
-"""Reading archives in tests."""
+"""Contents of archives for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def rows_of(archive: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row by its table, as a dictionary, in the order of its keys."""
+    """All rows by table, as dictionaries in the order of their keys."""
     with zipfile.ZipFile(archive) as opened:
         names = [name for name in opened.namelist() if name.startswith("rows/")]
         return {name[5:-6]: _rows(opened.read(name)) for name in names}
@@ -29,12 +29,12 @@ def files_of(archive: Path) -> dict[str, bytes]:
 
 
 def with_folder(rows: Any, old: Path, new: Path) -> Any:
-    """The same rows with one folder for another."""
+    """The same rows with one folder replaced by another."""
     return json.loads(json.dumps(rows).replace(f'"{old}', f'"{new}'))
 
 
 def history_of(archive: Path, folder: Path) -> Any:
-    """The rows wherever they lie: without the data folder's path, and without which one it is."""
+    """The rows independent of their place: without the path and the id of the data folder."""
     rows = with_folder(rows_of(archive), folder, Path("/data"))
     return {table: [_anywhere(row) for row in found] for table, found in rows.items()}
 

@@ -1,4 +1,4 @@
-"""`make audit`: known weaknesses of the locked packages of Python and of npm, by services on the network."""
+"""`make audit`: asks services on the network for known weaknesses of the locked packages of Python and npm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 PIP_AUDIT = [str(Path(sys.executable).with_name("uv")), "--quiet", "tool", "run", "pip-audit==2.10.1"]
 LOCKED = ["--requirement", "requirements.lock", "--requirement", "requirements-dev.lock"]
-# OSV knows what PyPI's own list knows, and never calls a package fine that it could not look up.
+# OSV includes PyPI's own list, and never passes a package that it could not look up.
 OPTIONS = ["--disable-pip", "--require-hashes", "--vulnerability-service", "osv", "--progress-spinner", "off"]
 AUDITS = {"Python packages": [*PIP_AUDIT, *OPTIONS, *LOCKED], "Front-end libraries": ["npm", "audit"]}
 UNREACHABLE = re.compile(
@@ -19,7 +19,7 @@ UNREACHABLE = re.compile(
 
 
 def main() -> int:
-    """0 where all were audited and none has a known weakness."""
+    """The exit status: 0 if all packages were audited and none has a known weakness."""
     found_nothing = [audit(name, command) for name, command in AUDITS.items()]
     return int(not all(found_nothing))
 

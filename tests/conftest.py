@@ -1,4 +1,4 @@
-"""What all tests share: channel layer and cache in memory, one thread for torch, and who is signed in."""
+"""Fixtures of all tests: channel layer and cache in memory, one thread for torch, and signed-in users."""
 
 import os
 
@@ -11,13 +11,13 @@ from tests.quick import pytest_itemcollected  # noqa: F401  a hook
 from tests.repeating import pytest_terminal_summary  # noqa: F401  a hook
 from tests.side_by_side import pytest_xdist_make_scheduler  # noqa: F401  a hook
 
-# Steps as small as in tests wait longer for other threads than they compute. torch reads this as it is imported.
+# The small steps of tests would mostly wait for other threads. torch reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
 def static_files_without_a_manifest(settings):
-    """So that pages can be tested before `collectstatic` was run; else each client would look at every such file."""
+    """Lets tests of pages run before `collectstatic`; otherwise each client would check every static file."""
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
     settings.SERVESTATIC_USE_STATIC_ROOT = False
@@ -25,7 +25,7 @@ def static_files_without_a_manifest(settings):
 
 @pytest.fixture(autouse=True)
 def channel_layer_and_cache_in_memory(settings):
-    """So that no test needs Redis, or sees what another test left there; the few that want Redis say so."""
+    """Tests need no Redis and do not see each other's data; the few tests that use Redis request it."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     yield
@@ -34,19 +34,19 @@ def channel_layer_and_cache_in_memory(settings):
 
 @pytest.fixture(autouse=True)
 def passwords_hashed_quickly(settings):
-    """Hashes that are slow to guess are slow to make, too: a fifth of a second for each user with a password."""
+    """Quick password hashes: a secure hash costs a fifth of a second for each user with a password."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
 def no_wait_for_a_worker(settings):
-    """Most tests have no worker that could check a config; those of preflights wait."""
+    """Most tests have no worker that could check a config; only tests of preflights wait."""
     settings.PREFLIGHT_SECONDS = 0
 
 
 @pytest.fixture
 def trainer(client):
-    """A user who may start and steer trainings, signed in."""
+    """A signed-in user who may start and control runs."""
     user = make_user(is_staff=True)
     client.force_login(user)
     return user
@@ -54,7 +54,7 @@ def trainer(client):
 
 @pytest.fixture
 def viewer(client):
-    """A user who may only look, signed in."""
+    """A signed-in user who may only view."""
     user = make_user("vera")
     client.force_login(user)
     return user

@@ -1,4 +1,4 @@
-"""Rows to test with."""
+"""Rows for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PREFLIGHT_RESULT = ("problems", "estimate", "stage", "current", "total")
 
 
 def make_user(name: str = "ada", permissions: tuple[str, ...] = (), **fields: Any) -> User:
-    """A user with the permissions of the given codenames, such as `view_run`."""
+    """A user with the permissions of these codenames, for example `view_run`."""
     user = User.objects.create_user(name, **fields)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return user
@@ -33,19 +33,19 @@ def make_preset(name: str = "SD 1.5/LoRA", config: dict[str, Any] | None = None,
 
 
 def trainable_config(**changes: Any) -> dict[str, Any]:
-    """A full config that passes the checks, with a data set that is there."""
+    """A full config that passes the checks, with an existing data set."""
     folder = settings.DATA_DIR / "datasets" / "stars"
     folder.mkdir(parents=True, exist_ok=True)
     return full_config("builtin", {"concepts": [{"name": "stars", "path": str(folder)}]}, changes)
 
 
 def make_living_worker() -> Worker:
-    """A worker that counts as alive for the next minute, however slow the machine is."""
+    """A worker that counts as alive for the next minute, even on a slow machine."""
     return Worker.objects.create(name="here:cpu", host="here", heartbeat_at=now() + timedelta(seconds=55))
 
 
 def make_preflight(user: User | None = None, status: str = "done", **facts: Any) -> Preflight:
-    """A check in that status; `problems`, `estimate`, `stage`, `current` and `total` are its result so far."""
+    """A preflight in this status; `problems`, `estimate`, `stage`, `current` and `total` are its result so far."""
     found = {name: facts.pop(name) for name in PREFLIGHT_RESULT if name in facts}
     config = {"engine": "builtin", "config": facts.pop("config", {})}
     kind = Job.Kind.PREFLIGHT
@@ -53,7 +53,7 @@ def make_preflight(user: User | None = None, status: str = "done", **facts: Any)
 
 
 def make_run(name: str = "Stars", status: str = Run.Status.QUEUED, **fields: Any) -> Run:
-    """A run in the given status; one that has been started has an attempt and a start."""
+    """A run in this status; a started run has an attempt and a start time."""
     if status not in (Run.Status.QUEUED, Run.Status.CANCELLED):
         fields = {"attempt": 1, "started_at": now()} | fields
     if status in Run.ENDED:

@@ -1,4 +1,4 @@
-"""What tests ask of a page's HTML."""
+"""Helpers for tests of a page's HTML."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def squeezed(page: str) -> str:
-    """The page without the white space that a browser does not show: at the edges of tags, and more than one within."""
+    """The page without white space that a browser does not show: at the edges of tags, and repeated spaces."""
     return re.sub(r" ?(<[^>]*>) ?", r"\1", re.sub(r"\s+", " ", page))

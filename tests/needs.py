@@ -1,4 +1,4 @@
-"""What some tests need of the system, and the line that says at the end what was left out for want of it."""
+"""Programs and rights that some tests need, and the last line, which lists tests skipped without them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def postgres_programs() -> Path | None:
 
 
 def chromium() -> str | None:
-    """The headless shell where it is installed: the same browser, without the windows that nobody sees."""
+    """The headless shell if it is installed: the same browser without windows."""
     return shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
@@ -37,7 +37,7 @@ needs_postgres = needs("postgres", postgres_programs())
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """Tests against a real OneTrainer belong to a run only where there is one."""
+    """Tests against a real OneTrainer are collected only if there is a OneTrainer."""
     if os.environ.get("ONETRAINER_HOME"):
         return
     real = [item for item in items if item.get_closest_marker("real_onetrainer")]
@@ -47,14 +47,14 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
 
 
 def left_out(reports: list[Any]) -> str:
-    """One line on the skipped tests, by reason; empty where there are none."""
+    """One line on the skipped tests, by reason; empty without skipped tests."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ").removeprefix(WANT) for report in reports)
     parts = [f"{count} for want of {what}" for what, count in sorted(reasons.items())]
     return f"Left out: {', '.join(parts)}." if parts else ""
 
 
 def pytest_unconfigure(config: Any) -> None:
-    """The very last line."""
+    """Print the last line of the output."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(left_out(reporter.stats.get("skipped", [])) or "No test was left out.")
@@ -62,9 +62,9 @@ def pytest_unconfigure(config: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: Any) -> None:
-    """In CI nothing may be left out."""
+    """In CI no test may be skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:  # in one of several processes that test side by side
+    if reporter is None:  # in one of several parallel test processes
         return
     if os.environ.get("CI") == "true" and reporter.stats.get("skipped") and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

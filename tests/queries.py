@@ -1,4 +1,4 @@
-"""Counting what a page asks of the database."""
+"""Counts of a page's database queries."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.test.utils import CaptureQueriesContext
 
 from operations import disk_notice as disk
 
-ASKED_NOW_AND_THEN = ("django_migrations", "sqlite_master", "pg_catalog")  # how the site watches over its schema
+ASKED_NOW_AND_THEN = ("django_migrations", "sqlite_master", "pg_catalog")  # the check of the schema version
 
 
 def queries_of(client: Any, address: str) -> list[str]:
-    """The queries of one page, as of the first that is asked for in a while."""
+    """The queries of one page, as for the first request after a pause."""
     disk._notice.cache_clear()
     with CaptureQueriesContext(connection) as queries:
         client.get(address)

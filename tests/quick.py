@@ -1,4 +1,4 @@
-"""Which tests are quick: they start no process, train nothing and open no browser. `make test-quick` runs them."""
+"""Selects quick tests: they start no process, train nothing and open no browser. `make test-quick` runs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 SLOW_FOLDERS = {"browser", "faults", "integration", "onetrainer"}
-# What a file names if its tests start processes or sites, train, or try many requests at random.
+# Names in a file whose tests start processes or sites, train, or send many random requests.
 SLOW_NAMES = re.compile(
     r"\b(subprocess|multiprocessing|EngineProcess|GenericTrainer|ScriptedEngine|RedisServer|postgres_server|make_site|"
     r"playwright|schemathesis|tests\.engine\.tiny|tests\.worker\.conftest)\b"
@@ -25,7 +25,7 @@ def pytest_itemcollected(item: Any) -> None:
 
 @functools.cache
 def is_quick(file: Path) -> bool:
-    """Judged by the file and by the fixtures of its own folder, so that a new test need not be listed anywhere."""
+    """Decided by the file and by the fixtures of its folder, so that a new test need not be listed."""
     if SLOW_FOLDERS & set(file.parts):
         return False
     texts = [path.read_text() for path in (file, file.with_name("conftest.py")) if path.exists()]

@@ -1,7 +1,7 @@
-"""Repeating the tests that failed, each alone: `python -m tests.repeating FILE` after a run of pytest that wrote FILE.
+"""Repeats failed tests, each alone: run `python -m tests.repeating FILE` after a run of pytest that wrote FILE.
 
-pytest writes FILE where the environment's FAILED_TESTS names one. A test that passes alone is *flickering*: it does not
-fail the run, but is a defect to be repaired before anything else, and is named at the end.
+pytest writes FILE if the environment's FAILED_TESTS names it. A test that passes alone is *flickering*: it does not
+fail the run, but is a defect to fix first, and is named at the end.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 
 import pytest
 
-MOST = 20  # more failures than this are no flicker
+MOST = 20  # with more failures, the suite itself is broken
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
-    """Write down how the run ended, if asked for; with several processes, the one that gathers the results does it."""
+    """Write the result of the run to the requested file; with several processes, the main process writes it."""
     if not (file := os.environ.get("FAILED_TESTS")):
         return
     stats = terminalreporter.stats
     reports = [*stats.get("failed", []), *stats.get("error", [])]
     tests = [report.nodeid for report in reports if hasattr(report, "when")]
     broken = [report.nodeid for report in reports if not hasattr(report, "when")]  # files that cannot be collected
-    if os.environ.get("CI") == "true":  # where nothing may be left out
+    if os.environ.get("CI") == "true":  # if no test may be skipped
         broken += [f"{report.nodeid} was left out" for report in stats.get("skipped", [])]
     ending = {"status": int(exitstatus), "failed": list(dict.fromkeys(tests)), "broken": broken}
     Path(file).write_text(json.dumps(ending))
 
 
 def main(file: Path) -> int:
-    """The status to end with: 0 where every test that failed passes alone, and nothing else went wrong."""
+    """The exit status: 0 if every failed test passes alone and nothing else went wrong."""
     try:
         ending = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -49,7 +49,7 @@ def main(file: Path) -> int:
 
 
 def _passes(test: str) -> bool:
-    """Whether the test passes alone; if not, its output is shown."""
+    """True if the test passes alone; otherwise print its output."""
     environment = {name: value for name, value in os.environ.items() if name not in ("FAILED_TESTS", "CI")}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test]
     return subprocess.run(command, env=environment).returncode == pytest.ExitCode.OK

@@ -1,7 +1,7 @@
-"""Pictures of every page, to be looked at: `make screenshots`, or `python -m tests.screenshots FOLDER [--data FOLDER]`.
+"""Screenshots of every page: `make screenshots`, or `python -m tests.screenshots FOLDER [--data FOLDER]`.
 
-Without `--data` a fresh site trains the demo first, until it has drawn samples. Each page is taken at three widths, in
-light and dark, and `index.html` in the folder shows them side by side.
+Without `--data` a new site trains the demo first, until it has samples. Each page is captured at three widths, in
+light and dark, and `index.html` in the folder shows the screenshots side by side.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SAMPLES = 8  # of the demo before the pictures are taken
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--data", type=Path, help="a data folder that is there already")
+    parser.add_argument("--data", type=Path, help="an existing data folder")
     parser.add_argument("--only", nargs="*", default=[], help=f"some of {', '.join(PAGES)}")
     options = parser.parse_args()
     with site_of(options.data) as site:
@@ -93,7 +93,7 @@ def site_of(data: Path | None) -> Iterator[Site]:
 
 
 def filled(site: Site) -> dict[str, str]:
-    """Pages in further states, with rows that are made for them; a history that was given is left as it is."""
+    """Pages in other states, with rows created for them; a given history is not changed."""
     return json.loads(site.manage("shell", "-v", "0", "-c", FILL).splitlines()[-1])
 
 
@@ -117,7 +117,7 @@ def take(site: Site, pages: dict[str, str], folder: Path) -> None:
                 context = browser.new_context(storage_state=given, viewport=viewport, color_scheme=colours)
                 page = context.new_page()
                 page.goto(site.address + path.format(**names), wait_until="load")
-                page.wait_for_timeout(400)  # for what is drawn by scripts; a picture, no test
+                page.wait_for_timeout(400)  # time for scripts to draw; this is a screenshot, not a test
                 page.screenshot(path=folder / f"{name}-{width}-{colours}.png", full_page=True)
                 context.close()
             sys.stdout.write(f"{width} px, {colours}: {len(pages)} pages\n")

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of our own on Unix sockets, to be killed and started again."""
+"""A PostgreSQL and a Redis on Unix sockets for tests, which kill and restart them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.waiting import wait_for
 
 
 class RedisServer:
-    """`folder` holds its socket and nothing else: what a Redis forgets with its end is forgotten here too."""
+    """A Redis without persistence: `folder` contains only its socket."""
 
     def __init__(self, folder: Path | str):
         self.socket = f"{folder}/redis.sock"
@@ -48,7 +48,7 @@ class RedisServer:
 
 
 class PostgresServer:
-    """A cluster in `folder`/postgres. It refuses to run as root, so root starts it as Debian's own user for it."""
+    """A cluster in `folder`/postgres. It refuses to run as root, so root starts it as Debian's postgres user."""
 
     def __init__(self, folder: Path):
         self.data = folder / "postgres"
@@ -80,23 +80,23 @@ class PostgresServer:
         return subprocess.run(ready, capture_output=True).returncode == 0
 
     def kill(self) -> None:
-        """As a power cut: the server and each process that serves a connection, at once."""
+        """Kill the server and each process that serves a connection at once, as a power cut does."""
         import psutil
 
         if self.process is None or self.process.poll() is not None:
             return
         server = psutil.Process(self.process.pid)
         for process in [server, *server.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):  # a connection's process may end by itself at this very moment
+            with suppress(psutil.NoSuchProcess):  # a connection's process may end by itself at this moment
                 process.kill()
         self.process.wait()
 
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """One that has a folder of its own and goes with it."""
+    """A server in a temporary folder, which is removed with it."""
     with tempfile.TemporaryDirectory(prefix="servers-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL's own user has to enter it
+        Path(folder).chmod(0o755)  # the postgres user must be able to enter it
         server = PostgresServer(Path(folder)).start()
         try:
             yield server

@@ -1,4 +1,4 @@
-"""Which tests follow each other in one process where several test side by side: those that share a site."""
+"""Distribution of tests over parallel processes: tests that share a site run in one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SITE = re.compile(r"^def site\((quiet|idle|training|busy)_site\b", re.MULTILINE)
 
 
 class BySite(LoadFileScheduling):
-    """A file's tests stay together, and so do the files with the same site of `tests/browser/conftest.py`."""
+    """The tests of a file stay together, and so do files with the same site of `tests/browser/conftest.py`."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
@@ -23,7 +23,7 @@ class BySite(LoadFileScheduling):
 
 @functools.cache
 def site_of(file: Path) -> str:
-    """The shared site that a file's tests look at, if any; a busy site is the training one while it trains."""
+    """The shared site that a file's tests use, if any; the busy site is the training site while it trains."""
     found = SITE.search(file.read_text(encoding="utf-8"))
     return found[1].replace("busy", "training") if found else ""
 

@@ -1,6 +1,6 @@
-"""Rows for pages that a short training does not come to: `fill()` makes them, and tells the pages' addresses.
+"""Rows for page states that a short training does not reach: `fill()` creates them and returns the pages' addresses.
 
-Nothing that it makes waits for a worker, so that it looks the same beside one.
+None of the rows waits for a worker, so pages look the same with and without a worker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.models import Metric, Run
 
 GIB = 1024**3
 EIGHT = ("Amethyst", "Beryl", "Citrine", "Diamond", "Emerald", "Fluorite", "Garnet", "Heliodor")
-STEPS = 40  # of each of the eight
+STEPS = 40  # of each of the eight runs
 ESTIMATE = {
     "memory": {"total": 9 * GIB, "parts": {"weights": 4 * GIB, "optimizer": 2 * GIB, "activations": 3 * GIB}},
     "disk": {"total": 5 * GIB, "parts": {"backups": 4 * GIB, "samples": GIB}},
@@ -38,7 +38,7 @@ PROBLEMS = [
 
 
 def fill() -> dict[str, str]:
-    """By name, the address of each page that has something to show now."""
+    """The address of each page that now has content, by name."""
     admin = User.objects.get(username="admin")
     eight = [_ended(number, name, admin) for number, name in enumerate(EIGHT, start=1)]
     waiting = make_run("Waits for a hand", owner=admin, held_at=now(), held_by=admin)
@@ -69,7 +69,7 @@ def fill() -> dict[str, str]:
 
 
 def empty() -> dict[str, str]:
-    """Take all runs and jobs away; by name, the address of each page that says so."""
+    """Delete all runs and jobs; return the address of each page that is now empty, by name."""
     for made in (Sample, Run, Job):
         made.objects.all().delete()
     pages = ("/", "/runs/", "/queue/", "/compare/", "/samples/", "/runs/import/", "/system/", "/system/cleanup/")
@@ -77,7 +77,7 @@ def empty() -> dict[str, str]:
 
 
 def _ended(number: int, name: str, admin: User) -> Run:
-    """The loss of each lies below that of the one before; its epochs are longer, and its steps slower."""
+    """Each run has a lower loss, longer epochs and slower steps than the run before."""
     then = now() - timedelta(days=number)
     config = {"learning_rate": number / 10_000, "batch_size": 2, "optimizer": {"optimizer": "ADAMW"}}
     run = make_run(
@@ -106,7 +106,7 @@ def _sample(run: Run, number: int, step: int) -> None:
 
 
 def _failed(admin: User) -> Run:
-    """With a log that says why."""
+    """A failed run, with the reason in its log."""
     error = "The GPU's memory did not suffice: lower batch_size or resolution."
     run = make_run("Out of luck", Run.Status.FAILED, owner=admin, error=error, error_reason="out_of_memory",
                    traceback="Traceback (most recent call last):\n  ...\nOutOfMemoryError", log_tail=error)  # fmt: skip
@@ -117,7 +117,7 @@ def _failed(admin: User) -> Run:
 
 
 def _jobs(admin: User, runs: list[Run]) -> None:
-    """Those that are under way have a sign of life that does not grow old, so no worker takes them on."""
+    """Open jobs have a heartbeat in the future, so no worker claims them."""
     late = now() + timedelta(days=1)
     path = {"path": str(settings.DATA_DIR / "workspaces" / "one"), "name": ""}
     done = {"status": "done", "detail": "2 trainings were taken in.", "ended_at": now()}
@@ -147,7 +147,7 @@ def _preflights(admin: User) -> dict[str, Preflight]:
 
 
 def _concept() -> Path:
-    """A folder with pictures, of which one lacks its caption."""
+    """A folder with pictures; one has no caption."""
     folder = settings.DATA_DIR / "datasets" / "gems"
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""A disk that can be full: a file system in memory, of a size."""
+"""A disk that can be filled: a file system in memory with a fixed size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Mount one on the folder; who is not root runs the tests in `unshare --mount --map-root-user`."""
+    """Mount it on the folder; users other than root run the tests in `unshare --mount --map-root-user`."""
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
     try:
@@ -21,7 +21,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
-    """Fill the disk of the folder but for so many bytes; return the file that does."""
+    """Fill the disk of the folder except for this number of bytes; return the file that fills it."""
     ballast = folder / "ballast"
     with ballast.open("ab") as file:
         while (free := os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - leave) > 0:

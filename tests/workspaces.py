@@ -1,4 +1,4 @@
-"""OneTrainer workspaces for tests, written as OneTrainer writes them."""
+"""OneTrainer workspaces for tests, in the same form as OneTrainer writes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONFIG = {
 
 
 class Workspace:
-    """A folder that trainings write to; names are in a time zone `zone` hours before UTC."""
+    """A folder for trainings; file names are in a time zone `zone` hours ahead of UTC."""
 
     def __init__(self, folder: Path, zone: int = 0, began: datetime = BEGAN):
         self.folder, self.zone, self.began = folder, zone, began
@@ -43,7 +43,7 @@ class Workspace:
         return f"{self.began + timedelta(minutes=minutes):%Y-%m-%d_%H-%M-%S}"
 
     def seconds(self, minutes: float = 0) -> float:
-        """What the clock of the training says then, in seconds since 1970."""
+        """Seconds since 1970 on the training's clock at this step."""
         local = (self.began + timedelta(minutes=minutes)).replace(tzinfo=UTC)
         return (local - timedelta(hours=self.zone)).timestamp()
 
@@ -93,7 +93,7 @@ class Workspace:
 
 
 class Log:
-    """A TensorBoard log of one training, in the format that TensorBoard's own writer makes."""
+    """A TensorBoard log of one training, in the format of TensorBoard's own writer."""
 
     def __init__(self, folder: Path, began: float, host: str, pid: int):
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ class Log:
         os.utime(self.path, (events[-1].wall_time,) * 2)
 
     def steps(self, first: int, end: int) -> Log:
-        """A second each, with a loss that falls."""
+        """Write steps, one per second, with a falling loss."""
         for step in range(first, end):
             values = {"loss/train_step": 1 / (step + 1), "smooth_loss/train_step": 1.0, "lr/unet": 0.001}
             self.scalars(step, self.began + step + 1, **values)
@@ -122,14 +122,14 @@ class Log:
 
 
 def living_workspace(folder: Path, pid: int) -> tuple[Workspace, Log]:
-    """A training that the process `pid` of this host began just now."""
+    """A training that the process `pid` of this host has just started."""
     workspace = Workspace(folder, began=datetime.now(UTC).replace(tzinfo=None, microsecond=0))
     workspace.config(output_model_destination=str(folder / "model.safetensors"))
     return workspace, workspace.log(host=socket.gethostname(), pid=pid, steps=2)
 
 
 def finished_workspace(folder: Path, zone: int = 0) -> Workspace:
-    """One training of 4 epochs with 5 steps each, with everything that it can leave behind."""
+    """A training of 4 epochs with 5 steps each, with every kind of file that a training writes."""
     workspace = Workspace(folder, zone)
     workspace.config(output_model_destination=str(folder / "model.safetensors"))
     workspace.log(steps=20)

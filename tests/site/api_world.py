@@ -1,4 +1,4 @@
-"""A small world in which every call of the API succeeds, and the calls: what the document's examples are made from."""
+"""A small world in which every call of the API succeeds, and the calls, for the examples in the API document."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STARS = {"name": "stars", "path": "{data}/datasets/stars"}
 CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
 DRAW = {"prompt": "a red star", "width": 512, "height": 512, "steps": 30, "seed": 1}
 
-# operation id -> (method, address, request): every operation that answers in JSON with something short enough.
+# operation id -> (method, address, request): every operation with a short JSON answer.
 CALLS: dict[str, tuple[str, str, Any]] = {
     "training_status_retrieve": ("get", "/api/training/status", None),
     "training_progress_retrieve": ("get", "/api/training/progress", None),
@@ -130,7 +130,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "workers_partial_update": ("patch", "/api/workers/host:gpu0/", {"drain": True}),
     "workers_retrieve": ("get", "/api/workers/{worker}/", None),
 }
-# Answers too long to show, files, and answers without a body: these have no example.
+# Long answers, files, and answers without a body have no example.
 WITHOUT = {
     "config_current_retrieve",
     "config_current_update",
@@ -157,7 +157,7 @@ WITHOUT = {
 
 
 def make_world(owner: Any) -> None:
-    """A running, a finished and a queued run with all that belongs to them."""
+    """A running, a finished and a queued run with all their rows and files."""
     (settings.DATA_DIR / "datasets" / "stars").mkdir(parents=True, exist_ok=True)
     (settings.DATA_DIR / "datasets" / "workspace" / "backup").mkdir(parents=True, exist_ok=True)
     preset = make_preset("SD 1.5/Stars", {"learning_rate": 0.001}, owner=owner)
@@ -191,7 +191,7 @@ def make_world(owner: Any) -> None:
 
 
 def _clean(owner: Any) -> None:
-    """A count of what takes the room, a clean-up that was shown, and one that is done."""
+    """A disk usage count, a previewed clean-up, and a finished clean-up."""
     counted = {"bytes": 5_000_000, "kinds": {"backups": 5_000_000}, "folders": {"runs": 5_000_000}, "things": []}
     runs = [{"id": str(FINISHED), "name": "Stars", "bytes": 5_000_000, "kinds": {"backups": 5_000_000}}]
     result = {**counted, "measured_at": "2026-11-23T20:00:00Z", "runs": runs}
@@ -213,7 +213,7 @@ def _draw(folder: Path) -> None:
 
 
 def _check(owner: Any) -> None:
-    """A preflight that found one thing to think of."""
+    """A preflight with one warning."""
     picture = "/home/ada/pictures/9.png has no caption; write one into 9.txt, or choose another prompt_source"
     make_preflight(
         owner,
@@ -227,7 +227,7 @@ def _check(owner: Any) -> None:
 
 
 def _edit(draft: Draft) -> None:
-    """Two steps, of which one was undone."""
+    """A draft with two steps, one of them undone."""
     for revision, field, value in ((0, "epochs", 20), (1, "batch_size", 4)):
         drafts.apply(draft, revision, [{"field": field, "value": value}])
     drafts.undo(draft, 2)
@@ -265,7 +265,7 @@ def call(client: Any, operation: str) -> Any:
 
 
 def in_place(body: Any) -> Any:
-    """The request with the data folder's path in it."""
+    """The request with the path of the data folder filled in."""
     if isinstance(body, dict):
         return {key: in_place(value) for key, value in body.items()}
     if isinstance(body, list):
@@ -283,14 +283,14 @@ OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_pr
 
 
 def shown(answer: Any, operation: str) -> Any:
-    """The answer without what differs from one time to the next: times, new ids, folders, keys, this host's facts."""
+    """The answer without values that change between calls: times, new ids, folders, keys, facts of this host."""
     if operation in OF_THE_MOMENT:
         return _kinds(answer)
     return _shown(answer)
 
 
 def _kinds(value: Any) -> Any:
-    """What kind of value lies where; lists are left out, since a host may have no GPU."""
+    """The type of value at each path; lists are left out, because a host may have no GPU."""
     if isinstance(value, dict):
         return {key: _kinds(content) for key, content in value.items()}
     return "number" if type(value) in (int, float) else type(value).__name__

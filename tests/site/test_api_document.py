@@ -1,4 +1,4 @@
-"""The OpenAPI document: whole, without warnings, and true."""
+"""The OpenAPI document: complete, without warnings, and correct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def api(settings):
-    settings.ALLOWED_ROOTS = []  # the answers shall name no folder of this host
+    settings.ALLOWED_ROOTS = []  # the answers must name no folder of this host
     settings.DEMO_DIR = settings.DATA_DIR / "demo"
     client = trainer()
     make_world(client.user)
@@ -53,7 +53,7 @@ def test_every_operation_has_an_example_or_a_reason(document):
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_an_example_is_what_the_site_answers(api, document, operation):
+def test_each_example_equals_the_answer_of_the_site(api, document, operation):
     answer = call(api, operation)
     body = shown(answer.json(), operation)
     if os.environ.get("WRITE_EXAMPLES") and operation not in OF_THE_MOMENT:
@@ -66,7 +66,7 @@ def test_an_example_is_what_the_site_answers(api, document, operation):
 
 
 def write_example(operation, status, body):
-    """Run with WRITE_EXAMPLES=1 to write the examples anew after a change of the API."""
+    """Run with WRITE_EXAMPLES=1 to rewrite the examples after a change of the API."""
     request = CALLS[operation][2]
     example = {"status": status} | ({} if request is None else {"request": request}) | {"response": body}
     examples = read_examples() | {operation: example}

@@ -1,4 +1,4 @@
-"""How the API says no: one sentence that says what to do, in JSON, whatever happens."""
+"""Refusals of the API: always one sentence in JSON that says what to do."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def refused(answer, status):
 
 @pytest.mark.parametrize("call", EVERYTHING)
 @pytest.mark.parametrize("header", ["", "Token wrong", "Token", "Token a b", "Bearer x"])
-def test_who_is_not_signed_in_is_told_how(call, header):
+def test_the_answer_without_a_token_says_how_to_sign_in(call, header):
     client = APIClient(headers={"authorization": header} if header else {})
     answer = client.get(f"/api/{call}")
     assert "Token" in refused(answer, 401)
     assert answer.headers["WWW-Authenticate"] == "Token"
 
 
-def test_a_user_who_was_switched_off_is_not_signed_in(api):
+def test_an_inactive_user_is_not_signed_in(api):
     api.user.is_active = False
     api.user.save()
     refused(api.get("/api/me"), 401)
@@ -59,7 +59,7 @@ def test_a_session_signs_in_and_needs_a_csrf_token_to_change_something():
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/training", "/api/runs/7/stop", "/api/%00", "/api/ü"])
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
-def test_an_address_that_leads_nowhere_is_told_in_json(path, method, api):
+def test_an_unknown_address_is_answered_in_json(path, method, api):
     for client in (api, APIClient()):
         refused(getattr(client, method)(path), 404)
 
@@ -68,7 +68,7 @@ def test_an_address_that_leads_nowhere_is_told_in_json(path, method, api):
     ("method", "call"),
     [("post", "training/status"), ("get", "training/start"), ("delete", "config/list"), ("put", "runs/")],
 )
-def test_a_wrong_method_says_the_right_one(api, method, call):
+def test_the_answer_to_a_wrong_method_names_the_right_method(api, method, call):
     answer = getattr(api, method)(f"/api/{call}")
     sentence = refused(answer, 405)
     assert answer.headers["Allow"].split(",")[0] in sentence
@@ -78,30 +78,30 @@ NOT_JSON = [b"{", b" ", b"\xff\xfe", b"{'a': 1}", b"NaN", b'{"a": Infinity}', b"
 
 
 @pytest.mark.parametrize("body", [*NOT_JSON, b"null"])
-def test_what_is_not_json_is_refused(api, body):
+def test_a_body_with_invalid_json_is_refused(api, body):
     address = "/api/config/validate"
     answer = api.generic("POST", address, body, content_type="application/json")
     refused(answer, 400)
 
 
 @pytest.mark.parametrize("text", [r'"\u0000"', r'"\ud800"', r'{"\u0000": 1}', r'{"a": [{"b": "x\u0000"}]}'])
-def test_what_no_database_can_hold_is_refused(api, text):
+def test_a_nul_character_is_refused(api, text):
     body = f'{{"config": {text}}}'.encode()
     refused(api.generic("PUT", "/api/config/current", body, content_type="application/json"), 400)
 
 
-def test_what_only_looks_like_a_nul_is_taken(api):
+def test_an_escaped_text_that_looks_like_a_nul_is_accepted(api):
     answer = api.put("/api/config/current", {"config": {"base_model_name": r"a\u0000b ✓ 𝄞"}})
     assert answer.json()["config"]["base_model_name"] == r"a\u0000b ✓ 𝄞"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_what_is_not_sent_as_json_is_refused(api, kind):
+def test_a_content_type_other_than_json_is_refused(api, kind):
     answer = api.generic("POST", "/api/training/start", b"a=1", content_type=kind)
     assert "application/json" in refused(answer, 415)
 
 
-def test_a_charset_beside_the_type_is_fine(api):
+def test_a_content_type_with_a_charset_is_accepted(api):
     answer = api.generic("POST", "/api/config/validate", b"{}", content_type="application/json; charset=utf-8")
     assert answer.status_code == 200
 
@@ -117,7 +117,7 @@ def test_a_request_that_is_too_large_is_refused(api, settings):
     assert api.post("/api/config/validate", {"a": "x" * 900}).status_code == 200
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(api, settings):
+def test_a_throttled_client_is_told_when_to_retry(api, settings):
     settings.API_RATES = {"read": "2/min", "write": "1/min"}
     for _ in range(2):
         assert api.get("/api/me").status_code == 200
@@ -139,7 +139,7 @@ def test_requests_are_not_counted_while_the_cache_is_away(api, monkeypatch, capl
     cache.clear()
 
 
-def test_a_failure_of_ours_is_logged_and_the_client_reads_no_traceback(api, monkeypatch, caplog, settings):
+def test_a_server_error_is_logged_and_the_client_gets_no_traceback(api, monkeypatch, caplog, settings):
     def get_state(self):
         raise DatabaseError("the secret reason")
 
@@ -152,14 +152,14 @@ def test_a_failure_of_ours_is_logged_and_the_client_reads_no_traceback(api, monk
     assert "the secret reason" in caplog.text and "Traceback" in caplog.text
 
 
-def test_a_wrong_field_is_named(api):
+def test_the_error_names_the_wrong_field(api):
     run = make_run()
     body = json.loads(api.patch(f"/api/runs/{run.pk}/", {"priority": "high", "name": "x" * 300}).content)
     assert set(body["errors"]) == {"priority", "name"}
     assert body["detail"].startswith(("priority:", "name:"))
 
 
-def test_a_foreign_host_is_told_in_json(api):
+def test_a_foreign_host_is_refused_in_json(api):
     refused(api.get("/api/me", headers={"host": "evil.example"}), 400)
 
 
@@ -188,7 +188,7 @@ def test_a_listed_site_may_call(api, settings):
     assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
 
 
-def test_the_root_leads_to_the_documentation(api):
+def test_the_root_redirects_to_the_documentation(api):
     answer = api.get("/api/")
     assert answer.status_code == 302 and answer.headers["Location"] == "/api/docs"
 

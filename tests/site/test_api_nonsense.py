@@ -1,4 +1,4 @@
-"""Nonsense, sent to every address of the API: it is refused, and never makes the server fail."""
+"""Nonsense for every address of the API: the API refuses it, and the server never fails."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def api():
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_bodies_that_make_no_sense(api, body):
+def test_nonsensical_bodies_are_refused(api, body):
     row_of = rows()
     for path, method, _ in addresses():
         if method in ("post", "put", "patch"):
@@ -69,7 +69,7 @@ def test_bodies_that_make_no_sense(api, body):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_parameters_that_make_no_sense(api, text):
+def test_nonsensical_parameters_are_refused(api, text):
     row_of = rows()
     for path, method, queries in addresses():
         if method == "get" and queries:
@@ -91,6 +91,6 @@ def test_parameters_that_make_no_sense(api, text):
         ("patch", f"/api/runs/{RUNNING}/", r'{"notes": "\ud800", "tags": ["\udfff"]}'),
     ],
 )
-def test_half_a_character_is_refused_wherever_text_comes_in(api, method, path, body):
+def test_half_a_character_is_refused_in_every_text(api, method, path, body):
     answer = getattr(api, method)(path, body, content_type="application/json")
     assert answer.status_code == 400 and "half a character" in answer.json()["detail"]

@@ -9,7 +9,7 @@ from tests.api import trainer
 from tests.site.api_world import RUNNING, make_world
 
 pytestmark = pytest.mark.django_db
-# Lists that take no parameter of their own, and what belongs to one run.
+# Lists without own parameters, and lists of one run.
 LISTS = {
     "/api/queue",
     "/api/cleanup/usage",
@@ -21,7 +21,7 @@ LISTS = {
     "/api/runs/{id}/config/",
     "/api/runs/{id}/events/",
 }
-WITHOUT = {"/api/schema", "/api/presets/{id}/"}  # Django REST framework's own, and a row that may get any parameters
+WITHOUT = {"/api/schema", "/api/presets/{id}/"}  # REST framework's views, and a row with any parameters
 NAMES = {"{id}": str(RUNNING), "{run_id}": str(RUNNING), "{name}": "SD 1.5/Stars", "{number}": "1"}
 
 
@@ -60,5 +60,5 @@ def test_the_names_of_pages_and_formats_are_known_to_every_list():
         assert client.get(f"/api/{path}/?page_size=1&format=json").status_code == 200, path
 
 
-def test_an_unknown_parameter_is_told_after_the_sign_in_alone(client):
+def test_an_unknown_parameter_is_reported_only_to_signed_in_users(client):
     assert client.get("/api/runs/?nonsense=1").status_code == 401

@@ -1,6 +1,6 @@
-"""What the API's own document allows, and what it does not, sent to each of its calls: nothing breaks.
+"""Valid and invalid requests to each call of the API document: no call fails.
 
-Requests are made by schemathesis from the OpenAPI document, right ones and wrong ones, and sent in-process.
+schemathesis generates the requests from the OpenAPI document and sends them in-process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.site.api_world import make_world
 
 pytestmark = pytest.mark.django_db
 CALLS = re.compile(r"/api/(config|presets|browse|concepts|me/secrets|training/start)")
-MORE = os.environ.get("FUZZ_EXAMPLES", "")  # so many, other ones each time
+MORE = os.environ.get("FUZZ_EXAMPLES", "")  # this number of random requests each time
 bounded = settings(
     max_examples=int(MORE or 25),
     derandomize=not MORE,
@@ -48,7 +48,7 @@ OPERATIONS = operations()
 
 
 def requests_of(operation: Any) -> st.SearchStrategy[Any]:
-    """Right and wrong ones alike."""
+    """Both valid and invalid requests."""
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     return st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in modes))
 
@@ -62,7 +62,7 @@ def api(settings):
 
 
 def send(client: Any, case: Any, known: bool) -> Any:
-    """Send it as its user; `known` names rows that are there, which chance would never find."""
+    """Send the request as its user; `known` names existing rows, which random values would never hit."""
     there = {
         "id": Preset.objects.order_by("pk").values_list("pk", flat=True).first(),
         "number": 1,
@@ -93,7 +93,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def check_answer(answer: Any) -> None:
-    """Whatever is refused says why in one sentence; what is not is what the document says."""
+    """A refusal gives its reason in one sentence; any other answer follows the document."""
     assert answer.status_code < 500, answer.content
     if answer.status_code >= 400:
         assert answer["Content-Type"].startswith("application/json"), answer

@@ -1,4 +1,4 @@
-"""The single-trainer API, as a client knows it that was written from its contract alone."""
+"""The single-trainer API as a client uses it that was written only from the contract."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_status_of_a_running_training(api, slash):
 
 
 @SLASHES
-def test_progress_has_just_what_the_contract_says(api, slash):
+def test_progress_has_exactly_the_keys_of_the_contract(api, slash):
     make_run(status=Status.RUNNING, global_step=3)
     answer = api.get(f"/api/training/progress{slash}").json()
     assert set(answer) == {"is_training", "progress", "max_step", "max_epoch"}
@@ -80,7 +80,7 @@ def test_a_start_with_a_config_queues_a_run(api, slash):
     assert (run.name, run.config["seed"], run.owner, run.status) == ("Mine", 7, api.user, Status.QUEUED)
 
 
-def test_a_start_says_that_it_leaves_tokens_out(api):
+def test_a_start_reports_that_it_drops_tokens(api):
     body = {"config_dict": trainable_config(), "overrides": {"secrets": {"huggingface_token": "hf_x"}}}
     assert api.post("/api/training/start", body).json()["warnings"] == [LEFT_OUT]
     assert api.post("/api/runs/", body).json()["warnings"] == [LEFT_OUT]
@@ -108,7 +108,7 @@ def test_a_start_with_a_preset(api):
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "{data}/secret_key", "/proc/self/environ"])
-def test_a_config_file_outside_the_allowed_folders_is_refused_without_a_word_of_its_content(api, path):
+def test_the_refusal_of_a_config_file_outside_the_allowed_folders_shows_no_content(api, path):
     answer = api.post("/api/training/start", {"config_path": path.format(data=settings.DATA_DIR)})
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == ["config_path"]
@@ -148,7 +148,7 @@ def test_a_wrong_setting_is_named_by_its_path(api):
 
 @SLASHES
 @pytest.mark.parametrize("verb", ["stop", "backup", "save"])
-def test_a_running_training_is_asked(api, verb, slash):
+def test_commands_reach_a_running_training(api, verb, slash):
     run = make_run(status=Status.RUNNING)
     answer = api.post(f"/api/training/{verb}{slash}")
     assert answer.status_code == 200
@@ -159,7 +159,7 @@ def test_a_running_training_is_asked(api, verb, slash):
 
 @pytest.mark.parametrize("call", ["training/stop", "training/backup", "training/save", "samples/default"])
 @pytest.mark.parametrize("ended", [False, True])
-def test_nothing_can_be_asked_where_nothing_trains(api, call, ended):
+def test_commands_are_refused_if_nothing_trains(api, call, ended):
     if ended:
         make_run(status=Status.FINISHED)
     answer = api.post(f"/api/{call}")
@@ -178,7 +178,7 @@ def test_a_stop_takes_a_waiting_run_out_of_the_queue(api):
 
 
 @SLASHES
-def test_the_working_config_starts_with_the_defaults_and_is_kept_by_user(api, slash):
+def test_the_working_config_starts_with_the_defaults_and_each_user_has_one(api, slash):
     address = f"/api/config/current{slash}"
     assert api.get(address).json()["config"]["batch_size"] == 1
     answer = api.put(address, {"config": {"batch_size": 3, "secrets": {"huggingface_token": "hf_x"}}})
@@ -209,7 +209,7 @@ def test_a_preset_is_loaded_with_the_defaults_under_it(api, slash, safe):
     assert config["batch_size"] == 6 and config["epochs"] == 100
 
 
-def test_a_preset_that_is_not_there(api):
+def test_an_unknown_preset_is_not_found(api):
     answer = api.get("/api/config/load/nothing")
     assert answer.status_code == 404 and "/api/config/list" in answer.json()["detail"]
 
@@ -251,7 +251,7 @@ def test_a_config_is_validated(api, slash):
 
 
 @SLASHES
-def test_schema_and_defaults_fit_each_other(api, slash):
+def test_the_defaults_match_the_schema(api, slash):
     schema = api.get(f"/api/config/schema{slash}").json()
     defaults = api.get(f"/api/config/defaults{slash}?engine=builtin").json()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -260,7 +260,7 @@ def test_schema_and_defaults_fit_each_other(api, slash):
     assert defaults["batch_size"] == 1
 
 
-def test_a_client_that_has_the_schema_need_not_load_it_again(api):
+def test_an_unchanged_schema_is_not_sent_again(api):
     first = api.get("/api/config/schema")
     again = api.get("/api/config/schema", headers={"If-None-Match": first["ETag"]})
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
@@ -276,7 +276,7 @@ def test_an_unknown_engine_is_refused(api, call):
 
 
 @SLASHES
-def test_default_samples_are_asked_for(api, slash):
+def test_default_samples_are_requested(api, slash):
     run = make_run(status=Status.RUNNING)
     assert api.post(f"/api/samples/default{slash}").json()["success"] is True
     assert run.commands.get().kind == "sample_default"
@@ -285,7 +285,7 @@ def test_default_samples_are_asked_for(api, slash):
 @SLASHES
 @pytest.mark.parametrize("call", ["custom", "generate"])
 @pytest.mark.parametrize("steps", ["steps", "diffusion_steps"])
-def test_a_sample_of_one_s_own_is_asked_for(api, call, steps, slash):
+def test_a_custom_sample_is_requested(api, call, steps, slash):
     run = make_run(status=Status.RUNNING)
     body = {
         "prompt": "a star",
@@ -331,7 +331,7 @@ def test_ten_samples_are_the_latest(api):
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "ten", "1001", "1e3"])
-def test_a_count_that_makes_no_sense_is_refused(api, count):
+def test_an_invalid_count_is_refused(api, count):
     answer = api.get(f"/api/samples/latest?count={count}")
     assert answer.status_code == 400 and "count" in answer.json()["errors"]
 
@@ -372,12 +372,12 @@ def test_a_range_beyond_the_end(api, asked):
 
 
 @pytest.mark.parametrize("asked", ["bytes=", "bytes=-", "lines=1-2", "bytes=9-2", "bytes=0-1,5-6", "nonsense"])
-def test_a_range_that_is_not_understood_gives_the_whole_file(api, asked):
+def test_an_invalid_range_returns_the_whole_file(api, asked):
     answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": asked})
     assert answer.status_code == 200 and len(content(answer)) == 2048
 
 
-def test_a_file_that_the_client_has_is_not_sent_again(api):
+def test_an_unchanged_file_is_not_sent_again(api):
     address = make_sample(make_run()).get_file_url()
     first = api.get(address)
     assert "immutable" in first.headers["Cache-Control"] and "private" in first.headers["Cache-Control"]
@@ -385,7 +385,7 @@ def test_a_file_that_the_client_has_is_not_sent_again(api):
         assert api.get(address, headers=condition).status_code == 304
 
 
-def test_a_file_that_changed_meanwhile_is_sent_whole(api):
+def test_a_file_that_changed_between_ranges_is_sent_whole(api):
     address = make_sample(make_run()).get_file_url()
     answer = api.get(address, headers={"range": "bytes=0-1", "if-range": '"older"'})
     assert answer.status_code == 200
@@ -396,7 +396,7 @@ def test_only_the_head_of_a_file(api):
     assert answer.status_code == 200 and answer.headers["Content-Length"] == "2048" and not answer.content
 
 
-def test_a_file_that_is_gone_or_lies_elsewhere_is_not_found(api):
+def test_a_file_that_is_deleted_or_outside_the_run_is_not_found(api):
     gone = make_sample(make_run(), "gone.png")
     gone.file.unlink()
     elsewhere = make_sample(make_run())
@@ -406,7 +406,7 @@ def test_a_file_that_is_gone_or_lies_elsewhere_is_not_found(api):
         assert answer.status_code == 404 and answer.json()["detail"]
 
 
-def test_a_file_that_a_browser_could_run_is_only_downloaded(api):
+def test_a_file_that_a_browser_could_execute_is_only_downloaded(api):
     answer = api.get(make_sample(make_run(), "page.html").get_file_url())
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
@@ -415,7 +415,7 @@ def test_a_file_that_a_browser_could_run_is_only_downloaded(api):
 
 
 @SLASHES
-def test_the_host_s_facts(api, slash):
+def test_the_facts_of_the_host(api, slash):
     answer = api.get(f"/api/system/info{slash}").json()
     assert {"os", "cpu", "memory", "disk", "gpu"} <= set(answer)
     assert {"count", "usage_percent"} <= set(answer["cpu"])
@@ -424,7 +424,7 @@ def test_the_host_s_facts(api, slash):
 
 
 @SLASHES
-def test_the_host_s_use(api, slash):
+def test_the_usage_of_the_host(api, slash):
     answer = api.get(f"/api/system/resources{slash}").json()
     assert set(answer) == {"cpu_percent", "memory_percent", "disk_percent", "gpu_memory"}
 
@@ -442,7 +442,7 @@ def test_the_training_process(api, slash):
     assert answer["pid"] == os.getpid()
 
 
-# -- who may -------------------------------------------------------------------------------------------------------
+# -- permissions ---------------------------------------------------------------------------------------------------
 
 READS = ["training/status", "training/progress", "config/current", "config/list", "config/schema", "config/defaults"]
 READS += ["samples/list", "samples/latest", "system/info", "system/resources", "me"]
@@ -466,7 +466,7 @@ def test_viewers_may_check_a_config():
     assert viewer().post("/api/config/validate", trainable_config()).status_code == 200
 
 
-def test_a_run_that_is_claimed_while_the_status_is_asked_for_is_not_overlooked():
+def test_a_run_that_is_claimed_during_the_status_request_is_included():
     make_run("Earlier", Run.Status.FINISHED)
     run = make_run("Claimed", Run.Status.QUEUED)
 

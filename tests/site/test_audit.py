@@ -1,4 +1,4 @@
-"""What `make audit` says, with commands that end as the real ones do."""
+"""The output of `make audit`, with commands that end like the real commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_packages_without_a_known_weakness_are_fine(capsys):
         "npm error audit endpoint returned an error",
     ],
 )
-def test_a_service_that_cannot_be_reached_is_one_sentence_and_no_success(capsys, text):
+def test_an_unreachable_service_fails_with_one_sentence(capsys, text):
     assert not audit("Packages", ending(1, text))
     said = "Packages were not audited: the service that knows their weaknesses cannot be reached from here.\n"
     assert capsys.readouterr().out == said
@@ -36,6 +36,6 @@ def test_a_known_weakness_is_shown(capsys):
     assert "Found 1 known vulnerability in django" in capsys.readouterr().out
 
 
-def test_a_tool_that_is_missing_is_named(capsys):
+def test_a_missing_tool_is_named(capsys):
     assert not audit("Packages", ["no-such-tool"])
     assert capsys.readouterr().out == "Packages were not audited: no-such-tool is not installed.\n"

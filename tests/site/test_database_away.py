@@ -1,4 +1,4 @@
-"""What people and scripts read while the database does not answer."""
+"""Answers to users and scripts while the database does not answer."""
 
 import pytest
 from django.db import OperationalError
@@ -12,7 +12,7 @@ AWAY = "server closed the connection unexpectedly"
 
 @pytest.fixture
 def client(monkeypatch):
-    """Signed in, at the moment before the database goes away."""
+    """A client that signed in before the database went away."""
     client = Client(raise_request_exception=False)
     client.force_login(make_user())
 
@@ -24,7 +24,7 @@ def client(monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["/", "/runs/", "/admin/"])
-def test_a_page_says_so_and_tries_again(client, path):
+def test_a_page_reports_it_and_retries(client, path):
     answer = client.get(path)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
@@ -33,14 +33,14 @@ def test_a_page_says_so_and_tries_again(client, path):
 
 
 @pytest.mark.parametrize("path", ["/api/training/status", "/api/runs/", "/api/me"])
-def test_the_api_says_so_in_json(client, path):
+def test_the_api_reports_it_in_json(client, path):
     answer = client.get(path)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     assert "try again in a few seconds" in answer.json()["detail"]
 
 
-def test_a_part_of_a_page_is_a_sentence_that_replaces_nothing(client):
+def test_a_partial_request_gets_a_sentence_and_replaces_no_content(client):
     answer = client.get("/", headers={"HX-Request": "true"})
     assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "text/plain"
@@ -54,7 +54,7 @@ def test_the_log_has_one_line_for_it(client, path, caplog):
     assert record.getMessage() == f"Service Unavailable: {path}: the database is away: {AWAY}"
 
 
-def test_another_failure_stays_a_failure(client, monkeypatch):
+def test_other_database_errors_stay_server_errors(client, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("a bug")
 
@@ -63,7 +63,7 @@ def test_another_failure_stays_a_failure(client, monkeypatch):
 
 
 @pytest.mark.parametrize("told", ["database or disk is full", "could not extend file: No space left on device"])
-def test_a_full_disk_is_named_with_the_cure(client, monkeypatch, told):
+def test_a_full_disk_is_reported_with_the_fix(client, monkeypatch, told):
     def full(*args, **kwargs):
         raise OperationalError(told)
 

@@ -1,4 +1,4 @@
-"""What the docs name is there."""
+"""Files and names in the docs exist."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_each_link_to_a_file_leads_somewhere(page):
+def test_each_link_to_a_file_has_a_target(page):
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_each_module_that_the_architecture_names_is_there():
+def test_each_module_named_in_the_architecture_exists():
     named = set(re.findall(r"`([\w/]+/[\w]+\.(?:py|js))`", (ROOT / "docs/architecture.md").read_text()))
     assert len(named) > 10
     assert sorted(name for name in named if not (ROOT / name).is_file()) == []
 
 
-def test_each_name_of_code_that_the_architecture_uses_is_in_the_code():
+def test_each_code_name_in_the_architecture_is_in_the_code():
     source = "\n".join(path.read_text() for path in ROOT.glob("[eopstw]*/**/*.py") if "tests" not in path.parts)
     text = (ROOT / "docs/architecture.md").read_text()
     named = {

@@ -1,4 +1,4 @@
-"""Who may use which address: every address of the site is visited by nobody, by a viewer and by a trainer."""
+"""Permissions of every address: each is requested without a user, as a viewer and as a trainer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FOR_TRAINERS = {
     """,
 }
 FOR_ADMINS = {"GET": "system/doctor/ system/doctor/report.txt", "POST": "system/doctor/examine/ system/cleanup/policy/"}
-# Their own tokens and saved views, and checks, which change nothing.
+# Own tokens and saved views, and checks, which change no data.
 API_FOR_VIEWERS = {"me-token", "me-secrets", "view-list", "view-detail", "config-validate"}
 ID = "0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22"
 PARAMETERS = {"uuid": ID, "int": "7", "slug": "thing", "str": "thing"}
@@ -105,13 +105,13 @@ def trainer():
     return user
 
 
-def test_every_page_is_listed_with_those_who_may_use_it():
+def test_every_page_is_listed_with_its_users():
     tables = listed(PUBLIC, FOR_VIEWERS, FOR_TRAINERS, FOR_ADMINS)
     assert tables["GET"] | tables["POST"] == PAGES - {""}
 
 
 @pytest.mark.parametrize("method", ("GET", "POST"))
-def test_anonymous_users_are_sent_to_sign_in_by_all_but_the_public_pages(method):
+def test_all_but_the_public_pages_redirect_anonymous_users_to_sign_in(method):
     def leads_to_sign_in(route):
         response = visit(Client(), route, method)
         return response.status_code == 302 and response.url.startswith(f"{reverse('sign-in')}?next=/")
@@ -121,7 +121,7 @@ def test_anonymous_users_are_sent_to_sign_in_by_all_but_the_public_pages(method)
 
 
 @pytest.mark.parametrize("method", ("GET", "POST"))
-def test_a_viewer_may_use_what_is_for_viewers_and_is_refused_the_rest(viewer, method):
+def test_a_viewer_may_use_the_pages_for_viewers_and_no_other_page(viewer, method):
     client, pages = client_of(viewer), PAGES - listed(PUBLIC)["GET"] - listed(PUBLIC)["POST"]
     statuses = {route: visit(client, route, method).status_code for route in pages}
     answered = {route for route, status in statuses.items() if status not in (403, 405)}
@@ -131,7 +131,7 @@ def test_a_viewer_may_use_what_is_for_viewers_and_is_refused_the_rest(viewer, me
 
 
 @pytest.mark.parametrize("method", ("GET", "POST"))
-def test_a_trainer_may_use_all_but_what_is_for_admins(trainer, method):
+def test_a_trainer_may_use_all_pages_but_those_for_admins(trainer, method):
     client, pages = client_of(trainer), PAGES - listed(PUBLIC)["GET"] - listed(PUBLIC)["POST"]
     statuses = {route: visit(client, route, method).status_code for route in pages}
     answered = {route for route, status in statuses.items() if status not in (403, 405)}
@@ -182,7 +182,7 @@ def test_an_unknown_address_of_the_api_is_a_404_in_json_for_anonymous_users():
     assert response.json()["detail"].startswith("There is nothing at this address")
 
 
-def test_a_viewer_changes_nothing_by_the_api_but_their_own(viewer):
+def test_by_the_api_a_viewer_changes_only_own_rows(viewer):
     client = client_of(viewer)
     for pattern in API:
         if pattern.name not in API_FOR_VIEWERS:

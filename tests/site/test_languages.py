@@ -44,7 +44,7 @@ SAME = re.compile(
 
 
 class Texts(HTMLParser):
-    """What a page shows that did not go through the translation, which puts its texts between « and »."""
+    """The texts of a page that were not translated; translated texts are between « and »."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class Texts(HTMLParser):
 
 @pytest.fixture
 def own_language(monkeypatch):
-    """A language in which every text stands between « and »."""
-    monkeypatch.setattr(editor_form, "_compiled", {})  # what is kept for each language, which this one is not told by
+    """A language that puts every text between « and »."""
+    monkeypatch.setattr(editor_form, "_compiled", {})  # the caches for each language
     marked = translation._trans
     monkeypatch.setattr(marked, "gettext", lambda text: f"«{text}»" if text else "")
     monkeypatch.setattr(marked, "pgettext", lambda context, text: f"«{text}»")
@@ -115,7 +115,7 @@ def test_every_text_of_a_run_goes_through_the_translation(client, admin, own_lan
     assert missed(client, f"/runs/{run.pk}/{tab}") == []
 
 
-def test_what_was_forgotten_is_found():
+def test_an_untranslated_text_is_found():
     texts = Texts()
     texts.feed('<p title="«A title»">«Here» there <code>neither</code></p>')
     assert texts.missed == ["there"]
@@ -123,7 +123,7 @@ def test_what_was_forgotten_is_found():
 
 @pytest.fixture
 def german(tmp_path):
-    """A catalog with one text of each kind, made as translators make theirs."""
+    """A catalog with one text of each kind, made with the same tools as by translators."""
     folder = tmp_path / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)
     head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n'
@@ -140,7 +140,7 @@ def _compile(folder: Path) -> None:
 
 
 @needs_gettext
-def test_a_reader_gets_their_browsers_language_where_there_is_a_catalog(client, admin, german):
+def test_a_reader_gets_the_browsers_language_if_it_has_a_catalog(client, admin, german):
     page = client.get("/", headers={"Accept-Language": "de-CH,en;q=0.5"})
     assert '<html lang="de">' in page.text
     assert "Vorlagen" in page.text
@@ -148,7 +148,7 @@ def test_a_reader_gets_their_browsers_language_where_there_is_a_catalog(client, 
 
 
 @needs_gettext
-def test_a_reader_gets_english_where_there_is_no_catalog(client, admin, german):
+def test_a_reader_gets_english_if_the_language_has_no_catalog(client, admin, german):
     page = client.get("/", headers={"Accept-Language": "fr"})
     assert '<html lang="en">' in page.text
     assert "Presets" in page.text
@@ -158,7 +158,7 @@ def test_only_languages_with_a_catalog_are_offered(tmp_path):
     assert languages(tmp_path) == [("en", "English")]
 
 
-def test_times_are_the_readers(client, admin):
+def test_times_are_in_the_readers_time_zone(client, admin):
     run = make_run("0000", Run.Status.FINISHED)
     run.events.create(kind="created", at="2026-01-01T12:00:00Z")
     address = f"/runs/{run.pk}/timeline/"
@@ -169,7 +169,7 @@ def test_times_are_the_readers(client, admin):
     assert settings.TIME_ZONE == "UTC"
 
 
-def test_scripts_read_times_in_the_sites_zone(client, admin):
+def test_scripts_get_times_in_the_sites_time_zone(client, admin):
     make_run("0000", Run.Status.FINISHED, created_at="2026-01-01T12:00:00Z")
     client.cookies["timezone"] = "Asia/Tokyo"
     assert "2026-01-01T12:00:00Z" in client.get("/api/runs/").text

@@ -1,4 +1,4 @@
-"""What becomes of a run whose tests fail: in a small suite of its own, run by real processes side by side."""
+"""Repetition of failed tests, in a small suite that real parallel processes run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CRASHES = "import os\ndef pytest_collection_finish():\n    os._exit(3)\n"
 
 @pytest.fixture
 def suite(tmp_path):
-    """Run these files as a suite, then repeat what failed; return the status and the last lines."""
+    """Run these files as a suite, then repeat failed tests; return the status and the last lines."""
     (tmp_path / "pytest.ini").touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment |= {"PYTHONPATH": str(settings.BASE_DIR), "FAILED_TESTS": "ending.json", "CI": ""}
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_collected_fails_the_run(suite):
     assert suite(test_one="import no_such_module\n", test_two=FAILS)[0] == 1
 
 
-def test_a_run_that_does_not_come_to_its_end_fails(suite):
+def test_an_aborted_run_fails(suite):
     status, lines = suite(conftest=CRASHES, test_one=PASSES)
     assert (status, lines) == (1, ["The tests did not come to their end, so none is repeated."])
 

@@ -25,7 +25,7 @@ MANY = 50
 
 @pytest.fixture
 def key(settings, monkeypatch):
-    """A trainer's token; a worker lives that answers nothing, and a start waits for it for ten minutes."""
+    """A trainer's token; the worker is alive but never answers, and a start waits ten minutes for it."""
     settings.PREFLIGHT_SECONDS = 600
     monkeypatch.setattr(requests, "CLAIM_SECONDS", 600)
     make_living_worker()
@@ -61,7 +61,7 @@ def answer_all() -> None:
 
 
 def run(main: Callable[[], object]) -> None:
-    """Run it with one thread for all that is not asynchronous, as the outermost context decides."""
+    """Run the application with one thread for all synchronous code, which the outermost context sets."""
 
     async def in_one_thread() -> None:
         async with ThreadSensitiveContext():
@@ -71,7 +71,7 @@ def run(main: Callable[[], object]) -> None:
     asyncio.run(in_one_thread())
 
 
-def test_while_many_checks_are_waited_for_another_request_is_answered_at_once(key):
+def test_other_requests_are_answered_at_once_while_many_checks_wait(key):
     config = trainable_config()
 
     async def main() -> None:

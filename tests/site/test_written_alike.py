@@ -1,4 +1,4 @@
-"""What pages write at first and scripts write on later is the same: both read the cases in `tests/cases`.
+"""Pages and scripts write the same texts: both are tested with the cases in `tests/cases`.
 
 `tests/js` has the other half.
 """
@@ -22,14 +22,14 @@ WRITERS = {"loss": formats.loss, "speed": formats.speed, "duration": formats.dur
 @pytest.mark.parametrize(
     ("kind", "value", "written"), [(kind, *case) for kind, cases in NUMBERS.items() for case in cases]
 )
-def test_a_page_writes_a_number_as_its_script_does(kind, value, written):
+def test_pages_and_scripts_write_numbers_alike(kind, value, written):
     assert WRITERS[kind](value) == written
 
 
 @pytest.mark.parametrize(("log", "folded"), json.loads((CASES / "folded_logs.json").read_text()))
-def test_a_page_folds_a_log_as_its_script_does(log, folded):
+def test_pages_and_scripts_fold_logs_alike(log, folded):
     assert fold(log) == folded
 
 
-def test_a_loss_that_is_no_number_is_written_as_scripts_write_it():
+def test_pages_and_scripts_write_a_loss_that_is_not_a_number_alike():
     assert [formats.loss(value) for value in (math.nan, math.inf, -math.inf)] == ["NaN", "Infinity", "-Infinity"]

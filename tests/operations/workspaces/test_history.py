@@ -339,7 +339,7 @@ def test_the_command_says_what_it_took_in(tmp_path, capsys):
     assert Run.objects.get().owner.username == "ada"
 
 
-@pytest.mark.parametrize(("options", "sentence"), [({"owner": "nobody"}, "no user"), ({}, "no folder")])
+@pytest.mark.parametrize(("options", "sentence"), [({"owner": "nobody"}, "no user"), ({}, "is not a folder")])
 def test_the_command_refuses_with_a_sentence(tmp_path, options, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("import_onetrainer_workspace", str(tmp_path / "nothing"), **options)

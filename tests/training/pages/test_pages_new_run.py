@@ -175,7 +175,7 @@ def test_a_check_starts_nothing(client, user, preset):
     put(client, "concepts", concepts())
     client.get(ADDRESS, {"preset": preset.pk})
     put(client, "concepts", concepts())
-    assert "Everything checks out" in send(client, ADDRESS, do="check").text
+    assert "No problems found" in send(client, ADDRESS, do="check").text
     assert not Run.objects.exists()
 
 

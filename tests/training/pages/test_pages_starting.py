@@ -51,7 +51,7 @@ def address():
 
 
 def test_the_page_shows_the_check_and_asks_for_more_of_it(started):
-    assert f'hx-get="{address()}"' in started and "The run starts as soon as" in started
+    assert f'hx-get="{address()}"' in started and "The run starts when its settings" in started
     assert "Waiting for a worker" in started and not Run.objects.exists()
 
 
