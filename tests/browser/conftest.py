@@ -1,4 +1,4 @@
-"""A real site with a run that trains, and a browser that is signed in to it."""
+"""Real sites, with and without a run that trains, and a browser that is signed in."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.integration.conftest import (  # noqa: F401  fixtures
 )
 from tests.needs import chromium, needs_chromium
 
-LOOKS = {"color_scheme", "reduced_motion"}  # options that a page of a shared context can have for itself
-# For each new window Chromium draws menus of its address bar as pages of their own, which nobody sees here and which
-# cost more than the page that is tested. This list takes the place of Playwright's, so what that needs is in it too.
+LOOKS = {"color_scheme", "reduced_motion"}  # options of a single page in a shared context
+# For each new window Chromium renders menus of its address bar as separate pages, which no test sees and which cost
+# more than the tested page. This list replaces Playwright's list, so it also has Playwright's own features.
 WITHOUT = (
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
@@ -37,7 +37,7 @@ WITHOUT = (
     "ThirdPartyStoragePartitioning",
 )
 CHROMIUM = ["--no-sandbox", "--disable-gpu", f"--disable-features={','.join(WITHOUT)}"]
-PATIENCE = 60_000  # ms; a condition is waited for, and on a machine that trains beside, that takes a while
+PATIENCE = 60_000  # ms; tests wait for conditions, which takes longer while the machine also trains
 expect.set_options(timeout=PATIENCE)
 
 
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 
 @pytest.fixture(scope="package")
 def browser():
-    """One for all files here; gone before other tests, which cannot run their event loops beside Playwright's."""
+    """One Playwright for all files here; it ends before other tests, whose event loops cannot run next to it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
         yield browser
@@ -58,27 +58,27 @@ def browser():
 
 @pytest.fixture(scope="package")
 def quiet_site(demo_folder, begun):  # noqa: F811
-    """A site on which nothing trains, for all files that leave there what does not disturb the others."""
+    """A site without a training, for files whose leftovers do not disturb other files."""
     with sites_of(demo_folder, begun) as make:
         yield make("quiet").start("--no-demo")
 
 
 @pytest.fixture(scope="package")
 def idle_site(demo_folder, begun):  # noqa: F811
-    """A site without a worker, for files that fill it with rows of their own and take those of others away."""
+    """A site without a worker, for files that create their own rows and delete all other rows."""
     with sites_of(demo_folder, begun) as make:
         yield make("idle").start("--no-demo", "--no-worker")
 
 
 @pytest.fixture(scope="package")
 def programs(tmp_path_factory):
-    """A folder for programs that the training site finds before all others."""
+    """A folder for programs, first in the PATH of the training site."""
     return tmp_path_factory.mktemp("programs")
 
 
 @pytest.fixture(scope="package")
 def training_site(demo_folder, begun, config, programs):  # noqa: F811
-    """A site with a run that trains while a file or a test wants it to, and pauses otherwise."""
+    """A site with a run that trains while a file or a test needs it, and is paused otherwise."""
     with sites_of(demo_folder, begun) as make:
         site = make("busy", PATH=f"{programs}:{os.environ['PATH']}").start("--no-demo")
         site.start_run(config)
@@ -89,7 +89,7 @@ def training_site(demo_folder, begun, config, programs):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def busy_site(training_site):
-    """A site with a run that trains, for all files that leave it so; it pauses while others need the processor."""
+    """A site with a run that trains, for files that do not stop it; it is paused while other tests need the CPU."""
     go_on(training_site)
     yield training_site
     pause(training_site)
@@ -112,7 +112,7 @@ def pause(site):
 
 @pytest.fixture(scope="package")
 def sign_in(browser):
-    """Cookies of a site's admin, who came by the printed link, which leads in once."""
+    """Cookies of a site's admin, who signed in with the printed one-time link."""
 
     return functools.cache(lambda site: site.sign_in(browser))
 
@@ -123,9 +123,9 @@ def signed_in(sign_in, site):
 
 
 class Profile:
-    """A context that a file's tests share, so that each page finds the style sheets and scripts of the one before.
+    """A context that a file's tests share, so that each page finds cached style sheets and scripts.
 
-    Service workers are blocked in it, since requests that one of them answers cannot be routed by a test.
+    Service workers are blocked in it, because a test cannot route the requests that they answer.
     """
 
     def __init__(self, browser: Any, site: Any, signed_in: Any):
@@ -134,7 +134,7 @@ class Profile:
         self._devtools = self.context.new_cdp_session(self.context.new_page())
 
     def forget(self) -> None:
-        """Go back to what a person who has just signed in has stored."""
+        """Reset cookies and storage to the state just after signing in."""
         self.context.set_offline(False)
         self.context.clear_cookies()
         self.context.add_cookies(self.signed_in["cookies"])
@@ -150,9 +150,9 @@ def profile(browser, site, signed_in):
 
 @pytest.fixture
 def open_page(browser, site, signed_in, profile):
-    """Open a page of the site; at the end no page may have written an error to its console.
+    """Open a page of the site; at the end, the console of every page must be free of errors.
 
-    `alone` gives it a context of its own, as any option does that is not about its looks.
+    `alone` gives the page its own context, and so does any option other than those of its appearance.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -179,7 +179,7 @@ def open_page(browser, site, signed_in, profile):
 
 @pytest.fixture(scope="module")
 def window(profile):
-    """A page that stays open for a whole file; with what its console was told."""
+    """A page that stays open for a whole file, and the errors in its console."""
     complaints: list[str] = []
     page = new_page(profile.context, complaints, WIDE, reduced_motion="reduce")
     yield page, complaints
@@ -188,7 +188,7 @@ def window(profile):
 
 @pytest.fixture
 def look(site, window):
-    """Look at a page wide and light, then narrow and dark. It is loaded once: what makes it narrow is its styles."""
+    """Check a page wide and light, then narrow and dark. It is loaded once, since its styles alone make it narrow."""
     page, complaints = window
 
     def look_at(path: str) -> Page:
@@ -210,7 +210,7 @@ def new_context(browser: Any, **options: Any) -> BrowserContext:
 
 
 def new_page(context: BrowserContext, complaints: list[str], size: tuple[int, int], **look: Any) -> Page:
-    """An empty page; what goes wrong in it is added to the complaints."""
+    """An empty page; its errors are added to the complaints."""
     page = context.new_page()
     dress(page, size, **look)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

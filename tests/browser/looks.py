@@ -1,4 +1,4 @@
-"""What every page is checked for: it is accessible, and fits its screen."""
+"""Checks of every page: it is accessible, and fits its screen."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def dress(page: Page, size: tuple[int, int], **media: Any) -> None:
 
 
 def violations(page: Page, **options: Any) -> list[str]:
-    """What axe finds, as lines to read; its options may choose among its rules."""
+    """The violations that axe finds, as readable lines; its options may select rules."""
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE.read_text())  # as a debugger does, so that the page's own policy still holds
-    options |= {"resultTypes": ["violations"]}  # it takes half of the time without a list of what is well
+        page.evaluate(AXE.read_text())  # as a debugger does, so that the page's security policy stays active
+    options |= {"resultTypes": ["violations"]}  # half of the time without the list of passed rules
     found = page.evaluate("(options) => axe.run(options).then((result) => result.violations)", options)
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 def fits(page: Page) -> None:
-    """It is as wide as its screen; charts follow a change of the screen's width in the next frame."""
+    """The page is as wide as its screen; charts follow a change of the screen's width in the next frame."""
     narrow_enough = "document.documentElement.scrollWidth <= innerWidth"
     wait_for(lambda: page.evaluate(narrow_enough), 20, "a page that is as wide as its screen")
 
@@ -39,7 +39,7 @@ def check(page: Page) -> None:
 
 
 def check_both(page: Page) -> None:
-    """Wide and light, then narrow and dark, without loading it twice: its styles alone make it narrow or dark."""
+    """Check it wide and light, then narrow and dark, without a second load: its styles alone make it narrow or dark."""
     for size, colours in ((WIDE, "light"), (PHONE, "dark")):
         dress(page, size, color_scheme=colours, reduced_motion="reduce")
         check(page)

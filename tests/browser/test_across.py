@@ -1,4 +1,4 @@
-"""What a person does across runs: finding and editing them, many at once, the queue, comparing, draining."""
+"""Work with several runs: search, edit, bulk actions, the queue, comparison, draining a worker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ for name in ("First", "Second", "Third"):
 
 @pytest.fixture(scope="module")
 def site(quiet_site):
-    """A site with runs that ended, runs that are held in the queue, and a worker that has nothing to do."""
+    """A site with ended runs, held runs in the queue, and an idle worker."""
     quiet_site.manage("shell", "-c", f"exec({ROWS!r})")
     return quiet_site
 
@@ -61,7 +61,7 @@ def test_a_filled_page_is_accessible_and_as_wide_as_its_screen(look, compared, p
 # -- the table -----------------------------------------------------------------------------------------------------
 
 
-def test_runs_are_searched_filtered_and_sorted_and_the_address_says_how(open_page):
+def test_runs_are_searched_filtered_and_sorted_by_the_address(open_page):
     page = open_page("/runs/")
     page.get_by_role("searchbox").fill("learning_rate=0.00 fox")
     page.get_by_role("searchbox").press("Enter")
@@ -71,13 +71,13 @@ def test_runs_are_searched_filtered_and_sorted_and_the_address_says_how(open_pag
     page.get_by_role("link", name="finished 1").click()
     expect(names(page)).to_have_text(["Amber fox"])
     expect(page).to_have_url(re.compile(r"\?q=.*&status=finished&sort=loss$"))
-    page.get_by_role("link", name="Search").click()  # the chip takes its filter away
+    page.get_by_role("link", name="Search").click()  # the chip removes its filter
     page.wait_for_url(lambda address: "q=" not in address)
     page.get_by_label("Tag", exact=True).select_option("animal")
     expect(names(page)).to_have_text(["Amber fox"])
 
 
-def test_a_view_is_saved_and_comes_back(open_page):
+def test_a_view_is_saved_and_opened_again(open_page):
     page = open_page("/runs/?status=failed&sort=loss")
     page.get_by_text("Save this view").click()
     page.get_by_label("Name of the view").fill("Failures")
@@ -89,7 +89,7 @@ def test_a_view_is_saved_and_comes_back(open_page):
     expect(page.get_by_role("link", name="Failures")).to_have_count(0)
 
 
-def test_a_name_is_edited_in_its_row_and_escape_leaves_it(open_page):
+def test_a_name_is_edited_in_its_row_and_escape_cancels(open_page):
     page = open_page("/runs/?q=teapot")
     edit = page.get_by_role("link", name="Edit name and tags of Cyan teapot")
     edit.click()
@@ -114,7 +114,7 @@ def test_a_star_is_set_in_place(open_page):
     expect(names(page)).to_have_text(["Amber fox"])
 
 
-def test_runs_are_chosen_and_deleted_once_that_was_confirmed(open_page):
+def test_selected_runs_are_deleted_after_a_confirmation(open_page):
     page = open_page("/runs/?tag=old")
     expect(page.get_by_role("button", name="Delete")).to_be_hidden()
     page.get_by_label("Select all on this page").check()
@@ -126,7 +126,7 @@ def test_runs_are_chosen_and_deleted_once_that_was_confirmed(open_page):
     expect(page.get_by_text("No runs match")).to_be_visible()
 
 
-def test_two_runs_are_chosen_and_compared_by_step_and_by_time(open_page):
+def test_two_runs_are_selected_and_compared_by_step_and_by_time(open_page):
     page = open_page("/runs/?tag=animal")
     for box in page.locator('input[name="run"]').all():
         box.check()
@@ -153,7 +153,7 @@ def test_a_run_is_moved_by_keys_by_buttons_and_by_dragging(open_page):
     expect(queued(page)).to_have_text(["Second", "First", "Third"])
     expect(page.locator("#queue-news")).to_have_text("Second is at position 1 in the queue")
     button = page.get_by_role("button", name="Move Second down")
-    expect(button).to_be_focused()  # there is no further up
+    expect(button).to_be_focused()  # the row cannot move up again
     page.keyboard.press("Enter")
     expect(queued(page)).to_have_text(["First", "Second", "Third"])
     page.locator(".queue-handle").nth(2).drag_to(page.locator(".queue-row").nth(0), target_position={"x": 60, "y": 4})

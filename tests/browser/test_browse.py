@@ -1,4 +1,4 @@
-"""The dialog with the server's folders: by mouse, by keyboard, on a phone, and for fields that are drawn later."""
+"""The dialog with the server's folders: by mouse, by keyboard, on a phone, and for fields that are added later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folders(site):
 
 
 def opened(page, path):
-    """The dialog, opened on what is typed."""
+    """The dialog, opened at the typed path."""
     page.locator("#path").fill(str(path))
     page.get_by_role("button", name="Browse").click()
     dialog = page.get_by_role("dialog")
@@ -80,7 +80,7 @@ def test_typing_filters_and_escape_changes_nothing(open_page, folders):
     expect(page.locator("#path")).to_have_value(str(folders))
 
 
-def test_what_is_chosen_tells_the_page_by_events(open_page, folders):
+def test_the_chosen_path_is_set_with_events(open_page, folders):
     page = open_page(PAGE)
     page.evaluate("""() => {
         window.heard = [];
@@ -94,7 +94,7 @@ def test_what_is_chosen_tells_the_page_by_events(open_page, folders):
     assert page.evaluate("heard") == ["input path", "change path"]
 
 
-def test_a_field_that_is_drawn_later_has_its_button(open_page, folders):
+def test_a_field_that_is_added_later_has_a_button(open_page, folders):
     page = open_page(PAGE)
     page.evaluate("""() => document.querySelector("main").insertAdjacentHTML("beforeend",
         '<label for="late">Late file</label><input id="late" data-browse="file" data-suffixes=".json">')""")
@@ -104,7 +104,7 @@ def test_a_field_that_is_drawn_later_has_its_button(open_page, folders):
     expect(page.locator("#late")).to_have_value(f"{folders}/a.json")
 
 
-def test_a_place_to_save_is_chosen_in_a_new_folder(open_page, folders):
+def test_a_path_for_saving_is_chosen_in_a_new_folder(open_page, folders):
     page = open_page(PAGE)
     page.locator("#path").evaluate("(input) => (input.dataset.browse = 'save')")
     dialog = opened(page, folders)

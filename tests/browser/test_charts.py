@@ -1,4 +1,4 @@
-"""The charts of a run of which every number is known: what each control does to the curve that is drawn."""
+"""The charts of a run with known numbers: the effect of each control on the curve."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ single.progress.write(global_step=1, max_step=10, max_epoch=20)
 Metric.objects.create(run=single, attempt=1, tag="loss", step=0, value=0.5, time=start)
 print(run.pk, single.pk)
 """
-# How high the line stands in the middle of the chart, from 0 at its bottom to 1 at its top; the line is what has the
-# first colour of charts.
+# The height of the line in the middle of the chart, from 0 at the bottom to 1 at the top; the line has the first colour
+# of charts.
 HEIGHT = """(element) => {
     const canvas = element.querySelector("canvas"), over = element.querySelector(".u-over");
     if (!canvas || !over) return null;
@@ -65,7 +65,7 @@ def runs(site):
 
 @pytest.fixture(scope="module")
 def straight(runs):
-    """A run whose loss is its step, but for one value that is far out; each step took longer than the one before."""
+    """A run whose loss equals its step, except for one outlier; each step took longer than the step before."""
     return runs[0]
 
 
@@ -78,7 +78,7 @@ def charts(open_page, straight):
 
 
 def stands_at(page, low, high):
-    """Wait until the line of the loss stands between these heights in the middle of its chart."""
+    """Wait until the line of the loss is between these heights in the middle of its chart."""
     height = None
 
     def does():
@@ -105,7 +105,7 @@ def test_the_curve_is_drawn_without_outliers_on_a_log_axis_by_time_and_smoothed(
     stands_at(charts, 0.25, 0.4)
 
 
-def test_a_run_of_one_step_is_a_point_in_the_middle_and_its_files_bear_its_name(open_page, runs):
+def test_a_run_of_one_step_is_a_point_in_the_middle_and_its_files_have_its_name(open_page, runs):
     page = open_page(f"/runs/{runs[1]}/metrics/")
     stands_at(page, 0.4, 0.6)
     with page.expect_download() as table:
@@ -113,7 +113,7 @@ def test_a_run_of_one_step_is_a_point_in_the_middle_and_its_files_bear_its_name(
     assert table.value.suggested_filename == "نجمة loss.csv"
 
 
-def test_an_axis_is_labelled_by_powers_of_ten_or_evenly_where_less_is_seen(charts):
+def test_an_axis_is_labelled_by_powers_of_ten_or_evenly_over_a_short_range(charts):
     scripts = charts.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
     curves = next(name for name in scripts if "js/charts/curves" in name)
     ticks = f"async ([low, high]) => (await import({curves!r})).logTicks(low, high)"
@@ -121,7 +121,7 @@ def test_an_axis_is_labelled_by_powers_of_ten_or_evenly_where_less_is_seen(chart
     assert charts.evaluate(ticks, [0.106, 0.192]) == [0.12, 0.14, 0.16, 0.18]
 
 
-def test_smoothing_draws_a_second_line_and_marks_stand_at_samples_and_backups(charts):
+def test_smoothing_draws_a_second_line_and_samples_and_backups_have_marks(charts):
     drawn = "element => element.toDataURL()"
     canvas = charts.locator("#metric-loss canvas")
     plain = canvas.evaluate(drawn)
@@ -135,7 +135,7 @@ def test_smoothing_draws_a_second_line_and_marks_stand_at_samples_and_backups(ch
     assert canvas.evaluate(drawn) != plain
 
 
-def test_a_cursor_is_shown_in_all_charts_and_what_is_zoomed_to_is_saved_as_table_and_picture(charts):
+def test_a_cursor_is_shown_in_all_charts_and_the_zoomed_range_is_saved_as_table_and_picture(charts):
     charts.locator("#metric-loss .u-over").hover()
     for chart, value in (("memory", "6"), ("temperature", "55"), ("speed", "2")):
         expect(charts.locator(f"#metric-{chart} [data-here]")).to_have_text(value)

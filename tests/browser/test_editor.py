@@ -1,4 +1,4 @@
-"""The config editor in a browser: every change is kept, checked, undone, and never overwritten."""
+"""The config editor in a browser: every change is saved and checked, can be undone, and is never overwritten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def site(quiet_site):
 
 @pytest.fixture
 def editor(open_page, site):
-    """The editor of a new run with nothing changed, on the tab of a field."""
+    """The editor of a new run without changes, on the tab of a field."""
     site.api("PUT", "config/current", {"config": {}})
 
     def open_it(field="epochs", size=WIDE, **options):
@@ -59,7 +59,7 @@ def stored(site):
     return site.api("GET", "config/current")["changed"]
 
 
-def test_a_letter_in_a_number_is_told_beside_it_and_in_the_list_as_one_types(editor, site):
+def test_a_letter_in_a_number_is_reported_at_the_field_and_in_the_list_while_typing(editor, site):
     page = editor()
     field(page, "epochs").press_sequentially("x")
     expect(cell(page, "epochs").locator(".field-error")).to_contain_text("must be a whole number", ignore_case=True)
@@ -73,7 +73,7 @@ def test_a_letter_in_a_number_is_told_beside_it_and_in_the_list_as_one_types(edi
     assert stored(site) == {"epochs": 12}
 
 
-def test_a_change_is_marked_and_put_back_with_one_click(editor, site):
+def test_a_change_is_marked_and_reset_with_one_click(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     expect(cell(page, "epochs")).to_have_class(re.compile("is-changed"))
@@ -84,7 +84,7 @@ def test_a_change_is_marked_and_put_back_with_one_click(editor, site):
     assert stored(site) == {}
 
 
-def test_undo_and_redo_go_over_all_tabs(editor, site):
+def test_undo_and_redo_work_across_tabs(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     find(page, "sample_after")
@@ -108,7 +108,7 @@ def test_undo_and_redo_go_over_all_tabs(editor, site):
     assert stored(site) == {"epochs": 7}
 
 
-def test_a_slow_click_counts_though_its_button_is_drawn_anew_meanwhile(editor, site):
+def test_a_slow_click_counts_although_its_button_is_rendered_again(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     page.locator("#editor-undo").wait_for()
@@ -119,7 +119,7 @@ def test_a_slow_click_counts_though_its_button_is_drawn_anew_meanwhile(editor, s
     expect(page.locator("#editor-redo")).to_be_enabled()
 
 
-def test_control_z_in_a_text_that_is_typed_is_the_browsers(editor, site):
+def test_control_z_in_a_text_field_is_left_to_the_browser(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     saved(page)
@@ -130,18 +130,18 @@ def test_control_z_in_a_text_that_is_typed_is_the_browsers(editor, site):
     expect(page.locator("#editor-redo")).to_be_disabled()
 
 
-def test_a_reload_loses_nothing_not_even_what_was_typed_this_moment(editor, site, open_page):
+def test_a_reload_loses_no_change_not_even_the_latest(editor, site, open_page):
     page = editor()
     page.get_by_label("Name", exact=True).fill("Mine")
     field(page, "epochs").fill("7")
     page.reload()
     expect(field(page, "epochs")).to_have_value("7")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Mine")
-    # The words of the page before may arrive while the next one sends them once more.
+    # The last changes of a page may arrive while the next page sends them again.
     open_page.complaints[:] = [one for one in open_page.complaints if "409" not in one]
 
 
-def test_what_is_chosen_shows_and_hides_fields_and_keeps_their_values(editor, site):
+def test_a_choice_shows_and_hides_fields_and_keeps_their_values(editor, site):
     page = editor("optimizer.optimizer")
     field(page, "optimizer.optimizer").select_option("PRODIGY")
     saved(page)
@@ -151,7 +151,7 @@ def test_what_is_chosen_shows_and_hides_fields_and_keeps_their_values(editor, si
     assert stored(site) == {}
 
 
-def test_another_window_is_followed_while_nothing_is_typed(editor, open_page, site):
+def test_changes_of_another_window_appear_while_nothing_is_typed(editor, open_page, site):
     page = editor()
     other = page.context.new_page()
     other.goto(page.url)
@@ -160,7 +160,7 @@ def test_another_window_is_followed_while_nothing_is_typed(editor, open_page, si
     expect(other.locator("#editor-banner")).to_contain_text("Changed in another window")
 
 
-def test_two_windows_overwrite_nothing_and_what_was_typed_can_be_applied_again(editor, open_page, site):
+def test_two_windows_overwrite_nothing_and_typed_changes_can_be_applied_again(editor, open_page, site):
     page = editor()
     site.api("PATCH", "config/current", {"changes": [{"field": "batch_size", "value": 4}]})
     field(page, "epochs").fill("7")
@@ -175,7 +175,7 @@ def test_two_windows_overwrite_nothing_and_what_was_typed_can_be_applied_again(e
     open_page.complaints.clear()  # browsers note the status 409
 
 
-def test_the_newest_state_can_be_taken_instead(editor, open_page, site):
+def test_the_newest_state_can_be_loaded_instead(editor, open_page, site):
     page = editor()
     site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 4}]})
     field(page, "epochs").fill("7")
@@ -248,7 +248,7 @@ def test_form_and_json_follow_each_other(editor, site):
     expect(text).to_have_value(re.compile('"epochs": 7'))
 
 
-def test_a_preset_is_loaded_over_what_was_changed(editor, site):
+def test_a_preset_is_loaded_below_the_changes(editor, site):
     site.api("POST", "config/save/Editor%2FLarge", {"lora_rank": 64})
     page = editor()
     field(page, "epochs").fill("7")
@@ -257,7 +257,7 @@ def test_a_preset_is_loaded_over_what_was_changed(editor, site):
     assert stored(site) == {"epochs": 7, "lora_rank": 64}
 
 
-def test_it_is_used_with_the_keyboard_alone(editor, site):
+def test_the_editor_works_with_the_keyboard_alone(editor, site):
     page = editor()
     page.keyboard.press("Escape")
     field(page, "epochs").focus()
@@ -300,7 +300,7 @@ def test_a_question_mark_opens_the_sheet_of_shortcuts(editor):
     expect(page.locator(f'#editor-tab:not([data-tab="{tab}"])')).to_be_visible()
 
 
-def test_a_server_that_is_away_is_told_and_what_was_typed_is_sent_when_it_is_back(editor, site, open_page):
+def test_an_unreachable_server_is_reported_and_changes_are_sent_when_it_is_back(editor, site, open_page):
     page = editor()
     page.route("**/drafts/*/edit/", lambda route: route.abort())
     field(page, "epochs").fill("7")
@@ -312,12 +312,12 @@ def test_a_server_that_is_away_is_told_and_what_was_typed_is_sent_when_it_is_bac
 
 
 def hide(page):
-    """As another tab in front of it does; the words that are typed go out with a request of their own."""
+    """Hide the page, as another tab in front of it does; typed text is then sent with a separate request."""
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_what_was_typed_before_the_page_was_hidden_is_sent_when_the_server_is_back(editor, site, open_page):
+def test_changes_from_before_the_page_was_hidden_are_sent_when_the_server_is_back(editor, site, open_page):
     page = editor()
     page.route("**/drafts/*/edit/", lambda route: route.abort())
     page.get_by_label("Name", exact=True).fill("Mine")
@@ -332,7 +332,7 @@ def test_what_was_typed_before_the_page_was_hidden_is_sent_when_the_server_is_ba
     open_page.complaints.clear()  # browsers note the failed request
 
 
-def test_last_words_that_met_a_change_of_the_same_page_are_sent_again(editor, site, open_page):
+def test_last_changes_that_conflict_with_the_same_page_are_sent_again(editor, site, open_page):
     page = editor()
     revision = page.locator("#editor-form [data-revision]").input_value()
     answer = {"status": 409, "json": {"detail": "Changed.", "revision": int(revision)}}
@@ -361,7 +361,7 @@ def test_every_tab_is_accessible_and_as_wide_as_its_screen(editor):
         fits(page)
 
 
-def test_on_a_phone_the_bar_takes_two_rows_and_the_open_tab_is_in_sight(editor):
+def test_on_a_phone_the_bar_has_two_rows_and_the_open_tab_is_visible(editor):
     page = editor("sample_after", size=PHONE)
     tops = page.locator(".editor-bar > *").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
     assert len({round(top / 10) for top in tops}) == 2

@@ -1,4 +1,4 @@
-"""Eight runs side by side, of which every number is known: how far their curves reach, and what differs."""
+"""Eight runs with known numbers side by side: the extent of their curves, and their differences."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.states import EIGHT
 from tests.waiting import wait_for
 
 ROWS = "import json; from tests.states import empty, fill; print(json.dumps(empty() and fill()))"
-# Of each of the eight colours, how far to the right the chart has it, and how high in the middle of what it reaches,
-# as parts of the chart's width and height; null where it has none.
+# For each of the eight colours: its rightmost position in the chart and its mean height, as fractions of the chart's
+# width and height; null if the chart has no such colour.
 REACHES = """(element) => {
     const canvas = element.querySelector("canvas"), over = element.querySelector(".u-over");
     if (!canvas || !over) return [];
@@ -49,7 +49,7 @@ def address(site):
 
 
 def curves(page, are):
-    """Wait until all eight curves are drawn such that this is so."""
+    """Wait until all eight curves are drawn and the condition is true."""
     found = None
 
     def drawn():
@@ -75,7 +75,7 @@ def test_eight_curves_are_drawn_and_aligned_by_step_epoch_and_time(open_page, ad
     curves(page, lambda far, high: far[7] > 0.9 and far[0] < 0.2 and falling(far[::-1]) and falling(high))
 
 
-def test_of_eight_configs_only_what_differs_is_shown_and_their_samples_stand_side_by_side(open_page, address):
+def test_only_the_differences_of_eight_configs_are_shown_with_their_samples_side_by_side(open_page, address):
     page = open_page(address)
     settings = page.locator(".compare-table tbody tr")
     expect(settings.locator("th code")).to_have_text(["learning_rate"])

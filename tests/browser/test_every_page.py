@@ -1,4 +1,4 @@
-"""Every page, wide and narrow, light and dark: accessible, within its width, and without complaints."""
+"""Every page, wide and narrow, light and dark: accessible, within its width, and without errors."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MOVING, RESTING = ("", "metrics/", "log/"), ("samples/", "timeline/", "files/", 
 
 @pytest.fixture(scope="module")
 def site(training_site):
-    """Its run pauses, so that pages which do not move with it are quick."""
+    """The training site with its run paused, so that its pages load quickly."""
     return training_site
 
 
 @pytest.fixture
 def training(site):
-    """The run trains for as long as the test."""
+    """The run trains during the test."""
     go_on(site)
     yield
     pause(site)
@@ -48,7 +48,7 @@ def run_address(site):
 
 @pytest.fixture(scope="module")
 def sample_address(site):
-    """Of a sample that was asked for; it is drawn although the run pauses."""
+    """The page of a requested sample; it is generated although the run is paused."""
     site.api("POST", "samples/default")
     sample = wait_for(lambda: site.api("GET", "samples/latest?count=1")["samples"], 60, "a sample")[0]
     return f"/samples/{sample['id']}/"
@@ -89,7 +89,7 @@ def test_a_preset_is_accessible_and_as_wide_as_its_screen(look, site):
     look(f"/presets/{preset['id']}/")
 
 
-def test_an_address_that_leads_nowhere_is_accessible_and_as_wide_as_its_screen(look):
+def test_the_page_of_an_unknown_address_is_accessible_and_as_wide_as_its_screen(look):
     look("/nothing-here/")
     look.complaints.clear()  # browsers note the status 404
 
@@ -116,7 +116,7 @@ def test_the_chosen_colours_stay(open_page):
     assert page.get_by_role("button", name="Colours: dark").is_visible()
 
 
-def test_errors_of_a_form_are_accessible_and_what_was_typed_stays(open_page):
+def test_errors_of_a_form_are_accessible_and_typed_text_stays(open_page):
     page = open_page("/runs/new/", PHONE)
     search = page.get_by_label("Find a field by name, label or help")
     search.fill("epochs")
@@ -145,7 +145,7 @@ def test_a_question_mark_lists_the_shortcuts_of_every_page(open_page):
     check(page)
 
 
-def test_a_page_says_so_while_the_server_is_away_and_comes_back_by_itself(open_page):
+def test_a_page_reports_an_unreachable_server_and_reconnects(open_page):
     page = open_page("/presets/", alone=True)
     page.evaluate("navigator.serviceWorker.ready.then(() => caches.keys())")
     page.context.set_offline(True)

@@ -1,4 +1,4 @@
-"""Pages in states that a short training does not come to: full, empty, failed, under way, and what buttons lead to."""
+"""Pages in states that a short training does not reach: full, empty, failed, in progress, and after a button."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def site(idle_site):
 
 @pytest.fixture(scope="module")
 def state(site):
-    """Bring the site into a state; the addresses of its pages, whatever state it was in before."""
+    """Bring the site into a state, from any state; returns the addresses of its pages."""
     present: dict[str, dict[str, str]] = {}
 
     def bring(wanted: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ def filled(state):
 
 
 @pytest.mark.parametrize("name", EMPTY)
-def test_a_page_that_has_nothing_to_show_is_accessible_and_as_wide_as_its_screen(look, state, name):
+def test_an_empty_page_is_accessible_and_as_wide_as_its_screen(look, state, name):
     look(state("empty()")[name])
 
 
@@ -65,11 +65,11 @@ def test_each_state_has_a_test(state):
     assert set(FILLED) == set(state("empty() and fill()"))
 
 
-# -- what a button leads to ----------------------------------------------------------------------------------------
+# -- pages after a button ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("row", "size", "colours"), [(0, WIDE, "light"), (1, PHONE, "dark")])
-def test_many_runs_at_once_are_asked_about_and_told_of_accessibly(open_page, filled, row, size, colours):
+def test_bulk_actions_confirm_and_report_accessibly(open_page, filled, row, size, colours):
     page = open_page(filled["runs-deleting"], size, color_scheme=colours)
     box = page.locator("input[name=run]").nth(row)
     for button in ("Delete", "Tag"):
@@ -87,7 +87,7 @@ def test_many_runs_at_once_are_asked_about_and_told_of_accessibly(open_page, fil
     check(page)
 
 
-def test_samples_are_asked_about_before_they_are_deleted(open_page, filled):
+def test_deleting_samples_needs_a_confirmation(open_page, filled):
     page = open_page("/samples/?q=velvet", PHONE, color_scheme="dark")
     page.locator("#gallery .tile input").first.check()
     check(page)
@@ -96,7 +96,7 @@ def test_samples_are_asked_about_before_they_are_deleted(open_page, filled):
     check(page)
 
 
-def test_imported_presets_are_told_of_accessibly(open_page, filled):
+def test_imported_presets_are_reported_accessibly(open_page, filled):
     page = open_page("/presets/", PHONE, color_scheme="dark")
     content = json.dumps({"__version": 10, "epochs": 3, "unknown_field": 1}).encode()
     page.locator("input[type=file]").first.set_input_files(
@@ -108,7 +108,7 @@ def test_imported_presets_are_told_of_accessibly(open_page, filled):
 
 
 @pytest.mark.parametrize("broken", ["500.html", "503.html"])
-def test_the_page_of_a_server_that_fails_is_accessible_and_as_wide_as_its_screen(open_page, site, broken):
+def test_the_page_of_a_server_error_is_accessible_and_as_wide_as_its_screen(open_page, site, broken):
     page = open_page("/away/", PHONE, color_scheme="dark")
     words = get_template(broken).render({"seconds": 5})
     page.route("**/broken/", lambda route: route.fulfill(status=500, content_type="text/html", body=words))

@@ -1,4 +1,4 @@
-"""Three runs that ended, found again by every filter, treated together, and compared with their samples."""
+"""Three ended runs: found by every filter, changed together, and compared with their samples."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def names(page):
 
 
 def choose(page, label, choice):
-    """In a filter, which is obeyed as soon as the page has loaded its script."""
+    """Fill in a filter, which applies when the page has loaded its script."""
     page.wait_for_load_state()
     page.get_by_label(label, exact=True).select_option(choice)
 
@@ -91,7 +91,7 @@ def test_runs_are_filtered_by_preset_model_person_and_date_and_each_shows_its_cu
     expect(names(table)).to_have_text(["Opal", "Onyx"])
 
 
-def test_chosen_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
+def test_selected_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
     table.get_by_label("Select Onyx").click()
     table.get_by_label("Select Ruby").click(modifiers=["Shift"])
     expect(table.locator("#bulk-count")).to_have_text("3 runs selected")

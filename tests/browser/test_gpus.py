@@ -1,4 +1,4 @@
-"""The cards of a machine on its system page, as nvidia-smi tells of them: here a program that stands in for it."""
+"""The GPUs of a machine on the system page, as reported by nvidia-smi: here by a program that replaces it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def site(training_site):
 
 @pytest.fixture(scope="module")
 def cards(site, programs):
-    """Have the machine's two cards do that; the first one is used by the site's training."""
+    """Set the usage of the machine's two GPUs; the site's training uses the first."""
     program, answers = programs / "nvidia-smi", programs / "answers"
     answers.mkdir()
     (answers / "users").write_text(USERS.format(pid=site.process_of("engine.builtin").pid))
@@ -49,7 +49,7 @@ def cards(site, programs):
 
 @pytest.fixture(scope="module")
 def two_hours(site):
-    """Readings of the first card from the last two hours: its use went up, and its clock down."""
+    """Readings of the first GPU for the last two hours: its usage rose, and its clock fell."""
     newest = int(time.time()) // SLOT_SECONDS
     with closing(sqlite3.connect(site.folder / "db.sqlite3", timeout=60)) as database, database:
         (host,) = database.execute("select host from system_worker").fetchone()
@@ -65,7 +65,7 @@ def card(page, name):
 
 
 @pytest.mark.usefixtures("two_hours")
-def test_each_card_shows_live_what_it_does_who_uses_it_and_its_last_two_hours(open_page, site, cards):
+def test_each_gpu_shows_live_its_usage_its_processes_and_its_last_two_hours(open_page, site, cards):
     page = open_page("/system/")
     first, second = card(page, "RTX 4090"), card(page, "A100")
     for text in ("97 %", "10.0 of 24.0 GB", "64 °C", "31", "2520 MHz"):
@@ -86,7 +86,7 @@ def test_each_card_shows_live_what_it_does_who_uses_it_and_its_last_two_hours(op
 
 
 @pytest.mark.usefixtures("cards", "two_hours")
-def test_cards_are_accessible_and_as_wide_as_their_screen(open_page):
+def test_gpus_are_accessible_and_as_wide_as_their_screen(open_page):
     page = open_page("/system/")
     expect(card(page, "RTX 4090").locator("canvas").first).to_be_visible()
     check_both(page)

@@ -1,4 +1,4 @@
-"""Lists in the editor: added to, opened, moved by keyboard and by dragging, cloned and undone, with their pictures."""
+"""Lists in the editor: items are added, opened, moved by keyboard and by dragging, cloned and undone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def site(quiet_site):
 
 @pytest.fixture
 def folders(site):
-    """Two data sets in one folder, one of them with a caption."""
+    """Two data sets in one folder; one of them has a caption."""
     root = Path(site.folder) / "datasets" / "listed"
     for name in ("moons", "stars"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def folders(site):
 
 @pytest.fixture
 def concepts(open_page, folders):
-    """The tab of concepts with both data sets added from their folder, in a draft without others."""
+    """The tab of concepts, with both data sets as the only concepts of the draft."""
 
     def open_it(**options):
         page = open_page(PAGE, **options)
@@ -58,7 +58,7 @@ def test_each_subfolder_becomes_a_concept_that_shows_its_pictures(concepts, opti
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_concept_is_moved_by_keyboard_and_the_focus_goes_with_it(concepts):
+def test_a_concept_is_moved_by_keyboard_and_the_focus_follows(concepts):
     page = concepts()
     page.locator("#concepts-0-down").focus()
     page.keyboard.press("Enter")
@@ -92,7 +92,7 @@ def test_a_clone_is_opened_and_undone(concepts):
     expect(page.locator(".list-name")).to_have_text(["moons", "stars"])
 
 
-def test_a_concept_is_switched_off_and_the_next_reload_knows(concepts):
+def test_a_concept_stays_switched_off_after_a_reload(concepts):
     page = concepts()
     page.locator("#concepts-0-switch").click()
     expect(page.locator("#concepts-0-switch")).to_have_attribute("aria-checked", "false")
@@ -113,7 +113,7 @@ def test_a_folder_chosen_for_a_concept_is_shown_at_once(concepts, folders):
     expect(page.locator(".list-preview")).to_contain_text("a star in the night")
 
 
-def test_prompts_are_pasted_and_shaped(concepts, open_page):
+def test_prompts_are_pasted_and_get_a_shape(concepts, open_page):
     page = concepts()
     page.locator("#editor-tab-sampling").click()
     expect(page.locator("#list-samples")).to_be_visible()

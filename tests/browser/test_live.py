@@ -1,4 +1,4 @@
-"""Pages that move with the training: by the WebSocket, without it, and without JavaScript."""
+"""Pages that follow the training: by WebSocket, without it, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.waiting import wait_for
 
 @pytest.fixture(scope="module")
 def site(make_site, config):
-    """A site of its own, whose parts are killed here, with a run that trains until it is stopped."""
+    """A separate site, whose processes these tests kill, with a run that trains until it is stopped."""
     site = make_site("live").start("--no-demo")
     site.start_run(config)
     site.wait_for_step(3)
@@ -59,7 +59,7 @@ def test_the_log_follows_what_the_process_writes(open_page, site):
 
 
 def seen(page):
-    """The steps between which the first chart's values lie, by what it hands out."""
+    """The first and the last step of the first chart's exported values."""
     with page.expect_download() as download:
         page.locator("#metric-loss [data-save=csv]").click()
     lines = download.value.path().read_text().splitlines()
@@ -67,7 +67,7 @@ def seen(page):
     return int(lines[1].split(",")[0]), int(lines[-1].split(",")[0])
 
 
-def test_charts_are_zoomed_by_dragging_keep_that_while_it_trains_and_hand_out_what_is_seen(open_page, site):
+def test_charts_are_zoomed_by_dragging_stay_zoomed_during_training_and_export_the_shown_range(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
     chart = page.locator("#metric-loss .u-over")
     chart.wait_for()
@@ -86,7 +86,7 @@ def test_charts_are_zoomed_by_dragging_keep_that_while_it_trains_and_hand_out_wh
     wait_for(lambda: page.wait_for_timeout(50) or seen(page)[1] > before, what="the whole run")
 
 
-def test_charts_remember_how_they_are_drawn_and_their_cursors_are_linked(open_page, site):
+def test_charts_remember_their_options_and_their_cursors_are_linked(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
     page.get_by_label("X axis").select_option("epochs")
     page.get_by_label("Smoothing").fill("0.9")
@@ -103,7 +103,7 @@ def test_charts_remember_how_they_are_drawn_and_their_cursors_are_linked(open_pa
     assert "step" in page.locator("#metric-loss .metric-where").inner_text()
 
 
-def test_smoothing_moves_no_bend_and_outliers_are_left_out(open_page, site):
+def test_smoothing_shifts_no_bend_and_outliers_are_hidden(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
     bump = page.evaluate(
         """async () => {
@@ -119,7 +119,7 @@ def test_smoothing_moves_no_bend_and_outliers_are_left_out(open_page, site):
     assert bump[0] == 50 and abs(bump[1]) < 1e-3 and bump[2] < 1
 
 
-def test_without_javascript_all_is_shown_and_buttons_lead_back(open_page):
+def test_without_javascript_everything_is_shown_and_buttons_return_to_the_page(open_page):
     page = open_page("/", java_script_enabled=False)
     assert number(page, "step") > 0
     assert page.locator("#loss-chart polyline").count() >= 1
@@ -139,8 +139,8 @@ def test_a_page_reconnects_when_the_web_server_comes_back(open_page, site):
     open_page.complaints.clear()  # browsers note each connection that was refused
 
 
-def test_a_page_asks_by_itself_while_redis_is_away(open_page, site):
-    """Frozen, Redis answers nobody; killed, it is started again."""
+def test_a_page_polls_while_redis_is_away(open_page, site):
+    """A frozen Redis does not answer; a killed Redis is restarted."""
     page = open_page("/")
     page.wait_for_selector('#connection[data-state="on"]')
     frozen = site.process_of("valkey-server")
@@ -157,7 +157,7 @@ def test_a_page_asks_by_itself_while_redis_is_away(open_page, site):
     page.locator("#not-live").wait_for(state="hidden")
 
 
-def test_the_bar_stays_in_sight_and_the_title_tells_how_far_it_is(open_page, site):
+def test_the_bar_stays_visible_and_the_title_shows_the_progress(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/", PHONE)
     page.mouse.wheel(0, 2000)
     wait_for(lambda: page.wait_for_timeout(50) or page.evaluate("scrollY") > 500, what="the scrolling")
@@ -168,13 +168,13 @@ def test_the_bar_stays_in_sight_and_the_title_tells_how_far_it_is(open_page, sit
 
 
 def measured_speed(site, run_id):
-    """Seconds that a step takes, once that was measured; what pages tell before is the trainer's own guess."""
+    """Seconds per step, when measured; before that, pages show the trainer's own estimate."""
     with closing(sqlite3.connect(f"file:{site.folder / 'db.sqlite3'}?mode=ro", uri=True)) as database:
         row = database.execute("select seconds_per_step from training_run where id = ?", [run_id.replace("-", "")])
         return row.fetchone()[0]
 
 
-def test_the_time_left_goes_on_where_it_was_when_a_run_is_continued(open_page, site):
+def test_the_time_left_of_a_continued_run_starts_from_its_last_value(open_page, site):
     run_id = site.status()["run_id"]
     wait_for(lambda: measured_speed(site, run_id), 60, "the run's speed")
     before = site.status()
@@ -192,7 +192,7 @@ def test_the_time_left_goes_on_where_it_was_when_a_run_is_continued(open_page, s
     assert on["eta_seconds"] == pytest.approx(before["eta_seconds"], rel=0.4)
 
 
-# A browser without windows grants no notifications, whatever it was told; and what is shown is noted.
+# A browser without windows never grants notifications; this replacement grants and records them.
 COUNT_NOTIFICATIONS = """
 Object.defineProperty(Notification, "permission", { get: () => "granted" });
 const Real = Notification;

@@ -1,4 +1,4 @@
-"""What waits is held, favoured and cancelled beside a worker's lane; what takes room is shown, then removed."""
+"""Queued runs are held, prioritised and cancelled next to a worker's lane; a clean-up is previewed, then done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def site(busy_site):
 
 @pytest.fixture(scope="module")
 def waiting(site, config):
-    """Two runs that wait until 2031, whatever the worker does."""
+    """Two runs that are planned for 2031, so no worker starts them."""
     for name in ("Early", "Late"):
         run = site.api("POST", "runs/", {"config_dict": config, "name": name, "overrides": {}})
         site.api("PATCH", f"queue/{run['id']}", {"start_after": "2031-02-03T04:05Z"})
@@ -28,7 +28,7 @@ def rows(page):
     return page.locator(".queue-row").filter(has_text="Early").or_(page.locator(".queue-row").filter(has_text="Late"))
 
 
-def test_a_waiting_run_is_held_favoured_and_cancelled_beside_the_lane_of_the_worker(open_page, site, waiting):
+def test_a_queued_run_is_held_prioritised_and_cancelled_next_to_the_lane_of_the_worker(open_page, site, waiting):
     training = site.run(site.status()["run_id"])["name"]
     page = open_page("/queue/")
     lane = page.locator(".lane")
@@ -57,7 +57,7 @@ def test_a_waiting_run_is_held_favoured_and_cancelled_beside_the_lane_of_the_wor
 
 @pytest.fixture
 def saves(site):
-    """The files of the saves of the run that trains: two at least."""
+    """The saved models of the running run: two at least."""
     run = site.status()["run_id"]
 
     def made():
@@ -71,7 +71,7 @@ def saves(site):
     return made
 
 
-def test_a_clean_up_is_shown_first_then_done_and_tells_what_it_freed(open_page, site, saves):
+def test_a_clean_up_is_previewed_then_done_and_reports_the_freed_space(open_page, site, saves):
     page = open_page("/system/cleanup/")
     page.get_by_label("Saved models", exact=True).check()
     page.get_by_label("Run").select_option(site.status()["run_id"])
@@ -80,7 +80,7 @@ def test_a_clean_up_is_shown_first_then_done_and_tells_what_it_freed(open_page, 
     plan = page.locator("#plan")
     going = plan.locator("tbody tr")
     expect(plan).to_contain_text("What stays")
-    assert going.count() + 1 == len(saves())  # nothing is gone yet
+    assert going.count() + 1 == len(saves())  # no file is deleted yet
     page.get_by_role("button", name="Remove exactly these").click()
     job = page.locator("#cleanups li").first
     expect(job).to_have_text(re.compile(r"\d+ things? \w+ removed, which freed \d"))

@@ -1,4 +1,4 @@
-"""The queue's order, changed by a finger on a phone."""
+"""The queue's order, changed by touch on a phone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def names(page):
 
 
 def drag(page, handle, row, end="touchEnd"):
-    """A finger goes from the handle of one row to the upper end of another."""
+    """Drag by touch from the handle of one row to the top of another."""
     finger = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
@@ -50,7 +50,7 @@ def drag(page, handle, row, end="touchEnd"):
     touch(end)
 
 
-def test_a_run_is_dragged_to_the_front_by_a_finger(page):
+def test_a_run_is_dragged_to_the_front_by_touch(page):
     expect(names(page)).to_have_text(["First", "Second", "Third"])
     drag(page, 2, 0)
     expect(names(page)).to_have_text(["Third", "First", "Second"])
@@ -58,7 +58,7 @@ def test_a_run_is_dragged_to_the_front_by_a_finger(page):
     expect(names(page)).to_have_text(["Third", "First", "Second"])
 
 
-def test_a_touch_that_the_phone_takes_away_moves_nothing(page):
+def test_a_touch_that_the_phone_cancels_moves_nothing(page):
     before = names(page).all_text_contents()
     drag(page, 2, 0, end="touchCancel")
     expect(page.locator(".is-dragged")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""For every reader: the clock of their own zone, what is live after a sleep or a lost network, and every shortcut."""
+"""The reader's time zone, live pages after sleep or a lost network, and every shortcut."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def moves_on(page):
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
-def test_times_are_those_of_the_readers_clock(open_page, site, zone):
+def test_times_are_in_the_readers_time_zone_in_the_browser(open_page, site, zone):
     run = site.run(site.status()["run_id"])
     created = datetime.fromisoformat(run["created_at"]).astimezone(ZoneInfo(zone))
     page = open_page("/runs/", timezone_id=zone)
-    page.reload()  # the first page told the zone
+    page.reload()  # the first page sent the time zone
     date = page.locator(f"#row-{run['id']} time")
     expect(date).to_have_text(f"{created:%Y-%m-%d %H:%M}")
     page.goto(f"{site.address}/runs/{run['id']}/timeline/?order=oldest")
     expect(page.locator(".moment time").first).to_contain_text(f"{created:%H:%M}")
 
 
-def test_a_page_says_that_it_is_stale_while_the_network_is_away_and_goes_on_by_itself(open_page):
+def test_a_page_reports_that_it_is_stale_without_a_network_and_then_reconnects(open_page):
     page = open_page("/")
     page.evaluate("window.sameDocument = true")
     page.wait_for_selector('#connection[data-state="on"]')
@@ -58,7 +58,7 @@ def test_a_page_says_that_it_is_stale_while_the_network_is_away_and_goes_on_by_i
 
 
 def opened_sockets(page):
-    """Those that the page opens from now on."""
+    """WebSockets that the page opens from now on."""
     found: list[Any] = []
     page.on("websocket", lambda socket: found.append(socket))
     return found
@@ -66,7 +66,7 @@ def opened_sockets(page):
 
 @contextmanager
 def asleep(page):
-    """Freeze the page; its scripts too, which Chromium lets a page that is in sight go on with."""
+    """Freeze the page with its scripts, which Chromium keeps running in a visible page."""
     devtools = page.context.new_cdp_session(page)
     page.evaluate("window.beats = [performance.now()]; setInterval(() => beats.push(performance.now()), 50)")
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
@@ -76,12 +76,12 @@ def asleep(page):
     devtools.send("Debugger.resume")
     devtools.send("Debugger.disable")
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
-    # It may have slept before its first beat, and not have had another one since: both ends are moments too.
+    # The page may have slept before its first beat or since its last beat, so both ends count too.
     pauses = "[...beats, performance.now()].slice(1).map((beat, at) => beat - beats[at])"
     assert page.evaluate(f"Math.max(...{pauses})") > 400, "it did not sleep"
 
 
-def test_a_page_that_slept_while_its_connection_died_says_so_and_hears_news_again(open_page, site):
+def test_a_page_whose_connection_died_during_sleep_reports_it_and_reconnects(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/")
     page.wait_for_selector('#connection[data-state="on"]')
     sockets = opened_sockets(page)
@@ -92,7 +92,7 @@ def test_a_page_that_slept_while_its_connection_died_says_so_and_hears_news_agai
     assert step(page) < missed
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
     expect(page.locator("#not-live")).to_have_text(re.compile("checks every 5 seconds|out of date"))
-    page.route(lambda address: True, lambda route: route.fulfill(status=204))  # what it asks for tells it nothing
+    page.route(lambda address: True, lambda route: route.fulfill(status=204))  # its requests get no answer
     page.context.set_offline(False)
     page.wait_for_selector('#connection[data-state="on"]')
     expect(page.locator("#not-live")).to_be_hidden()
@@ -106,7 +106,7 @@ def test_a_page_that_slept_while_its_connection_died_says_so_and_hears_news_agai
     open_page.complaints.clear()
 
 
-def test_the_sheet_of_shortcuts_holds_those_of_its_page_and_leads_by_keys(open_page, site):
+def test_the_shortcut_sheet_lists_the_keys_of_its_page_and_they_work(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/metrics/")
     page.locator("#metric-loss .u-over").wait_for()
     page.keyboard.press("?")

@@ -1,4 +1,4 @@
-"""A run's page by touch, and its samples and files as ways on. Nothing has to train for that."""
+"""A run's page by touch, and links from its samples and files. These tests need no training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ run.artifacts.create(attempt=1, sequence=9, kind="save", path=path, size=1, sha2
 
 @pytest.fixture(scope="module")
 def site(idle_site):
-    """One run is all that there is."""
+    """A site with a single run."""
     idle_site.manage("shell", "-c", A_RUN)
     return idle_site
 
@@ -41,7 +41,7 @@ def phone(open_page, site):
 
 @pytest.fixture
 def touch(phone):
-    """Move fingers over the screen: a list of places for each, all of the same length."""
+    """Move fingers over the screen: one list of positions for each finger, all of the same length."""
     session = phone.context.new_cdp_session(phone)
 
     def send(kind, places):
@@ -60,7 +60,7 @@ def touch(phone):
 
 @pytest.fixture
 def stage(phone):
-    """The picture of the first prompt at the newest step, over the page."""
+    """The picture of the first prompt at the newest step, in the lightbox."""
     phone.locator(".step-grid .thumb-link").first.tap()
     stage = phone.locator("#lightbox .sample-stage")
     expect(stage.locator("img")).to_have_js_property("complete", True)
@@ -77,7 +77,7 @@ def along(x, y, dx, dy, count=8):
 
 
 def pinch(x, y, before, after):
-    """Two fingers beside a place, so far from it before and after."""
+    """Two fingers around a point, at these distances before and after."""
     return along(x - before, y, before - after, 0), along(x + before, y, after - before, 0)
 
 
@@ -86,7 +86,7 @@ def prompt_and_step(page):
     return page.locator("#lightbox .sample-prompt").inner_text(), sample.get_attribute("aria-label")
 
 
-def test_swipes_lead_to_other_prompts_and_steps(phone, stage, touch):
+def test_swipes_change_prompt_and_step(phone, stage, touch):
     x, y = middle(stage)
     for dx, dy, prompt, step in (
         (-150, 0, "a blue square", 10),
@@ -99,7 +99,7 @@ def test_swipes_lead_to_other_prompts_and_steps(phone, stage, touch):
         expect(phone.locator("#lightbox .sample")).to_have_attribute("aria-label", f"Sample of step {step}")
 
 
-def test_two_fingers_zoom_one_pans_and_neither_leads_away(phone, stage, touch):
+def test_two_fingers_zoom_one_pans_and_neither_changes_the_sample(phone, stage, touch):
     x, y = middle(stage)
     shown = prompt_and_step(phone)
     touch(*pinch(x, y, 20, 80))
@@ -124,7 +124,7 @@ def test_the_slider_between_two_steps_follows_a_finger(phone, stage, touch):
     check(phone)
 
 
-def test_a_sample_in_the_lightbox_fills_the_form_to_be_drawn_again(phone, stage):
+def test_a_sample_in_the_lightbox_fills_the_form_for_new_samples(phone, stage):
     check(phone)
     phone.locator("#lightbox").get_by_role("link", name="Generate again").tap()
     expect(phone.locator("#lightbox")).to_be_hidden()
@@ -133,7 +133,7 @@ def test_a_sample_in_the_lightbox_fills_the_form_to_be_drawn_again(phone, stage)
     assert values == {"prompt": "a red circle", "seed": "7", "width": "64", "sampler": "DDIM"}
 
 
-def test_a_file_leads_to_its_settings_and_these_to_a_new_run(phone):
+def test_a_file_links_to_its_settings_and_they_link_to_a_new_run(phone):
     phone.get_by_role("link", name="Files").tap()
     phone.wait_for_url("**/files/")
     check(phone)

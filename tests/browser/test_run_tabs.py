@@ -1,4 +1,4 @@
-"""What a person does on the tabs of a run while it trains: its log, its timeline, what is noted of it, its files."""
+"""The tabs of a run while it trains: its log, its timeline, its notes, its files."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_the_log_is_searched_read_at_its_first_error_and_saved_whole(open_page, 
     expect(page.locator("#log .log-error", has_text="late")).to_have_text("ERROR: it is late\n")
     saved = downloaded(page, page.get_by_role("link", name="Whole log")).path().read_bytes()
     assert b"a picture is small" in saved and b"it is very slow" in saved
-    assert written.read_bytes().startswith(saved)  # it grows meanwhile
+    assert written.read_bytes().startswith(saved)  # it grows during the search
 
 
 # -- timeline ------------------------------------------------------------------------------------------------------
 
 
-def test_the_timeline_is_filtered_and_turned_round_and_names_who_asked(open_page, site, run):
+def test_the_timeline_is_filtered_and_reversed_and_names_the_users(open_page, site, run):
     site.api("POST", "training/save")
     page = open_page(f"{run}timeline/")
     moments = page.locator(".moment")
@@ -100,7 +100,7 @@ def test_the_timeline_is_filtered_and_turned_round_and_names_who_asked(open_page
 # -- name, tags, notes, star ---------------------------------------------------------------------------------------
 
 
-def test_name_tags_notes_and_the_star_are_edited_where_they_stand(open_page, site, run):
+def test_name_tags_notes_and_the_star_are_edited_in_place(open_page, site, run):
     page = open_page(run)
     page.get_by_text("Name, tags and notes").click()
     page.get_by_label("Name", exact=True).fill("Amber moon")
@@ -126,7 +126,7 @@ def test_name_tags_notes_and_the_star_are_edited_where_they_stand(open_page, sit
 # -- buttons and files ---------------------------------------------------------------------------------------------
 
 
-def test_a_save_is_locked_until_it_is_made_and_its_file_is_downloaded_hashed_pinned_and_deleted(open_page, run):
+def test_save_is_disabled_until_its_file_exists_which_is_downloaded_hashed_pinned_and_deleted(open_page, run):
     page = open_page(f"{run}files/", permissions=["clipboard-read", "clipboard-write"])
     files = page.locator("#files tbody tr").filter(has_text="Save")
     before = files.count()
@@ -158,10 +158,10 @@ def test_a_save_is_locked_until_it_is_made_and_its_file_is_downloaded_hashed_pin
     expect(saved).to_contain_text("removed")
 
 
-# -- samples of one's own ------------------------------------------------------------------------------------------
+# -- custom samples ------------------------------------------------------------------------------------------------
 
 
-def test_lines_are_drawn_as_pictures_of_one_shape_and_one_seed(open_page, site, run):
+def test_each_line_becomes_a_picture_of_the_same_shape_and_seed(open_page, site, run):
     page = open_page(f"{run}samples/")
     page.locator("#draw summary").click()
     page.get_by_label("Prompt", exact=True).fill("a green line\na brown line")
@@ -175,7 +175,7 @@ def test_lines_are_drawn_as_pictures_of_one_shape_and_one_seed(open_page, site, 
     page.get_by_role("spinbutton", name="Steps").fill("2")
     page.get_by_role("button", name="Generate", exact=True).click()
     tiles = page.locator("#custom-samples .tile").filter(has_text="line")
-    expect(tiles).to_have_count(2)  # they come by themselves
+    expect(tiles).to_have_count(2)  # they appear without a reload
     facts = [one["metadata"] for one in site.api("GET", "samples/?search=line")["results"]]
     assert {fact["prompt"] for fact in facts} == {"a green line", "a brown line"}
     assert {fact["seed"] for fact in facts} == {11}
@@ -184,7 +184,7 @@ def test_lines_are_drawn_as_pictures_of_one_shape_and_one_seed(open_page, site, 
 
 # -- the bell ------------------------------------------------------------------------------------------------------
 
-# In place of the browser's own question, which a browser without a window never puts.
+# Replaces the browser's permission prompt, which a browser without a window never shows.
 ASK = """
 window.asked = 0;
 let permission = localStorage.getItem("answered") ?? "default";
@@ -197,7 +197,7 @@ Notification.requestPermission = async () => {
 """
 
 
-def test_the_browser_is_asked_once_for_notifications_and_the_wish_stays(open_page, run):
+def test_the_browser_asks_once_for_notifications_and_the_choice_stays(open_page, run):
     page = open_page(run, alone=True)
     page.context.add_init_script(ASK)
     page.reload()

@@ -1,4 +1,4 @@
-"""Samples in the browser: the grid, the lightbox, and all that a person does with the pictures of one training."""
+"""Samples in the browser: the grid, the lightbox, and all actions on the pictures of a training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def drawn(site, **query):
 
 
 def draw(site, count):
-    """Train a step, then have the run's prompts drawn, which makes so many samples in all; it pauses between."""
+    """Train a step, then sample the run's prompts until there are `count` samples; the run is paused after each."""
     go_on(site)
     site.wait_for_step(site.status()["progress"]["global_step"])
     pause(site)
@@ -39,7 +39,7 @@ def draw(site, count):
 
 @pytest.fixture(scope="module")
 def site(make_site, config):
-    """A site with a run that has drawn two prompts at two steps, and one by hand, and pauses."""
+    """A site with a paused run that has samples of two prompts at two steps, and a custom sample."""
     site = make_site("samples").start("--no-demo")
     site.start_run(config, samples=[sample(prompt) for prompt in PROMPTS])
     site.wait_for_step(1)
@@ -61,7 +61,7 @@ def shown(page):
 
 
 def by_place(site):
-    """Ids by step (0 for the earlier one) and prompt."""
+    """Ids by step (0 for the earlier step) and prompt."""
     found = [
         (one["metadata"]["global_step"], one["metadata"]["index"], one["id"]) for one in drawn(site, kind="default")
     ]
@@ -77,7 +77,7 @@ def test_arrow_keys_move_over_steps_and_prompts_of_the_grid(grid, site):
         expect(grid.locator(f'[data-sample="{place[wanted]}"]')).to_be_focused()
 
 
-def test_the_lightbox_leads_by_step_and_prompt_and_gives_the_focus_back(grid, site):
+def test_the_lightbox_moves_by_step_and_prompt_and_restores_the_focus(grid, site):
     place = by_place(site)
     opener = grid.locator(f'.thumb-link[data-sample="{place[1, 0]}"]')
     opener.press("Enter")
@@ -130,7 +130,7 @@ def test_a_favourite_is_marked_in_the_lightbox_and_shown_in_the_grid(grid):
     expect(first.locator(".thumb-star")).to_be_visible()
 
 
-def test_without_scripts_a_picture_leads_to_its_page_and_on_to_others(open_page, site):
+def test_without_scripts_a_picture_links_to_its_page_and_to_other_samples(open_page, site):
     page = open_page(f"/runs/{site.status()['run_id']}/samples/", java_script_enabled=False)
     page.locator(".step-grid .thumb-link").first.click()
     page.get_by_role("link", name="Next prompt").click()
@@ -142,10 +142,10 @@ def test_the_grid_is_accessible_on_a_phone(open_page, site):
     check(page)
 
 
-# -- of one's own --------------------------------------------------------------------------------------------------
+# -- custom samples ------------------------------------------------------------------------------------------------
 
 
-def test_several_are_drawn_from_a_prompt_of_before_and_seen_while_they_are_denoised(grid, site):
+def test_several_samples_of_an_earlier_prompt_are_generated_and_previewed(grid, site):
     site.api("POST", "samples/custom", {"prompt": "slowly", "seed": 3, "diffusion_steps": 400})
     expect(grid.locator("#draw-preview")).to_be_visible()
     wait_for(lambda: grid.locator("#draw-preview").evaluate("picture => picture.naturalWidth"), what="the preview")
@@ -162,7 +162,7 @@ def test_several_are_drawn_from_a_prompt_of_before_and_seen_while_they_are_denoi
     assert sorted(one["metadata"]["seed"] for one in drawn(site, search="slowly")) == [3, 3, 4]
 
 
-# -- compared, and played ------------------------------------------------------------------------------------------
+# -- comparison and film -------------------------------------------------------------------------------------------
 
 
 def test_two_steps_are_compared_under_a_slider_by_mouse_and_keys(grid, site):
@@ -200,7 +200,7 @@ def test_the_steps_are_played_scrubbed_and_saved_as_a_film(grid, site):
 # -- the gallery ---------------------------------------------------------------------------------------------------
 
 
-def test_ticked_samples_come_as_a_zip(open_page):
+def test_selected_samples_are_downloaded_as_a_zip(open_page):
     page = open_page("/samples/")
     for check_box in page.locator(".thumb-check").all()[:2]:
         check_box.check()
@@ -211,7 +211,7 @@ def test_ticked_samples_come_as_a_zip(open_page):
     assert download.value.suggested_filename.endswith(".zip")
 
 
-def test_the_gallerys_lightbox_leads_from_tile_to_tile(open_page, site):
+def test_the_gallerys_lightbox_moves_from_tile_to_tile(open_page, site):
     newest = [one["id"] for one in site.api("GET", "samples/")["results"]]
     page = open_page("/samples/")
     page.locator("#gallery .thumb-link").first.click()
@@ -220,7 +220,7 @@ def test_the_gallerys_lightbox_leads_from_tile_to_tile(open_page, site):
     expect(page.locator("#lightbox .sample")).to_have_attribute("data-sample", newest[1])
 
 
-def test_the_gallery_is_filtered_by_what_its_address_says(open_page):
+def test_the_address_filters_the_gallery(open_page):
     page = open_page("/samples/")
     page.get_by_label("Prompt").fill("own")
     page.get_by_label("Kind").select_option("custom")
@@ -229,7 +229,7 @@ def test_the_gallery_is_filtered_by_what_its_address_says(open_page):
     expect(page.locator("#gallery .thumb-link")).to_have_count(1)
 
 
-def test_older_samples_are_appended_and_far_ones_emptied(open_page, site):
+def test_older_samples_are_appended_and_distant_tiles_emptied(open_page, site):
     site.manage("shell", "-c", MANY)
     page = open_page("/samples/?q=many", (600, 500))
     wait_for(lambda: page.mouse.wheel(0, 3000) or page.locator("#gallery .tile").count() == 300, 60, "all samples")
@@ -237,6 +237,6 @@ def test_older_samples_are_appended_and_far_ones_emptied(open_page, site):
     assert "before=" in page.url
 
 
-def test_a_new_sample_appears_in_the_grid_by_itself(grid, site):
+def test_a_new_sample_appears_in_the_grid_without_a_reload(grid, site):
     draw(site, 6)
     expect(grid.locator(".step-grid tbody tr")).to_have_count(3)

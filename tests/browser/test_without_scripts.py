@@ -1,4 +1,4 @@
-"""With JavaScript switched off, every page shows what it holds, and its forms do what they say."""
+"""Without JavaScript, every page shows its content, and its forms work."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(site):
     return f"{site.address}/runs/{site.status()['run_id']}/"
 
 
-def test_every_page_shows_what_it_holds_and_no_button_that_would_do_nothing(plain, site, run):
+def test_every_page_shows_its_content_and_no_button_without_effect(plain, site, run):
     for address, element in {
         **{site.address + path: element for path, element in SHOWN.items()},
         **{run + tab: element for tab, element in TABS.items()},
@@ -59,7 +59,7 @@ def test_every_page_shows_what_it_holds_and_no_button_that_would_do_nothing(plai
         assert plain.locator(".js-only:visible").count() == 0, address
 
 
-def test_a_run_is_steered_noted_and_drawn_from(plain, site, run):
+def test_a_run_is_controlled_annotated_and_sampled(plain, site, run):
     plain.goto(run)
     bar = plain.locator(".run-bar")
     bar.get_by_role("button", name="Pause").click()

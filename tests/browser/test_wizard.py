@@ -96,7 +96,7 @@ def test_every_question_is_accessible_and_as_wide_as_its_screen(open_page, demo_
     walk(open_page("/runs/wizard/"), demo_folder, look=check_both)
 
 
-def test_an_error_is_accessible_and_names_the_cure(open_page):
+def test_an_error_is_accessible_and_names_the_fix(open_page):
     page = open_page("/runs/wizard/", PHONE)
     page.locator("#folder").fill("/nowhere")
     page.keyboard.press("Enter")

@@ -33,13 +33,13 @@ def round_(world, config):
     return one
 
 
-def test_nothing_is_lost_whatever_is_killed(round_):
+def test_no_event_is_lost_when_any_process_is_killed(round_):
     assert [one.fault for one in round_.result.injected] == list(round_.plan.faults)
     assert round_.result.findings.sentences == [], round_.result.report()
     assert round_.result.status == "finished"
 
 
-def test_what_is_lost_or_doubled_is_found(world, round_):
+def test_lost_and_duplicate_events_are_found(world, round_):
     """So that a round which ends well says something."""
     with closing(sqlite3.connect(world.site.folder / "db.sqlite3")) as database:
         database.execute("DELETE FROM training_metric WHERE tag = 'loss' AND step = 20")

@@ -26,7 +26,7 @@ def world(demo_folder):
     world.close()
 
 
-def test_nothing_is_lost_on_servers_that_are_killed_and_cut_off(world, config):
+def test_no_event_is_lost_when_servers_are_killed_and_cut_off(world, config):
     result = Round(world, Plan(0, FAULTS), config | TRAINING).play()
     assert [one.fault for one in result.injected] == list(FAULTS)
     assert result.findings.sentences == [], result.report()

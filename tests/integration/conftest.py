@@ -38,13 +38,13 @@ def demo_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def config(demo_folder):
-    """A training that ends only when it is told to."""
+    """A config for a training that only ends on request."""
     return training_config(demo_folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def collected_static_files():
-    """As `make setup` leaves them; collected again where one has changed since, or differs in a copied folder."""
+    """Static files as after `make setup`; collected again if a file has changed, or differs in a copied folder."""
     manifest, static = settings.STATIC_ROOT / "staticfiles.json", settings.BASE_DIR / "static"
 
     def is_collected(file: Path) -> bool:
@@ -54,7 +54,7 @@ def collected_static_files():
         return file.stat().st_mtime <= manifest.stat().st_mtime and filecmp.cmp(file, copy)
 
     with (settings.BASE_DIR / "manage.py").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process that tests beside this one may be collecting them
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a parallel test process may be collecting them
         files = (file for file in static.rglob("[!.]*") if file.is_file() and file.name != "vendor.mjs")
         if not all(map(is_collected, files)):
             command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
@@ -64,9 +64,9 @@ def collected_static_files():
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory, demo_folder):
-    """A site as its first start leaves it, but for the demo; it has a token.
+    """A site after its first start, without the demo; it has a token.
 
-    Processes that test side by side share it.
+    Parallel test processes share it.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "begun"
@@ -89,9 +89,9 @@ def begin(site: Site) -> str:
 
 @contextmanager
 def sites_of(demo_folder: Path, begun: Site) -> Iterator[Callable[..., Site]]:
-    """Make sites in folders of their own; whatever of them still runs at the end is killed.
+    """Create sites in separate folders; all their processes are killed at the end.
 
-    A site is a copy of the one that has begun already, unless it is to be a new one.
+    A site is a copy of the prepared site, unless a new site is requested.
     """
     root = Path(tempfile.mkdtemp(prefix="site-"))
     sites: list[Site] = []

@@ -1,4 +1,4 @@
-"""A tiny model and its pictures, laid out as the demo is."""
+"""A tiny model and its pictures, in the same layout as the demo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-# The tests of sites look at what comes of the steps, not at what is trained: a step takes a third of the time so.
+# Tests of sites check the effects of steps, not the trained model: with this a step takes a third of the time.
 LIGHT = {"layer_filter": "attn", "text_encoder": {"train": False}}
 
 

@@ -1,4 +1,4 @@
-"""A whole site as its users start it: `manage.py serve` in a folder of its own, spoken to over HTTP."""
+"""A whole site as its users start it: `manage.py serve` in a separate folder, used over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNHURRIED = Path(__file__).with_name("unhurried")
 
 
 class Site:
-    """Started by `start()` on a free port; what it writes to the terminal is in `output`."""
+    """A site that `start()` starts on a free port; its terminal output is in `output`."""
 
     def __init__(self, folder: Path, **environment: str):
         self.folder = folder
@@ -84,7 +84,7 @@ class Site:
         return self.link.partition("/sign-in/")[0]
 
     def sign_in(self, browser: Any) -> Any:
-        """The browser's state (cookies) once the admin came by the printed link, which leads in once."""
+        """The browser's state (cookies) after the admin signed in with the printed one-time link."""
         context = browser.new_context()
         context.set_default_timeout(60_000)
         page = context.new_page()
@@ -101,7 +101,7 @@ class Site:
         return wait_for(lambda: not self.running and [self.process.returncode], timeout, "the end of serve")[0]
 
     def stop(self) -> int:
-        """Ctrl-C, and a second one if a training takes long."""
+        """Send Ctrl-C, and again if a training takes long to end."""
         self.interrupt()
         try:
             return self.wait(60)
@@ -110,14 +110,14 @@ class Site:
             return self.wait(60)
 
     def processes(self, containing: str = "") -> list[psutil.Process]:
-        """Everything that was started for this data folder, or in it."""
+        """All processes that were started for this data folder or in it."""
         return [process for process in psutil.process_iter() if self._is_mine(process, containing)]
 
     def _is_mine(self, process: psutil.Process, containing: str) -> bool:
         try:
             if containing not in " ".join(process.cmdline()):
                 return False
-            # Redis writes its title over its environment, but is the one that is started in the folder.
+            # Redis overwrites its environment with its title, but it runs in the folder.
             mine = str(self.folder) in (process.environ().get("DATA_DIR"), process.cwd())
             return mine and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -127,12 +127,12 @@ class Site:
         return wait_for(lambda: self.processes(containing), what=f"a process with {containing}")[0]
 
     def kill(self, containing: str) -> None:
-        """Kill that process, and wait until it is gone."""
+        """Kill the process, and wait until it is gone."""
         process = self.process_of(containing)
         process.kill()
         wait_for(lambda: process not in self.processes(containing), what=f"the end of {containing}")
         if self._session is not None:
-            self._session.close()  # its connections may have ended with that process
+            self._session.close()  # its connections may have ended with the process
 
     def clean_up(self) -> None:
         for process in self.processes():
@@ -163,7 +163,7 @@ class Site:
         return self.api("GET", "training/status")
 
     def wait_for_status(self, *statuses: str, timeout: float = 120) -> dict[str, Any]:
-        """The active run's state, as soon as it is one of these."""
+        """The active run's state, when its status is one of these."""
 
         def reached() -> Any:
             state = self.status()
@@ -172,7 +172,7 @@ class Site:
         return wait_for(reached, timeout, f"the status {' or '.join(statuses)}")
 
     def wait_for_step(self, step: int, timeout: float = 120) -> dict[str, Any]:
-        """The active run's state, as soon as it is past this step."""
+        """The active run's state, when it is past this step."""
 
         def reached() -> Any:
             state = self.status()

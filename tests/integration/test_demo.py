@@ -1,4 +1,4 @@
-"""The demo: queued at the first start, and trained in the terminal; here with the tiny model in place of its own."""
+"""The demo: queued at the first start, and trained in the terminal; here with the tiny model instead of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def demo(make_site):
     return train
 
 
-def test_it_trains_to_the_end_and_says_what_came_of_it(demo):
+def test_the_demo_trains_to_the_end_and_reports_its_result(demo):
     ended = demo("trained")
     assert ended.returncode == 0, ended.stderr
     assert "[##############################] 100%  step 6/6" in ended.stdout
@@ -38,7 +38,7 @@ def test_it_trains_to_the_end_and_says_what_came_of_it(demo):
     assert re.search(r"^Loss +\d\.\d+ over the first 3 steps, \d\.\d+ over the last$", ended.stdout, re.MULTILINE)
 
 
-def test_a_demo_that_cannot_be_trained_ends_with_a_sentence(demo, demo_folder, tmp_path):
+def test_a_demo_that_cannot_train_ends_with_a_sentence(demo, demo_folder, tmp_path):
     shutil.copy(demo_folder / "config.json", tmp_path)
     ended = demo("broken", DEMO_DIR=str(tmp_path))
     assert ended.returncode == 1

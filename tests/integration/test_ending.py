@@ -1,4 +1,4 @@
-"""How a site ends while it trains: with a backup, at once, or not by its own will."""
+"""The end of a site while it trains: with a backup, at once, or by a kill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def ending(make_site):
 
 @pytest.fixture
 def site(ending, config):
-    """A site that trains; where it still serves or trains since the test before, it goes on."""
+    """A site that trains; processes that still run from the previous test are used again."""
     if not ending.running:
         ending.start("--no-demo")
     if not ending.status()["is_training"]:
@@ -41,7 +41,7 @@ def test_the_first_ctrl_c_lets_the_training_make_a_backup(site):
 
 def test_the_second_ctrl_c_ends_everything_at_once(site):
     engine = site.process_of("engine.builtin")
-    engine.suspend()  # so that it cannot end by itself
+    engine.suspend()  # so that it cannot end
     site.interrupt()
     wait_for(lambda: "press Ctrl-C again" in site.output)
     wait_for(lambda: site.status()["run_status"] == "stopping")
@@ -51,8 +51,8 @@ def test_the_second_ctrl_c_ends_everything_at_once(site):
     assert site.processes() == []
 
 
-def test_one_signal_that_arrives_twice_is_one(site):
-    """As when a service manager tells every process, and the supervisor tells its workers again."""
+def test_a_signal_that_arrives_twice_counts_once(site):
+    """As if a service manager signals every process, and the supervisor signals its workers again."""
     run_id = site.status()["run_id"]
     for process in [site.process_of("gpu_worker"), psutil.Process(site.process.pid)]:
         process.terminate()
@@ -75,7 +75,7 @@ def test_a_training_outlives_a_killed_serve_and_is_found_again(site):
 
 
 def test_a_training_whose_worker_is_dead_is_ended_too(site):
-    """Its worker is killed again and again, until the pause before its next start is long enough to stop in."""
+    """The worker is killed repeatedly, until the pause before its restart is long enough for the stop."""
     for _ in range(4):
         site.kill("gpu_worker")
     assert site.processes("engine.builtin")

@@ -1,4 +1,4 @@
-"""A training that was started by hand, followed by a whole site whose processes are killed."""
+"""A training that was started outside of the site, followed by a whole site whose processes are killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 
 from tests.waiting import wait_for
 
-# A step each 50 ms until it is told to end, and then the final model.
+# A step each 50 ms until the file `end` appears, and then the final model.
 TRAINING = """
 import os, sys, time
 from pathlib import Path
@@ -36,7 +36,7 @@ def site(make_site):
 
 @pytest.fixture
 def workspace(site):
-    """The folder of a training that goes on in a process of its own."""
+    """The folder of a training in a separate process."""
     folder = site.folder.parent / "workspace"
     command = [sys.executable, "-c", TRAINING, str(folder)]
     with subprocess.Popen(command, cwd=settings.BASE_DIR) as process:
@@ -51,10 +51,10 @@ def step_of(site, run_id):
 
 def goes_on(site, run_id):
     before = step_of(site, run_id)
-    wait_for(lambda: step_of(site, run_id) > before, 90, "a further step")
+    wait_for(lambda: step_of(site, run_id) > before, 90, "another step")
 
 
-def test_a_training_is_followed_over_the_death_of_each_process_until_it_ends(site, workspace):
+def test_a_training_is_followed_to_its_end_despite_the_death_of_each_process(site, workspace):
     asked = site.api("POST", "runs/import", {"path": str(workspace)}, expect=202)
     (run_id,) = wait_for(lambda: site.api("GET", f"runs/import/{asked['id']}")["runs"], what="the run")
     goes_on(site, run_id)

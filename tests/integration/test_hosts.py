@@ -1,4 +1,4 @@
-"""Two workers that think they are on two hosts, and share a database and a data folder."""
+"""Two workers with different host names that share a database and a data folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def site(make_site):
 
 @pytest.fixture
 def start_worker(site):
-    """Start the worker of a host, and wait until it has said that it lives."""
+    """Start the worker of a host, and wait for its first heartbeat."""
     started = []
 
     def start(host):
@@ -40,7 +40,7 @@ def start_worker(site):
 
 
 def freeze(worker, site):
-    """Between two of its transactions: one that it holds open would lock the database for as long as it is frozen."""
+    """Freeze it between two transactions: an open transaction would lock the database while it is frozen."""
     database = sqlite3.connect(site.folder / "db.sqlite3", timeout=0, isolation_level=None)
 
     def is_frozen_and_holds_no_lock():
@@ -58,8 +58,8 @@ def freeze(worker, site):
     database.close()
 
 
-def test_a_run_goes_on_at_another_host_when_its_own_has_vanished(site, config, start_worker):
-    """Its worker is cut off and its process dies; then that host is gone for good, and another takes the run on."""
+def test_a_run_is_resumed_on_another_host_when_its_host_has_vanished(site, config, start_worker):
+    """The worker is cut off and its process dies; then the host never returns, and another host resumes the run."""
     alpha = start_worker("alpha")
     run_id = site.start_run(config)
     site.wait_for_step(3)

@@ -1,4 +1,4 @@
-"""A history that was really trained moves to another place, out of the midst of a training, and goes on there."""
+"""The history of a real training moves to another place during the training, and continues there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def old(make_site, config):
     steps = {"backup_after": 5, "backup_after_unit": "STEP", "sample_after": 5, "sample_after_unit": "STEP"}
     site.run_id = site.start_run(config, **steps)
     wait_for(lambda: listed(site, "samples") and listed(site, "artifacts"), 120, "a sample and a backup")
-    site.first_sample = listed(site, "samples")[-1]["url"]  # one that is there before the archive is made
+    site.first_sample = listed(site, "samples")[-1]["url"]  # a sample that exists before the archive is written
     return site
 
 
@@ -44,7 +44,7 @@ def listed(site, what):
 
 @pytest.fixture(scope="module")
 def picture(old, archive):
-    """A sample's address and content on the old site, which is then gone."""
+    """A sample's address and content on the old site, which is then removed."""
     content = requests.get(old.address + old.first_sample, headers=token(old), timeout=60).content
     old.clean_up()
     return old.first_sample, content
@@ -64,7 +64,7 @@ def again(new):
     return path
 
 
-def test_all_rows_and_files_come_along(old, archive, new, again):
+def test_all_rows_and_files_are_moved(old, archive, new, again):
     before, after = history_of(archive, old.folder), history_of(again, new.folder)
     assert {table for table in before if before[table] != after[table]} <= SETTLED
     assert all(before[table] for table in ("training.metric", "samples.sample", "training.artifact", "authtoken.token"))
@@ -86,7 +86,7 @@ def test_to_postgresql_and_back_the_history_is_the_same(make_site, again, new, t
     assert files_of(again) == files_of(there) == files_of(back)
 
 
-def test_it_goes_on_elsewhere(old, new, picture, again):
+def test_the_training_continues_in_the_new_place(old, new, picture, again):
     address, content = picture
     new.start("--no-demo")
     answer = requests.get(new.address + address, headers=token(old), timeout=60)  # the same token opens it
@@ -103,7 +103,7 @@ def token(site):
 
 
 def found_in(site):
-    """What the doctor finds wrong."""
+    """The problems that the doctor finds."""
     command = [*MANAGE, "doctor", "--json"]
     answer = subprocess.run(command, cwd=settings.BASE_DIR, env=site.environment, capture_output=True, text=True)
     return [finding for finding in json.loads(answer.stdout)["findings"] if finding["level"] == "wrong"]

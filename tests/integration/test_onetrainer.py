@@ -24,14 +24,14 @@ def site(make_site):
 
 @pytest.fixture
 def config(config):
-    """Its steps take as long as those of a tiny model."""
+    """Its steps take as long as the steps of a tiny model."""
     samples = [{"prompt": "a gray square", "seed": 7, "width": 32, "height": 32, "diffusion_steps": 1}]
     return config | {"output_model_format": "KOHYA_LORA", "samples": samples}
 
 
 @pytest.fixture
 def start(site, config):
-    """Start a run; it is stopped when the test is over."""
+    """Start a run; it is stopped at the end of the test."""
 
     def start(**changes):
         body = {"config_dict": config | changes, "name": "Gray", "engine": "onetrainer"}
@@ -52,7 +52,7 @@ def artifacts(site, run_id, kind):
     return [artifact for artifact in listed(site, run_id, "artifacts") if artifact["kind"] == kind]
 
 
-def test_a_training_comes_whole_into_the_database(site, start):
+def test_a_training_is_stored_completely_in_the_database(site, start):
     run_id = start(epochs=2, sample_after=1, sample_after_unit="STEP")
     run = wait_for(lambda: (run := site.run(run_id))["status"] in ENDED and run, 120, "its end")
     assert run["status"] == "finished", run
@@ -62,7 +62,7 @@ def test_a_training_comes_whole_into_the_database(site, start):
     assert artifacts(site, run_id, "backup") and artifacts(site, run_id, "model")
 
 
-def test_a_stopped_training_goes_on_from_its_backup(site, start):
+def test_a_stopped_training_continues_from_its_backup(site, start):
     run_id = start()
     site.wait_for_step(5)
     site.api("POST", "training/stop")
@@ -71,7 +71,7 @@ def test_a_stopped_training_goes_on_from_its_backup(site, start):
     assert site.wait_for_step(stopped["progress"]["global_step"] + 5)["attempt"] == 2
 
 
-def test_a_killed_training_goes_on_by_itself_from_its_backup(site, start):
+def test_a_killed_training_resumes_automatically_from_its_backup(site, start):
     run_id = start()
     site.wait_for_step(5)
     site.api("POST", "training/backup")
@@ -81,14 +81,14 @@ def test_a_killed_training_goes_on_by_itself_from_its_backup(site, start):
     assert site.wait_for_step(backup["global_step"] + 5)["run_id"] == run_id
 
 
-def test_a_killed_training_without_a_backup_is_said_to_be_interrupted(site, start):
+def test_a_killed_training_without_a_backup_is_interrupted(site, start):
     start()
     site.wait_for_step(5)
     site.kill("onetrainer/driver.py")
     assert "killed from outside" in site.wait_for_status("interrupted")["error"]
 
 
-def test_a_training_of_the_desktop_goes_on_here_from_its_backup(site, config):
+def test_a_training_of_the_desktop_continues_here_from_its_backup(site, config):
     workspace = Workspace(site.folder.parent / "desktop")
     workspace.config(**config | {"output_model_destination": str(workspace.folder / "model.safetensors")})
     workspace.log(steps=5)

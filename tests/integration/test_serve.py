@@ -1,4 +1,4 @@
-"""`manage.py serve`: what it starts, what it says, and how it ends."""
+"""`manage.py serve`: the processes that it starts, its messages, and its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 from tests.waiting import wait_for
 
 
-def test_it_serves_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
+def test_serve_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
     site = make_site("whole", new=True).start("--no-demo")
     assert {"uvicorn", "gpu_worker", "valkey-server"} == {
         name for name in ("uvicorn", "gpu_worker", "valkey-server") if len(site.processes(name)) == 1
@@ -24,7 +24,7 @@ def test_it_serves_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
     assert site.processes() == []
 
 
-def test_it_says_that_the_port_is_taken_before_anything_starts(make_site):
+def test_a_port_in_use_is_reported_before_any_process_starts(make_site):
     site = make_site("no-port")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.launch("--port", str(taken.getsockname()[1]))
@@ -34,7 +34,7 @@ def test_it_says_that_the_port_is_taken_before_anything_starts(make_site):
     assert "Traceback" not in site.output
 
 
-def test_a_data_folder_is_served_once(make_site):
+def test_a_data_folder_is_served_only_once(make_site):
     first = make_site("one").start("--no-demo", "--no-worker")
     second = make_site("one")
     second.terminal = second.terminal.with_suffix(".second")
@@ -44,7 +44,7 @@ def test_a_data_folder_is_served_once(make_site):
     assert first.stop() == 0
 
 
-def test_two_sites_live_side_by_side(make_site):
+def test_two_sites_run_side_by_side(make_site):
     left, right = make_site("left"), make_site("right")
     left.launch("--no-demo", "--no-worker")
     right.start("--no-demo", "--no-worker")
@@ -56,7 +56,7 @@ def test_two_sites_live_side_by_side(make_site):
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_a_killed_web_server_comes_back_on_its_port_in_a_deep_folder(make_site, server):
+def test_a_killed_web_server_is_restarted_on_its_port_in_a_deep_folder(make_site, server):
     """The folder's path alone is longer than a Unix socket's may be."""
     site = make_site(f"{server}/{'deep-' * 20}/data").start("--no-demo", "--no-worker", "--server", server)
     site.kill(f"-m {server}")
@@ -66,7 +66,7 @@ def test_a_killed_web_server_comes_back_on_its_port_in_a_deep_folder(make_site, 
     assert site.processes() == []
 
 
-def test_a_killed_redis_comes_back(make_site):
+def test_a_killed_redis_is_restarted(make_site):
     site = make_site("redis").start("--no-demo", "--no-worker")
     site.kill("valkey-server")
     assert site.process_of("valkey-server"), "another one"
@@ -74,7 +74,7 @@ def test_a_killed_redis_comes_back(make_site):
     assert site.stop() == 0
 
 
-def test_no_part_outlives_a_killed_serve(make_site):
+def test_no_process_but_a_training_outlives_a_killed_serve(make_site):
     site = make_site("killed").start("--no-demo")
     site.process.kill()
     wait_for(lambda: not site.processes(), what="the end of all parts")

@@ -1,4 +1,4 @@
-"""A site whose servers are given by address; tests/faults trains in one that has them."""
+"""A site with servers by address; tests/faults trains in a site with these servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = needs_redis
 
 @pytest.fixture(scope="module")
 def folder():
-    """One that PostgreSQL's own user may enter, since it refuses to run as root."""
+    """A folder that the postgres user may enter, because PostgreSQL refuses to run as root."""
     folder = Path(tempfile.mkdtemp(prefix="servers-"))
     folder.chmod(0o755)
     yield folder
@@ -30,7 +30,7 @@ def redis_url(folder):
     server.kill()
 
 
-def test_a_database_that_is_away_is_a_sentence(make_site, folder, redis_url):
+def test_an_unreachable_database_is_reported_in_a_sentence(make_site, folder, redis_url):
     site = make_site(
         "away", new=True, DATABASE_URL=f"postgres://site@/postgres?host={folder}/nowhere", REDIS_URL=redis_url
     )

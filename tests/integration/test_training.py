@@ -1,4 +1,4 @@
-"""A training in the whole site: started over REST, followed over a WebSocket, and surviving whatever is killed."""
+"""A training in a whole site: started over REST, followed over a WebSocket, and surviving every kill."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def site(make_site):
 
 @pytest.fixture
 def run_id(site, config):
-    """A run that trains, and is stopped when the test is over."""
+    """A run that trains, and is stopped at the end of the test."""
     run_id = site.start_run(config)
     site.wait_for_step(5)
     yield run_id
@@ -46,7 +46,7 @@ def test_a_run_is_started_followed_sampled_stopped_and_resumed(site, config):
         assert next_message(socket, "connected")["is_training"] is False
         run_id = site.start_run(config)
         while (state := next_message(socket, "training_state"))["run_status"] != "running" or not state["progress"]:
-            assert state["run_id"] in (None, run_id)  # the first one may still tell of no run at all
+            assert state["run_id"] in (None, run_id)  # the first message may still contain no run
         site.api("POST", "samples/custom", {"prompt": "a blue circle", "steps": 2, "width": 32, "height": 32})
         (sample,) = next_message(socket, "sample_custom")["samples"]
     picture = requests.get(
@@ -63,7 +63,7 @@ def test_a_run_is_started_followed_sampled_stopped_and_resumed(site, config):
     site.wait_for_status("stopped")
 
 
-def test_training_goes_on_while_the_web_server_is_killed(site, run_id):
+def test_training_continues_while_the_web_server_is_killed(site, run_id):
     engine = site.process_of("engine.builtin").pid
     site.kill("uvicorn")
     before = site.status()["progress"]["global_step"]
@@ -83,7 +83,7 @@ def test_nothing_is_lost_when_the_worker_is_killed(site, run_id):
     assert steps == list(range(steps[0], steps[0] + len(steps))), "each step once"
 
 
-def test_a_killed_training_goes_on_from_its_backup(site, run_id):
+def test_a_killed_training_resumes_from_its_backup(site, run_id):
     site.api("POST", "training/backup")
     backup = wait_for(lambda: artifacts(site, run_id, "backup"), what="the backup")[0]
     site.kill("engine.builtin")
@@ -92,7 +92,7 @@ def test_a_killed_training_goes_on_from_its_backup(site, run_id):
     assert site.wait_for_step(backup["global_step"] + 5)["attempt"] == 2
 
 
-def test_a_killed_training_without_a_backup_is_said_to_be_interrupted(site, run_id):
+def test_a_killed_training_without_a_backup_is_interrupted(site, run_id):
     site.kill("engine.builtin")
     state = site.wait_for_status("interrupted")
     assert "killed from outside" in state["error"]

@@ -1,4 +1,4 @@
-"""Two starts at the same instant, where the queue is off, in a database that is a file."""
+"""Two simultaneous starts without a queue, in a database file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ print(Run.objects.count(), "run")
 """
 
 
-def test_of_two_starts_at_the_same_instant_one_is_refused(tmp_path):
+def test_one_of_two_simultaneous_starts_is_refused(tmp_path):
     environment = {
         **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
         "DATA_DIR": str(tmp_path),

@@ -65,28 +65,28 @@ def test_one_connection_serves_many_requests(site, headers):
     connection.close()
 
 
-def test_a_websocket_is_told_the_present_state(site, headers):
+def test_a_websocket_gets_the_current_state(site, headers):
     address = site.address.replace("http", "ws")
     with connect(f"{address}/ws", additional_headers=headers, proxy=None) as socket:
         message = json.loads(socket.recv(60))
     assert message["type"] == "connected" and message["data"]["is_training"] is False
 
 
-def test_a_range_of_a_sample_is_sent_alone(site, headers, samples):
+def test_only_the_requested_range_of_a_sample_is_sent(site, headers, samples):
     answer = requests.get(site.address + samples[0], headers=headers | {"Range": "bytes=10-19"}, timeout=60)
     assert (answer.status_code, answer.content) == (206, bytes(range(10, 20)))
     assert answer.headers["Content-Range"] == "bytes 10-19/100"
 
 
-def test_a_header_of_a_client_does_not_change_the_address_that_it_comes_from(site):
-    """Links that the site makes would else lead where a client says."""
+def test_a_header_cannot_change_the_address_of_a_client(site):
+    """Otherwise a client could choose the host in links of the site."""
     answer = requests.get(
         f"{site.address}/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}, timeout=60
     )
     assert answer.url.startswith(site.address) and answer.ok
 
 
-def test_a_big_download_is_sent_whole_and_by_uvicorn_as_it_is_read(site, server, headers, samples):
+def test_a_large_download_is_complete_and_uvicorn_streams_it(site, server, headers, samples):
     process = site.process_of(f"-m {server}")
     before = peak_memory(process)
     with requests.get(site.address + samples[1], headers=headers, stream=True, timeout=60) as answer:
@@ -97,7 +97,7 @@ def test_a_big_download_is_sent_whole_and_by_uvicorn_as_it_is_read(site, server,
 
 
 def peak_memory(process: psutil.Process) -> int:
-    """The most bytes that the process has held so far."""
+    """The peak memory of the process in bytes."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024

@@ -1,6 +1,6 @@
-"""Python runs this first where it lies on PYTHONPATH: a built-in training then waits a moment after each step.
+"""Python runs this first if it is on PYTHONPATH: a built-in training then waits a moment after each step.
 
-An endless training of a tiny model would take a whole processor from the site that is looked at.
+An endless training of a tiny model would take a whole CPU core from the tested site.
 """
 
 import sys
@@ -10,7 +10,7 @@ STEP_SECONDS = 0.05
 
 
 class Finder:
-    """Finds no module itself; torch is there when the trainer is asked for, and only engines ask for that."""
+    """Finds no module itself; torch is available when the trainer is imported, and only engines import it."""
 
     def find_spec(self, name, path=None, target=None):
         if name == "engine.builtin.trainer":
