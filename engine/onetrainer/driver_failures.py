@@ -10,7 +10,7 @@ GIB = 1024**3
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 NO_ROOM = ("no space left", "pytorchstreamwriter failed writing")
 NOT_FINITE = (
-    "The training broke down ({error}), and nothing was written with the bad weights: lower the learning rate, or "
+    "The training diverged ({error}), and nothing was written with the bad weights: lower the learning rate, or "
     "train in FLOAT_32 or BFLOAT_16."
 )
 

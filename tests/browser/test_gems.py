@@ -109,9 +109,9 @@ def test_selected_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
     table.locator(".run-tag").filter(has_text="dark").first.click()
     expect(names(table)).to_have_text(["Onyx", "Ruby"])
     table.get_by_label("Select all on this page").check()
-    table.get_by_role("button", name="Favourite", exact=True).click()
-    table.get_by_role("button", name="Favourite", exact=True).click()
-    expect(table.get_by_text("2 runs are favourites now.")).to_be_visible()
+    table.get_by_role("button", name="Add to favourites", exact=True).click()
+    table.get_by_role("button", name="Add to favourites", exact=True).click()
+    expect(table.get_by_text("2 runs were added to your favourites.")).to_be_visible()
     assert table.locator("tbody .star[aria-pressed=true]").count() == 2
 
 

@@ -123,7 +123,7 @@ def test_without_javascript_everything_is_shown_and_buttons_return_to_the_page(o
     page = open_page("/", java_script_enabled=False)
     assert number(page, "step") > 0
     assert page.locator("#loss-chart polyline").count() >= 1
-    page.get_by_role("button", name="Backup").click()
+    page.get_by_role("button", name="Back up").click()
     expect(page.get_by_text("A backup will be written")).to_be_visible()
     expect(page.get_by_role("link", name="Presets")).to_be_visible()
 

@@ -47,7 +47,7 @@ def test_a_page_reports_that_it_is_stale_without_a_network_and_then_reconnects(o
     page.context.set_offline(True)
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
     expect(page.locator("#not-live")).to_have_text(re.compile("checks every 5 seconds|out of date"))
-    page.get_by_role("button", name="Backup").click()
+    page.get_by_role("button", name="Back up").click()
     expect(page.locator("#messages")).to_contain_text("Not done: the server did not answer")
     page.context.set_offline(False)
     page.wait_for_selector('#connection[data-state="on"]')

@@ -92,5 +92,5 @@ def test_runs_are_found_edited_and_planned(plain, site, config):
     plain.get_by_label("Select Plainly").check()
     plain.get_by_role("button", name="Cancel", exact=True).click()
     plain.get_by_role("button", name="Cancel", exact=True).click()
-    expect(plain.get_by_text("1 run was taken out of the queue.")).to_be_visible()
+    expect(plain.get_by_text("1 run was removed from the queue.")).to_be_visible()
     expect(plain.locator(".pill-cancelled")).to_be_visible()

@@ -118,9 +118,9 @@ def test_tokens_in_a_config_are_not_shown(admin):
 def test_the_timeline_names_who_did_what_newest_first(admin):
     run = make_run(status=Status.RUNNING)
     run.events.create(kind="status_changed", data={"from": "queued", "to": "starting", "detail": ""})
-    run.commands.create(kind="backup", attempt=1, requested_by=make_user(), detail="no room", status="refused")
+    run.commands.create(kind="backup", attempt=1, requested_by=make_user(), detail="no space", status="refused")
     newest, oldest = admin.get(page_of(run)).context["timeline"]
-    assert (newest.what, newest.text, newest.user.username, newest.status) == ("Backup", "no room", "ada", "refused")
+    assert (newest.what, newest.text, newest.user.username, newest.status) == ("Back up", "no space", "ada", "refused")
     assert (oldest.what, oldest.text, oldest.user) == ("status", "queued → starting", None)
 
 

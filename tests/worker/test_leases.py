@@ -183,11 +183,11 @@ def test_another_machine_takes_a_lost_run_on_and_waits_until_the_old_process_is_
     assert other._claim_next() is None, "before the old process must have heard of it"
     run.refresh_from_db()
     waits = state_of(run)["waits_for"]
-    assert "Its old process on " in waits and waits == read_queue().waiting[0].reason
+    assert "Its previous process on " in waits and waits == read_queue().waiting[0].reason
     wait_for(lambda: not training.following.process.alive, what="the old process to end itself")
     assert other._claim_next() is None
     run.refresh_from_db()
-    assert "may still live" in state_of(run)["waits_for"] and "600 seconds" in state_of(run)["waits_for"]
+    assert "may still be running" in state_of(run)["waits_for"] and "600 seconds" in state_of(run)["waits_for"]
     settings.FENCE_SECONDS = 0
     other.following = wait_for(other._claim_next)
     assert (other.following.run.attempt, other.following.run.worker.name) == (2, "beta:cpu")
@@ -197,7 +197,7 @@ def test_another_machine_takes_a_lost_run_on_and_waits_until_the_old_process_is_
 def test_why_a_run_waits_for_its_old_process_is_read_from_its_row_and_from_no_folder():
     run = make_run(attempt=1, obstacle={"code": "old_process_lives", "host": "alpha"})
     assert not run.attempt_folder.exists()
-    assert state_of(run)["waits_for"].startswith("Its old process on alpha still lives:")
+    assert state_of(run)["waits_for"].startswith("Its previous process on alpha is still running:")
 
 
 def test_what_keeps_a_run_from_starting_is_forgotten_when_its_status_changes():

@@ -180,7 +180,7 @@ def test_the_commands_of_a_run_whose_process_is_gone_are_closed(worker):
 def test_a_command_for_a_run_that_ended_meanwhile_is_refused_and_leaves_no_row():
     run = make_run(status=Run.Status.RUNNING)
     Run.objects.update(status=Run.Status.FINISHED)
-    with pytest.raises(Exception, match="nothing is training"):
+    with pytest.raises(Exception, match="and not training"):
         TrainerService().backup(run)
     assert not RunCommand.objects.exists()
 

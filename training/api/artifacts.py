@@ -1,4 +1,4 @@
-"""The API of single backups, saves and models, and of how many are kept."""
+"""The API of single backups, saves and models, and of the retention policies."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ArtifactView(APIView):
 
     @extend_schema(responses=ArtifactSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """What it is, where it lies, and whether it is still there."""
+        """Its kind, its path, and whether it still exists."""
         return Response(ArtifactSerializer(_artifact(pk)).data)
 
     @extend_schema(request=ArtifactChangeSerializer, responses=ArtifactSerializer)
     def patch(self, request: Request, pk: str) -> Response:
-        """Pin it, so that neither policy nor clean-up removes it, or unpin it."""
+        """Pin it, so that neither policy nor clean-up deletes it, or unpin it."""
         asked = read_body(request, ArtifactChangeSerializer)
         artifact = _artifact(pk)
         pin(artifact, asked["pinned"], by=request.user)
@@ -33,7 +33,7 @@ class ArtifactView(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: str) -> Response:
-        """Remove its files; the row stays in the run's history. 409 says why one has to stay."""
+        """Delete its files; the entry stays in the run's history. 409 says why a file must be kept."""
         remove_by_hand(_artifact(pk), by=request.user)
         return Response(status=204)
 
@@ -43,7 +43,7 @@ def _artifact(pk: str) -> Artifact:
 
 
 class RetentionView(APIView):
-    """How many backups, saves and samples are kept of each run that has no policy of its own."""
+    """How many backups, saves and samples are kept of each run without its own policy."""
 
     @extend_schema(responses=RetentionSerializer)
     def get(self, request: Request) -> Response:
@@ -54,7 +54,7 @@ class RetentionView(APIView):
     def put(self, request: Request) -> Response:
         """Change the site's policy: for admins."""
         if not request.user.is_staff:
-            raise Forbidden("Only an admin changes what is kept of all runs: give your own runs a policy instead.")
+            raise Forbidden("Only an admin can change the policy of all runs: give your own runs a policy instead.")
         return Response(_change(RetentionPolicy.of_site(), request).to_dict())
 
 
@@ -63,7 +63,7 @@ class RunRetentionView(APIView):
 
     @extend_schema(responses=RetentionSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """The run's policy; the site's, where it has none of its own."""
+        """The run's policy, or the site's if the run has none."""
         return Response(RetentionPolicy.of(get_object_or_404(Run, pk=pk)).to_dict())
 
     @extend_schema(request=RetentionSerializer, responses=RetentionSerializer)
@@ -73,7 +73,7 @@ class RunRetentionView(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: str) -> Response:
-        """Have the run follow the site's policy again."""
+        """Remove the run's own policy, so that the site's applies again."""
         get_object_or_404(Run, pk=pk)
         RetentionPolicy.objects.filter(scope=pk).delete()
         return Response(status=204)

@@ -16,7 +16,7 @@ from web.api.filters import text_parameter
 from web.errors import BadInput
 
 PARAMETERS = {
-    "q": "Words that all have to occur in a run's name, notes, tags or config.",
+    "q": "Words that must all occur in a run's name, notes, tags or config.",
     "tag": "A tag.",
     "model": "A base model's type, such as STABLE_DIFFUSION_15.",
     "method": "A training method, such as LORA.",
@@ -26,7 +26,7 @@ PARAMETERS = {
 
 
 class TableFilters(BaseFilterBackend):
-    """Parameters of the table of runs, each with the meaning that it has in the page's address."""
+    """The parameters of the table of runs, with the same meaning as in the page's address."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Run], view: Any) -> QuerySet[Run]:
         query = request.query_params.copy()
@@ -42,7 +42,7 @@ class TableFilters(BaseFilterBackend):
 
 def _refuse_nonsense(name: str, text: str) -> None:
     if "\x00" in text or (name in ("from", "to") and text and not _is_date(text)):
-        sentence = _("%(value)s is no value for %(name)s: %(help)s") % {
+        sentence = _("%(value)s cannot be used as %(name)s: %(help)s") % {
             "value": repr(text[:100]),
             "name": name,
             "help": PARAMETERS[name],

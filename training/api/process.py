@@ -21,7 +21,7 @@ from web.errors import NotFound
 class ProcessesView(KnownParameters, APIView):
     @extend_schema(responses={200: ProcessSerializer, 404: OpenApiResponse(description="None runs on this host.")})
     def get(self, request: Request) -> Response:
-        """The training process of the active run; 404 where none runs on the web server's host."""
+        """The training process of the active run; 404 if it does not run on the web server's host."""
         run = Run.objects.active().first()
         process = EngineProcess.find(run.attempt_folder) if run else None
         facts = process_info(process.identity.pid) if process else None

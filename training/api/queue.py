@@ -19,14 +19,14 @@ from web.api.serializers import read_body
 class QueueView(KnownParameters, APIView):
     @extend_schema(responses=QueueSerializer)
     def get(self, request: Request) -> Response:
-        """What each worker does and what waits for one, in the order in which it starts, with the reason and times."""
+        """The run of each worker, and the waiting runs in the order of their start, with reasons and times."""
         return Response(QueueSerializer(read_queue()).data)
 
 
 class QueuedRunView(APIView):
     @extend_schema(request=QueuePlanSerializer, responses=QueueSerializer)
     def patch(self, request: Request, pk: str) -> Response:
-        """Move a waiting run, hold it, or plan when it starts; 409 for one that does not wait."""
+        """Move a waiting run, hold it, or plan its start; 409 if the run is not waiting."""
         run, service = get_object_or_404(Run, pk=pk), QueueService(request.user)
         plan = read_body(request, QueuePlanSerializer)
         position = plan.pop("position", None)

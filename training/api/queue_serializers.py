@@ -1,4 +1,4 @@
-"""What the API says of the queue."""
+"""The serializers of the queue."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from web.errors import BadInput
 
 class LaneSerializer(serializers.Serializer):
     worker = serializers.CharField()
-    state = serializers.CharField(help_text="idle, busy, draining, offline, or lost where it died without a word.")
-    run_id = serializers.UUIDField(allow_null=True, help_text="What it trains.")
-    free_at = serializers.DateTimeField(allow_null=True, help_text="About when it takes the next run.")
+    state = serializers.CharField(help_text="idle, busy, draining, offline, or lost if the worker disappeared.")
+    run_id = serializers.UUIDField(allow_null=True, help_text="The run that it trains.")
+    free_at = serializers.DateTimeField(allow_null=True, help_text="Estimated time of its next run.")
 
     def to_representation(self, lane: Lane) -> dict[str, Any]:
         shown = {"worker": lane.worker.name, "state": lane.state, "run_id": lane.run and str(lane.run.pk)}
@@ -28,16 +28,16 @@ class LaneSerializer(serializers.Serializer):
 class WaitingSerializer(serializers.Serializer):
     run_id = serializers.UUIDField()
     name = serializers.CharField()
-    position = serializers.IntegerField(help_text="1 is next.")
-    reason = serializers.CharField(help_text="Why it does not start yet: one sentence.")
+    position = serializers.IntegerField(help_text="1 starts next.")
+    reason = serializers.CharField(help_text="Why it does not start yet, in one sentence.")
     priority = serializers.IntegerField()
     held = serializers.BooleanField()
     start_after = serializers.DateTimeField(allow_null=True)
     after_run = serializers.UUIDField(allow_null=True)
     after_end = serializers.ChoiceField(Run.AfterEnd.choices)
-    starts_at = serializers.DateTimeField(allow_null=True, help_text="About when, by how long such runs took.")
+    starts_at = serializers.DateTimeField(allow_null=True, help_text="Estimated from the durations of similar runs.")
     ends_at = serializers.DateTimeField(allow_null=True)
-    worker = serializers.CharField(allow_blank=True, help_text="Which worker is expected to train it.")
+    worker = serializers.CharField(allow_blank=True, help_text="The worker that is expected to train it.")
 
     def to_representation(self, one: Waiting) -> dict[str, Any]:
         run = one.run
@@ -50,22 +50,22 @@ class WaitingSerializer(serializers.Serializer):
 
 class QueueSerializer(serializers.Serializer):
     lanes = LaneSerializer(many=True)
-    waiting = WaitingSerializer(many=True, help_text="Those that start first, 200 at most.")
-    length = serializers.IntegerField(help_text="How many wait in all.")
+    waiting = WaitingSerializer(many=True, help_text="The runs that start first, at most 200.")
+    length = serializers.IntegerField(help_text="The number of waiting runs.")
 
 
 class QueuePlanSerializer(OnlyKnownFields):
-    """When a waiting run starts; what is left out stays as it is."""
+    """The plan of a waiting run; missing fields keep their values."""
 
-    position = serializers.IntegerField(min_value=1, max_value=10**9, required=False, help_text="1 is next.")
+    position = serializers.IntegerField(min_value=1, max_value=10**9, required=False, help_text="1 starts next.")
     priority = serializers.IntegerField(
-        min_value=LEAST_PRIORITY, max_value=MOST_PRIORITY, required=False, help_text="Higher is sooner."
+        min_value=LEAST_PRIORITY, max_value=MOST_PRIORITY, required=False, help_text="A higher number starts sooner."
     )
-    held = serializers.BooleanField(required=False, help_text="Whether it stays in the queue until it is let go.")
-    start_after = serializers.DateTimeField(required=False, allow_null=True, help_text="It does not start before this.")
-    after_run = serializers.UUIDField(required=False, allow_null=True, help_text="A run that it starts after.")
+    held = serializers.BooleanField(required=False, help_text="true to hold it in the queue, false to release it.")
+    start_after = serializers.DateTimeField(required=False, allow_null=True, help_text="The earliest start.")
+    after_run = serializers.UUIDField(required=False, allow_null=True, help_text="The run that it waits for.")
     after_end = serializers.ChoiceField(
-        Run.AfterEnd.choices, required=False, help_text="Whether that run has to finish, or to end in any way."
+        Run.AfterEnd.choices, required=False, help_text="Whether that run must finish, or only end in any way."
     )
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:

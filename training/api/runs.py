@@ -51,25 +51,25 @@ DETAIL = serializers.RunDetailSerializer
 
 
 def asks(**request: Any) -> Any:
-    """How the OpenAPI document describes an action that asks something of a run."""
+    """The OpenAPI description of an action that sends a command to a run."""
     return extend_schema(**{"request": None, "responses": {202: ASKED}} | request)
 
 
 @extend_schema_view(retrieve=extend_schema(responses=DETAIL), list=extend_schema(responses=serializers.RunSerializer))
 class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelViewSet):
-    """Trainings: waiting, running and ended."""
+    """Runs: waiting, training and ended."""
 
     queryset = Run.objects.select_related("owner", "worker", "preset", "preset_version")  # for the API's document
     serializer_class = serializers.RunSerializer
     lookup_value_regex = UUID_PATTERN
     filter_backends = [FieldFilter, TableFilters, Search, Order]
     filter_lookups = {
-        "status": ("status", "A status; give it twice for either."),
+        "status": ("status", "A status; repeat the parameter to match several."),
         "owner": ("owner__username", "A user's name."),
         "preset": ("preset", "A preset's id."),
         "worker": ("worker", "A worker's id."),
         "engine": ("engine", "A trainer's name."),
-        "parent": ("parent", "The id of the run that it was made from."),
+        "parent": ("parent", "The id of the run that it was copied from."),
         "favourite": ("is_favourite", "true or false."),
     }
     search_fields = ["name", "notes", "tags"]
@@ -78,7 +78,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
 
     def get_queryset(self) -> QuerySet[Any]:
         runs = super().get_queryset().with_favourites_of(self.request.user).with_progress()
-        return runs.alias(global_step=F("progress__global_step"))  # what clients order by
+        return runs.alias(global_step=F("progress__global_step"))  # a name for clients to order by
 
     def get_serializer_class(self) -> Any:
         return DETAIL if self.action == "retrieve" else self.serializer_class
@@ -88,11 +88,11 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         return TrainerService(self.request.user, checker_of(self.request))
 
     def read(self, serializer_class: Any) -> dict[str, Any]:
-        """The request's body, checked."""
+        """The validated request body."""
         return read_body(self.request, serializer_class)
 
     def answer(self, run: Run, status: int = 200) -> Response:
-        """The run as it is now."""
+        """A response with the current state of the run."""
         return Response(DETAIL(self.get_queryset().get(pk=run.pk)).data, status=status)
 
     # -- the run itself ----------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
 
     @extend_schema(request=serializers.RunChangeSerializer, responses=DETAIL)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change name, notes, tags, priority or retries, or make it a favourite of yours."""
+        """Change name, notes, tags, priority or retries, or mark it as your favourite."""
         changes = self.read(serializers.RunChangeSerializer)
         return self.answer(RunNotes(request.user).edit_run(self.get_object(), changes))
 
@@ -119,7 +119,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         logger.info("%s deleted the run %s (%s).", request.user, pk, run.name)
         return Response(status=204)
 
-    # -- asking something of it --------------------------------------------------------------------------------
+    # -- commands ----------------------------------------------------------------------------------------------
 
     def asked(self, run: Run, command: RunCommand | None) -> Response:
         return Response(ASKED({"run": self.get_queryset().get(pk=run.pk), "command": command}).data, status=202)
@@ -134,7 +134,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(request=None, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Take a queued run out of the queue."""
+        """Remove a queued run from the queue."""
         run = self.get_object()
         QueueService(request.user).cancel(run)
         return self.answer(run)
@@ -142,41 +142,41 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(request=None, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def start_now(self, request: Request, pk: str) -> Response:
-        """Have a run that would go on by itself later go on now."""
+        """Start a run that waits for its automatic retry now."""
         return self.answer(QueueService(request.user).start_now(self.get_object()))
 
     @asks()
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Hold it between two steps; the model stays loaded."""
+        """Pause it between two steps; the model stays loaded."""
         run = self.get_object()
         return self.asked(run, Commands(request.user).pause(run))
 
     @asks()
     @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
     def go_on(self, request: Request, pk: str) -> Response:
-        """Go on after a pause."""
+        """Continue it after a pause."""
         run = self.get_object()
         return self.asked(run, Commands(request.user).resume_training(run))
 
     @asks()
     @action(detail=True, methods=["post"])
     def backup(self, request: Request, pk: str) -> Response:
-        """Write a backup, from which it can be continued."""
+        """Write a backup that it can be continued from."""
         run = self.get_object()
         return self.asked(run, self.service.backup(run))
 
     @asks()
     @action(detail=True, methods=["post"])
     def save(self, request: Request, pk: str) -> Response:
-        """Write the model as it is now."""
+        """Save the model in its current state."""
         run = self.get_object()
         return self.asked(run, self.service.save(run))
 
     @asks(request=serializers.SampleRequestSerializer)
     @action(detail=True, methods=["post"])
     def sample(self, request: Request, pk: str) -> Response:
-        """Draw one picture with the given settings, or the run's own sample prompts where none are given."""
+        """Generate one picture with the given settings, or samples of the run's own prompts without settings."""
         run = self.get_object()
         if not isinstance(request.data, dict):
             raise BadInput(_("Send the sample's settings as a JSON object, or nothing for the run's own prompts."))
@@ -197,7 +197,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(request=serializers.RestartSerializer, responses={201: DETAIL})
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
-        """Train the same config afresh, as a new run, from the base model or from the weights of an artifact."""
+        """Train the same config again in a new run, from the base model or from the weights of an artifact."""
         run = self.get_object()
         weights = self._artifact(run, self.read(serializers.RestartSerializer).get("weights"))
         return self.answer(Continuation(request.user, checker_of(request)).restart(run, weights), 201)
@@ -224,13 +224,13 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(responses=serializers.EventSerializer(many=True), filters=False)
     @action(detail=True)
     def events(self, request: Request, pk: str) -> Response:
-        """What happened to it, oldest first."""
+        """Its events, oldest first."""
         return self.page_of(self.get_object().events.select_related("user"), serializers.EventSerializer)
 
     @extend_schema(responses=serializers.CommandSerializer(many=True), filters=False)
     @action(detail=True)
     def commands(self, request: Request, pk: str) -> Response:
-        """What people asked of it and what became of that, oldest first."""
+        """The commands to it with their results, oldest first."""
         return self.page_of(self.get_object().commands.select_related("requested_by"), serializers.CommandSerializer)
 
     @extend_schema(responses=serializers.ArtifactSerializer(many=True), filters=False)
@@ -246,26 +246,26 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     )
     @action(detail=True, url_path=f"artifacts/(?P<artifact_id>{UUID_PATTERN})/file", url_name="artifact-file")
     def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
-        """Download one: a file with range requests, or a folder as a zip file."""
+        """Download an artifact: a file with range requests, or a folder as a zip file."""
         artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
         if artifact.deleted_at is not None:
-            raise NotFound(_("This one was removed to make room: choose a newer one."))
+            raise NotFound(_("This file was deleted: choose a newer one."))
         path = Path(artifact.path)
         return send_folder(request, path) if path.is_dir() else send_file(request, path, as_attachment=True)
 
     @extend_schema(
         responses=serializers.MetricsSerializer,
         parameters=[
-            OpenApiParameter("tag", str, many=True, description="Which series, such as loss; all without it."),
-            OpenApiParameter("points", int, description=f"At most so many of each, from 4 to {MOST_POINTS}."),
-            OpenApiParameter("from", int, description="The first step to show."),
-            OpenApiParameter("to", int, description="The last step to show."),
-            OpenApiParameter("old", bool, description="Only what was trained again since, after a continuation."),
+            OpenApiParameter("tag", str, many=True, description="A series such as loss; all series if left out."),
+            OpenApiParameter("points", int, description=f"The most points of each series, from 4 to {MOST_POINTS}."),
+            OpenApiParameter("from", int, description="The first step to return."),
+            OpenApiParameter("to", int, description="The last step to return."),
+            OpenApiParameter("old", bool, description="true for only the values of steps that were trained again."),
         ],
     )
     @action(detail=True)
     def metrics(self, request: Request, pk: str) -> Response:
-        """Its curves, thinned so that each stretch's lowest and highest points stay."""
+        """Its curves, thinned so that the lowest and highest point of each interval are kept."""
         run = self.get_object()
         points = whole_number(request, "points", 500, 4, MOST_POINTS)
         first = whole_number(request, "from", 0, 0, MOST_STEPS)
@@ -279,14 +279,14 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(
         responses=serializers.LogSerializer,
         parameters=[
-            OpenApiParameter("offset", int, description="Where to begin, in bytes; negative counts from the end."),
-            OpenApiParameter("limit", int, description=f"How many bytes at most, up to {MOST_LOG_BYTES}."),
-            OpenApiParameter("attempt", int, description="Which attempt's log; the present one without it."),
+            OpenApiParameter("offset", int, description="The first byte to read; negative counts from the end."),
+            OpenApiParameter("limit", int, description=f"The most bytes to read, up to {MOST_LOG_BYTES}."),
+            OpenApiParameter("attempt", int, description="The attempt; the current attempt if left out."),
         ],
     )
     @action(detail=True)
     def log(self, request: Request, pk: str) -> Response:
-        """A piece of what the training process printed."""
+        """A part of the output of the training process."""
         run = self.get_object()
         offset = whole_number(request, "offset", 0, -(2**53), 2**53)
         limit = whole_number(request, "limit", 65536, 4, MOST_LOG_BYTES)
@@ -297,18 +297,18 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True)
     def config(self, request: Request, pk: str) -> Response:
-        """Its whole config, as OneTrainer reads it."""
+        """Its complete config, as OneTrainer reads it."""
         return Response(without_secrets(self.get_object().config))
 
     @extend_schema(
         responses=serializers.RunDiffSerializer,
         parameters=[
-            OpenApiParameter("with", str, description="A run's id, `preset` or `defaults`; `preset` where it has one.")
+            OpenApiParameter("with", str, description="A run's id, `preset` or `defaults`; the preset if left out.")
         ],
     )
     @action(detail=True)
     def diff(self, request: Request, pk: str) -> Response:
-        """The settings in which it differs from another run, from its preset or from the defaults."""
+        """The settings that differ from another run, from its preset or from the defaults."""
         run = self.get_object()
         against = request.query_params.get("with") or ("preset" if run.preset_version else "defaults")
         changes = configs.flat_difference(without_secrets(self._base(run, against)), without_secrets(run.config))

@@ -1,4 +1,4 @@
-"""The API of the views that users keep of the table of runs: each user's own."""
+"""The API of each user's own saved views of the table of runs."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from web.api.serializers import read_body
 
 
 class SavedViewViewSet(KnownParameters, mixins.DestroyModelMixin, ReadOnlyModelViewSet):
-    """Your names for filters and orders of the table of runs."""
+    """Your saved filters and orders of the table of runs."""
 
     queryset = SavedView.objects.all()  # for the API's document
     serializer_class = SavedViewSerializer
-    permission_classes = [IsAuthenticated]  # they are each user's own
+    permission_classes = [IsAuthenticated]  # each user has their own views
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[SavedView]:
         return self.request.user.saved_views.all()  # type: ignore[union-attr]
 
     def read(self, partial: bool = False) -> dict[str, Any]:
-        """The request's body, checked."""
+        """The validated request body."""
         return read_body(self.request, SavedViewSerializer, partial)
 
     @extend_schema(request=SavedViewSerializer, responses={201: SavedViewSerializer})
     def create(self, request: Request) -> Response:
-        """Keep filters and an order under a name; 409 where you have a view of that name."""
+        """Save filters and an order under a name; 409 if you already have a view of that name."""
         return Response(SavedViewSerializer(saved_views.keep(request.user, **self.read())).data, status=201)
 
     @extend_schema(request=SavedViewSerializer(partial=True), responses=SavedViewSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Rename a view, or give it other filters."""
+        """Rename a view, or change its filters."""
         return Response(SavedViewSerializer(saved_views.change(self.get_object(), self.read(partial=True))).data)

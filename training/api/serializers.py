@@ -1,4 +1,4 @@
-"""What the API says of runs, and what it reads to start them."""
+"""The serializers of runs, and of the requests that start them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from training.progress.time_left import seconds_left
 from web.api.serializers import OnlyKnownFields, SuccessSerializer
 from web.errors import BadInput
 
-RETRIES = "How often it goes on by itself after a kill, a crash or a power cut; counted anew after each new backup."
-KILLED = "When a run that is to stop is killed, unless it has stopped by then; null where none was asked to."
-GOES_ON = "When it goes on by itself; null where it does not wait for that."
+RETRIES = "How often it is retried after a kill, a crash or a power cut; each new backup resets the count."
+KILLED = "When a stopping run is killed if it has not stopped by then; null if no stop was requested."
+GOES_ON = "When it is continued automatically; null if it does not wait for that."
 
-WAITS = "Why it would wait in the queue though a worker were free, in one sentence; empty where it would not."
-STALE = "Why this may not be how it stands just now, such as a silent worker; empty where all is well."
+WAITS = "Why it would wait in the queue even if a worker were free, in one sentence; otherwise empty."
+STALE = "Why this state may be out of date, such as a silent worker; empty if all is well."
 
 
 class ProgressSerializer(serializers.Serializer):
     epoch = serializers.IntegerField()
     epoch_step = serializers.IntegerField(help_text="Micro-batches in this epoch.")
     epoch_sample = serializers.IntegerField(help_text="Pictures in this epoch.")
-    global_step = serializers.IntegerField(help_text="Micro-batches in all.")
+    global_step = serializers.IntegerField(help_text="Micro-batches in total.")
 
 
 class TrainingProgressSerializer(serializers.Serializer):
@@ -39,7 +39,7 @@ class TrainingProgressSerializer(serializers.Serializer):
 
 
 class StatusSerializer(TrainingProgressSerializer):
-    status = serializers.CharField(help_text="What the trainer says that it does, else the run's status, else idle.")
+    status = serializers.CharField(help_text="The trainer's current action, else the run's status, else idle.")
     error = serializers.CharField(allow_null=True)
     run_id = serializers.UUIDField(allow_null=True)
     run_name = serializers.CharField(allow_null=True)
@@ -57,18 +57,18 @@ class StatusSerializer(TrainingProgressSerializer):
     ended_at = serializers.DateTimeField(allow_null=True, required=False)
     error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_null=True, required=False)
     ending = serializers.CharField(allow_null=True, required=False, help_text="How it ended, in one sentence.")
-    cure = serializers.CharField(allow_null=True, required=False, help_text="What to do about that.")
+    cure = serializers.CharField(allow_null=True, required=False, help_text="What you can do about it.")
     killed_after = serializers.DateTimeField(allow_null=True, required=False, help_text=KILLED)
     start_after = serializers.DateTimeField(allow_null=True, required=False, help_text=GOES_ON)
 
 
 class StartSerializer(serializers.Serializer):
-    """Where the config comes from, and what is changed in it: at least one of the first three is needed."""
+    """The source of the config, and changes to it: at least one of the first three is required."""
 
-    config_path = serializers.CharField(required=False, help_text="A file under an allowed root, on the server.")
-    config_dict = ConfigField(required=False, help_text="A config; what is left out keeps its default.")
+    config_path = serializers.CharField(required=False, help_text="A file on the server, in an allowed folder.")
+    config_dict = ConfigField(required=False, help_text="A config; missing fields have their defaults.")
     preset = serializers.CharField(required=False, help_text="A preset's name.")
-    overrides = ConfigField(required=False, help_text="Laid over all else.")
+    overrides = ConfigField(required=False, help_text="Applied last, over everything else.")
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     engine = serializers.CharField(required=False, default="builtin")
 
@@ -76,7 +76,7 @@ class StartSerializer(serializers.Serializer):
         if "config_path" in data and "config_dict" in data:
             raise BadInput(_("Send either config_path or config_dict, not both."))
         if not data.keys() & {"config_path", "config_dict", "preset"}:
-            raise BadInput(_("Say what to train: send config_path, config_dict or preset."))
+            raise BadInput(_("There is no config: send config_path, config_dict or preset."))
         return data
 
 
@@ -109,9 +109,11 @@ class RunSerializer(serializers.ModelSerializer):
     steps_per_second = serializers.FloatField(source="progress.steps_per_second", read_only=True, allow_null=True)
     eta_seconds = serializers.SerializerMethodField()
     stale = serializers.SerializerMethodField(help_text=STALE)
-    favourite = serializers.BooleanField(source="is_favourite", read_only=True, help_text="Of whoever asks.")
+    favourite = serializers.BooleanField(
+        source="is_favourite", read_only=True, help_text="Whether it is your favourite."
+    )
     error_reason = serializers.ChoiceField(sorted(ENDINGS), allow_blank=True, read_only=True)
-    cure = serializers.SerializerMethodField(help_text="What to do about how it ended.")
+    cure = serializers.SerializerMethodField(help_text="What you can do about how it ended.")
 
     class Meta:
         model = Run
@@ -170,10 +172,10 @@ class RunSerializer(serializers.ModelSerializer):
 
 
 class RunDetailSerializer(LeftOutSerializer, RunSerializer):
-    """A run with all that is short enough."""
+    """A run with all of its short fields."""
 
     is_watched = serializers.BooleanField(
-        read_only=True, help_text="Whether it trains outside of this site, which follows it and cannot steer it."
+        read_only=True, help_text="Whether it trains outside this site, which follows but cannot control it."
     )
 
     ending = serializers.SerializerMethodField(help_text="How it ended, in one sentence.")
@@ -183,7 +185,7 @@ class RunDetailSerializer(LeftOutSerializer, RunSerializer):
         source="progress.memory_peak",
         read_only=True,
         allow_null=True,
-        help_text="Bytes on the training device, as measured.",
+        help_text="Measured bytes on the training device.",
     )
 
     class Meta(RunSerializer.Meta):
@@ -233,7 +235,7 @@ class CommandSerializer(serializers.ModelSerializer):
 
 
 class AskedRunSerializer(serializers.Serializer):
-    """What was asked of a run; a queued run that was stopped is cancelled without a command."""
+    """A run with the command sent to it; stopping a queued run cancels it without a command."""
 
     run = RunDetailSerializer()
     command = CommandSerializer(allow_null=True)
@@ -247,18 +249,20 @@ class TagsField(serializers.ListField):
 
 
 class RunChangeSerializer(OnlyKnownFields):
-    """What may be changed of a run at any time."""
+    """The fields of a run that can be changed at any time."""
 
     name = serializers.CharField(max_length=200, required=False)
     notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
     tags = TagsField(required=False)
-    favourite = serializers.BooleanField(required=False, help_text="Of whoever asks.")
-    priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False, help_text="Higher is sooner.")
+    favourite = serializers.BooleanField(required=False, help_text="Whether it is your favourite.")
+    priority = serializers.IntegerField(
+        min_value=-1000, max_value=1000, required=False, help_text="A higher number starts sooner."
+    )
     retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
 
 
 class NewRunSerializer(StartSerializer):
-    """As for a start of the single trainer, with what else a run can be given."""
+    """The fields of a single-trainer start, and more fields of a run."""
 
     config = ConfigField(required=False, help_text="Another name for config_dict.")
     notes = serializers.CharField(allow_blank=True, max_length=100_000, required=False)
@@ -274,31 +278,31 @@ class NewRunSerializer(StartSerializer):
 
 class StopSerializer(serializers.Serializer):
     now = serializers.BooleanField(
-        default=False, help_text="Kill its process at once; what it did since its last backup is lost."
+        default=False, help_text="Kill its process at once; all progress after its last backup is lost."
     )
 
 
 class ResumeSerializer(serializers.Serializer):
-    backup = serializers.UUIDField(required=False, help_text="An artifact's id; the newest whole backup without it.")
+    backup = serializers.UUIDField(required=False, help_text="An artifact's id; by default the newest complete backup.")
     epochs = serializers.IntegerField(
-        required=False, min_value=1, help_text="How many it shall have in all; needed where all of them are trained."
+        required=False, min_value=1, help_text="The new total of epochs; required if all planned epochs are trained."
     )
 
 
 class RestartSerializer(serializers.Serializer):
     weights = serializers.UUIDField(
         required=False,
-        help_text="An artifact's id: the new run begins with its weights, at step 0. From the base model without it.",
+        help_text="An artifact's id: the new run starts with its weights, at step 0; with the base model if left out.",
     )
 
 
 class DuplicateSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=200, allow_blank=True, required=False)
-    overrides = ConfigField(required=False, help_text="What the new run does otherwise.")
+    overrides = ConfigField(required=False, help_text="Changes to the config.")
 
 
 class SampleRequestSerializer(serializers.Serializer):
-    """Without a prompt, the run's own sample prompts are drawn."""
+    """Without a prompt, samples of the run's own prompts are generated."""
 
     prompt = serializers.CharField(required=False)
     negative_prompt = serializers.CharField(required=False, allow_blank=True)
@@ -324,15 +328,15 @@ class ArtifactSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(Artifact.Kind.choices)
     path = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes.")
-    sha256 = serializers.CharField(allow_blank=True, help_text="Of the file, or of a folder's manifest.json.")
+    sha256 = serializers.CharField(allow_blank=True, help_text="Hash of the file, or of a folder's manifest.json.")
     global_step = serializers.IntegerField()
     epoch = serializers.IntegerField()
     attempt = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     exists = serializers.BooleanField()
-    is_damaged = serializers.BooleanField(help_text="Whether an attempt to continue from it has failed.")
-    pinned = serializers.BooleanField(help_text="Whether it is kept whatever the policies say.")
-    deleted_at = serializers.DateTimeField(allow_null=True, help_text="When its files were removed.")
+    is_damaged = serializers.BooleanField(help_text="Whether an attempt to continue from it failed.")
+    pinned = serializers.BooleanField(help_text="Whether it is kept against all policies.")
+    deleted_at = serializers.DateTimeField(allow_null=True, help_text="When its files were deleted.")
     deleted_why = serializers.CharField(allow_blank=True)
     url = serializers.CharField()
 
@@ -341,26 +345,34 @@ class ArtifactSerializer(serializers.Serializer):
 
 
 class ArtifactChangeSerializer(serializers.Serializer):
-    pinned = serializers.BooleanField(help_text="Whether neither policy nor clean-up may remove it.")
+    pinned = serializers.BooleanField(help_text="true so that neither policy nor clean-up deletes it.")
 
 
 class NewestSerializer(serializers.Serializer):
     keep = serializers.IntegerField(
-        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="The newest so many; null keeps all."
+        min_value=1,
+        max_value=100_000,
+        allow_null=True,
+        default=None,
+        help_text="The number of newest items to keep; null keeps all.",
     )
 
 
 class RuleSerializer(NewestSerializer):
     every = serializers.IntegerField(
-        min_value=1, max_value=100_000, allow_null=True, default=None, help_text="Every so manieth of the others too."
+        min_value=1,
+        max_value=100_000,
+        allow_null=True,
+        default=None,
+        help_text="Also keep every Nth older item; null keeps none of them.",
     )
 
 
 class RetentionSerializer(serializers.Serializer):
     backups = RuleSerializer(required=False)
     saves = RuleSerializer(required=False)
-    samples = RuleSerializer(required=False, help_text="Counted in steps at which the run's own prompts were drawn.")
-    custom_samples = NewestSerializer(required=False, help_text="Single ones that were asked for by hand.")
+    samples = RuleSerializer(required=False, help_text="Counted in steps with samples of the run's own prompts.")
+    custom_samples = NewestSerializer(required=False, help_text="Samples that users requested.")
 
 
 class SavedViewSerializer(serializers.ModelSerializer):
@@ -389,21 +401,21 @@ class CurveSerializer(serializers.Serializer):
 
 
 class SeriesSerializer(CurveSerializer):
-    total = serializers.IntegerField(help_text="How many there are without thinning.")
-    means = CurveSerializer(required=False, help_text="Of each stretch of which only the extremes are told.")
+    total = serializers.IntegerField(help_text="The number of values without thinning.")
+    means = CurveSerializer(required=False, help_text="The mean of each interval that is reduced to its extremes.")
 
 
 class MetricsSerializer(serializers.Serializer):
     run_id = serializers.UUIDField()
-    tags = serializers.ListField(child=serializers.CharField(), help_text="All that were measured.")
+    tags = serializers.ListField(child=serializers.CharField(), help_text="All measured series.")
     series = serializers.DictField(child=SeriesSerializer(), help_text="By tag.")
 
 
 class LogSerializer(serializers.Serializer):
     attempt = serializers.IntegerField()
-    offset = serializers.IntegerField(help_text="Where the text begins, in bytes.")
-    next_offset = serializers.IntegerField(help_text="Where to read on.")
-    size = serializers.IntegerField(help_text="How long the log is now.")
+    offset = serializers.IntegerField(help_text="The first byte of the text.")
+    next_offset = serializers.IntegerField(help_text="The offset of the next part.")
+    size = serializers.IntegerField(help_text="The current length of the log in bytes.")
     text = serializers.CharField(allow_blank=True)
 
 

@@ -1,4 +1,4 @@
-"""The single-trainer API: whoever calls it means the active run."""
+"""The single-trainer API: every call means the active run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from web.api.serializers import SuccessSerializer, read_body
 
 
 def start_options(data: dict[str, Any]) -> dict[str, Any]:
-    """What `TrainerService.start_training` takes, from a checked request."""
+    """The arguments of `TrainerService.start_training` from a validated request."""
     options = dict(data)
     path, config = options.pop("config_path", None), options.pop("config_dict", None)
     if path is not None:
@@ -37,14 +37,14 @@ def start_options(data: dict[str, Any]) -> dict[str, Any]:
 class StatusView(APIView):
     @extend_schema(responses=StatusSerializer)
     def get(self, request: Request) -> Response:
-        """How the active run stands: the one that runs, else the newest queued, else the last that ended."""
+        """The state of the active run: the running run, else the newest queued, else the last ended."""
         return Response(TrainerService(request.user).get_state())
 
 
 class ProgressView(APIView):
     @extend_schema(responses=TrainingProgressSerializer)
     def get(self, request: Request) -> Response:
-        """How far the active run is."""
+        """The progress of the active run."""
         state = TrainerService(request.user).get_state()
         return Response({key: state[key] for key in ("is_training", "progress", "max_step", "max_epoch")})
 
@@ -61,7 +61,7 @@ class StartView(AwaitsPreflight):
 
 
 class CommandView(APIView):
-    """Asks something of the active run."""
+    """Sends a command to the active run."""
 
     def command(self, service: TrainerService) -> RunCommand | None:
         raise NotImplementedError
@@ -76,7 +76,7 @@ class CommandView(APIView):
 
 
 class StopView(CommandView):
-    """End the active run with a backup and its model, or at once; a queued one is cancelled."""
+    """End the active run with a backup and its model, or at once; a queued run is cancelled."""
 
     @extend_schema(request=StopSerializer, responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class StopView(CommandView):
 
 
 class BackupView(CommandView):
-    """Write a backup of the active run, from which it can be continued."""
+    """Write a backup of the active run that it can be continued from."""
 
     def command(self, service: TrainerService) -> RunCommand:
         return service.backup()
@@ -101,7 +101,7 @@ class BackupView(CommandView):
 
 
 class SaveView(CommandView):
-    """Write the active run's model as it is now."""
+    """Save the active run's model in its current state."""
 
     def command(self, service: TrainerService) -> RunCommand:
         return service.save()

@@ -1,4 +1,4 @@
-"""The history of runs: what they are, how they stand, and what they left."""
+"""The history of runs: their configs, states, metrics and files."""
 
 from training.models.artifact import Artifact as Artifact
 from training.models.command import RunCommand as RunCommand

@@ -1,4 +1,4 @@
-"""The files that a run leaves: backups, saved models and the final one."""
+"""The files that a run writes: backups, saved models and the final model."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Artifact(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     path = models.CharField(max_length=1000)
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
-    sha256 = models.CharField(max_length=64, blank=True, help_text="Of the file, or of a folder's manifest.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Hash of the file, or of a folder's manifest.")
     global_step = models.PositiveBigIntegerField(default=0)
     epoch = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=now)
     deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its file was removed, by retention or by hand."
+        null=True, blank=True, help_text="When its file was deleted, by retention or by a user."
     )
     deleted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     deleted_why = models.CharField(max_length=200, blank=True)
-    is_damaged = models.BooleanField(default=False, help_text="Whether an attempt to continue from it has failed.")
-    pinned = models.BooleanField(default=False, help_text="Never removed to make room.")
+    is_damaged = models.BooleanField(default=False, help_text="True if an attempt to continue from it failed.")
+    pinned = models.BooleanField(default=False, help_text="Never deleted to free space.")
 
     class Meta:
         ordering = ["created_at"]

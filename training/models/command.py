@@ -1,4 +1,4 @@
-"""What a run was asked to do."""
+"""Commands to runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 
 class RunCommand(models.Model):
-    """A click or call that a run shall obey; a row first, so that it is never lost."""
+    """A command of a user to a run; first a row, so that it is never lost."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", "requested"
@@ -27,7 +27,7 @@ class RunCommand(models.Model):
     kind = models.CharField(max_length=20)
     arguments = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status, default=Status.REQUESTED)
-    detail = models.TextField(blank=True, help_text="What became of it.")
+    detail = models.TextField(blank=True, help_text="The result.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     requested_at = models.DateTimeField(default=now)
     delivered_at = models.DateTimeField(null=True)
@@ -41,6 +41,6 @@ class RunCommand(models.Model):
         return f"{self.kind} ({self.status})"
 
     def close(self, status: str, detail: str) -> None:
-        """Write down what became of it."""
+        """Store the result of the command."""
         self.status, self.detail, self.ended_at = status, detail, now()
         self.save(update_fields=["status", "detail", "ended_at"])

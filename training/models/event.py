@@ -1,4 +1,4 @@
-"""What happened to a run."""
+"""Events of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RunEvent(models.Model):
 
     run = models.ForeignKey("training.Run", on_delete=models.CASCADE, related_name="events")
     attempt = models.PositiveIntegerField(default=0)
-    sequence = models.PositiveBigIntegerField(null=True, help_text="The journal's number, where the engine said it.")
+    sequence = models.PositiveBigIntegerField(null=True, help_text="Its number in the journal, if it has one.")
     kind = models.CharField(max_length=30)
     data = models.JSONField(default=dict)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

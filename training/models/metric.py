@@ -1,4 +1,4 @@
-"""What a run measured: each value, and what so many of them come to."""
+"""The metrics of a run: each value, and summaries of many steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Q
 
 class MetricQuerySet(models.QuerySet["Metric"]):
     def present(self) -> MetricQuerySet:
-        """Without what a resumed attempt has trained again."""
+        """Without values of steps that a resumed attempt trained again."""
         return self.filter(superseded=False)
 
 
@@ -36,12 +36,12 @@ class Metric(models.Model):
 
 
 class MetricSummary(models.Model):
-    """What a tag's values of so many steps come to, for charts; see `training.metrics.summaries`."""
+    """The summary of a tag's values over many steps, for charts; see `training.metrics.summaries`."""
 
     run = models.ForeignKey("training.Run", on_delete=models.CASCADE, related_name="metric_summaries", db_index=False)
     tag = models.CharField(max_length=100)
-    level = models.PositiveSmallIntegerField(help_text="It spans 16 to this power steps.")
-    bucket = models.PositiveBigIntegerField(help_text="Its first step, divided by the steps that it spans.")
+    level = models.PositiveSmallIntegerField(help_text="A bucket of this level spans 16 ** level steps.")
+    bucket = models.PositiveBigIntegerField(help_text="The first step divided by the number of steps.")
     count = models.PositiveBigIntegerField()
     total = models.FloatField()
     low_step = models.PositiveBigIntegerField()

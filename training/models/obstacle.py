@@ -1,4 +1,4 @@
-"""What a worker found to keep a queued run from starting, as the run's row holds it."""
+"""The obstacle that keeps a queued run from starting, as a worker stores it in the run's row."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ OLD_PROCESS_MAY_LIVE = "old_process_may_live"
 
 
 class Obstacle(TypedDict, total=False):
-    """Empty where nothing keeps it; `training.progress.waiting` makes a sentence of it in the reader's language."""
+    """Empty if there is none; `training.progress.waiting` makes a sentence of it in the user's language."""
 
     code: str
     host: str
-    seconds: float  # until an old process that is not seen has certainly ended
+    seconds: float  # until an old process on another host has certainly ended

@@ -1,4 +1,4 @@
-"""How far a run is, in a row of its own: it is written up to 20 times a second, and a run's own row is long."""
+"""The progress of a run, in its own row: it is written up to 20 times a second, and the run's row is long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PLACE = ("epoch", "epoch_step", "epoch_sample", "global_step")
 
 
 class RunProgress(models.Model):
-    """Where a run is, as its worker writes it with each pass over the journal."""
+    """The progress of a run; its worker writes it with each pass over the journal."""
 
     run = models.OneToOneField("training.Run", primary_key=True, on_delete=models.CASCADE, related_name="progress")
     journal_offset = models.PositiveBigIntegerField(
@@ -27,11 +27,11 @@ class RunProgress(models.Model):
     loss = models.FloatField(null=True)
     smooth_loss = models.FloatField(null=True)
     steps_per_second = models.FloatField(null=True)
-    seconds_per_step = models.FloatField(null=True, help_text="Of training alone.")
-    times = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase that comes between steps.")
-    since_step = models.JSONField(default=list, blank=True, help_text="Those that came since the last step.")
-    busy_until = models.DateTimeField(null=True, help_text="When the present phase, if it is none of steps, is over.")
-    memory_peak = models.PositiveBigIntegerField(null=True, help_text="Bytes on the training device, as measured.")
+    seconds_per_step = models.FloatField(null=True, help_text="Of training steps only.")
+    times = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase between steps.")
+    since_step = models.JSONField(default=list, blank=True, help_text="The phases since the last step.")
+    busy_until = models.DateTimeField(null=True, help_text="When the current phase between steps is expected to end.")
+    memory_peak = models.PositiveBigIntegerField(null=True, help_text="Measured bytes on the training device.")
 
     class Meta:
         verbose_name_plural = "run progress"
@@ -40,14 +40,14 @@ class RunProgress(models.Model):
         return f"step {self.global_step}"
 
     def write(self, **changes: Any) -> None:
-        """Store these fields and no others, and have them here too."""
+        """Store only these fields, and set them on this object too."""
         RunProgress.objects.filter(pk=self.pk).update(**changes)
         for name, value in changes.items():
             setattr(self, name, value)
 
     @property
     def total_steps(self) -> int:
-        """Micro-batches in the whole run; 0 while that is not known."""
+        """Micro-batches in the whole run; 0 while unknown."""
         return self.max_step * self.max_epoch
 
     @property

@@ -1,4 +1,4 @@
-"""How much of what a run writes is kept: the newest ones, every so manieth one, and whatever is pinned."""
+"""How many of a run's files are kept: the newest, every Nth older file, and all pinned files."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True)
 class Rule:
-    """Keep the newest `keep`, and of the others every `every`th, as they were made; None is all, or none of them."""
+    """Keep the newest `keep` items, or all if None, and every `every`th of the others, or none of them if None."""
 
     keep: int | None = None
     every: int | None = None
 
     @property
     def may_go_beyond(self) -> int | None:
-        """How many may stay of a kind that only the newest are kept of, for who does not know how many there were."""
+        """The engine's limit: it can count the newest but does not know the history; None if it must not delete."""
         return None if self.every else self.keep
 
     def split(self, items: Sequence[ItemT], is_there: Callable[[ItemT], bool]) -> list[tuple[ItemT, str]]:
-        """Of all that ever were, oldest first, those that are there, with why one is kept; empty where it may go."""
+        """The existing ones of all items, oldest first, each with the reason to keep it; empty if it may be deleted."""
         there = [(number, item) for number, item in enumerate(items, start=1) if is_there(item)]
         newest = len(there) - (len(there) if self.keep is None else self.keep)
         return [(item, self._why_kept(number, place >= newest)) for place, (number, item) in enumerate(there)]
 
     def _why_kept(self, number: int, is_newest: bool) -> str:
         if self.keep is None:
-            return _("All of them are kept.")
+            return _("The policy keeps all of them.")
         if is_newest:
             return ngettext("It is the newest.", "It is one of the newest %(keep)s.", self.keep) % {"keep": self.keep}
         if self.every and number % self.every == 0:
-            return _("Every %(every)s. one is kept.") % {"every": self.every}
+            return _("The policy keeps every %(every)s. one.") % {"every": self.every}
         return ""
 
 
 def number(label: Any) -> models.PositiveIntegerField:
-    """A count of at least one, or nothing."""
+    """A count of at least one, or empty."""
     return models.PositiveIntegerField(label, null=True, blank=True, validators=[MinValueValidator(1)])
 
 
 class RetentionPolicy(models.Model):
-    """The site's policy, which every run follows that has none of its own."""
+    """The site's policy, for every run without its own, or the policy of one run."""
 
     scope = models.CharField(primary_key=True, max_length=36, default=SITE, editable=False)
     run = models.OneToOneField("training.Run", null=True, on_delete=models.CASCADE, related_name="retention")
     keep_backups = number(gettext_lazy("newest backups"))
-    every_backups = number(gettext_lazy("and every so manieth backup"))
+    every_backups = number(gettext_lazy("and every Nth older backup"))
     keep_saves = number(gettext_lazy("newest saves"))
-    every_saves = number(gettext_lazy("and every so manieth save"))
-    keep_samples = number(gettext_lazy("steps with samples, newest"))
-    every_samples = number(gettext_lazy("and every so manieth step with samples"))
+    every_saves = number(gettext_lazy("and every Nth older save"))
+    keep_samples = number(gettext_lazy("newest steps with samples"))
+    every_samples = number(gettext_lazy("and every Nth older step with samples"))
 
-    keep_custom_samples = number(gettext_lazy("samples that were asked for by hand, newest"))
+    keep_custom_samples = number(gettext_lazy("newest custom samples"))
 
     class Meta:
         verbose_name_plural = "retention policies"
@@ -75,18 +75,18 @@ class RetentionPolicy(models.Model):
 
     @classmethod
     def of(cls, run: Any) -> RetentionPolicy:
-        """The run's own, or the site's."""
+        """The run's own policy, or the site's."""
         return cls.objects.filter(scope=str(run.pk)).first() or cls.of_site()
 
     @classmethod
     def own(cls, run: Any) -> RetentionPolicy:
-        """The run's own, to be saved with changes; it begins as the site's."""
+        """The run's own policy, to be changed and saved; it starts as a copy of the site's."""
         found = cls.of(run)
         found.scope, found.run = str(run.pk), run
         return found
 
     def rule(self, kind: str) -> Rule:
-        """For one of `KINDS`; of what was asked for by hand there is no every so manieth."""
+        """The rule for one of `KINDS`; custom samples have no `every`."""
         return Rule(getattr(self, f"keep_{kind}"), getattr(self, f"every_{kind}", None))
 
     def to_dict(self) -> dict[str, dict[str, int | None]]:

@@ -1,4 +1,4 @@
-"""Runs; and, for Django to find them, all that belongs to one."""
+"""Runs, and the models that belong to them, imported for Django to find them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from training.models.summary import RunSummary
 
 class RunQuerySet(models.QuerySet["Run"]):
     def queued(self) -> RunQuerySet:
-        """Those that wait, in the order in which they start: as somebody moved them, the others behind those."""
+        """Waiting runs in the order in which they start: by priority, moved runs first, then by age."""
         order = ("-priority", F("place").asc(nulls_last=True), "queued_at")
         return self.filter(status=Run.Status.QUEUED).order_by(*order)
 
     def ready(self) -> RunQuerySet:
-        """Those that wait for nothing but a worker: not held, their time come, and the run before them through.
+        """Runs that wait only for a worker: not held, their start time reached, and their predecessor ended.
 
-        One that was queued in the future was so before the clock was set back, which must not hold it up.
+        A run with a `queued_at` in the future was queued before the clock was set back, which must not delay it.
         """
         present = now()
         on_time = Q(start_after=None) | Q(start_after__lte=present) | Q(queued_at__gt=present)
@@ -40,19 +40,19 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     @staticmethod
     def nothing_before() -> Q:
-        """Whether the run that one starts after has come to what is waited for, or there is none."""
+        """True if the run has no predecessor, or its predecessor has reached the required end."""
         ended = Q(after_end=Run.AfterEnd.ENDED, after_run__status__in=Run.ENDED)
         return Q(after_run=None) | Q(after_run__status=Run.Status.FINISHED) | ended
 
     def lost(self) -> RunQuerySet:
-        """Those whose worker vanished and which nobody has continued since."""
+        """Runs whose worker vanished and that nobody has continued since."""
         return self.filter(status=Run.Status.INTERRUPTED, error_reason="lost_worker")
 
     @transaction.atomic
     def claim(self, candidate: Run, **changes: Any) -> Run | None:
-        """Move one of those that are ready to starting; None where it is ready no more.
+        """Move a ready run to starting; None if it is no longer ready.
 
-        It is looked at again under a lock: it may have been held, planned or claimed since the list was read.
+        It is checked again under a lock: it may have been held, planned or claimed since the list was read.
         """
         locked = self.ready().select_for_update(skip_locked=True, of=("self",)).filter(pk=candidate.pk)
         run = locked.first()
@@ -60,11 +60,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         return run if claimed else None
 
     def active(self) -> RunQuerySet:
-        """Those with a process, or about to have one, newest first."""
+        """Runs with a process, or about to have one, newest first."""
         return self.filter(status__in=Run.ACTIVE).order_by("-started_at", "-created_at")
 
     def watched(self) -> RunQuerySet:
-        """Those that train outside of this site; see `Run.is_watched`."""
+        """Runs that train outside this site; see `Run.is_watched`."""
         return self.active().exclude(source="").filter(attempt__lte=1)
 
     def ended(self) -> RunQuerySet:
@@ -77,32 +77,32 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.select_related("progress")
 
     def with_favourites_of(self, user: Any) -> RunQuerySet:
-        """With `is_favourite`: whether it is one of this user's."""
+        """With `is_favourite`: True for this user's favourites."""
         mine = Run.favourite_of.through.objects.filter(run=OuterRef("pk"), user_id=user.pk)
         return self.annotate(is_favourite=Exists(mine))
 
     def current(self) -> Run | None:
         """The run that a single-trainer client means: the newest running, else newest queued, else last ended.
 
-        One that this site only watches, and cannot steer, comes after those that it trains.
+        A run that this site only follows, and cannot control, comes after the runs that it trains.
         """
         runs = self.with_progress()
         return (
             runs.active().filter(Q(source="") | Q(attempt__gt=1)).first()
             or runs.active().first()
             or runs.filter(status=Run.Status.QUEUED).order_by("-queued_at").first()
-            or runs.active().first()  # a worker may have claimed the queued one since it was asked for as active
+            or runs.active().first()  # a worker may have claimed the queued run after the first query
             or runs.ended().order_by("-ended_at", "-created_at").first()
         )
 
 
 def default_retries() -> int:
-    """How often a run goes on by itself, unless it says otherwise."""
+    """How often a run is retried automatically, unless the run has its own number."""
     return settings.RETRIES
 
 
 class Run(models.Model):
-    """One training: its frozen config, where it stands, and how it ended."""
+    """One training: its frozen config, its state, and how it ended."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", gettext_lazy("queued")
@@ -118,7 +118,7 @@ class Run(models.Model):
 
     class AfterEnd(models.TextChoices):
         FINISHED = "finished", gettext_lazy("has finished")
-        ENDED = "ended", gettext_lazy("has ended, however")
+        ENDED = "ended", gettext_lazy("has ended in any way")
 
     ACTIVE = (Status.STARTING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
     ENDED = (Status.FINISHED, Status.STOPPED, Status.FAILED, Status.INTERRUPTED, Status.CANCELLED)
@@ -126,49 +126,49 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
     engine = models.CharField(max_length=20, default="builtin")
-    config = models.JSONField(help_text="Frozen: defaults, the preset and the changes in one.")
+    config = models.JSONField(help_text="Frozen: defaults, preset and changes in one.")
     preset = models.ForeignKey(Preset, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
     preset_version = models.ForeignKey(PresetVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="runs")
     parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="children")
     source = models.CharField(
-        max_length=1000, blank=True, help_text="The OneTrainer workspace that it was taken in from."
+        max_length=1000, blank=True, help_text="The OneTrainer workspace that the run was imported from."
     )
     notes = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     favourite_of = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="favourite_runs")
-    priority = models.IntegerField(default=0, help_text="Higher starts sooner.")
+    priority = models.IntegerField(default=0, help_text="Runs with a higher number start sooner.")
 
     status = models.CharField(max_length=12, choices=Status, default=Status.QUEUED, db_index=True)
-    status_text = models.CharField(max_length=200, blank=True, help_text="What the trainer says that it does.")
+    status_text = models.CharField(max_length=200, blank=True, help_text="The trainer's current action.")
     phase = models.CharField(max_length=12, blank=True)
     status_changed_at = models.DateTimeField(default=now)
-    error = models.TextField(blank=True, help_text="Why it failed: one sentence.")
-    error_reason = models.CharField(max_length=30, blank=True, help_text="A key of training.endings.ENDINGS.")
+    error = models.TextField(blank=True, help_text="Why the run failed, in one sentence.")
+    error_reason = models.CharField(max_length=30, blank=True, help_text="A key of training.progress.endings.ENDINGS.")
     traceback = models.TextField(blank=True)
-    log_tail = models.TextField(blank=True, help_text="The last lines of its log, where it did not end well.")
+    log_tail = models.TextField(blank=True, help_text="The last lines of its log, if it ended with an error.")
 
     worker = models.ForeignKey("system.Worker", null=True, on_delete=models.SET_NULL, related_name="runs")
-    attempt = models.PositiveIntegerField(default=0, help_text="Goes up with every start.")
-    data_folder = models.CharField(max_length=32, blank=True, help_text="Which data folder its files lie in.")
+    attempt = models.PositiveIntegerField(default=0, help_text="Increases with every start.")
+    data_folder = models.CharField(max_length=32, blank=True, help_text="The data folder with its files.")
     resume_from = models.CharField(
         max_length=1000, blank=True, help_text="The backup that the next attempt starts from."
     )
     weights_from = models.CharField(
-        max_length=1000, blank=True, help_text="The backup of another run whose weights it begins with, at step 0."
+        max_length=1000, blank=True, help_text="The backup of another run whose weights it starts with, at step 0."
     )
     retries = models.PositiveSmallIntegerField(
-        default=default_retries, help_text="How often it goes on by itself before it has made progress again."
+        default=default_retries, help_text="How often it is retried automatically without progress in between."
     )
     retries_left = models.PositiveIntegerField(default=default_retries)
-    start_after = models.DateTimeField(null=True, help_text="It waits until then, by a wish or to go on by itself.")
-    place = models.PositiveIntegerField(null=True, help_text="In the queue among those of its priority, once moved.")
-    held_at = models.DateTimeField(null=True, help_text="Since when somebody holds it in the queue.")
+    start_after = models.DateTimeField(null=True, help_text="The earliest start, set by a user or a retry.")
+    place = models.PositiveIntegerField(null=True, help_text="Order among runs of its priority, once moved.")
+    held_at = models.DateTimeField(null=True, help_text="When a user put it on hold in the queue.")
     held_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     after_run = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="followers")
     after_end = models.CharField(max_length=10, choices=AfterEnd, default=AfterEnd.FINISHED)
-    memory_estimate = models.JSONField(default=dict, blank=True, help_text="Of the preflight: bytes, with their parts.")
-    obstacle = models.JSONField(default=dict, blank=True, help_text="What a worker found to keep it from starting.")
+    memory_estimate = models.JSONField(default=dict, blank=True, help_text="The preflight's bytes, with their parts.")
+    obstacle = models.JSONField(default=dict, blank=True, help_text="What keeps it from starting.")
 
     created_at = models.DateTimeField(default=now, db_index=True)
     queued_at = models.DateTimeField(default=now)
@@ -185,7 +185,7 @@ class Run(models.Model):
         return self.name
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Keep beside it what the table of runs searches, and from the first time on how far it is."""
+        """Keep the summary that the table of runs searches, and on the first save create the progress."""
         is_new = self._state.adding
         with transaction.atomic():
             super().save(*args, **options)
@@ -206,22 +206,22 @@ class Run(models.Model):
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether all that there is of it was taken in, and no attempt was made on this site."""
+        """True if the run was imported and had no attempt on this site."""
         return bool(self.source) and self.attempt <= 1
 
     @property
     def is_watched(self) -> bool:
-        """Whether it trains outside of this site, which can follow it but not steer it."""
+        """True if it trains outside this site, which can follow but not control it."""
         return self.is_active and self.is_from_elsewhere
 
     @property
     def folder(self) -> Path:
-        """Where everything that this run writes lies."""
+        """The folder of all files that this run writes."""
         return settings.DATA_DIR / "runs" / str(self.pk)
 
     @property
     def attempt_folder(self) -> Path:
-        """Journal, log and control address of the present attempt."""
+        """Journal, log and control address of the current attempt."""
         return self.folder / "attempts" / str(self.attempt)
 
     @property
@@ -230,19 +230,19 @@ class Run(models.Model):
 
     @property
     def memory_expected(self) -> int:
-        """The estimate in bytes as far as it can be measured: without what CUDA takes for itself; 0 without one."""
+        """The measurable part of the estimate in bytes: without the CUDA context; 0 without an estimate."""
         parts = self.memory_estimate.get("parts", {})
         return sum(size for name, size in parts.items() if name != "CUDA context")
 
     @property
     def memory_error(self) -> float | None:
-        """By how much the estimate was too high (above 0) or too low, as a part of the measured peak."""
+        """The error of the estimate as a fraction of the measured peak: above 0 if it was too high."""
         peak, expected = self.progress.memory_peak, self.memory_expected
         return expected / peak - 1 if peak and expected else None
 
     @property
     def killed_after(self) -> datetime | None:
-        """When a run that is to stop is killed, unless it has stopped by then."""
+        """When a stopping run is killed if it has not stopped by then."""
         if self.status != self.Status.STOPPING:
             return None
         stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
@@ -251,12 +251,12 @@ class Run(models.Model):
 
     @property
     def goes_on_from(self) -> Artifact | None:
-        """The backup from which its next attempt starts, or its present one started."""
+        """The backup from which its next attempt will start, or its current attempt started."""
         return self.artifacts.filter(path=self.resume_from).first() if self.resume_from else None
 
     @property
     def comes_after_it(self) -> bool:
-        """Whether the run that it starts after has come to what is waited for; as `nothing_before` asks it."""
+        """True if it has no predecessor, or its predecessor has reached the required end; as in `nothing_before`."""
         before = self.after_run
         if before is None or before.status == self.Status.FINISHED:
             return True
@@ -264,7 +264,7 @@ class Run(models.Model):
 
     @property
     def waits_to_go_on(self) -> bool:
-        """Whether it goes on by itself, later."""
+        """True if it waits for an automatic retry or a planned continuation."""
         waits = self.status == self.Status.QUEUED and self.attempt > 0
         return waits and self.start_after is not None and self.start_after > now()
 
@@ -273,7 +273,7 @@ class Run(models.Model):
         return self.status == self.Status.INTERRUPTED and self.error_reason == "lost_worker"
 
     def take_up_again(self, detail: str, **changes: Any) -> bool:
-        """Make a run active again whose worker was given up for lost, in the same attempt; a stop still counts."""
+        """Make a run with a lost worker active again, in the same attempt; a stop still counts."""
         if not self.is_lost:
             return False
         stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
@@ -282,7 +282,7 @@ class Run(models.Model):
         return self.move_to(status, detail=detail, **cleared, **changes)
 
     def keep_obstacle(self, obstacle: Obstacle) -> bool:
-        """Write down what keeps a queued run from starting; False where it is not queued in this attempt any more."""
+        """Store the obstacle that keeps a queued run from starting; False if it is no longer queued in this attempt."""
         mine = Run.objects.filter(pk=self.pk, status=self.Status.QUEUED, attempt=self.attempt)
         kept = mine.update(obstacle=obstacle) == 1
         if kept:
@@ -290,7 +290,7 @@ class Run(models.Model):
         return kept
 
     def close_commands(self, done: str, expired: str) -> list[RunCommand]:
-        """End what nobody will obey any more, and return it: a stop is done, whatever else was asked has expired."""
+        """Close and return the open commands: a stop is done, all other commands have expired."""
         closed = list(self.commands.filter(status__in=RunCommand.OPEN))
         for command in closed:
             if command.kind == "stop":
@@ -307,11 +307,11 @@ class Run(models.Model):
         progress: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> bool:
-        """Change status and note it in the timeline, unless another process changed it first.
+        """Change the status and record it in the timeline, unless another process changed it first.
 
-        `changes` are further fields of the run, and `progress` those of its progress.
+        `changes` are other fields of the run, and `progress` fields of its progress.
 
-        A reason and a log's last lines stay readable there when a later attempt has its own.
+        The timeline keeps the reason and the log's last lines when a later attempt has its own.
 
         The conditional UPDATE is the lock: of two rivals, one sees a row change. The attempt is part of the
         condition, so that a stale attempt cannot move its successor.
@@ -320,7 +320,7 @@ class Run(models.Model):
         if new_status in self.ENDED:
             changes.setdefault("ended_at", now())
         if new_status == self.Status.QUEUED:
-            changes |= {"status_text": "", "phase": ""}  # those of its last attempt
+            changes |= {"status_text": "", "phase": ""}  # texts of its last attempt
         before, old_config = self.status, self.config
         with transaction.atomic():
             mine = Run.objects.filter(pk=self.pk, status=before, attempt=self.attempt)
@@ -339,7 +339,7 @@ class Run(models.Model):
 
 
 def _kept(changes: dict[str, Any], old_config: dict[str, Any]) -> dict[str, Any]:
-    """What a later attempt would hide: of the config, the settings that are replaced."""
+    """The values that a later attempt would overwrite; of the config, only the replaced settings."""
     replaced = {
         name: old_config.get(name) for name, value in changes.get("config", {}).items() if value != old_config.get(name)
     }

@@ -1,4 +1,4 @@
-"""What the table of runs filters by and draws, kept beside each run; and the views of it that people keep."""
+"""The searchable summary of each run for the table of runs, and the users' saved views of that table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Described(Protocol):
 
 class RunSummaryQuerySet(models.QuerySet["RunSummary"]):
     def describe(self, *runs: Described) -> None:
-        """Keep what the runs are called, how they are set and what was noted, as it is now."""
+        """Store the current names, settings and notes of the runs."""
         rows = [RunSummary(run_id=run.pk, **describe(run)) for run in runs]
         self.bulk_create(
             rows,  # type: ignore[arg-type]
@@ -45,13 +45,13 @@ class RunSummaryQuerySet(models.QuerySet["RunSummary"]):
 
 
 class RunSummary(models.Model):
-    """A row of its own, since a run's row is written with each step, and the words are long."""
+    """A row of its own, so that updates of a run do not rewrite the long words."""
 
     run = models.OneToOneField("training.Run", primary_key=True, on_delete=models.CASCADE, related_name="summary")
     model_type = models.CharField(max_length=60, blank=True)
     training_method = models.CharField(max_length=60, blank=True)
     tags = models.JSONField(default=list)
-    loss_line = models.JSONField(default=list, help_text="The loss, its mean in each of equally long stretches.")
+    loss_line = models.JSONField(default=list, help_text="The mean loss in each of several intervals of equal length.")
     words = models.TextField(blank=True, help_text="Name, notes, tags and config, in lower case.")
 
     objects = RunSummaryQuerySet.as_manager()
@@ -68,7 +68,7 @@ class SavedView(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
     name = models.CharField(max_length=60)
-    query = models.CharField(max_length=2000, blank=True, help_text="As it stands in the table's address.")
+    query = models.CharField(max_length=2000, blank=True, help_text="As in the table's address.")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -80,7 +80,7 @@ class SavedView(models.Model):
 
 
 def describe(run: Described) -> dict[str, Any]:
-    """A run's summary but for its loss, by field."""
+    """A run's summary without its loss, by field."""
     config = run.config if isinstance(run.config, dict) else {}
     return {
         "model_type": str(config.get("model_type") or "")[:60],
@@ -91,7 +91,7 @@ def describe(run: Described) -> dict[str, Any]:
 
 
 def words_of(run: Described, config: dict[str, Any]) -> str:
-    """Lines to search in: a tag stands as #tag alone on its line, a setting as path=value."""
+    """Lines to search in: a tag is #tag on its own line, a setting is path=value."""
     settings = (f"{path}={value}" for path, value in leaves(without_secrets(config)) if value not in (None, "", [], {}))
     lines = [run.name, *run.notes.splitlines(), *(f"#{tag}" for tag in run.tags), str(run.pk), run.engine, *settings]
     return ("\n".join(["", *lines])[: MOST_WORDS - 1] + "\n").lower()

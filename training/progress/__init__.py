@@ -1,1 +1,1 @@
-"""How far a run is: its speed, the time left, its state for clients, and why it waits."""
+"""The progress of a run: its speed, the time left, its state for clients, and why it waits."""

@@ -1,4 +1,4 @@
-"""How long a step takes, and each thing that is done between steps: what the time left is reckoned from."""
+"""How long a step takes, and each phase between steps: the time left is estimated from these."""
 
 from __future__ import annotations
 
@@ -7,47 +7,48 @@ from statistics import median
 
 from training.models import RunProgress
 
-RECENT = 100  # intervals that tell the present speed
-LEAST = 3  # intervals, before which nothing is said
-LEAST_SECONDS = 1.0  # of an interval: several steps may be told at once
-WARM_UP = 2  # first intervals of an attempt, which are slow and do not come again
-CARRIED = 10  # intervals for which the speed of before stands, until all the recent ones are new
-GAP = 3.0  # an interval so many times longer than usual holds something that nobody told of
-MEMORY = 20_000  # steps after which what lies further back counts half
+RECENT = 100  # intervals that give the current speed
+LEAST = 3  # intervals, before which no speed is reported
+LEAST_SECONDS = 1.0  # of an interval: several steps may be reported at once
+WARM_UP = 2  # first intervals of an attempt, which are slower than all later ones
+CARRIED = 10  # intervals taken over from the previous attempt, until enough new ones are measured
+GAP = 3.0  # an interval longer than the usual one times this contains an unreported pause
+MEMORY = 20_000  # steps after which older measurements count half
 TRAINING, LOADING, SAMPLING = "training", "loading", "sampling"
-BETWEEN = (SAMPLING, "backup", "saving", "caching")  # phases that come again and again
+BETWEEN = (SAMPLING, "backup", "saving", "caching")  # phases that repeat
 Interval = tuple[float, float]  # steps, seconds
 
 
 class Pace:
-    """Takes what an attempt's journal tells of steps and phases; a few numbers are all that it holds.
+    """Measures steps and phases from an attempt's journal; it holds only a few numbers.
 
-    `times` has the seconds of each phase: of one that comes again, the mean of the last and what was known before. A
-    step's are those of the recent intervals, without the phases in between. Gaps that no phase explains are spread
-    over all steps, since what nobody told of may come again. `busy_until` is when the present phase will be over.
+    `times` has the seconds of each phase: for a repeated phase, the mean of its last duration and the earlier value.
+    The seconds of a step come from the recent intervals, without the phases in between. Gaps that no phase explains
+    are spread over all steps, since an unreported pause may come again. `busy_until` is when the current phase will
+    end.
     """
 
     def __init__(self, each: float | None = None, times: dict[str, float] | None = None) -> None:
         self.times = dict(times or {})
         self.busy_until: float | None = None
-        self.since_step: list[str] = []  # phases of those that come again
+        self.since_step: list[str] = []  # repeated phases
         self._phase, self._since = "", 0.0
         self._loading: float | None = None  # seconds so far, before the first step
         self._drew_all = False
         self._last: tuple[int, float] | None = None
-        self._outside = 0.0  # seconds since then in other phases
+        self._outside = 0.0  # seconds since the last step in other phases
         self._skip = WARM_UP
         self._recent: deque[Interval] = deque()
         self._carried = CARRIED if each else 0
         self._steps = 0.0
-        self._lost = 0.0  # seconds in gaps, of this attempt's intervals that are not recent any more
+        self._lost = 0.0  # seconds in gaps, of this attempt's intervals that are no longer recent
         if each:
             steps = max(1.0, LEAST_SECONDS / each)
             self._recent.extend([(steps, steps * each)] * CARRIED)
 
     @classmethod
     def of(cls, progress: RunProgress) -> Pace:
-        """Going on from what was measured, in this attempt or before it, until there is something new."""
+        """Start from the stored measurements, of this attempt or the previous one, until there are new ones."""
         pace = cls(progress.seconds_per_step, progress.times)
         pace.since_step = list(progress.since_step)
         return pace
@@ -56,11 +57,11 @@ class Pace:
         """The attempt's process has begun."""
         self._loading = 0.0
         self._phase, self._since = LOADING, time
-        self.since_step = list(BETWEEN)  # what was due at the step that it starts from is not done again
+        self.since_step = list(BETWEEN)  # phases due at the first step were done by the previous attempt
         self.busy_until = time + self.times.get(LOADING, 0.0)
 
     def enter(self, phase: str, time: float) -> None:
-        """The trainer does something else from now on."""
+        """The trainer enters another phase."""
         self._leave(max(0.0, time - self._since))
         self._phase, self._since, self._drew_all = phase, time, False
         if phase in BETWEEN:
@@ -81,7 +82,7 @@ class Pace:
             self.times[phase] = (known + seconds) / 2
 
     def drew(self, kind: str) -> None:
-        """A sample; one that was asked for by itself says nothing of how long all of them take."""
+        """The trainer generated a sample; a single custom sample does not show how long all prompts take."""
         self._drew_all = self._drew_all or kind == "default"
 
     def take(self, step: int, time: float) -> None:
@@ -121,7 +122,7 @@ class Pace:
 
     @property
     def seconds_per_step(self) -> float | None:
-        """With unexplained gaps; None while too little is known."""
+        """Seconds a step with unexplained gaps; None while too little is known."""
         if len(self._recent) < LEAST:
             return None
         usual = self._usual()

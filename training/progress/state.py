@@ -1,4 +1,4 @@
-"""How a run stands or ended, as every client shows it."""
+"""The state of a run, or how it ended, as every client shows it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDLE: dict[str, Any] = {
 
 
 def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]:
-    """What every client shows of a run; keys as in API.md, further ones after."""
+    """The state of a run for every client; first the keys of API.md, then others."""
     if queue_length is None:
         queue_length = Run.objects.queued().count()
     if run is None:
@@ -64,19 +64,17 @@ def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]
 
 
 def why_stale(run: Run) -> str:
-    """Why the state may be out of date, or why nothing trains, as a sentence; empty where all is well."""
+    """Why the state may be out of date, or why nothing trains, as a sentence; empty if all is well."""
     if not run.is_active or run.is_watched or run.worker is None:
         return ""
     if not run.worker.is_alive:
         since = {"name": run.worker.name, "time": f"{localtime(run.worker.heartbeat_at):%H:%M:%S}"}
         return (
-            gettext("No word from the worker %(name)s since %(time)s: training may well go on, and is caught up later.")
+            gettext("Worker %(name)s has not reported since %(time)s: training may continue and appears here later.")
             % since
         )
     if pid := run.worker.resources.get("suspended"):
-        return gettext("Its process is suspended, so nothing trains: let it go on with kill -CONT %(pid)s.") % {
-            "pid": pid
-        }
+        return gettext("The training process is suspended: resume it with kill -CONT %(pid)s.") % {"pid": pid}
     return ""
 
 
@@ -87,13 +85,13 @@ def how_it_ended(run: Run) -> str:
     if run.error_reason == "stopped":
         return _stopped_by(run)
     sentences = {
-        "shutdown": _("It made a backup after step %(step)s, as the server was shut down."),
-        "signal": _("Something outside of this site asked its process to end, after step %(step)s."),
+        "shutdown": _("Backed up after step %(step)s because the server shut down."),
+        "signal": _("Stopped by a signal from outside this site after step %(step)s."),
     }
     by_status: dict[str, Any] = {
-        "finished": _("It came to its end after %(step)s steps."),
-        "stopped": _("It was stopped after step %(step)s."),
-        "cancelled": _("It was taken out of the queue."),
+        "finished": _("Finished after %(step)s steps."),
+        "stopped": _("Stopped after step %(step)s."),
+        "cancelled": _("Removed from the queue."),
     }
     sentence = sentences.get(run.error_reason) or by_status.get(run.status, "")
     return str(sentence) % {"step": run.progress.global_step}
@@ -103,8 +101,8 @@ def _stopped_by(run: Run) -> str:
     stops = run.commands.filter(kind="stop", attempt=run.attempt).select_related("requested_by")
     first = stops.order_by("requested_at").first()
     if first is None or first.requested_by is None:
-        return gettext("It was stopped after step %(step)s.") % {"step": run.progress.global_step}
-    return gettext("%(user)s stopped it after step %(step)s.") % {
+        return gettext("Stopped after step %(step)s.") % {"step": run.progress.global_step}
+    return gettext("Stopped by %(user)s after step %(step)s.") % {
         "user": first.requested_by,
         "step": run.progress.global_step,
     }

@@ -1,4 +1,4 @@
-"""How long a run still takes: its steps, and what is done between them, each as long as it took so far in this run."""
+"""The remaining time of a run: its steps and the phases between them, each as long as it took so far in this run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from django.utils.timezone import now
 
 from training.models import Run, RunProgress
 
-REGULAR = {  # phases, with the settings that say how often they come, and not before when
+REGULAR = {  # phase -> the settings with its interval, the interval's unit, and its first time
     "sampling": ("sample_after", "sample_after_unit", "sample_skip_first"),
     "backup": ("backup_after", "backup_after_unit", ""),
     "saving": ("save_every", "save_every_unit", "save_skip_first"),
 }
 UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}
-MOST_SHARE = 0.9  # of all time that what comes by the clock can be thought to take
+MOST_SHARE = 0.9  # the largest share of time that phases timed by the clock are assumed to take
 
 
 def seconds_left(run: Run) -> float | None:
-    """Until it is through; None while that is not known, and of a run that stops or does not train.
+    """Seconds until the run ends; None while that is unknown, or if the run is stopping or does not train.
 
-    What the trainer does now, if it is no step, is counted by what is left of it.
+    If the trainer is in a phase between steps, the remaining time of that phase counts.
     """
     progress, each = run.progress, _seconds_per_step(run.progress)
     if each is None or not (run.is_active and progress.total_steps) or run.status == run.Status.STOPPING:
@@ -29,7 +29,7 @@ def seconds_left(run: Run) -> float | None:
 
 
 def _seconds_per_step(progress: RunProgress) -> float | None:
-    """As measured; before that, as the trainer says."""
+    """The measured value; before there is one, the trainer's own."""
     return progress.seconds_per_step or (1 / progress.steps_per_second if progress.steps_per_second else None)
 
 
@@ -41,9 +41,9 @@ def _rest_of_phase(run: Run) -> float:
 
 
 def _times_to_come(run: Run, phase: str) -> float:
-    """After this step and the last one, and at this one what has not come since."""
+    """How many more times this phase will run: after later steps, at the end, and at this step if still due."""
     progress = run.progress
-    if phase == "caching":  # of what is cached anew as each epoch begins
+    if phase == "caching":  # cached again at the start of each epoch
         begins = bool(progress.global_step) and progress.epoch_step == 0 and phase not in progress.since_step
         return max(0, progress.max_epoch - progress.epoch - 1 + begins)
     is_last, comes_at_end = progress.global_step >= progress.total_steps, _comes_at_end(run, phase)
@@ -57,7 +57,7 @@ def _comes_at_end(run: Run, phase: str) -> bool:
 
 
 def _regular_after(run: Run, phase: str, back: int) -> float:
-    """How often the config has it from the present step, or so many before it, to the last one."""
+    """How often the config has this phase between `back` steps before the current step and the last step."""
     every, unit, first = _rule(run, phase)
     progress = run.progress
     after = max(0, progress.global_step - back)
@@ -75,7 +75,7 @@ def _multiples(every: float, after: float, last: float) -> float:
 
 
 def _share_by_the_clock(run: Run) -> float:
-    """How much of the time goes into what comes every so many minutes, whatever the step."""
+    """The share of time that goes into phases timed in minutes instead of steps."""
     rules = [(seconds, *_rule(run, phase)) for phase, seconds in run.progress.times.items() if phase in REGULAR]
     share = sum(seconds / (every * UNITS[unit]) for seconds, every, unit, _ in rules if unit in UNITS and every > 0)
     return min(MOST_SHARE, share)

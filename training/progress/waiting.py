@@ -16,17 +16,17 @@ from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE
 
 OBSTACLES = {
     OLD_PROCESS_LIVES: gettext_lazy(
-        "Its old process on %(host)s still lives: it was told to end, and the run goes on when it has."
+        "Its previous process on %(host)s is still running: it was asked to end, and the run continues after that."
     ),
     OLD_PROCESS_MAY_LIVE: gettext_lazy(
-        "Its old process on %(host)s may still live: the run goes on when that has certainly ended, which takes up to "
-        "%(seconds)s seconds."
+        "Its previous process on %(host)s may still be running: the run continues when it has certainly ended, in up "
+        "to %(seconds)s seconds."
     ),
 }
 
 
 def own_reason(run: Run) -> str:
-    """Why the run would wait though a worker were free; empty where it would not. Wants held_by and after_run."""
+    """Why the run would wait even if a worker were free, or empty. Reads held_by and after_run."""
     if run.held_at is not None:
         name = run.held_by.username if run.held_by else _("somebody")
         return _("Held by %(name)s.") % {"name": name}
@@ -45,9 +45,7 @@ def _found_by_a_worker(run: Run) -> str:
 def _waits_for(run: Run, before: Run) -> str:
     facts = {"name": before.name, "status": before.get_status_display()}
     if before.is_ended:
-        return (
-            _("Waits for “%(name)s” to finish, but that is %(status)s: let it wait for another, or for none.") % facts
-        )
+        return _("Waits for “%(name)s” to finish, but that run is %(status)s: choose another run, or none.") % facts
     if run.after_end == Run.AfterEnd.ENDED:
         return _("Waits for “%(name)s” to end.") % facts
     return _("Waits for “%(name)s” to finish.") % facts
@@ -59,12 +57,12 @@ def _moment(moment: datetime) -> str:
 
 
 def reason(run: Run, workers: Iterable[Any]) -> str:
-    """Why a queued run does not start yet, given the workers that are alive."""
+    """Why a queued run does not start yet, given the live workers."""
     workers = list(workers)
     if own := own_reason(run):
         return own
     if not workers:
-        return _("No worker is alive: start one with manage.py gpu_worker.")
+        return _("No worker is running: start one with manage.py gpu_worker.")
     if all(worker.drain or worker.status == "draining" for worker in workers):
         return _("Every worker is draining: resume one on the system page.")
     return _("Starts when a worker is free.")

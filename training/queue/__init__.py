@@ -1,1 +1,1 @@
-"""The order of waiting runs, and what one can do to it."""
+"""The order of waiting runs, and the actions that change it."""

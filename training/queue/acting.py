@@ -1,4 +1,4 @@
-"""Whoever asks for something to be done with runs."""
+"""The user on whose behalf runs are changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ForUser:
-    """Does things for a user, whose name the timeline keeps; None, or a visitor, stands for nobody."""
+    """Acts for a user, whose name the timeline stores; None or an anonymous user means nobody."""
 
     def __init__(self, user: Any = None):
         self.user = user if user is not None and user.is_authenticated else None

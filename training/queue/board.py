@@ -19,16 +19,16 @@ from training.progress.time_left import seconds_left
 from training.progress.waiting import reason
 
 MOST_SHOWN = 200
-PAST_RUNS = 300  # by whose times those that wait are estimated
+PAST_RUNS = 300  # recent runs, whose durations give the estimates
 LONG_TEXTS = ("notes", "traceback", "log_tail", "memory_estimate")
 LONG = ("config", *LONG_TEXTS)
 
 
 @dataclass
 class Lane:
-    """A worker with what it trains; `free_at` is when it takes the next run, None where that cannot be told.
+    """A worker with its run; `free_at` is when it takes the next run, None if that is unknown.
 
-    `coming` is what it will start then, as far as can be told, in that order.
+    `coming` are the runs that it is expected to start next, in that order.
     """
 
     worker: Worker
@@ -47,7 +47,7 @@ class Lane:
 
 @dataclass
 class Waiting:
-    """A run that waits: why, about when it starts and on which worker, and about how long it takes."""
+    """A waiting run: the reason, the expected start and worker, and the expected duration."""
 
     run: Run
     number: int
@@ -69,7 +69,7 @@ class Queue:
 
 
 def read_queue() -> Queue:
-    """The whole queue in a number of questions that does not grow with it."""
+    """The whole queue, with a number of database queries that does not grow with its length."""
     lanes = _lanes()
     queued: RunQuerySet = Run.objects.queued()
     shown = queued.with_progress().select_related("owner", "preset", "summary", "held_by", "after_run")
@@ -88,7 +88,7 @@ def read_queue() -> Queue:
 
 
 def _lanes() -> list[Lane]:
-    """Workers that are there, and those that are gone but had a run, whose config tells what is still to come."""
+    """Live workers, and lost workers with a run; the run's config is read for the time left."""
     active = Prefetch("runs", Run.objects.active().with_progress().defer(*LONG_TEXTS), to_attr="active_runs")
     lanes = []
     for worker in Worker.objects.prefetch_related(active):
@@ -106,7 +106,7 @@ def _free_at(run: Run | None) -> datetime | None:
 
 
 class PastTimes:
-    """How long runs took: by preset, else by model and method, a median of the newest, for each epoch."""
+    """How long an epoch of recent runs took: the median by preset, else by model and method."""
 
     def __init__(self) -> None:
         self._by: dict[Any, list[float]] = defaultdict(list)
@@ -122,7 +122,7 @@ class PastTimes:
                 self._by[preset].append(for_each)
 
     def of(self, run: Run) -> timedelta | None:
-        """What is left of it, where it trained before; else all of it. None where nothing like it was trained."""
+        """The expected duration of the epochs that the run still has to train. None if no similar run was trained."""
         summary = getattr(run, "summary", None)
         known = self._by.get(run.preset_id) or (summary and self._by.get((summary.model_type, summary.training_method)))
         progress = run.progress
@@ -132,9 +132,9 @@ class PastTimes:
 
 
 def foresee(lanes: Iterable[Lane], waiting: list[Waiting]) -> None:
-    """Write down when each will start, if all goes on as it does: workers take the first that is ready when they are.
+    """Estimate when each run will start: a free worker takes the first run that is ready.
 
-    A run behind one that takes nobody knows how long has no time either, unless another worker is free for it.
+    A run behind a run of unknown duration has no time either, unless another worker is free for it.
     """
     free: dict[str, datetime] = {lane.worker.name: lane.free_at for lane in lanes if lane.takes_runs and lane.free_at}
     ends: dict[uuid.UUID, datetime | None] = {lane.run.pk: lane.free_at for lane in lanes if lane.run}
@@ -156,7 +156,7 @@ def foresee(lanes: Iterable[Lane], waiting: list[Waiting]) -> None:
 def _next(
     left: list[Waiting], free: datetime, ends: dict[uuid.UUID, datetime | None]
 ) -> tuple[Waiting | None, datetime]:
-    """The first that is ready when the worker is free, else the one that is ready next."""
+    """The first run that is ready when the worker is free, else the next run to be ready."""
     best, best_at = None, free
     for one in left:
         ready = _ready_at(one.run, free, ends)
@@ -168,7 +168,7 @@ def _next(
 
 
 def _ready_at(run: Run, free: datetime, ends: dict[uuid.UUID, datetime | None]) -> datetime | None:
-    """When it waits for nothing but a worker; None where that cannot be told."""
+    """When the run waits only for a worker; None if that is unknown."""
     moment = free
     if run.after_run is not None and not run.comes_after_it:
         ends_at = ends.get(run.after_run.pk)

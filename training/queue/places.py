@@ -1,4 +1,4 @@
-"""A place in the queue for a run that is to train; where the queue is off, there is none while another run trains."""
+"""A place in the queue for a new run; with the queue off, there is none while another run trains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from web.errors import NotNow
 
 @contextmanager
 def place_in_queue() -> Iterator[None]:
-    """A transaction that puts a run into the queue; where that is off, one start waits here for another's end."""
+    """A transaction that queues a run; with the queue off, one start waits here for the end of another."""
     with transaction.atomic():
         if not settings.QUEUE:
             ContentType.objects.select_for_update().get(app_label="training", model="run")  # a row that always exists
@@ -25,7 +25,7 @@ def place_in_queue() -> Iterator[None]:
 
 
 def refuse_a_second() -> None:
-    """Where the queue is off, a start has to wait until nothing trains; raises NotNow."""
+    """With the queue off, a start has to wait until no run trains; raises NotNow."""
     waiting = (Run.Status.QUEUED, *Run.ACTIVE)
     own = Run.objects.filter(status__in=waiting).exclude(pk__in=Run.objects.watched().values("pk"))
     if not settings.QUEUE and (run := own.first()):

@@ -1,4 +1,4 @@
-"""The queue: putting waiting runs into another order, holding them, and planning when they start; and why one waits."""
+"""The queue: changing the order of waiting runs, holding them, and planning their starts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ LEAST_PRIORITY, MOST_PRIORITY = -1000, 1000
 
 
 class QueueService(ForUser):
-    """What `user` does with runs that wait."""
+    """Changes waiting runs for `user`."""
 
     @transaction.atomic
     def move_in_queue(self, run: Run, before: Run | None) -> None:
-        """Have it start before another waiting run, or last of all; it takes on a priority that fits its place."""
+        """Move the run before another waiting run, or to the end; its priority changes to fit the new place."""
         waiting = list(Run.objects.queued().select_for_update(of=("self",)).only("pk", "priority", "place"))
         if run not in waiting:
             raise NotNow(_does_not_wait(run))
         if before is not None and (before == run or before not in waiting):
-            raise NotNow(_("The run that it shall start before does not wait any more: look at the queue again."))
+            raise NotNow(_("The other run is no longer in the queue: reload the queue and try again."))
         waiting.remove(run)
         place = waiting.index(before) if before else len(waiting)
         moved = Run(pk=run.pk, priority=_fitting(run.priority, waiting[:place], waiting[place:]))
@@ -39,27 +39,27 @@ class QueueService(ForUser):
         self._note_plan(run, {"place": place + 1})
 
     def move_to_position(self, run: Run, position: int) -> None:
-        """Have it start as the so-manieth, 1 being next; the last where there are fewer."""
+        """Move to position N (1 = next); to the end if the queue is shorter."""
         waiting = list(Run.objects.queued().only("pk"))
         others = [one for one in waiting if one != run]
         self.move_in_queue(run, others[position - 1] if position <= len(others) else None)
 
     def move_by(self, run: Run, way: str) -> None:
-        """One `up` or `down` in the queue, or to be its `first` or `last`."""
+        """Move the run one position `up` or `down`, or to the `first` or `last`."""
         waiting = list(Run.objects.queued().only("pk"))
         if run not in waiting:
             raise NotNow(_does_not_wait(run))
         position = waiting.index(run) + 1
         wanted = {"up": position - 1, "down": position + 1, "first": 1, "last": len(waiting)}.get(way)
         if wanted is None:
-            raise BadInput(_("A run is moved up, down, first or last."))
+            raise BadInput(_("A run can be moved up, down, first or last."))
         self.move_to_position(run, max(1, wanted))
 
     @transaction.atomic
     def plan_run(self, run: Run, plan: dict[str, Any]) -> Run:
-        """Hold a waiting run or let it go, or set its priority or what it waits for; raises BadInput by field.
+        """Hold or release a waiting run, or set its priority, start time or predecessor; raises BadInput by field.
 
-        The keys are those of PLANS; what is left out stays as it is.
+        The keys are those of PLANS; missing keys change nothing.
         """
         changes: dict[str, Any] = {field: plan[field] for field in PLANS if field in plan}
         if "held" in changes:
@@ -76,19 +76,19 @@ class QueueService(ForUser):
         return run
 
     def cancel(self, run: Run) -> None:
-        """Take a waiting run out of the queue."""
+        """Remove a waiting run from the queue."""
         if run.status != Run.Status.QUEUED or not run.move_to(Run.Status.CANCELLED, by=self.user, **NOT_PLANNED):
             raise NotNow(
-                _("Only a queued run can be cancelled: this one is %(status)s.") % {"status": run.get_status_display()}
+                _("Only a queued run can be cancelled: this run is %(status)s.") % {"status": run.get_status_display()}
             )
         publisher.announce(run)
 
     def start_now(self, run: Run) -> Run:
-        """Have a run that goes on by itself later go on as soon as a worker is free."""
+        """Retry a run that waits for its automatic retry as soon as a worker is free."""
         waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, start_after__isnull=False)
         if not waiting.update(start_after=None):
             raise NotNow(
-                _("This run does not wait for a moment: it is %(status)s.") % {"status": run.get_status_display()}
+                _("This run does not wait for a start time: it is %(status)s.") % {"status": run.get_status_display()}
             )
         run.events.create(attempt=run.attempt, kind="asked_to_go_on_now", user=self.user)
         run.refresh_from_db()
@@ -102,13 +102,11 @@ class QueueService(ForUser):
 
 def _does_not_wait(run: Run) -> str:
     run.refresh_from_db(fields=["status"])
-    return _("Only a run that waits has a place in the queue: this one is %(status)s.") % {
-        "status": run.get_status_display()
-    }
+    return _("Only a queued run has a queue position: this run is %(status)s.") % {"status": run.get_status_display()}
 
 
 def _fitting(priority: int, ahead: list[Run], behind: list[Run]) -> int:
-    """The priority closest to the run's own that leaves it between these."""
+    """The priority between these two runs' that is closest to the run's own."""
     most = ahead[-1].priority if ahead else max([priority, *(one.priority for one in behind[:1])])
     least = behind[0].priority if behind else min(priority, most)
     return max(least, min(priority, most))
@@ -121,18 +119,18 @@ def _number(runs: list[Run]) -> None:
 
 
 def _refuse_a_circle(run: Run, before: Run) -> None:
-    """Runs that wait for one another would wait for ever."""
+    """Refuse a circle: runs that wait for each other would wait for ever."""
     links = dict(Run.objects.queued().exclude(after_run=None).values_list("pk", "after_run"))
     behind: Any = before.pk
     for _link in range(len(links) + 1):
         if behind == run.pk:
-            sentence = _("It would wait for itself: choose another run.")
+            sentence = _("The run would wait for itself: choose another run.")
             raise BadInput(sentence, {"after_run": [sentence]})
         behind = links.get(behind)
 
 
 def _told(value: Any) -> Any:
-    """As the timeline keeps it."""
+    """The value as the timeline stores it."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     return value.name if isinstance(value, Run) else value

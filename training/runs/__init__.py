@@ -1,1 +1,1 @@
-"""What people do with runs: start, stop, continue, retry, keep, remove; buttons in `actions.py`."""
+"""The things users do with runs: start, stop, continue, retry, keep, delete; the buttons are in `actions.py`."""

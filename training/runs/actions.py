@@ -1,4 +1,4 @@
-"""The buttons of a run's page: which are offered in which state, and what each asks the service for."""
+"""The buttons of a run's page: which are offered in which state, and what each of them does."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Action:
     do: Callable[[TrainerService, Run, Data], Any]
     style: str = ""
     leads_away: bool = False
-    confirm: Any = ""  # what is lost by it, for an action that asks once more
-    least_epochs: int = 0  # that have to be asked for, where all that were planned are trained
-    why_not: str = ""  # shown in place of what it would do
-    asked: bool = False  # it was asked for, and has not been done yet
+    confirm: Any = ""  # the loss to confirm, for an action with a confirmation
+    least_epochs: int = 0  # the fewest epochs to ask for, if all planned epochs are trained
+    why_not: str = ""  # the reason why the button is disabled
+    asked: bool = False  # requested, and not done yet
 
 
 def _again(service: TrainerService) -> Continuation:
@@ -46,7 +46,7 @@ def _again(service: TrainerService) -> Continuation:
 
 
 def _continue_from(service: TrainerService, run: Run, data: Data) -> None:
-    """From the chosen backup, or the newest."""
+    """Continue from the chosen backup, or the newest."""
     epochs = data.get("epochs", "").strip()
     if epochs and not (epochs.isdecimal() and len(epochs) < 10):
         raise BadInput(str(_("Enter the number of epochs.")), {"epochs": [str(_("Enter a number."))]})
@@ -65,12 +65,12 @@ def _artifact(run: Run, chosen: str | None) -> Artifact | None:
         return None
     found = next((one for one in run.artifacts.all() if str(one.pk) == chosen), None)
     if found is None:
-        raise NotFound(str(_("This run has no such file: choose one from its list.")))
+        raise NotFound(str(_("This run does not have this file: choose one from its list.")))
     return found
 
 
 def _sample_custom(service: TrainerService, run: Run, data: Data) -> None:
-    """All that the form asks for, or nothing where one of them is refused."""
+    """Generate all requested samples, or none if one of them is refused."""
     with transaction.atomic():
         for settings in draws.wanted(data):
             service.sample_custom(settings, run)
@@ -79,32 +79,32 @@ def _sample_custom(service: TrainerService, run: Run, data: Data) -> None:
 ACTIONS = {
     action.verb: action
     for action in (
-        Action("pause", _("Pause"), "player-pause", _("The run will pause after its present step."),
+        Action("pause", _("Pause"), "player-pause", _("The run will pause after this step."),
                lambda service, run, data: Commands(service.user).pause(run)),
-        Action("continue", _("Continue"), "player-play", _("The run will go on."),
+        Action("continue", _("Continue"), "player-play", _("The run will continue."),
                lambda service, run, data: Commands(service.user).resume_training(run), "primary"),
         Action("sample", _("Sample"), "photo-plus", _("Samples of all prompts will be generated after this step."),
                lambda service, run, data: service.sample_default(run)),
-        Action("backup", _("Backup"), "archive", _("A backup will be written after the present step."),
+        Action("backup", _("Back up"), "archive", _("A backup will be written after this step."),
                lambda service, run, data: service.backup(run)),
-        Action("save", _("Save"), "device-floppy", _("The model will be saved after the present step."),
+        Action("save", _("Save"), "device-floppy", _("The model will be saved after this step."),
                lambda service, run, data: service.save(run)),
-        Action("stop", _("Stop"), "player-stop", _("The run will stop after its present step, and keep its model."),
+        Action("stop", _("Stop"), "player-stop", _("The run will stop after this step and keep its model."),
                lambda service, run, data: service.stop_training(run), "danger"),
-        Action("stop-now", _("Stop at once"), "player-stop", _("Its process is killed."),
+        Action("stop-now", _("Stop at once"), "player-stop", _("The process is killed."),
                lambda service, run, data: service.stop_training(run, at_once=True), "danger",
-               confirm=_("Its process is killed, without a backup: what it did since the last one is lost.")),
-        Action("start-now", _("Go on now"), "player-play", _("The run goes on as soon as a worker is free."),
+               confirm=_("The process is killed without a backup: all progress after the last backup is lost.")),
+        Action("start-now", _("Start now"), "player-play", _("The run continues as soon as a worker is free."),
                lambda service, run, data: QueueService(service.user).start_now(run), "primary"),
-        Action("cancel", _("Cancel"), "x", _("The run was taken out of the queue."),
+        Action("cancel", _("Cancel"), "x", _("The run was removed from the queue."),
                lambda service, run, data: QueueService(service.user).cancel(run), "danger"),
         Action("resume", _("Continue from backup"), "player-track-next",
-               _("The run waits in the queue to be continued."), _continue_from, "primary"),
-        Action("restart", _("Start again"), "refresh", _("A new run with the same config waits in the queue."),
+               _("The run is in the queue and will continue from its backup."), _continue_from, "primary"),
+        Action("restart", _("Start again"), "refresh", _("A new run with the same config is in the queue."),
                lambda service, run, data: _again(service).restart(run, _artifact(run, data.get("weights"))), "", True),
-        Action("duplicate", _("Duplicate"), "copy", _("A copy of the run waits in the queue."),
+        Action("duplicate", _("Duplicate"), "copy", _("A copy of the run is in the queue."),
                lambda service, run, data: _again(service).duplicate(run), "", True),
-        Action("retries", _("Change"), "repeat", _("It goes on by itself so often."), _change_retries),
+        Action("retries", _("Change"), "repeat", _("The number of automatic retries was changed."), _change_retries),
         Action("sample-custom", _("Generate"), "photo-plus", _("The sample will be generated after this step."),
                _sample_custom, "primary"),
     )
@@ -122,13 +122,13 @@ NEEDS_NO_ENGINE = {"cancel", "stop-now", "start-now", "resume", "restart", "dupl
 
 
 def label_of(kind: str) -> str:
-    """What the button is called that asks for such a command."""
+    """The label of the button for a command of this kind."""
     labels = {KIND_OF.get(verb, verb): action.label for verb, action in ACTIONS.items()}
     return str(labels.get(kind, kind))
 
 
 def offered(run: Run) -> list[Action]:
-    """What can be asked of the run as it stands now; what its engine cannot do is there with the reason."""
+    """The actions for the run's current state; an action that its engine cannot do has the reason."""
     if run.is_watched:
         return []
     verbs = OFFERED.get(run.status) if not run.is_ended else _after_the_end(run)
@@ -143,7 +143,7 @@ def _as_it_stands(run: Run, verb: str) -> Action:
         return replace(ACTIONS[verb], why_not=why_not(run, verb))
     backup = newest_backup(run)
     if backup is None:
-        return replace(ACTIONS[verb], why_not=str(_("It has left no backup to continue from.")))
+        return replace(ACTIONS[verb], why_not=str(_("There is no backup to continue from.")))
     return replace(ACTIONS[verb], least_epochs=backup.epoch + 1 if needs_epochs(run, backup) else 0)
 
 
@@ -152,7 +152,7 @@ def _after_the_end(run: Run) -> tuple[str, ...]:
 
 
 def with_ways_on(run: Run, most: int | None = None) -> list[Artifact]:
-    """The run's files, newest first, each with what can be done with it: `least_epochs`, `why_not_start`."""
+    """The run's files, newest first, each with its possible uses: `least_epochs`, `why_not_start`."""
     files = list(run.artifacts.order_by("-created_at")[:most])
     for one in files:
         one.least_epochs = one.epoch + 1 if needs_epochs(run, one) else 0  # type: ignore[attr-defined]
@@ -162,28 +162,28 @@ def with_ways_on(run: Run, most: int | None = None) -> list[Artifact]:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Whether samples of one's own are drawn of this run, and why not now; empty where one can be asked for."""
+    """The form for custom samples of a run: why the run refuses them now, or empty."""
 
     why_not: str
 
 
 def drawing_of(run: Run) -> Drawing | None:
-    """None where there is nothing to ask: the run does not train, or not here."""
+    """None if the run does not train, or trains outside this site."""
     trains = run.status in (Run.Status.RUNNING, Run.Status.PAUSED) and not run.is_watched
     return Drawing(why_not(run, "sample-custom")) if trains else None
 
 
 def why_not_drawn(run: Run) -> str:
-    """Why no samples of one's own are drawn of the run now; empty where one can be asked for."""
+    """Why custom samples of the run cannot be generated now, or empty."""
     if drawing := drawing_of(run):
         return drawing.why_not
     if run.is_watched:
-        return str(_("It was started outside of this site: have it drawn there."))
+        return str(_("The run was started outside this site: generate samples there."))
     if run.is_ended:
-        return str(_("The run has ended, so its model is not loaded: continue it to draw more."))
-    return str(_("The run is not training at this moment: wait until it does."))
+        return str(_("The run has ended, so its model is not loaded: continue it to generate more samples."))
+    return str(_("The run is not training now: wait until it does."))
 
 
 def why_not(run: Run, verb: str) -> str:
-    """Why the run's engine would refuse this now; empty where it would not."""
+    """Why the run's engine would refuse this now, or empty."""
     return "" if verb in NEEDS_NO_ENGINE else refusal(run, KIND_OF.get(verb, verb))

@@ -1,4 +1,4 @@
-"""The backups that a run has left, as its rows and the disk say."""
+"""The backups of a run, from its rows and the disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from training.models import Artifact, Run
 
 
 def backups(run: Run) -> Iterator[Artifact]:
-    """The backups that still exist, newest first, whatever the clock did meanwhile."""
+    """The backups that still exist, newest first, even if the clock was set back in between."""
     there = run.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
     return (backup for backup in there.order_by("-attempt", "-sequence") if backup.exists)
 

@@ -1,4 +1,4 @@
-"""What can be done with many runs at once: to which each verb applies, and what it says before and after."""
+"""Actions on many runs at once: the runs that each action applies to, and its texts before and after."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Do = Callable[[Any, Run, str], Any]
 
 @dataclass(frozen=True)
 class Bulk:
-    """One verb; `promise` tells what will happen to how many, `done` what did, `rest` why the others stay."""
+    """One action; `promise` says what will happen to how many runs, `done` what did, `rest` why some are skipped."""
 
     verb: str
     label: Any
@@ -55,55 +55,55 @@ BULK = {
     bulk.verb: bulk
     for bulk in (
         Bulk("stop", _("Stop"), "player-stop",
-             ngettext_lazy("%d run that trains will end with a backup and its model.",
-                           "%d runs that train will end with a backup and their models."),
+             ngettext_lazy("%d training run will stop and leave a backup and its model.",
+                           "%d training runs will stop and leave a backup and their models."),
              ngettext_lazy("%d run was asked to stop.", "%d runs were asked to stop."),
              lambda user, run, tag: TrainerService(user).stop_training(run),
              lambda run: run.is_active and not run.is_watched and run.status != Run.Status.STOPPING,
-             ngettext_lazy("%d other does not train, so nothing happens to it.",
-                           "%d others do not train, so nothing happens to them."), "danger"),
+             ngettext_lazy("%d other run is not training and is skipped.",
+                           "%d other runs are not training and are skipped."), "danger"),
         Bulk("cancel", _("Cancel"), "x",
-             ngettext_lazy("%d run will be taken out of the queue.", "%d runs will be taken out of the queue."),
-             ngettext_lazy("%d run was taken out of the queue.", "%d runs were taken out of the queue."),
+             ngettext_lazy("%d run will be removed from the queue.", "%d runs will be removed from the queue."),
+             ngettext_lazy("%d run was removed from the queue.", "%d runs were removed from the queue."),
              lambda user, run, tag: QueueService(user).cancel(run),
              lambda run: run.status == Run.Status.QUEUED,
-             ngettext_lazy("%d other does not wait, so nothing happens to it.",
-                           "%d others do not wait, so nothing happens to them."), "danger"),
+             ngettext_lazy("%d other run is not in the queue and is skipped.",
+                           "%d other runs are not in the queue and are skipped."), "danger"),
         Bulk("delete", _("Delete"), "trash",
              ngettext_lazy("%d run will be deleted with its metrics, samples, backups and models. "
-                           "It cannot be brought back.",
+                           "This cannot be undone.",
                            "%d runs will be deleted with their metrics, samples, backups and models. "
-                           "They cannot be brought back."),
+                           "This cannot be undone."),
              ngettext_lazy("%d run was deleted.", "%d runs were deleted."),
              lambda user, run, tag: delete_run(run),
              lambda run: run.is_ended,
-             ngettext_lazy("%d other has not ended, so it stays.", "%d others have not ended, so they stay."),
+             ngettext_lazy("%d other run has not ended and is kept.", "%d other runs have not ended and are kept."),
              "danger"),
         Bulk("tag", _("Tag"), "tag",
-             ngettext_lazy("%d run will get the tag that you enter.", "%d runs will get the tag that you enter."),
+             ngettext_lazy("The tag will be added to %d run.", "The tag will be added to %d runs."),
              ngettext_lazy("%d run was tagged.", "%d runs were tagged."), _add_tag, needs_tag=True),
         Bulk("untag", _("Remove tag"), "tag-off",
-             ngettext_lazy("%d run will lose the tag that you enter.", "%d runs will lose the tag that you enter."),
-             ngettext_lazy("The tag was taken from %d run.", "The tag was taken from %d runs."),
+             ngettext_lazy("The tag will be removed from %d run.", "The tag will be removed from %d runs."),
+             ngettext_lazy("The tag was removed from %d run.", "The tag was removed from %d runs."),
              _remove_tag, needs_tag=True),
-        Bulk("favourite", _("Favourite"), "star",
-             ngettext_lazy("%d run will be a favourite.", "%d runs will be favourites."),
-             ngettext_lazy("%d run is a favourite now.", "%d runs are favourites now."),
+        Bulk("favourite", _("Add to favourites"), "star",
+             ngettext_lazy("%d run will be added to your favourites.", "%d runs will be added to your favourites."),
+             ngettext_lazy("%d run was added to your favourites.", "%d runs were added to your favourites."),
              lambda user, run, tag: RunNotes(user).edit_run(run, {"favourite": True}),
              lambda run: not run.is_favourite,
-             ngettext_lazy("%d other is one already.", "%d others are already.")),
-        Bulk("unfavourite", _("No favourite"), "star-off",
-             ngettext_lazy("%d run will be no favourite any more.", "%d runs will be no favourites any more."),
-             ngettext_lazy("%d run is no favourite any more.", "%d runs are no favourites any more."),
+             ngettext_lazy("%d other run is already a favourite.", "%d other runs are already favourites.")),
+        Bulk("unfavourite", _("Remove from favourites"), "star-off",
+             ngettext_lazy("%d run will leave your favourites.", "%d runs will leave your favourites."),
+             ngettext_lazy("%d run was removed from your favourites.", "%d runs were removed from your favourites."),
              lambda user, run, tag: RunNotes(user).edit_run(run, {"favourite": False}),
              lambda run: run.is_favourite,
-             ngettext_lazy("%d other is none.", "%d others are none.")),
+             ngettext_lazy("%d other run is not a favourite.", "%d other runs are not favourites.")),
     )
 }  # fmt: skip
 
 
 def parted(bulk: Bulk, runs: Iterable[Run], tag: str = "") -> tuple[list[Run], list[Run]]:
-    """Those that the verb applies to, and the others."""
+    """The runs that the action applies to, and the others."""
     fits: list[Run] = []
     others: list[Run] = []
     for run in runs:
@@ -112,12 +112,12 @@ def parted(bulk: Bulk, runs: Iterable[Run], tag: str = "") -> tuple[list[Run], l
 
 
 def _needs(bulk: Bulk, run: Run, tag: str) -> bool:
-    """A tag is not given twice, and none is taken that is not there."""
+    """Adding needs a run without the tag, removing a run with it."""
     return not (bulk.needs_tag and tag) or (tag in run.tags) == (bulk.verb == "untag")
 
 
 def carry_out(bulk: Bulk, runs: Iterable[Run], user: Any, tag: str = "") -> Outcome:
-    """Do it to each that it applies to; what goes wrong with one is told, and the others go on."""
+    """Do the action on each run that it applies to; a problem with one run is reported and does not stop the others."""
     outcome = Outcome()
     for run in parted(bulk, runs, tag)[0]:
         try:

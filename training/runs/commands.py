@@ -1,4 +1,4 @@
-"""Commands to runs that train: a row each, which the run's worker passes on to its process."""
+"""Commands to training runs: one row each, which the run's worker passes on to the training process."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from web.errors import NotNow
 
 
 class Commands(ForUser):
-    """Asks the process of a run for something."""
+    """Sends commands to the process of a run."""
 
     def pause(self, run: Run) -> RunCommand:
-        """Hold the run between two steps; the model stays loaded."""
+        """Pause the run between two steps; the model stays loaded."""
         return self.request(run, "pause")
 
     def resume_training(self, run: Run) -> RunCommand:
-        """Go on after a pause."""
+        """Continue after a pause."""
         return self.request(run, "continue")
 
     @transaction.atomic
     def request(self, run: Run, kind: str, arguments: dict[str, Any] | None = None) -> RunCommand:
-        """Write the wish down: the worker looks for such rows, so a click is never lost.
+        """Store the command as a row that the worker picks up, so that a click is never lost.
 
-        The run is locked meanwhile: one that ends at this moment would leave the wish open for ever.
+        The run is locked: if it ended at this moment, the command would stay open for ever.
         """
         Run.objects.select_for_update().filter(pk=run.pk).first()
         run.refresh_from_db()
         if not run.is_active:
             raise NotNow(
-                _("The run “%(name)s” is %(status)s, so nothing is training: start or continue a run first.")
+                _("The run “%(name)s” is %(status)s and not training: start or continue a run first.")
                 % {"name": run.name, "status": run.get_status_display()}
             )
         if run.is_watched:
-            raise NotNow(_("“%(name)s” was started outside of this site: steer it there.") % {"name": run.name})
+            raise NotNow(_("“%(name)s” was started outside this site: control it there.") % {"name": run.name})
         if reason := refusal(run, kind):
             raise NotNow(reason)
         command = run.commands.create(attempt=run.attempt, kind=kind, arguments=arguments or {}, requested_by=self.user)

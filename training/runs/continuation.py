@@ -1,4 +1,4 @@
-"""Training again what a run has trained: the same run from a backup, or a new run with its config or its weights."""
+"""Continuing a run from a backup, and starting new runs with its config or its weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Continuation(ForUser):
     def continue_run(self, run: Run, backup: Artifact | None = None, epochs: int | None = None) -> Run:
         """Queue the same run again, from the chosen or its newest whole backup, as its next attempt.
 
-        `epochs` is how many it shall have in all; one that has trained all that were planned needs more.
+        `epochs` is the new total; a run that has trained all planned epochs needs more.
         """
         backup = backup_to_continue(run, backup)
         refuse_a_second()
@@ -55,12 +55,12 @@ class Continuation(ForUser):
                 log_tail="",
             )
         if not moved:
-            raise NotNow(_("Someone else changed this run at the same moment: look at it again."))
+            raise NotNow(_("Someone else changed this run at the same time: reload and try again."))
         publisher.announce(run)
         return run
 
     def restart(self, run: Run, weights: Artifact | None = None) -> Run:
-        """Train the same config afresh, as a new run; at step 0 too where it begins with the weights of an artifact."""
+        """Train the same config in a new run from step 0, from the base model or the weights of an artifact."""
         if weights is None:
             return self.duplicate(run, name=run.name, weights_from=run.weights_from)
         overrides, backup = start_from(run, weights)
@@ -85,12 +85,12 @@ class Continuation(ForUser):
 def _how_it_continues(run: Run, backup: Artifact, epochs: int) -> str:
     sentence = _("to continue from the backup of step %(step)s") % {"step": backup.global_step}
     if epochs and epochs != run.config.get("epochs"):
-        sentence += _(", with %(epochs)s epochs in all") % {"epochs": epochs}
+        sentence += _(", with %(epochs)s epochs in total") % {"epochs": epochs}
     return sentence
 
 
 def _refuse_what_would_not_train(run: Run) -> None:
-    """A config that was taken in was never checked here, and may name any file."""
+    """An imported config was never checked on this site, and may name any file."""
     try:
         get_engine(run.engine)
     except UnknownEngine as error:

@@ -1,4 +1,4 @@
-"""Deleting many runs at once: a worker's job, as the rows and files of a long history take minutes to go."""
+"""Deleting many runs at once: a worker's job, since deleting the rows and files of a long history takes minutes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from django.utils.timezone import now
 from system.models import Job
 from training.models import Run
 
-MANY = 20  # so many and more are a job; fewer go at once
-TOLD_FOR = timedelta(minutes=10)  # how long a deletion that is done stays in sight
+MANY = 20  # from this number on a job deletes them; fewer are deleted at once
+TOLD_FOR = timedelta(minutes=10)  # how long a finished deletion is shown
 
 
 def ask_for_deletion(runs: Iterable[Run], user: User) -> Job:
-    """Have a worker delete them; those that do not end before it comes to them stay."""
+    """Have a worker delete the runs; a run that has not ended by then is kept."""
     facts = {"arguments": {"runs": [str(run.pk) for run in runs]}, "user": user, "host": settings.HOST_NAME}
     return Job.objects.create(kind=Job.Kind.DELETE, **facts)
 
 
 def deletions(user: User) -> list[Job]:
-    """What is under way for anybody, and what was done for this user of late."""
+    """The deletions in progress for all users, and the recent finished ones of this user."""
     lately = Q(user=user, ended_at__gte=now() - TOLD_FOR)
     jobs = Job.objects.filter(Q(status__in=Job.OPEN) | lately, kind=Job.Kind.DELETE)
     return list(jobs.order_by("created_at"))

@@ -1,4 +1,4 @@
-"""What people write about a run: its name, notes, tags, priority, retries, and whose favourite it is."""
+"""The fields of a run that users edit: its name, notes, tags, priority, retries, and whose favourite it is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from training.queue.acting import ForUser
 
 
 class RunNotes(ForUser):
-    """Edits what people write about runs."""
+    """Edits these fields."""
 
     def edit_run(self, run: Run, changes: dict[str, Any]) -> Run:
-        """Change name, notes, tags, priority or retries, and note it in the timeline; nothing else is written.
+        """Change name, notes, tags, priority or retries, and record it in the timeline; nothing else is written.
 
-        `favourite` is each user's own affair, so that the timeline does not tell of it.
+        `favourite` belongs to each user, so the timeline does not record it.
         """
         changes = dict(changes)
         if (favourite := changes.pop("favourite", None)) is not None:

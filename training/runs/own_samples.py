@@ -1,4 +1,4 @@
-"""Samples of one's own: what a form asks for, the shapes that suit the run, and what the user asked for before."""
+"""Custom samples: the settings in a form, the shapes that suit the run, and the user's earlier requests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from web.errors import BadInput
 
 MOST_AT_ONCE = 16
 RECENT = 8
-LOOKED_AT = 60  # of the user's newest draws, for RECENT that differ
+LOOKED_AT = 60  # newest requests of the user to look through, for RECENT different ones
 USUAL_EDGE = 512
 NUMBERS = (("width", int), ("height", int), ("diffusion_steps", int), ("seed", int), ("cfg_scale", float))
 KEPT = ("prompt", "negative_prompt", "width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler", "seed")
 
 
 def wanted(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The settings of each sample that the form asks for: several prompts, several seeds. Raises BadInput by field."""
+    """The settings of each sample in the form: several prompts, several seeds. Raises BadInput by field."""
     facts = dict(_numbers(data)) | {"negative_prompt": data.get("negative_prompt", "")}
     if sampler := data.get("noise_scheduler"):
         facts["noise_scheduler"] = sampler
@@ -33,7 +33,7 @@ def wanted(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     text = data.get("prompt", "")
     prompts = [line.strip() for line in text.splitlines() if line.strip()] if data.get("each_line") else [text]
     if len(prompts) * count > MOST_AT_ONCE:
-        raise _bad("count", _("At most %(most)s pictures at once: ask for fewer.") % {"most": MOST_AT_ONCE})
+        raise _bad("count", _("Request at most %(most)s pictures at once.") % {"most": MOST_AT_ONCE})
     seeds = [{"random_seed": True} if seed is None else {"seed": seed + number} for number in range(count)]
     return [{"prompt": prompt, **facts, **chosen} for prompt in prompts or [""] for chosen in seeds]
 
@@ -67,7 +67,7 @@ def _bad(field: str, sentence: str) -> BadInput:
 
 
 def aspects(run: Run) -> list[tuple[str, str]]:
-    """(value, label) of shapes with as many pixels as the run trains on."""
+    """(value, label) of shapes with about as many pixels as the run trains on."""
     first = re.search(r"\d+", str(run.config.get("resolution", "")))
     edge = int(first[0]) if first and 8 <= int(first[0][:6]) <= 4096 else USUAL_EDGE
     sizes = [(*ratio, *size_of(ratio, edge)) for ratio in RATIOS]
@@ -75,7 +75,7 @@ def aspects(run: Run) -> list[tuple[str, str]]:
 
 
 def recent(user: Any) -> list[dict[str, Any]]:
-    """The user's last draws that differ in their prompt, newest first."""
+    """The user's last requests with different prompts, newest first."""
     asked = RunCommand.objects.filter(kind="sample_custom", requested_by=user).order_by("-requested_at")
     found: dict[str, dict[str, Any]] = {}
     for arguments in asked.values_list("arguments", flat=True)[:LOOKED_AT]:
@@ -87,10 +87,10 @@ def recent(user: Any) -> list[dict[str, Any]]:
 
 
 def kept_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a sample's settings, those that the form has fields for."""
+    """The settings of a sample that the form has fields for."""
     return {name: settings[name] for name in KEPT if settings.get(name) not in (None, "")}
 
 
 def outcomes(run: Run) -> list[RunCommand]:
-    """What was last asked for in this attempt, and what became of it."""
+    """The last request of this attempt, with its status."""
     return list(run.commands.filter(kind="sample_custom", attempt=run.attempt).order_by("-requested_at")[:RECENT])

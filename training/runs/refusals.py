@@ -1,4 +1,4 @@
-"""Why a run's engine would refuse a command now, in the reader's language: the engines know no translation."""
+"""Why a run's engine would refuse a command now, in the user's language: engines do not translate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 from engine.engines import UnknownEngine, get_engine
 from training.models import Run
 
-# What the engines say, for the catalogues of translations; a test compares it with `engine.onetrainer.limits`.
+# The engines' sentences, for the translation catalogs; a test compares them with `engine.onetrainer.limits`.
 SENTENCES = (
     gettext_noop("The run is paused: continue it first."),
     gettext_noop("A training on several GPUs cannot be paused: stop it, and continue from its backup."),
@@ -16,7 +16,7 @@ SENTENCES = (
 
 
 def refusal(run: Run, kind: str) -> str:
-    """A sentence; empty where the command would be taken."""
+    """A sentence, or empty if the engine would take the command."""
     try:
         engine = get_engine(run.engine)
     except UnknownEngine as error:

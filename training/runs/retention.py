@@ -1,4 +1,4 @@
-"""What the policy lets go of a run's backups and saves."""
+"""Deleting a run's backups and saves by its retention policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KIND_OF = {"backups": Artifact.Kind.BACKUP, "saves": Artifact.Kind.SAVE}
 
 
 def verdicts(run: Run, policy: RetentionPolicy) -> list[tuple[Artifact, str]]:
-    """Each artifact that is there, with why it is kept; empty where the policy lets it go."""
+    """Each existing artifact with the reason to keep it; empty if the policy deletes it."""
     found = []
     for name, kind in KIND_OF.items():
         made = list(run.artifacts.filter(kind=kind).select_related("run").order_by("attempt", "sequence"))
@@ -22,7 +22,7 @@ def verdicts(run: Run, policy: RetentionPolicy) -> list[tuple[Artifact, str]]:
 
 
 def apply_policy(run: Run) -> int:
-    """Remove the artifacts that the policy lets go; return how many."""
+    """Delete the artifacts that the policy does not keep; return how many."""
     policy, gone = RetentionPolicy.of(run), 0
     for artifact in run.artifacts.filter(pinned=True, deleted_at=None).select_related("run"):
         mark(artifact)
@@ -30,8 +30,8 @@ def apply_policy(run: Run) -> int:
         if why:
             continue
         try:
-            remove_artifact(artifact, _("The retention policy keeps newer ones."))
+            remove_artifact(artifact, _("Deleted by the retention policy, which keeps newer files."))
             gone += 1
         except NotNow:
-            continue  # it was pinned at this moment
+            continue  # it was pinned at the same moment
     return gone

@@ -1,4 +1,4 @@
-"""Whether an ended run goes on by itself, from where, and when."""
+"""Whether an ended run is retried automatically, from which backup, and when."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from training.runs.backups import backups
 
 
 def newest_whole_backup(run: Run) -> Artifact | None:
-    """Nobody is there to choose another one where the newest is damaged."""
+    """No user is there to choose another backup if the newest is damaged."""
     is_whole = get_engine(run.engine).is_whole
     return next((backup for backup in backups(run) if is_whole(Path(backup.path))), None)
 
 
 @transaction.atomic
 def plan_retry(run: Run) -> bool:
-    """Queue an ended run again if its policy allows; say whether it goes on by itself.
+    """Queue an ended run again if its policy allows; return whether it is retried.
 
-    Call it in the transaction that ended the run: a kill in between would leave a run that nobody takes up.
+    Call it in the transaction that ended the run: a kill in between would leave a run without its retry.
     """
     ending = ENDINGS.get(run.error_reason)
     if ending is None or not ending.may_retry:
@@ -43,19 +43,19 @@ def plan_retry(run: Run) -> bool:
 
 
 def _has_progressed(run: Run) -> bool:
-    """Whether this attempt has left a backup beyond where it began: then the next trouble is a new one."""
+    """True if this attempt left a backup after its start: then the next failure is a new one."""
     began = run.artifacts.filter(path=run.resume_from).values_list("global_step", flat=True).first() or 0
     return run.artifacts.filter(kind=Artifact.Kind.BACKUP, attempt=run.attempt, global_step__gt=began).exists()
 
 
 def _where_from(run: Run) -> tuple[str, str] | None:
-    """(backup, what is said of it); None where going on would throw away what was trained."""
+    """(backup, sentence for the timeline); None if a retry would discard trained steps."""
     if not (run.attempt_folder / JOURNAL).exists():
-        return run.resume_from, _("It is started again, as its process never came to be")
+        return run.resume_from, _("Starts again because its process never started")
     if backup := newest_whole_backup(run):
-        return backup.path, _("It goes on by itself from the backup of step %(step)s") % {"step": backup.global_step}
+        return backup.path, _("Retries from the backup of step %(step)s") % {"step": backup.global_step}
     if run.progress.global_step <= settings.RETRY_LOST_STEPS:
-        return "", _("It is started again from its beginning, as it has no backup yet")
+        return "", _("Starts again from the beginning because it has no backup yet")
     return None
 
 

@@ -1,6 +1,6 @@
-"""TrainerService: how API, pages and admin start a training, steer it and ask for its state.
+"""TrainerService: API, pages and admin start a training, control it and read its state through it.
 
-What else can be done with runs has services of its own: the queue, commands, continuation, notes and removal.
+The queue, commands, continuation, notes and removal are services or functions of their own.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MAX_NAME = 200
 
 
 class TrainerService(ForUser):
-    """The nine verbs of the single-trainer contract. Where a run may be left out, the active one is meant.
+    """The nine verbs of the single-trainer contract. A verb without a run means the active run.
 
-    `check` gets a worker's answer about the config of a new run; web requests give one that holds no thread.
+    `check` gets a worker's answer about the config of a new run; web requests pass a check that holds no thread.
     """
 
     def __init__(self, user: Any = None, check: Checker = check_and_wait):
@@ -51,8 +51,8 @@ class TrainerService(ForUser):
     ) -> Run:
         """Freeze defaults, preset, config and overrides into a queued run; raises BadInput by field.
 
-        `made_from` is the version of a preset that `config` already holds, to be remembered. `facts` are further
-        fields of the run: parent, priority, tags, notes, retries.
+        `made_from` is the version of the preset that `config` was made from, to be stored. `facts` are other fields of
+        the run: parent, priority, tags, notes, retries.
         """
         preset = self._preset(preset)
         frozen, memory = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
@@ -76,8 +76,8 @@ class TrainerService(ForUser):
         return run
 
     def start_training(self, config: dict[str, Any] | None = None, **options: Any) -> Run:
-        """Queue a run (see `initialize_trainer`) and tell everybody."""
-        refuse_a_second()  # at once, and not only after the check
+        """Queue a run (see `initialize_trainer`) and notify all clients."""
+        refuse_a_second()  # before the check, which takes a while
         run = self.initialize_trainer(config, **options)
         publisher.announce(run)
         return run
@@ -87,11 +87,11 @@ class TrainerService(ForUser):
             return preset
         found = Preset.objects.listed().filter(name=preset).first()
         if found is None:
-            raise NotFound(_("There is no preset named “%(name)s”: see /api/config/list.") % {"name": preset})
+            raise NotFound(_("There is no preset “%(name)s”: see /api/config/list.") % {"name": preset})
         return found
 
     def _freeze(self, engine: str, *layers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The whole config, and the memory that it will take, where a worker checked it; raises BadInput."""
+        """The complete config, and its memory estimate if a worker checked it; raises BadInput."""
         for layer in layers:
             if not isinstance(layer, dict):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
@@ -107,12 +107,12 @@ class TrainerService(ForUser):
         what = preset.name if preset else f"{config.get('training_method', '')} {model}".strip()
         return f"{what} {now():%Y-%m-%d %H:%M}"
 
-    # -- steering ----------------------------------------------------------------------------------------------
+    # -- control -----------------------------------------------------------------------------------------------
 
     def stop_training(self, run: Run | None = None, at_once: bool = False) -> RunCommand | None:
-        """End the run with a backup and its model; one that only waits is cancelled (None is returned then).
+        """End the run with a backup and its model; a queued run is cancelled (then None is returned).
 
-        `at_once` kills its process instead: what it did since its last backup is lost.
+        `at_once` kills its process instead: all progress after its last backup is lost.
         """
         run = self._run(run)
         if run.status == Run.Status.QUEUED:
@@ -121,30 +121,30 @@ class TrainerService(ForUser):
         return Commands(self.user).request(run, "stop", {"now": True} if at_once else {"final_model": True})
 
     def sample_default(self, run: Run | None = None) -> RunCommand:
-        """Draw the run's own sample prompts now."""
+        """Generate samples of the run's own prompts now."""
         return Commands(self.user).request(self._run(run), "sample_default")
 
     def sample_custom(self, settings: dict[str, Any], run: Run | None = None) -> RunCommand:
-        """Draw one picture with the given SampleConfig fields; raises BadInput by field."""
+        """Generate one picture with the given SampleConfig fields; raises BadInput by field."""
         run = self._run(run)
         settings = configs.sample_settings(settings, run.config)
         return Commands(self.user).request(run, "sample_custom", settings)
 
     def backup(self, run: Run | None = None) -> RunCommand:
-        """Write a backup, from which the run can be continued."""
+        """Write a backup that the run can be continued from."""
         return Commands(self.user).request(self._run(run), "backup")
 
     def save(self, run: Run | None = None) -> RunCommand:
-        """Write the model as it is now."""
+        """Save the model in its current state."""
         return Commands(self.user).request(self._run(run), "save")
 
     def _run(self, run: Run | None) -> Run:
         run = run or Run.objects.current()
         if run is None:
-            raise NotNow(_("Nothing is training: start a run first."))
+            raise NotNow(_("No run is training: start a run first."))
         return run
 
-    # -- asking ------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------
 
     def get_state(self, run: Run | None = None) -> dict[str, Any]:
         """The single-trainer status of API.md, of the given or the active run."""

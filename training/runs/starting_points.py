@@ -1,4 +1,4 @@
-"""Going on from what a run has left: the same run from a backup, or a new run from its weights alone."""
+"""Starting points in a run's files: a backup to continue the run, or weights to start a new run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LORA, EMBEDDING = "LORA", "EMBEDDING"
 
 
 def backup_to_continue(run: Run, chosen: Artifact | None) -> Artifact:
-    """The chosen backup, or the newest whole one; raises NotNow, with the reason, where it cannot be."""
+    """The chosen backup, or the newest complete one; raises NotNow with the reason if it cannot be used."""
     if not run.is_ended:
         raise NotNow(
-            _("Only an ended run can be continued: this one is %(status)s.") % {"status": run.get_status_display()}
+            _("Only an ended run can be continued: this run is %(status)s.") % {"status": run.get_status_display()}
         )
     backup = chosen or newest_backup(run)
     if backup is None:
-        raise NotNow(_("There is no backup of this run to continue from: start it again, or from one of its models."))
+        raise NotNow(_("This run has no backup to continue from: start it again, or start from one of its models."))
     refuse_what_is_not_there(run, backup)
     if backup.kind != Artifact.Kind.BACKUP:
-        raise NotNow(_("Only a backup holds what it takes to continue: start a new run from these weights instead."))
+        raise NotNow(_("A run can only be continued from a backup: start a new run from these weights instead."))
     if backup.is_damaged:
         raise NotNow(_("This backup is damaged: choose an older one."))
     return backup
@@ -35,34 +35,32 @@ def backup_to_continue(run: Run, chosen: Artifact | None) -> Artifact:
 def refuse_what_is_not_there(run: Run, artifact: Artifact) -> None:
     """Raises NotNow."""
     if artifact.run_id != run.pk:
-        raise NotNow(_("This file belongs to another run: choose one of this run's own."))
+        raise NotNow(_("This file belongs to another run: choose a file of this run."))
     if not artifact.exists:
-        raise NotNow(_("This file was removed: choose another."))
+        raise NotNow(_("This file was deleted: choose another."))
 
 
 def epochs_to_train(run: Run, backup: Artifact, asked: int | None) -> int:
-    """How many epochs the run shall have in all; raises BadInput or NotNow where none would be left to train."""
+    """The run's new total of epochs; raises BadInput or NotNow if no epoch would be left to train."""
     planned = int(run.config.get("epochs") or 0)
     if asked is None:
         if planned and backup.epoch >= planned:
-            sentence = _("This backup is from the end of all %(epochs)s epochs: say how many it shall have in all.")
+            sentence = _("This backup is from the end of all %(epochs)s epochs: enter a higher total of epochs.")
             raise NotNow(sentence % {"epochs": planned})
         return planned
     if not backup.epoch < asked <= MOST_EPOCHS:
-        sentence = _("Enter more epochs than the backup has behind it: at least %(least)s.") % {
-            "least": backup.epoch + 1
-        }
+        sentence = _("Enter more epochs than the backup has trained: at least %(least)s.") % {"least": backup.epoch + 1}
         raise BadInput(sentence, {"epochs": [sentence]})
     return asked
 
 
 def needs_epochs(run: Run, backup: Artifact) -> bool:
-    """Whether continuing from it asks for more epochs, as all that were planned are trained."""
+    """True if continuing from it needs more epochs, since all planned epochs are trained."""
     return bool(run.config.get("epochs")) and backup.epoch >= run.config["epochs"]
 
 
 def place_of_start(run: Run) -> dict[str, int]:
-    """Where its next attempt begins, so that no page tells of steps that are to be trained again."""
+    """The progress at the start of the next attempt, so that no page counts steps that will be trained again."""
     if not run.resume_from:
         return {"epoch": 0, "epoch_step": 0, "epoch_sample": 0, "global_step": 0}
     backup = run.goes_on_from
@@ -73,7 +71,7 @@ def place_of_start(run: Run) -> dict[str, int]:
 
 
 def config_behind(artifact: Artifact) -> dict[str, Any]:
-    """The settings that made it: since its attempt, the run may have been continued with more epochs."""
+    """The config of the artifact's attempt: the run may have been continued with more epochs since."""
     run = artifact.run
     changed = run.events.filter(kind="status_changed", attempt__gte=artifact.attempt, data__has_key="config_before")
     config = dict(run.config)
@@ -83,9 +81,9 @@ def config_behind(artifact: Artifact) -> dict[str, Any]:
 
 
 def start_from(run: Run, artifact: Artifact) -> tuple[dict[str, Any], str]:
-    """(config changes, backup that the engine reads) with which a new run begins from these weights at step 0.
+    """(config changes, backup for the engine) that start a new run from these weights at step 0.
 
-    Raises NotNow where the engine cannot.
+    Raises NotNow if the engine cannot do that.
     """
     refuse_what_is_not_there(run, artifact)
     method = str(run.config.get("training_method", ""))
@@ -95,7 +93,7 @@ def start_from(run: Run, artifact: Artifact) -> tuple[dict[str, Any], str]:
 
 
 def why_not_start_from(run: Run, artifact: Artifact) -> str:
-    """Why a new run cannot begin from these weights; empty where it can."""
+    """Why a new run cannot start from these weights; empty if it can."""
     try:
         start_from(run, artifact)
     except NotNow as reason:
@@ -117,4 +115,4 @@ def _from_backup(run: Run, backup: Path, method: str) -> tuple[dict[str, Any], s
     lora = backup / "lora" / "lora.safetensors"
     if method == LORA and lora.exists():
         return {"lora_model_name": str(lora)}, ""
-    raise NotNow(_("OneTrainer would go on with this backup's steps too: start from a save or the model instead."))
+    raise NotNow(_("OneTrainer would also continue this backup's steps: start from a save or the model instead."))

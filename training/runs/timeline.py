@@ -1,4 +1,4 @@
-"""What happened to a run, in one list: its events, and the commands that people gave."""
+"""The timeline of a run: its events and its users' commands in one list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.runs.actions import label_of
 from training.runs.own_samples import kept_of
 
 MOST_MOMENTS = 200
-# By key: what a page calls it, and the events that belong to it.
+# By key: the label on the page, and the kinds of events that belong to it.
 KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "states": (_("States"), ("created", "status_changed", "started", "ended", "asked_to_go_on_now", "planned")),
     "commands": (_("Commands"), ()),
@@ -32,7 +32,7 @@ ICONS = {"warning": "alert-triangle", "failed": "alert-octagon", "damaged": "ale
 class Moment:
     """One line of the timeline: `text` in one line, `details` in several, such as a traceback.
 
-    `status` is what became of a command, and empty for an event; `user` is None where nobody asked for it.
+    `status` is the status of a command, and empty for an event; `user` is None if no user requested it.
     """
 
     at: datetime
@@ -59,7 +59,7 @@ def timeline(
     beyond: datetime | None = None,
     limit: int = MOST_MOMENTS,
 ) -> list[Moment]:
-    """The newest (or oldest) moments of the run, at most `limit`, of these kinds (of all without), after `beyond`."""
+    """The newest (or oldest) moments of the run, at most `limit`, of these kinds (or all), after `beyond`."""
     names = [name for kind in kinds for name in KINDS[kind][1]]
     events, commands = run.events.select_related("user"), run.commands.select_related("requested_by")
     if kinds:
@@ -96,18 +96,18 @@ def _from_command(command: RunCommand) -> Moment:
 
 
 def describe(event: RunEvent) -> str:
-    """What the event says, in words."""
+    """The event as text."""
     facts = dict(event.data)
     if event.kind in KINDS["files"][1]:
         return _about_file(facts)
     if event.kind == "status_changed":
         facts["message"] = f"{facts.pop('from', '?')} → {facts.pop('to', '?')}"
-        facts.pop("config_before", None)  # `detail` says what was changed
+        facts.pop("config_before", None)  # `detail` holds the changes
     return _in_words(facts)
 
 
 def _about_file(facts: dict[str, Any]) -> str:
-    """Which file it was, and why something was done to it."""
+    """The file of the event, and the reason for the event."""
     step, size, path = (facts.get(name) for name in ("global_step", "size", "path"))
     said = [
         facts.get("kind"),
@@ -120,7 +120,7 @@ def _about_file(facts: dict[str, Any]) -> str:
 
 
 def _in_words(facts: dict[str, Any]) -> str:
-    """The facts in one line, what is said in a sentence first; what needs several lines is left out."""
+    """The facts in one line, sentences first; facts of several lines are left out."""
     short = {key: value for key, value in facts.items() if value not in (None, "", {}, []) and not _is_long(value)}
     said = [str(short.pop(key)) for key in ("message", "detail") if key in short]
     return " · ".join([*said, *(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in short.items())])

@@ -123,4 +123,4 @@ def test_the_api_says_that_a_run_is_watched_and_why_it_cannot_be_stopped(workspa
     told = api.get(f"/api/runs/{run.pk}/").json()
     assert (told["source"], told["is_watched"]) == (str(workspace.folder), True)
     answer = api.post(f"/api/runs/{run.pk}/stop/")
-    assert answer.status_code == 409 and "was started outside of this site: steer it there" in answer.json()["detail"]
+    assert answer.status_code == 409 and "was started outside this site: control it there" in answer.json()["detail"]

@@ -86,11 +86,11 @@ def test_a_button_that_was_pressed_is_locked_until_it_is_done_and_the_bar_tells_
     act(client, run, "backup", htmx=True)
     page = client.get(run.get_absolute_url()).text
     assert 'aria-busy="true"' in page and f"/runs/{run.pk}/backup/" not in page
-    assert "Backup: requested, runs after the current step" in squeezed(page)
+    assert "Back up: requested, runs after the current step" in squeezed(page)
     run.commands.update(status="done", detail="It lies in backup-7.", ended_at=now())
     page = client.get(f"/runs/{run.pk}/log/").text
     assert 'aria-busy="true"' not in page and f"/runs/{run.pk}/backup/" in page
-    assert "Backup: done" in squeezed(page) and "It lies in backup-7." in page
+    assert "Back up: done" in squeezed(page) and "It lies in backup-7." in page
 
 
 def test_a_button_tells_htmx_its_news_and_that_the_page_has_changed(client, trainer):
@@ -103,7 +103,7 @@ def test_a_button_tells_htmx_its_news_and_that_the_page_has_changed(client, trai
 def test_a_button_that_comes_too_late_says_so(client, trainer):
     response = act(client, make_run(status=Run.Status.FINISHED), "pause", htmx=True)
     assert response.status_code == 409
-    assert "nothing is training" in response.text
+    assert "is finished and not training" in response.text
 
 
 def test_a_queued_run_is_cancelled(client, trainer):

@@ -69,7 +69,7 @@ def test_a_worker_that_died_with_a_run_is_shown_as_lost(client, trainer):
 
 def test_each_run_says_why_it_waits(client, trainer):
     make_run("Stars")
-    assert "No worker is alive: start one with manage.py gpu_worker." in client.get(reverse("queue")).text
+    assert "No worker is running: start one with manage.py gpu_worker." in client.get(reverse("queue")).text
     make_worker()
     assert "Starts when a worker is free." in client.get(reverse("queue")).text
 
@@ -112,7 +112,7 @@ def test_a_run_is_held_and_let_go(client, trainer):
 def test_htmx_gets_the_queue_and_the_news_alone(client, trainer):
     response = press(client, make_run("Stars", Run.Status.RUNNING), "up", htmx=True)
     assert response.status_code == 409
-    assert "<html" not in response.text and "Only a run that waits has a place in the queue" in response.text
+    assert "<html" not in response.text and "Only a queued run has a queue position" in response.text
 
 
 @pytest.mark.parametrize("data", [{"do": "explode"}, {"do": "before", "before": "x"}, {}])

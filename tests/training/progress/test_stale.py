@@ -25,7 +25,7 @@ def test_all_is_well_while_the_worker_speaks(run):
 
 def test_a_silent_worker_is_told_of(run):
     Worker.objects.update(heartbeat_at=now() - timedelta(seconds=12))
-    assert "No word from the worker host:gpu0 since" in state_of(Run.objects.get())["stale"]
+    assert "Worker host:gpu0 has not reported since" in state_of(Run.objects.get())["stale"]
 
 
 def test_a_suspended_process_does_not_look_as_if_it_trained(run):
@@ -43,4 +43,4 @@ def test_the_pages_say_it(run, client):
     client.force_login(make_user())
     Worker.objects.update(heartbeat_at=now() - timedelta(seconds=12))
     for page in ("/", run.get_absolute_url()):
-        assert "No word from the worker" in client.get(page).content.decode()
+        assert "Worker host:gpu0 has not reported" in client.get(page).content.decode()

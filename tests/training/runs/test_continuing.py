@@ -57,12 +57,12 @@ def test_a_finished_run_is_continued_with_more_epochs_alone():
     api, run = trainer(), ended(Status.FINISHED)
     backup = back_up(run, 40, epoch=4)
     answer = api.post(f"/api/runs/{run.pk}/resume/")
-    assert answer.status_code == 409 and "say how many" in answer.json()["detail"]
+    assert answer.status_code == 409 and "enter a higher total" in answer.json()["detail"]
     assert api.post(f"/api/runs/{run.pk}/resume/", {"epochs": 4}).json()["errors"]["epochs"]
     answer = api.post(f"/api/runs/{run.pk}/resume/", {"epochs": 9, "backup": str(backup.pk)})
     run.refresh_from_db()
     assert answer.status_code == 200 and (run.config["epochs"], run.progress.max_epoch) == (9, 9)
-    assert run.events.last().data["detail"] == "to continue from the backup of step 40, with 9 epochs in all"
+    assert run.events.last().data["detail"] == "to continue from the backup of step 40, with 9 epochs in total"
 
 
 def test_a_finished_run_is_continued_from_a_backup_half_way_without_more():
@@ -83,7 +83,7 @@ def test_a_backup_of_onetrainer_gives_its_lora_and_no_more():
     run = ended(training_method="LORA")
     run.engine = "onetrainer"
     backup = back_up(run)
-    assert "steps too" in why_not_start_from(run, backup)
+    assert "also continue this backup's steps" in why_not_start_from(run, backup)
     lora = run.folder / "backup" / backup.path / "lora" / "lora.safetensors"
     lora.parent.mkdir()
     lora.touch()
@@ -100,11 +100,11 @@ def damaged(run):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda run: None, "no backup of this run"),
-        (lambda run: keep(run), "Only a backup holds"),
+        (lambda run: None, "no backup to continue from"),
+        (lambda run: keep(run), "only be continued from a backup"),
         (lambda run: damaged(run), "damaged"),
         (lambda run: back_up(make_run(status=Status.FAILED)), "another run"),
-        (lambda run: run.artifacts.create(kind=Kind.BACKUP, path="/gone", attempt=1, sequence=1), "was removed"),
+        (lambda run: run.artifacts.create(kind=Kind.BACKUP, path="/gone", attempt=1, sequence=1), "was deleted"),
     ],
 )
 def test_a_refusal_says_why(make, sentence):
@@ -118,7 +118,7 @@ def test_weights_that_are_gone_begin_nothing():
     run = ended()
     gone = run.artifacts.create(kind=Kind.SAVE, path="/gone", attempt=1, sequence=1)
     answer = trainer().post(f"/api/runs/{run.pk}/restart/", {"weights": str(gone.pk)})
-    assert answer.status_code == 409 and "removed" in answer.json()["detail"]
+    assert answer.status_code == 409 and "deleted" in answer.json()["detail"]
     assert Run.objects.count() == 1
 
 

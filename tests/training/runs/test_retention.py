@@ -67,7 +67,7 @@ def test_old_backups_and_saves_go_and_the_history_tells_it(run):
     assert keeping.apply_policy(run) == 3
     assert (steps_there(run), steps_there(run, "save")) == ([2, 3], [13])
     gone = run.artifacts.get(kind="backup", global_step=1)
-    assert gone.deleted_at and gone.deleted_why == "The retention policy keeps newer ones."
+    assert gone.deleted_at and gone.deleted_why == "Deleted by the retention policy, which keeps newer files."
     assert [moment.kind for moment in timeline(run)].count("removed") == 3
 
 
@@ -97,7 +97,7 @@ def test_the_newest_whole_backup_of_an_unfinished_run_stays_also_where_newer_one
     (run.folder / broken.path / "meta.json").unlink()
     keeping.apply_policy(run)
     assert steps_there(run) == [2, 3]
-    with pytest.raises(NotNow, match="newest whole backup"):
+    with pytest.raises(NotNow, match="newest complete backup"):
         remove_artifact(whole, "by hand")
 
 
@@ -108,14 +108,14 @@ def test_a_finished_runs_last_backup_may_go_by_hand(run):
     user = make_user()
     remove_by_hand(backup, by=user)
     backup.refresh_from_db()
-    assert (steps_there(run), backup.deleted_by, backup.deleted_why) == ([], user, "Removed by hand.")
+    assert (steps_there(run), backup.deleted_by, backup.deleted_why) == ([], user, "Deleted by a user.")
 
 
 def test_the_backup_from_which_a_queued_run_goes_on_stays(run):
     old, _ = make_backup(run, 1), make_backup(run, 2)
     Run.objects.update(status=Run.Status.QUEUED, resume_from=old.path)
     old.refresh_from_db()
-    with pytest.raises(NotNow, match="goes on from it"):
+    with pytest.raises(NotNow, match="will continue from it"):
         remove_artifact(old, "by hand")
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_removed_through_a_link(run, tmp_path):
     real = tmp_path / "elsewhere"
     shutil.move(run.folder / "workspace", real)
     (run.folder / "workspace").symlink_to(real)
-    with pytest.raises(NotNow, match="outside of the run's folder"):
+    with pytest.raises(NotNow, match="outside the run's folder"):
         remove_artifact(backup, "by hand")
     assert len(list((real / "backup").iterdir())) == 2
 
@@ -149,7 +149,7 @@ def test_a_pin_that_comes_at_the_last_moment_comes_first(run):
     backup, _ = make_backup(run, 1), make_backup(run, 2)
     stale = run.artifacts.get(pk=backup.pk)
     pin(backup, True)
-    with pytest.raises(NotNow, match="at this moment"):
+    with pytest.raises(NotNow, match="at the same time"):
         remove_artifact(stale, "by hand")
     assert steps_there(run) == [1, 2]
 
@@ -157,7 +157,7 @@ def test_a_pin_that_comes_at_the_last_moment_comes_first(run):
 def test_what_is_gone_cannot_be_pinned(run):
     backup = make_backup(run, 1)
     shutil.rmtree(backup.path)
-    with pytest.raises(NotNow, match="It is gone"):
+    with pytest.raises(NotNow, match="It is deleted"):
         pin(backup, True)
 
 

@@ -46,7 +46,7 @@ def test_a_killed_run_goes_on_from_its_newest_backup_that_is_whole():
     (damaged / "weights").write_bytes(b"w" * 98)
     assert plan_retry(run)
     assert (run.status, run.resume_from, run.goes_on_from.global_step) == (Status.QUEUED, str(whole), 10)
-    assert run.events.last().data["detail"] == "It goes on by itself from the backup of step 10."
+    assert run.events.last().data["detail"] == "Retries from the backup of step 10."
 
 
 @pytest.mark.parametrize("reason", [reason for reason, ending in ENDINGS.items() if not ending.may_retry])

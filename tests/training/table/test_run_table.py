@@ -277,7 +277,7 @@ def test_a_viewer_edits_nothing(client, viewer):
 def test_nothing_happens_before_it_is_confirmed(client, trainer):
     ended, running = make_run("Old", Run.Status.FINISHED), make_run("Going", Run.Status.RUNNING)
     page = bulk(client, "delete", ended, running).text
-    assert "1 run will be deleted" in page and "1 other has not ended, so it stays." in page
+    assert "1 run will be deleted" in page and "1 other run has not ended and is kept." in page
     assert Run.objects.count() == 2
     bulk(client, "delete", ended, running, sure=2)
     assert list(Run.objects.all()) == [running]
@@ -295,7 +295,7 @@ def test_many_are_stopped_or_cancelled(client, trainer, verb, status, after):
 
 def test_many_are_tagged_and_untagged(client, trainer):
     runs = [make_run("One", tags=["a"]), make_run("Two")]
-    assert "2 runs will get the tag" in bulk(client, "tag", *runs, sure=2).text, "without a tag it asks for one"
+    assert "The tag will be added to 2 runs" in bulk(client, "tag", *runs, sure=2).text, "without a tag it asks for one"
     bulk(client, "tag", *runs, sure=2, tag="best")
     assert [run.tags for run in Run.objects.order_by("name")] == [["a", "best"], ["best"]]
     bulk(client, "untag", *runs, sure=2, tag="best")
@@ -307,9 +307,9 @@ def test_all_that_match_are_meant_and_what_came_in_between_is_asked_about(client
         make_run(f"Old {number}", Run.Status.FAILED)
     make_run("Good", Run.Status.FINISHED)
     data = {"do": "favourite", "all": "1", "query": "status=failed"}
-    assert "60 runs will be favourites" in client.post(reverse("runs-bulk"), data).text
+    assert "60 runs will be added to your favourites" in client.post(reverse("runs-bulk"), data).text
     make_run("Too", Run.Status.FAILED)
-    assert "61 runs will be favourites" in client.post(reverse("runs-bulk"), {**data, "sure": "60"}).text
+    assert "61 runs will be added to your favourites" in client.post(reverse("runs-bulk"), {**data, "sure": "60"}).text
     client.post(reverse("runs-bulk"), {**data, "sure": "61"})
     assert trainer.favourite_runs.count() == 61 and not trainer.favourite_runs.filter(name="Good")
 
