@@ -26,22 +26,22 @@ logger = logging.getLogger(__name__)
 PROCESS_FILE = "process.json"
 SPEC_FILE = "spec.json"
 LOG_FILE = "engine.log"
-PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's, and of no use to who trains or checks
+PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's own, and useless to a training or a check
 SAME_START = 0.05  # seconds; the kernel counts a process's start in hundredths
-KILL_SECONDS = 10.0  # how long a killed process may take to be gone; one that waits for a broken driver takes longer
+KILL_SECONDS = 10.0  # how long a killed process may take to be gone; one that waits for a driver takes longer
 
 
 def child_environment() -> dict[str, str]:
-    """What a process that is started here inherits: this one's environment without the site's keys and addresses."""
+    """The environment of a process that is started here: this process's, without the site's keys and addresses."""
     return {name: value for name, value in os.environ.items() if name not in PRIVATE}
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which process it is: a pid alone may be somebody else's after a while."""
+    """Identifies a process: after a while a pid alone may be another process's."""
 
     pid: int
-    started: float  # seconds after the boot: a clock that is set meanwhile does not make it another process
+    started: float  # seconds after the boot: a change of the clock does not make it another process
     boot: str
 
     @classmethod
@@ -49,7 +49,7 @@ class Identity:
         return cls(pid, _started(psutil.Process(pid)), _boot())
 
     def process(self) -> psutil.Process | None:
-        """The living process, or None; one that only waits to be reaped does not live."""
+        """The living process, or None; a zombie does not live."""
         try:
             process = psutil.Process(self.pid)
             same = self.boot == _boot() and abs(_started(process) - self.started) < SAME_START
@@ -60,7 +60,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """What the attempt's folder says of its process, written as the process starts."""
+    """The attempt folder's record of its process, written at the start of the process."""
 
     identity: Identity
     oom_kills: int = 0
@@ -68,7 +68,7 @@ class ProcessRecord:
 
     @classmethod
     def read(cls, folder: Path) -> ProcessRecord | None:
-        """None where nothing was noted, or nothing that can be read."""
+        """None if there is no record, or no readable one."""
         try:
             noted = json.loads((folder / PROCESS_FILE).read_text())
             identity = Identity(noted["pid"], noted["started"], noted["boot"])
@@ -89,7 +89,7 @@ class ProcessRecord:
 
 
 class EngineProcess:
-    """One attempt's engine process, in a session of its own, so that nobody's end ends it."""
+    """One attempt's engine process, in a session of its own, so that no other process's end ends it."""
 
     def __init__(
         self,
@@ -101,10 +101,10 @@ class EngineProcess:
         self.folder = folder
         self.identity = identity
         self._child = child
-        self._template = template  # which it was forked from, and is a child of
+        self._template = template  # it was forked from this template, and is its child
         self._control: ControlClient | None = None
         self.killed: set[int] = set()
-        self.connections = 0  # how often it was connected to: what was sent before may not have been read
+        self.connections = 0  # how often a connection was made: messages sent before may not have been read
 
     @classmethod
     def start(
@@ -118,7 +118,7 @@ class EngineProcess:
     ) -> EngineProcess:
         """Write the spec into the attempt's folder, and start the command with stdout and stderr into its log.
 
-        With a template it is a fork of that, else or where that fails a fresh process.
+        With a template it is a fork of the template; without one, or if the fork fails, a fresh process.
         """
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SPEC_FILE, dict(spec))
@@ -135,8 +135,8 @@ class EngineProcess:
         try:
             pid, started = template.fork(request)
         except Unusable as error:
-            logger.warning("The attempt in %s begins in a fresh interpreter, not as a fork: %s", folder, error)
-            template.end()  # with it ends a fork that has no mark yet, and cannot report that it is ready
+            logger.warning("The attempt in %s starts in a fresh interpreter instead of a fork: %s", folder, error)
+            template.end()  # this also ends a fork that has no mark yet, and cannot report that it is ready
             kill_all_of(folder)
             return None
         return cls(folder, Identity(pid, started, _boot()), template=template)
@@ -157,7 +157,7 @@ class EngineProcess:
 
     @classmethod
     def find(cls, folder: Path) -> EngineProcess | None:
-        """The attempt's process if it still lives, whoever started it."""
+        """The attempt's process if it still lives, no matter which process started it."""
         start = ProcessRecord.read(folder)
         if start is None:
             return cls._find_unwritten(folder)
@@ -166,7 +166,7 @@ class EngineProcess:
 
     @classmethod
     def _find_unwritten(cls, folder: Path) -> EngineProcess | None:
-        """One whose starter was killed before it could note it: it has the attempt's folder as an argument."""
+        """A process whose starter was killed before it wrote the record: it has the attempt's folder as an argument."""
         if not (folder / SPEC_FILE).exists():
             return None
         for process in psutil.process_iter(["cmdline"]):
@@ -192,7 +192,7 @@ class EngineProcess:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it lives, but was stopped by a signal."""
+        """True if the process lives, but was stopped by a signal."""
         process = self.identity.process()
         try:
             return process is not None and process.status() == psutil.STATUS_STOPPED
@@ -201,13 +201,13 @@ class EngineProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit status where this process is ours or our template's child and has ended; negative for a signal."""
+        """The exit status if this process is our or our template's child and has ended; negative for a signal."""
         if self._template is not None:
             return None if self.alive else self._template.exit_status(self.identity.pid)
         return self._child.poll() if self._child is not None else None
 
     def send(self, command: Command) -> bool:
-        """Hand the command over; False where the process does not listen (yet, or any more)."""
+        """Send the command; False if the process does not listen (yet, or any more)."""
         try:
             self._connected().send(command)
         except (OSError, EOFError, ValueError):
@@ -221,10 +221,10 @@ class EngineProcess:
             self._connected().wait_for_news(timeout)
         except (OSError, EOFError, ValueError):
             self._disconnect()
-            time.sleep(min(timeout, 0.1))  # not listening yet, or just gone: look again soon
+            time.sleep(min(timeout, 0.1))  # not listening yet, or just gone: try again soon
 
     def end(self, grace: float) -> bool:
-        """Ask for an end by SIGTERM and wait `grace` seconds; then kill. True where asking was enough."""
+        """Request an end by SIGTERM and wait `grace` seconds; then kill. True if the request was enough."""
         self._signal_group(signal.SIGTERM)
         deadline = time.monotonic() + grace
         while self.alive and time.monotonic() < deadline:
@@ -234,9 +234,9 @@ class EngineProcess:
         return asked_was_enough
 
     def kill(self, seconds: float = KILL_SECONDS) -> bool:
-        """Kill the process and all that it started, also what left its group; say whether it is gone.
+        """Kill the process and all that it started, even outside its group; return whether it is gone.
 
-        One that waits within the kernel, for a driver or a file server, is gone only when that lets go of it.
+        A process that waits within the kernel, for a driver or a file server, is gone only when that wait ends.
         """
         deadline = time.monotonic() + seconds
         self._signal_group(signal.SIGKILL)
@@ -255,7 +255,7 @@ class EngineProcess:
         try:
             os.killpg(self.identity.pid, number)
         except ProcessLookupError:
-            return  # everybody in the group has ended meanwhile
+            return  # all processes of the group have ended by now
 
     def _connected(self) -> ControlClient:
         if self._control is None:
@@ -270,9 +270,9 @@ class EngineProcess:
 
 
 def kill_all_of(folder: Path) -> list[int]:
-    """Kill each process of the attempt in this folder, and return the numbers of those that there were.
+    """Kill each process of the attempt in this folder, and return the numbers of the killed processes.
 
-    Data loaders and the processes of further GPUs have inherited the mark, whatever group they are in.
+    Data loaders and the processes of additional GPUs have inherited the mark, whichever group they are in.
     """
     killed = []
     for process in psutil.process_iter():
@@ -281,12 +281,12 @@ def kill_all_of(folder: Path) -> list[int]:
                 process.kill()
                 killed.append(process.pid)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # gone meanwhile, or another user's, which is none of ours
+            continue  # ended by now, or another user's process, which is not ours
     return killed
 
 
 def oom_kills() -> int:
-    """How many processes of this control group the kernel has killed for want of memory; 0 where it does not tell."""
+    """How many processes of this control group the kernel has killed for lack of memory; 0 if it does not report it."""
     for file in _memory_events():
         try:
             lines = dict(line.split() for line in file.read_text().splitlines())
@@ -297,7 +297,7 @@ def oom_kills() -> int:
 
 
 def _memory_events() -> list[Path]:
-    """Of the group that this process is in, of either version; a container sees its own as the root."""
+    """The file of this process's group, of either version; a container sees its own as the root."""
     root, old = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")
     try:
         text = Path("/proc/self/cgroup").read_text()
@@ -315,12 +315,12 @@ def _started(process: psutil.Process) -> float:
 
 
 def _host() -> str:
-    """By which name this machine is known; a container's own name changes with each start."""
+    """The name of this machine; a container's own name changes with each start."""
     return os.environ.get("HOST_NAME") or socket.gethostname()
 
 
 def _boot() -> str:
-    """What tells this boot of the machine from others."""
+    """A value that identifies this boot of the machine."""
     file = Path("/proc/sys/kernel/random/boot_id")
     return file.read_text().strip() if file.exists() else ""
 

@@ -1,7 +1,7 @@
 """Run a command that dies with the process that started it: `python leash.py PARENT_PID COMMAND [ARGUMENT ...]`.
 
 A script rather than a function between fork and exec, because the supervisor has threads, and code between fork and
-exec may wait for a lock that one of the threads held.
+exec may wait for a lock that another thread held.
 """
 
 import ctypes

@@ -1,10 +1,10 @@
 """A template: a process that has an engine's libraries imported, and forks each attempt from itself.
 
-`python -m engine.template DESCRIPTOR PACKAGE ROOM`. The descriptor is one end of a pipe to the worker, the package is
-one of `engine`, whose `prepare.prepare()` imports the libraries, and the room is blank: a fork writes its own command
+`python -m engine.template DESCRIPTOR PACKAGE SPACE`. The descriptor is one end of a pipe to the worker, the package is
+one of `engine`, whose `prepare.prepare()` imports the libraries, and the space is blank: a fork writes its own command
 line over it.
 
-It ends with its worker, whose end of the pipe is then closed; its forks train on. Standard library only, until
+It ends with its worker, whose end of the pipe is then closed; its forks continue training. Standard library only, until
 `prepare()` is called: it also runs in OneTrainer's Python.
 """
 
@@ -22,15 +22,15 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 MARK = "ENGINE_ATTEMPT"  # in the environment of an engine process and of all that it starts: the attempt's folder
-ROOM = 1024  # bytes that a fork may need for its own command line, and for the mark in its environment
+SPACE = 1024  # bytes that a fork may need for its own command line, and for the mark in its environment
 IDLE_SECONDS = 3600.0  # a template without work gives its memory back
-GPU_DEVICES = ("/dev/nvidia-uvm", "/dev/kfd")  # opened by CUDA and HIP as they start; no fork of theirs can use a GPU
+GPU_DEVICES = ("/dev/nvidia-uvm", "/dev/kfd")  # CUDA and HIP open them as they start; then no fork can use a GPU
 FAILED = 70  # exit status of a fork that could not take on its attempt's identity
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to start: as `subprocess.Popen` takes it, with the log that stdout and stderr go to."""
+    """The process to start: as `subprocess.Popen` takes it, with the log for stdout and stderr."""
 
     command: list[str]
     cwd: str
@@ -43,12 +43,12 @@ class Template:
 
     def __init__(self, worker: Connection):
         self._worker = worker
-        self._forks: dict[int, int] = {}  # the pid of each, by a descriptor that tells of its end
+        self._forks: dict[int, int] = {}  # the pid of each, by a descriptor that signals its end
         self._files = stamps()
         self._mark = initial_value(MARK)
 
     def serve(self) -> Request | None:
-        """In a fork, the request that it must carry out; None where the template's own work is over."""
+        """In a fork, the request that it must carry out; None when the template's own work is over."""
         while ready := wait([self._worker, *self._forks], None if self._forks else IDLE_SECONDS):
             for one in ready:
                 if isinstance(one, int):
@@ -66,7 +66,7 @@ class Template:
         return request if self._fork(request) else None
 
     def _fork(self, request: Request) -> bool:
-        """Fork, and say which process it is as soon as it has its own session and mark; True in the fork."""
+        """Fork, and report the new process as soon as it has its own session and mark; True in the fork."""
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -84,7 +84,7 @@ class Template:
         return False
 
     def _leave_template(self) -> None:
-        """Nothing but stdin, stdout and stderr stays open, as in a process that was just started."""
+        """Only stdin, stdout and stderr stay open, as in a fresh process."""
         self._worker.close()
         for descriptor in self._forks:
             os.close(descriptor)
@@ -102,7 +102,7 @@ class Template:
 
 
 def become(request: Request, mark: int) -> None:
-    """Take on the session, output, environment, folder and name of the attempt; end where that fails."""
+    """Take on the session, output, environment, folder and name of the attempt; end if that fails."""
     try:
         os.setsid()
         write_to(request.log)
@@ -112,12 +112,12 @@ def become(request: Request, mark: int) -> None:
         show(request, mark)
         forget_chance()
     except Exception as error:
-        os.write(2, f"This fork could not begin: {error!r}\n".encode())
+        os.write(2, f"This fork could not start: {error!r}\n".encode())
         os._exit(FAILED)
 
 
 def write_to(log: str) -> None:
-    """Send stdout and stderr there, after what the imports had to say: a fresh interpreter would have said it too."""
+    """Send stdout and stderr there, after the output of the imports: a fresh interpreter would have printed it too."""
     said = os.pread(1, os.fstat(1).st_size, 0)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.write(descriptor, said)
@@ -127,10 +127,10 @@ def write_to(log: str) -> None:
 
 
 def show(request: Request, mark: int) -> None:
-    """Write command line and mark over the template's own: others find an engine process by these in /proc."""
+    """Write command line and mark over the template's own: other processes find an engine process by these in /proc."""
     begin, end = argument_area()
     put(begin, end - begin, "\0".join(request.command))
-    put(mark, ROOM, request.environment[MARK])
+    put(mark, SPACE, request.environment[MARK])
 
 
 def put(address: int, room: int, text: str) -> None:
@@ -160,13 +160,13 @@ def run(command: list[str]) -> None:
 
 
 def argument_area() -> tuple[int, int]:
-    """Where the kernel reads this process's command line: the addresses of begin and end."""
+    """The place from which the kernel reads this process's command line: the addresses of its begin and end."""
     fields = stat_fields(os.getpid())
     return int(fields[45]), int(fields[46])
 
 
 def stat_fields(pid: int) -> list[str]:
-    """Those of proc(5) from the third on: the second, a name in brackets, may contain blanks."""
+    """The fields of proc(5) from the third on: the second, a name in brackets, may contain blanks."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
@@ -176,40 +176,40 @@ def started(pid: int) -> float:
 
 
 def initial_value(name: str) -> int:
-    """The address of a variable's value among those that the kernel shows in /proc/PID/environ."""
+    """The address of a variable's value, as the kernel shows it in /proc/PID/environ."""
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_void_p
     return int(getenv(name.encode()) or 0)
 
 
 def stamps() -> dict[str, tuple[int, int]]:
-    """Time and size of each file that was imported."""
+    """Time and size of each imported file."""
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     return {file: stamp for file in files if file and (stamp := stamp_of(file))}
 
 
 def stamp_of(file: str) -> tuple[int, int] | None:
     try:
-        facts = os.stat(file)  # noqa: PTH116  half the time of Path's, for three thousand files
+        facts = os.stat(file)  # noqa: PTH116  takes half the time of Path's, for three thousand files
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_size
 
 
 def changed(files: dict[str, tuple[int, int]]) -> str:
-    """A file that is not as it was imported; empty where all are."""
+    """A file that changed since its import; empty if there is none."""
     return next((file for file, stamp in files.items() if stamp_of(file) != stamp), "")
 
 
 def refuse_unsafe() -> None:
-    """End where a fork would not be as good as a fresh process; the worker reads the reason."""
+    """End if a fork would not work as well as a fresh process; the worker reads the reason."""
     if device := open_gpu():
-        sys.exit(f"The imports have opened {device}, and no fork could use the GPU.")
+        sys.exit(f"The imports have opened {device}, so no fork could use the GPU.")
     if not can_show():
         sys.exit("A fork cannot show its own command line on this system.")
     # Counted after a first fork: before each one OpenBLAS ends its threads, and starts them again when it needs them.
     if (threads := len(os.listdir("/proc/self/task"))) > 1:  # noqa: PTH208
-        sys.exit(f"The imports have left {threads} threads, whose locks would stay as they are in a fork.")
+        sys.exit(f"The imports have left {threads} threads, whose locks would never be released in a fork.")
 
 
 def open_gpu() -> str:
@@ -238,9 +238,9 @@ def can_show() -> bool:
 def main(descriptor: int, package: str) -> None:
     worker = Connection(descriptor)
     importlib.import_module(f"engine.{package}.prepare").prepare()
-    sys.stdout.flush()  # else each fork would write it again
+    sys.stdout.flush()  # otherwise each fork would write it again
     refuse_unsafe()
-    gc.freeze()  # else a fork's first collection would write to, and so copy, all that was imported
+    gc.freeze()  # otherwise a fork's first collection would write to, and so copy, all imported objects
     template = Template(worker)
     worker.send_bytes(b'{"ready": true}')
     try:

@@ -1,6 +1,6 @@
-"""The worker's end of templates: processes that an attempt is forked from, where a fresh one would import for seconds.
+"""The worker's end of templates: an attempt is forked from one, because a fresh process would import for seconds.
 
-Whatever goes wrong with one is a line in the worker's log, and the attempt begins in a fresh interpreter.
+Any failure of a template is a line in the worker's log, and the attempt starts in a fresh interpreter.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from engine import leash
 from engine.interface.json_types import JsonObject
-from engine.template import MARK, ROOM, Request
+from engine.template import MARK, SPACE, Request
 
 logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 10.0  # how long a template may take to fork
-STATUS_SECONDS = 2.0  # how long it may take to tell of a fork's end
+STATUS_SECONDS = 2.0  # how long it may take to report a fork's end
 IMPORT_SECONDS = 300.0  # how long the imports may take, from a slow disk
 LOOK_SECONDS = 0.2
 
@@ -32,7 +32,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a template is made of: another Python, folder or environment needs another template."""
+    """The origin of a template: another Python, folder or environment needs another template."""
 
     python: str
     package: str  # of `engine`; its prepare.py imports the libraries
@@ -41,13 +41,13 @@ class Origin:
 
 
 class Template:
-    """A template's process, which imports at first."""
+    """A template's process, which first imports."""
 
     def __init__(self, origin: Origin):
         self.origin = origin
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  it is read when the process has ended
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  it is read after the process has ended
         self._connection, theirs = Pipe()
-        command = [origin.python, "-m", "engine.template", str(theirs.fileno()), origin.package, " " * ROOM]
+        command = [origin.python, "-m", "engine.template", str(theirs.fileno()), origin.package, " " * SPACE]
         self._process = subprocess.Popen(
             [origin.python, leash.__file__, str(os.getpid()), *command],
             cwd=origin.cwd,
@@ -71,28 +71,28 @@ class Template:
         return self._process.poll() is None
 
     def wait_until_ready(self, go_on: Callable[[], bool]) -> bool:
-        """Wait for the imports as long as `go_on` says so; say whether they are done. Raises Unusable."""
+        """Wait for the imports while `go_on` returns True; return whether they are done. Raises Unusable."""
         patience = IMPORT_SECONDS
         while not self._is_ready and go_on():
             if self._has_message(LOOK_SECONDS):
                 self._is_ready = "ready" in self._receive()
             elif (patience := patience - LOOK_SECONDS) <= 0:
-                raise Unusable(f"It still imports after {IMPORT_SECONDS:.0f} s.")
+                raise Unusable(f"The template still imports after {IMPORT_SECONDS:.0f} s.")
         return self._is_ready
 
     def changed(self) -> str:
-        """A file that was changed since it was imported; empty where there is none. Raises Unusable."""
+        """A file that changed since its import; empty if there is none. Raises Unusable."""
         return self._ask({"look": True})["changed"]
 
     def fork(self, request: Request) -> tuple[int, float]:
         """The pid of the new process, and its start in seconds after the boot. Raises Unusable."""
         answer = self._ask(asdict(request))
         if "pid" not in answer:
-            raise Unusable("Its fork could not begin.")
+            raise Unusable("Its fork could not start.")
         return answer["pid"], answer["started"]
 
     def exit_status(self, pid: int) -> int | None:
-        """Of a fork that has ended, negative for a signal; None where the template ended before it."""
+        """The exit status of an ended fork, negative for a signal; None if the template ended before it."""
         try:
             while pid not in self._statuses and self._has_message(STATUS_SECONDS):
                 self._receive()
@@ -101,7 +101,7 @@ class Template:
         return self._statuses.get(pid)
 
     def end(self) -> None:
-        """Its forks go on."""
+        """Its forks continue."""
         self._process.kill()
         self._process.wait()
         self._connection.close()
@@ -114,10 +114,10 @@ class Template:
         while self._has_message(ANSWER_SECONDS):
             if answer := self._receive():
                 return answer
-        raise Unusable(f"It did not answer within {ANSWER_SECONDS:.0f} s.")
+        raise Unusable(f"The template did not answer within {ANSWER_SECONDS:.0f} s.")
 
     def _receive(self) -> JsonObject:
-        """The next message; one that tells of a fork's end is noted, and nothing is returned."""
+        """The next message; a message about a fork's end is noted, and None is returned."""
         try:
             message = json.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
@@ -136,25 +136,25 @@ class Template:
     def _last_words(self) -> str:
         size = os.fstat(self._output.fileno()).st_size
         said = os.pread(self._output.fileno(), size, 0).decode(errors="replace").strip()
-        return said.splitlines()[-1] if said else "It has ended without a word."
+        return said.splitlines()[-1] if said else "The template has ended without a message."
 
 
 def _environment(origin: Origin) -> dict[str, str]:
-    """The mark is the last one, as what is left of its room may hide what comes after it."""
+    """The mark comes last, because the rest of its space may hide the variables after it."""
     others = {name: value for name, value in origin.environment.items() if name != MARK}
-    # torch then asks the driver's library which GPUs there are, and leaves CUDA itself alone
-    return {**others, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", MARK: " " * ROOM}
+    # torch then asks the driver's library for the GPUs, and does not start CUDA itself
+    return {**others, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", MARK: " " * SPACE}
 
 
 class Templates:
-    """Those of one worker: the newest one of each engine."""
+    """The templates of one worker: the newest of each engine."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Template] = {}  # by the package of its origin
         self._refused: list[Origin] = []
 
     def begin(self, origin: Origin) -> Template | None:
-        """The template of this origin, which may still import; None where there can be none."""
+        """The template of this origin, which may still import; None if there can be none."""
         if origin in self._refused:
             return None
         kept = self._kept.get(origin.package)
@@ -168,14 +168,14 @@ class Templates:
         return self._kept.get(origin.package)
 
     def ready(self, origin: Origin, go_on: Callable[[], bool]) -> Template | None:
-        """The template once it has imported all that the engine needs as it is on the disk now.
+        """The template, once it has imported everything that the engine needs as it is on the disk now.
 
-        None where there can be none, or `go_on` said so.
+        None if there can be none, or if `go_on` returned False.
         """
         template = self._waited_for(origin, go_on)
         if template is None or not (reason := self._why_renew(template)):
             return template
-        logger.info("The template of engine.%s is made anew: %s", origin.package, reason)
+        logger.info("The template of engine.%s is started again: %s", origin.package, reason)
         self._drop(origin.package)
         return self._waited_for(origin, go_on)
 
@@ -195,7 +195,7 @@ class Templates:
         return file and f"{file} has changed since it was imported."
 
     def _give_up(self, origin: Origin, reason: str) -> None:
-        logger.warning("engine.%s has no template, so it begins in a fresh interpreter. %s", origin.package, reason)
+        logger.warning("engine.%s has no template, so it starts in a fresh interpreter. %s", origin.package, reason)
         self._refused.append(origin)
         self._drop(origin.package)
 

@@ -107,7 +107,7 @@ def _sample(run: Run, number: int, step: int) -> None:
 
 def _failed(admin: User) -> Run:
     """A failed run, with the reason in its log."""
-    error = "The GPU's memory did not suffice: lower batch_size or resolution."
+    error = "The GPU ran out of memory: lower batch_size or resolution."
     run = make_run("Out of luck", Run.Status.FAILED, owner=admin, error=error, error_reason="out_of_memory",
                    traceback="Traceback (most recent call last):\n  ...\nOutOfMemoryError", log_tail=error)  # fmt: skip
     run.attempt_folder.mkdir(parents=True, exist_ok=True)

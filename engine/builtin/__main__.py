@@ -18,7 +18,7 @@ def main(folder: Path) -> int:
 
 def train(folder: Path, reporter: Reporter) -> str:
     """Train as the attempt's spec says; return `finished` or `stopped`."""
-    prepare()  # imports torch, while the journal says already that it starts; in a template's fork it is there
+    prepare()  # imports torch, after the journal says that the attempt starts; a template's fork has it already
     from engine.builtin.config.train_config import TrainConfig
     from engine.builtin.trainer import GenericTrainer
 

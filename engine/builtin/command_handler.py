@@ -1,4 +1,4 @@
-"""What a training does on a command: sample, back up, save, pause, stop."""
+"""A training's answers to commands: sample, back up, save, pause, stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("engine")
 
 @dataclass
 class CommandHandler:
-    """Obeys commands between two steps, and reports each as done or refused."""
+    """Carries out commands between two steps, and reports each as done or refused."""
 
     session: Session
     commands: TrainCommands
@@ -34,7 +34,7 @@ class CommandHandler:
             self._obey(command)
 
     def confirm_stops(self) -> None:
-        """At the end of the training; other commands came too late for it."""
+        """At the end of the training; other commands came too late."""
         for command in self.commands.take():
             if command.kind == "stop":
                 self._obey(command)
@@ -46,20 +46,20 @@ class CommandHandler:
             raise  # the weights are broken; any other failure of a command does not end the run
         except Exception as error:
             logger.exception("The command %s failed.", command.kind)
-            self.announcer.callbacks.on_command_refused(command, f"It failed: {error}")
+            self.announcer.callbacks.on_command_refused(command, f"The command failed: {error}")
             return
         if detail is not None:
             self._confirm(command, detail)
 
     def _actions(self) -> dict[str, Callable[[Command], str | None]]:
-        """By kind, what is done; it returns the detail to confirm with, or None if it confirmed already."""
+        """The action of each kind; it returns the detail to confirm with, or None if it has confirmed already."""
         return {
             "sample_default": lambda _: self._sampled(self._draw_default()),
             "sample_custom": lambda command: self._sampled(self._draw_custom(command)),
             "backup": lambda _: self.keeper.back_up(),
             "save": lambda _: self.keeper.save(),
             "pause": self._pause,
-            "continue": lambda _: "It was not paused.",
+            "continue": lambda _: "The run was not paused.",
             "stop": lambda _: f"Stopped after step {self.session.progress.global_step}.",
         }
 
@@ -68,7 +68,7 @@ class CommandHandler:
 
     def _draw_default(self) -> list[str]:
         failures = self.sampler.draw_default()
-        return failures if failures or self.sampler.has_default() else ["no sample is turned on in the config."]
+        return failures if failures or self.sampler.has_default() else ["Enable a sample in the config first."]
 
     def _draw_custom(self, command: Command) -> list[str]:
         return self.sampler.draw_custom(SampleConfig.from_dict(command.arguments), command.id)
@@ -76,12 +76,12 @@ class CommandHandler:
     def _sampled(self, failures: list[str]) -> str:
         if failures:
             raise RuntimeError(" ".join(failures))
-        return f"Drawn at step {self.session.progress.global_step}."
+        return f"Generated at step {self.session.progress.global_step}."
 
     # -- pause -------------------------------------------------------------------------------------------------
 
     def _pause(self, command: Command) -> None:
-        """Hold between two steps, the model loaded; every other command works meanwhile."""
+        """Wait between two steps with the model loaded; every other command still works."""
         self.log.flush()
         self.announcer.say("Paused", "paused")
         self._confirm(command, f"Paused after step {self.session.progress.global_step}.")
@@ -93,12 +93,12 @@ class CommandHandler:
                     return
 
     def _ends_pause(self, command: Command) -> bool:
-        """Obey a command that came during a pause; return True if the training goes on."""
+        """Carry out a command that came during a pause; return True if the training continues."""
         if command.kind == "continue":
-            self._confirm(command, "Training goes on.")
+            self._confirm(command, "Training continues.")
             return True
         if command.kind == "pause":
-            self._confirm(command, "It was paused already.")
+            self._confirm(command, "The run was already paused.")
             return False
         self._obey(command)
         if not self.commands.stop_requested:

@@ -1,4 +1,4 @@
-"""The training loop: steps, and between two steps what is due and what a command asks for."""
+"""The training loop: steps, and between two steps the due actions and the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.interface.errors import BadData
 
 
 class Loop:
-    """Goes through the epochs of a session that are left, and keeps what it trained."""
+    """Goes through the remaining epochs of a session, and saves the trained weights."""
 
     def __init__(self, session: Session, announcer: Announcer, commands: TrainCommands, keep_backups: int | None):
         self.session = session
@@ -43,7 +43,7 @@ class Loop:
         ]
 
     def run(self) -> None:
-        """Train the epochs that are left; ends early after a step in which a stop was requested."""
+        """Train the remaining epochs; ends early after a step in which a stop was requested."""
         self.log.go_on()
         for epoch in range(self.session.progress.epoch, self.session.config.epochs):
             if self.commands.stop_requested:
@@ -74,7 +74,7 @@ class Loop:
         self.callbacks.on_update_train_progress(progress, steps, self.session.config.epochs)
 
     def _act_between_steps(self) -> None:
-        """Do what is due and obey commands; within an accumulation both wait for its end, as in OneTrainer."""
+        """Do the due actions and carry out commands; within an accumulation both wait for its end, as in OneTrainer."""
         self.regular.look(self.session.progress)
         if self.session.holds_gradient:
             return
@@ -88,5 +88,5 @@ class Loop:
         if self.session.optimizer_steps:
             self.keeper.keep_what_was_trained(stop)
         elif stop is None:
-            raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
+            raise BadData("No step was trained, so there is no model to save: raise epochs.")
         self.handler.confirm_stops()

@@ -1,7 +1,7 @@
-"""The check of a config where the built-in trainer will use it; `engine.preflight` runs it. No torch.
+"""The check of a config on the machine that will train it; `engine.preflight` runs it. No torch.
 
 The spec is {"config": {...}, "gpus": [{"name", "memory_total_gb"}]}; relative destinations were made absolute before.
-Each line that it prints is one JSON object: {"stage", "current", "total"} while it works, and at the end {"problems":
+Each printed line is one JSON object: {"stage", "current", "total"} during the check, and at the end {"problems":
 [{field, message, severity}], "estimate": {...}}.
 """
 
@@ -34,27 +34,27 @@ from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report
 
 GIB = 1024**3
-TIGHT = 0.92  # of a GPU's memory: beyond it a run may just so go, or not
+TIGHT = 0.92  # share of a GPU's memory; a run that needs more may fail
 
 
 def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lambda *_: None) -> PreflightResult:
-    """Everything that would keep this config from training here, and what it will take of memory and disk."""
+    """Every problem that would stop this config here, and the memory and disk space that its run will take."""
     problems = check(settings)
     if any(problem.is_error for problem in problems):
         return PreflightResult(problems)
     config = TrainConfig.from_dict(settings)
     config.concepts, config.samples = load_concepts(config), load_samples(config)
     report("the base model", 0, 0)
-    model, found = look_at_model(config)
-    problems += [*found, *look_at_destination(config)]
-    batches, found = look_at_pictures(config, report)
-    problems += [*found, *_look_at_length(config, batches)]
+    model, model_problems = look_at_model(config)
+    problems += [*model_problems, *look_at_destination(config)]
+    batches, picture_problems = look_at_pictures(config, report)
+    problems += [*picture_problems, *_look_at_length(config, batches)]
     report("memory and disk", 0, 0)
     need = memory.estimate_memory(config, model, bool(gpus))
-    room = disk.estimate_disk(config, model, batches)
-    problems += [*compare_memory(config, need, gpus), *compare_disk(config, room)]
+    space = disk.estimate_disk(config, model, batches)
+    problems += [*compare_memory(config, need, gpus), *compare_disk(config, space)]
     return PreflightResult(
-        problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches}
+        problems, {"memory": need.to_dict(), "disk": space.to_dict(), "gpus": gpus, "batches": batches}
     )
 
 
@@ -75,58 +75,58 @@ def look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]
 def _missing_model(config: TrainConfig) -> Problem:
     name = config.base_model_name
     if not looks_like_hub_name(name):
-        return Problem("base_model_name", f"{name!r} is not there; name a diffusers folder or a .safetensors file")
+        return Problem("base_model_name", f"{name!r} does not exist; choose a diffusers folder or a .safetensors file")
     if config.offline_mode or os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True"):
-        cure = "turn off offline_mode, or name a folder or file"
+        cure = "turn off offline_mode, or choose a folder or file"
         return Problem("base_model_name", f"{name!r} is not in the hub's cache on this machine; {cure}")
-    text = f"{name!r} is not on this machine and will be downloaded at the start, which can take long"
+    text = f"{name!r} is not on this machine; the run will download it first, which can take a while"
     return Problem("base_model_name", text, "warning")
 
 
 def _wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
-    wanted = kind_of(config.model_type)
-    if model.kind and wanted and model.kind != wanted:
-        yield Problem("model_type", f"the base model is {model.kind}, not {wanted}; choose the type that it has")
+    expected = kind_of(config.model_type)
+    if model.kind and expected and model.kind != expected:
+        yield Problem("model_type", f"the base model is {model.kind}, not {expected}; choose the matching type")
     elif model.inpainting != ("INPAINTING" in config.model_type):
-        what = "an inpainting model" if model.inpainting else "no inpainting model"
-        yield Problem("model_type", f"the base model is {what}; choose the type that it has")
+        what = "an inpainting model" if model.inpainting else "not an inpainting model"
+        yield Problem("model_type", f"the base model is {what}; choose the matching type")
 
 
 def _other_prediction(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
-    """A model that learns another target than it was made for forgets most of what it knows."""
+    """A model that is trained on another target than its own forgets most of its knowledge."""
     if config.force_epsilon_prediction and model.prediction == "v_prediction":
-        text = "the base model predicts velocity (v_prediction), and this has it predict noise; turn it off"
+        text = "the base model predicts velocity (v_prediction), and this setting makes it predict noise; turn it off"
         yield Problem("force_epsilon_prediction", text, "warning")
     if config.force_v_prediction and model.prediction == "epsilon":
-        text = "the base model predicts noise (epsilon), and this has it predict velocity; turn it off"
+        text = "the base model predicts noise (epsilon), and this setting makes it predict velocity; turn it off"
         yield Problem("force_v_prediction", text, "warning")
 
 
 def look_at_destination(config: TrainConfig) -> Iterator[Problem]:
-    """Whether the final model can be written: really tried, since only a try tells."""
+    """Check that the final model can be written, by writing a file: only a try shows it."""
     destination = Path(config.output_model_destination).expanduser()
     folder = destination.parent
     if destination.exists() and config.prevent_overwrites:
-        yield Problem("output_model_destination", "is there already; choose another, or turn off prevent_overwrites")
+        yield Problem("output_model_destination", "already exists; choose another name, or turn off prevent_overwrites")
         return
     is_folder = destination.is_dir() and destination.suffix == ".safetensors"
     if is_folder or (destination.is_file() and destination.suffix != ".safetensors"):
-        yield Problem("output_model_destination", f"{destination} is of another kind; choose another name")
+        yield Problem("output_model_destination", f"{destination} exists and is not a model file; choose another name")
         return
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        cure = "choose a folder of yours"
+        cure = "choose a folder that you own"
         yield Problem("output_model_destination", f"{existing} cannot be written ({error.strerror}); {cure}")
         return
     if destination.exists():
-        yield Problem("output_model_destination", f"{destination} is there already and will be replaced", "warning")
+        yield Problem("output_model_destination", f"{destination} already exists and will be replaced", "warning")
 
 
 def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
-    """How many batches an epoch has, and what is wrong with pictures and captions."""
+    """The number of batches in an epoch, and the problems of pictures and captions."""
     index = PictureIndex(Path(config.cache_dir))
     report("pictures and captions", 0, 0)
     found = survey(config, index, lambda done, total: report("pictures and captions", done, total))
@@ -138,7 +138,7 @@ def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Pro
 
 
 def _alike(pictures: list[Picture]) -> Iterator[Problem]:
-    """The same picture several times is rarely meant; repeats do that."""
+    """The same picture several times is usually a mistake; `balancing` repeats pictures on purpose."""
     seen: dict[str, Path] = {}
     doubles = [(seen.setdefault(picture.facts.digest, picture.path), picture.path) for picture in pictures]
     doubles = [(first, path) for first, path in doubles if first != path]
@@ -149,7 +149,7 @@ def _alike(pictures: list[Picture]) -> Iterator[Problem]:
 
 
 def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
-    """Settings that only make sense in a run of a certain length."""
+    """Check the settings that need a run of a certain length."""
     if not batches:
         return
     steps = batches * config.epochs
@@ -162,12 +162,12 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
     elif config.ema != "OFF" and updates < config.ema_update_step_interval:
         yield Problem(
             "ema_update_step_interval",
-            f"the run changes the weights {updates} times, so their average would stay as it began; lower it",
+            f"the run changes the weights {updates} times, so their average would never change; lower it",
         )
     if config.learning_rate_warmup_steps >= updates > 0 and config.learning_rate_warmup_steps >= 1:
         yield Problem(
             "learning_rate_warmup_steps",
-            f"the run has {updates} updates, so the learning rate never gets to its full height; lower it",
+            f"the run has {updates} updates, so the learning rate never reaches its full value; lower it",
             "warning",
         )
 
@@ -175,12 +175,12 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
 def compare_memory(config: TrainConfig, need: memory.Estimate, gpus: list[JsonObject]) -> Iterator[Problem]:
     if not gpus:
         return
-    room = min(gpu["memory_total_gb"] for gpu in gpus) * GIB
-    if need.total <= room * TIGHT:
+    total = min(gpu["memory_total_gb"] for gpu in gpus) * GIB
+    if need.total <= total * TIGHT:
         return
-    said = f"about {need.total / GIB:.1f} GB of GPU memory are needed and there are {room / GIB:.1f} GB"
-    severity = "error" if need.total > room * 1.25 else "warning"
-    yield Problem(_what_to_lower(config), f"{said}; {_how_to_save(config)}", severity)
+    text = f"the run needs about {need.total / GIB:.1f} GB of GPU memory, and the GPU has {total / GIB:.1f} GB"
+    severity = "error" if need.total > total * 1.25 else "warning"
+    yield Problem(_what_to_lower(config), f"{text}; {_how_to_save(config)}", severity)
 
 
 def _what_to_lower(config: TrainConfig) -> str:
@@ -202,6 +202,6 @@ def compare_disk(config: TrainConfig, need: memory.Estimate) -> Iterator[Problem
     existing = disk.existing_parent(Path(config.workspace_dir))
     free = shutil.disk_usage(existing).free
     if need.total > free:
-        cure = "free some, turn on rolling_backup, or back up less often"
-        text = f"about {need.total / GIB:.1f} GB will be written and {free / GIB:.1f} GB are free at {existing}; {cure}"
+        cure = "free some space, turn on rolling_backup, or back up less often"
+        text = f"the run writes about {need.total / GIB:.1f} GB, and {free / GIB:.1f} GB are free in {existing}; {cure}"
         yield Problem("backup_after", text)

@@ -1,14 +1,14 @@
-"""The imports of a training, which take seconds: done as it begins, or ahead of it in a template."""
+"""The imports of a training, which take seconds: done at its start, or in advance in a template."""
 
 
 def prepare() -> None:
-    """Import torch and all that a training uses of it, without touching a GPU."""
+    """Import torch and everything that a training needs, without touching a GPU."""
     keep_libraries_quiet()
     import engine.builtin.trainer  # noqa: F401
 
 
 def keep_libraries_quiet() -> None:
-    """Their progress bars and advice to programmers would hide what the run's log tells a person."""
+    """Their progress bars and advice to programmers would hide the messages that the run's log has for people."""
     import diffusers
     import transformers
 

@@ -22,7 +22,7 @@ from engine.interface.files import PARTIAL, remove, remove_leftovers
 
 
 class GenericTrainer:
-    """Trains what the config says; call `start()`, `train()`, `end()`, in one thread.
+    """Trains a config; call `start()`, `train()`, `end()`, in one thread.
 
     Expected failures are raised as TrainingError with a sentence for the user.
     """
@@ -48,7 +48,7 @@ class GenericTrainer:
 
     @property
     def loop(self) -> Loop:
-        """There from `start()` on, since it holds the loaded model."""
+        """Available after `start()`, because it holds the loaded model."""
         if self._loop is None:
             raise RuntimeError("The training has not started: call start() first.")
         return self._loop
@@ -58,7 +58,7 @@ class GenericTrainer:
         return self.loop.session
 
     def start(self) -> None:
-        """Check config and data, load the model, and restore the backup to continue from, if there is one."""
+        """Check config and data, load the model, and restore the backup to resume from, if there is one."""
         with self._failures_explained():
             self._refuse_bad_input()
             self._remove_leftovers()
@@ -68,7 +68,7 @@ class GenericTrainer:
             self._loop = Loop(session, self.announcer, self.commands, self.keep_backups)
 
     def train(self) -> None:
-        """Go through the epochs that are left; ends early after a step in which a stop was requested."""
+        """Train the remaining epochs; ends early after a step in which a stop was requested."""
         with self._failures_explained():
             self.loop.run()
 
@@ -82,7 +82,7 @@ class GenericTrainer:
     def _refuse_bad_input(self) -> None:
         settings = self.config.to_dict()
         if self.resume_from:
-            settings["prevent_overwrites"] = False  # the file at the destination is this run's own, and is kept aside
+            settings["prevent_overwrites"] = False  # this run's own file is at the destination, and is kept
         problems = check(settings)
         for problem in problems:
             if not problem.is_error:
@@ -93,7 +93,7 @@ class GenericTrainer:
             raise BadData(broken)
 
     def _remove_leftovers(self) -> None:
-        """Remove what a killed attempt left half-written."""
+        """Remove the half-written files of a killed attempt."""
         final = Path(self.config.output_model_destination)
         remove(final.with_name(final.name + PARTIAL))
         remove_leftovers(Path(self.config.workspace_dir))

@@ -1,1 +1,1 @@
-"""The demo: a tiny base model and a data set drawn here, so that a training can be watched without a download."""
+"""The demo: a tiny base model and a data set made here, so that you can watch a training without a download."""

@@ -40,7 +40,7 @@ def new_autoencoder() -> AutoencoderKL:
 def train_autoencoder(seed: int, steps: int = STEPS) -> AutoencoderKL:
     """Train on the base shapes and on random polygons, so that it can draw corners of any kind.
 
-    It never sees a star, but it can encode and decode one well: what to draw is the UNet's knowledge, not its own.
+    It never sees a star, but it can encode and decode one well: the UNet, not the autoencoder, decides the shape.
     """
     torch.manual_seed(seed)
     autoencoder = new_autoencoder()
@@ -49,7 +49,7 @@ def train_autoencoder(seed: int, steps: int = STEPS) -> AutoencoderKL:
 
 
 def refine_decoder(autoencoder: AutoencoderKL, seed: int, steps: int = DECODER_STEPS) -> None:
-    """Train the decoder on, for latents that stay as they are: it cleans up what the encoder's changes left behind."""
+    """Train the decoder longer on fixed latents: it corrects errors from the encoder's last changes."""
     torch.manual_seed(seed)
     weights = [*autoencoder.decoder.parameters(), *autoencoder.post_quant_conv.parameters()]
     for weight in weights:
@@ -79,7 +79,7 @@ def as_pixels(pictures: list[Image.Image]) -> torch.Tensor:
 
 
 def warmup_and_cosine(step: int, steps: int, warmup_steps: int) -> float:
-    """Return the share of the learning rate at a step: up in a line, down in half a cosine."""
+    """Return the share of the learning rate at a step: linear warm-up, then half a cosine."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))

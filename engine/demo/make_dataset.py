@@ -11,7 +11,7 @@ SEED = 16
 
 
 def draw_star(random: Random, colour: str, background: str) -> Figure:
-    """Return a star that varies less than the base shapes: 16 pictures are few to learn both shape and variety from."""
+    """Return a star that varies less than the base shapes: from 16 pictures a model cannot learn shape and variety."""
     return Figure(
         shape=STAR,
         colour=colour,

@@ -1,7 +1,7 @@
 """Train the demo's base model: `python -m engine.demo.make_model [--autoencoder FOLDER]`, about an hour on 2 cores.
 
 The result is a small but complete Stable Diffusion: autoencoder, text encoder, tokenizer, UNet and scheduler in
-diffusers' layout. It has seen circles, squares and triangles in six colours, and never a star.
+diffusers' layout. It was trained on circles, squares and triangles in six colours, and never on a star.
 """
 
 import argparse
@@ -31,7 +31,7 @@ BATCH_SIZE = 32
 LEARNING_RATE = 1.5e-3
 WARMUP_STEPS = 200
 EMA_DECAY = 0.998
-CAPTION_DROPOUT = 0.1  # so that the model also knows pictures without a caption, as guidance needs
+CAPTION_DROPOUT = 0.1  # so that the model also learns pictures without a caption, as guidance needs
 SAVE_EVERY = 500
 
 
@@ -71,8 +71,8 @@ def new_scheduler() -> DDIMScheduler:
     """Return the noise schedule of DDPM (arXiv:2006.11239), whose last step is nearly pure noise.
 
     Stable Diffusion's own schedule leaves some of the picture in its last step, which turns flat backgrounds gray.
-    Velocity (arXiv:2202.00512) is predicted, since a small error in predicted noise would grow by the hundredfold on
-    the way down from there.
+    Velocity (arXiv:2202.00512) is predicted, because a small error in predicted noise would grow a hundredfold from
+    there to the picture.
     """
     return DDIMScheduler(
         num_train_timesteps=1000,
@@ -89,10 +89,10 @@ def new_scheduler() -> DDIMScheduler:
 
 @torch.no_grad()
 def even_out_channels(autoencoder: AutoencoderKL, pixels: torch.Tensor) -> None:
-    """Rescale the latent channels to a standard deviation of 1 each, without changing what is decoded.
+    """Rescale the latent channels to a standard deviation of 1 each, without changing the decoded picture.
 
-    The factors are folded into the convolutions on both sides of the latents; the UNet then sees channels that
-    matter alike, and the scaling factor is 1.
+    The factors are folded into the convolutions on both sides of the latents; the UNet then sees channels of equal
+    importance, and the scaling factor is 1.
     """
     latents = autoencoder.encode(pixels).latent_dist.mode()
     mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
@@ -116,7 +116,7 @@ def draw_latents(autoencoder: AutoencoderKL, random: Random, count: int) -> tupl
 
 
 class BaseTraining:
-    """Trains UNet and text encoder together on latents drawn once."""
+    """Trains UNet and text encoder together on latents that are computed once."""
 
     def __init__(self, autoencoder: AutoencoderKL, steps: int):
         torch.manual_seed(SEED)
@@ -184,14 +184,14 @@ class BaseTraining:
 
 
 def name_weights_as_of_old(file: Path) -> None:
-    """Name a text encoder's weights as every transformers reads them: newer ones leave `text_model.` out."""
+    """Name a text encoder's weights as every version of transformers reads them: newer ones leave out `text_model.`."""
     weights = {f"{TEXT_MODEL}{name.removeprefix(TEXT_MODEL)}": weight for name, weight in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--autoencoder", type=Path, help="a folder with a trained one, instead of training it")
+    parser.add_argument("--autoencoder", type=Path, help="a folder with a trained autoencoder, instead of training one")
     parser.add_argument("--output", type=Path, default=MODEL)
     parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()

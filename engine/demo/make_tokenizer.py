@@ -1,4 +1,4 @@
-"""The demo's tokenizer: CLIP's kind, with a vocabulary of the words that its captions use."""
+"""The demo's tokenizer: CLIP's kind, with a vocabulary of the words in its captions."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ VOCABULARY_SIZE = 700
 
 
 def captions() -> list[str]:
-    """Every caption of the demo, stars included: the word is known to the tokenizer, its meaning to nobody."""
+    """Every caption of the demo, stars included: the tokenizer knows the word, but no model knows its meaning."""
     return [
         f"a {colour} {shape} on {background} background"
         for colour, shape, background in product(COLOURS, (*BASE_SHAPES, STAR), BACKGROUNDS)
@@ -24,14 +24,14 @@ def captions() -> list[str]:
 
 
 def make_tokenizer() -> CLIPTokenizer:
-    """Learn byte-pair merges until each of these words is one token; any other word falls apart into pieces."""
+    """Learn byte-pair merges until each of these words is one token; any other word is split into pieces."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    last_letters = [letter + "</w>" for letter in letters]  # named here, so that their order is not left to chance
+    last_letters = [letter + "</w>" for letter in letters]  # listed here, so that their order is fixed
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY_SIZE,
         initial_alphabet=letters,

@@ -1,7 +1,7 @@
-"""Measure how well the demo's model draws stars: `python -m engine.demo.measure [--lora FILE] [--grid PNG]`.
+"""Measure how well the demo's model generates stars: `python -m engine.demo.measure [--lora FILE] [--grid PNG]`.
 
-Samples "a COLOUR star on BACKGROUND background" in each of the six colours with plain diffusers, judges each picture
-by its outline (stars.py), and prints how many show a star, and how many a star of the colour that was asked for.
+Samples "a COLOUR star on BACKGROUND background" in each of the six colours with plain diffusers, judges each picture by
+its outline (stars.py), and prints how many show a star, and how many a star of the requested colour.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MODEL = Path(__file__).parent / "model"
 SEEDS = (1, 2, 3, 4)
 STEPS = 20  # these two as in the demo run's own samples
 GUIDANCE = 3.0
-FRAME = 2  # pixels around a picture of the grid, green where it shows what was asked for
+FRAME = 2  # pixels around a picture of the grid, green if it shows the requested star
 GAP = 16
 
 
@@ -37,7 +37,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is asked for."""
+    """The requested picture."""
 
     colour: str
     background: str
@@ -50,19 +50,19 @@ class Prompt:
 
 @dataclass(frozen=True)
 class MeasuredPicture:
-    """A generated picture, and what the measurement finds in it."""
+    """A generated picture, and the verdict on it."""
 
     prompt: Prompt
     picture: Image.Image
     verdict: Verdict
 
     @property
-    def is_as_asked(self) -> bool:
+    def is_as_requested(self) -> bool:
         return self.verdict.is_star and self.verdict.colour == self.prompt.colour
 
 
 def make_prompts(seeds: Sequence[int]) -> list[Prompt]:
-    """Each colour with each seed; the backgrounds take turns."""
+    """Each colour with each seed; the backgrounds alternate."""
     backgrounds = list(BACKGROUNDS)
     pairs = [(colour, seed) for colour in COLOURS for seed in seeds]
     return [Prompt(colour, backgrounds[number % len(backgrounds)], seed) for number, (colour, seed) in enumerate(pairs)]
@@ -73,23 +73,23 @@ def load_model(folder: Path) -> StableDiffusionPipeline:
     from diffusers import StableDiffusionPipeline  # takes seconds, and is not needed to refuse a missing file
 
     if not (folder / "model_index.json").is_file():
-        raise Unusable(f"There is no model in {folder}: name a folder in diffusers' layout with --model.")
+        raise Unusable(f"There is no model in {folder}: enter a folder in diffusers' layout with --model.")
     try:
         pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise Unusable(f"The model in {folder} cannot be loaded ({_first_line(error)}): name another.") from error
+        raise Unusable(f"The model in {folder} cannot be loaded ({_first_line(error)}): choose another.") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 def load_lora(pipeline: StableDiffusionPipeline, file: Path) -> None:
-    """Raises Unusable, also where no layer of the model is meant by the file."""
+    """Raises Unusable, also if the file has no weights for any layer of the model."""
     try:
         pipeline.load_lora_weights(file)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise Unusable(f"{file} is no LoRA for this model ({_first_line(error)}): name another.") from error
+        raise Unusable(f"{file} is not a LoRA for this model ({_first_line(error)}): choose another.") from error
     if not pipeline.get_list_adapters():
-        raise Unusable(f"{file} holds no LoRA for this model: name another.")
+        raise Unusable(f"{file} has no LoRA for this model: choose another.")
 
 
 def _first_line(error: Exception) -> str:
@@ -97,7 +97,7 @@ def _first_line(error: Exception) -> str:
 
 
 def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt]) -> list[MeasuredPicture]:
-    """Draw and judge each prompt; the noise comes from the prompt's own seed."""
+    """Generate and judge each prompt; the noise comes from the prompt's own seed."""
     drawn = pipeline(
         prompt=[prompt.text for prompt in prompts],
         width=SIZE,
@@ -119,10 +119,10 @@ def measure(pipeline: StableDiffusionPipeline, seeds: Sequence[int]) -> list[Mea
 def report(columns: dict[str, list[MeasuredPicture]]) -> str:
     """A table: the six colours below each other, and for each column how many stars, and stars of that colour."""
     lines = ["".join([" " * 10, *(f"{title:<26}" for title in columns)])]
-    lines.append("".join([f"{'colour':<10}", *(f"{'stars':<11}{'as asked':<15}" for _ in columns)]))
+    lines.append("".join([f"{'colour':<10}", *(f"{'stars':<11}{'as requested':<15}" for _ in columns)]))
     for colour in COLOURS:
-        asked = [[result for result in results if result.prompt.colour == colour] for results in columns.values()]
-        lines.append(_row(colour, asked))
+        of_colour = [[result for result in results if result.prompt.colour == colour] for results in columns.values()]
+        lines.append(_row(colour, of_colour))
     lines.append(_row("all", columns.values()))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -131,8 +131,8 @@ def _row(title: str, columns: Iterable[list[MeasuredPicture]]) -> str:
     cells = [f"{title:<10}"]
     for results in columns:
         stars = sum(result.verdict.is_star for result in results)
-        as_asked = sum(result.is_as_asked for result in results)
-        cells.append(f"{_share(stars, len(results)):<11}{_share(as_asked, len(results)):<15}")
+        as_requested = sum(result.is_as_requested for result in results)
+        cells.append(f"{_share(stars, len(results)):<11}{_share(as_requested, len(results)):<15}")
     return "".join(cells)
 
 
@@ -141,7 +141,7 @@ def _share(count: int, total: int) -> str:
 
 
 def make_grid(columns: dict[str, list[MeasuredPicture]]) -> Image.Image:
-    """One block of pictures a column: a row a colour, a picture a seed, framed green where it is what was asked for."""
+    """One block of pictures a column: a row per colour, a picture per seed, framed green if it shows the request."""
     blocks = [_make_block(results) for results in columns.values()]
     width = sum(block.width for block in blocks) + GAP * (len(blocks) - 1)
     grid = Image.new("RGB", (width, blocks[0].height), "white")
@@ -158,7 +158,7 @@ def _make_block(results: list[MeasuredPicture]) -> Image.Image:
     block = Image.new("RGB", (side * len(rows[0]), side * len(rows)), "white")
     for y, row in enumerate(rows):
         for x, result in enumerate(row):
-            colour = "limegreen" if result.is_as_asked else "lightgray"
+            colour = "limegreen" if result.is_as_requested else "lightgray"
             block.paste(ImageOps.expand(result.picture, FRAME, colour), (x * side, y * side))
     return block
 
@@ -166,9 +166,9 @@ def _make_block(results: list[MeasuredPicture]) -> Image.Image:
 def run(model: Path, lora: Path | None, seeds: Sequence[int], grid: Path | None) -> str:
     """Measure, write the grid, and return the table. Raises Unusable."""
     if lora and not (lora.suffix == ".safetensors" and lora.is_file()):
-        raise Unusable(f"There is no LoRA {lora}: name a .safetensors file with --lora.")
+        raise Unusable(f"There is no LoRA {lora}: enter a .safetensors file with --lora.")
     if grid and not grid.absolute().parent.is_dir():
-        raise Unusable(f"There is no folder {grid.absolute().parent} for the grid: make it first.")
+        raise Unusable(f"There is no folder {grid.absolute().parent} for the grid: create it first.")
     pipeline = load_model(model)
     columns = {"without a LoRA": measure(pipeline, seeds)}
     if lora:
@@ -183,7 +183,7 @@ def _write(grid: Image.Image, file: Path) -> None:
     try:
         grid.save(file, "PNG")
     except OSError as error:
-        raise Unusable(f"The grid cannot be written to {file} ({error.strerror}): name another file.") from error
+        raise Unusable(f"The grid cannot be written to {file} ({error.strerror}): choose another file.") from error
 
 
 def _say_no_more_than_the_table() -> None:

@@ -35,7 +35,7 @@ STAR_INNER_RADIUS = 0.4  # of the outer one; a pentagram has 0.382
 
 @dataclass(frozen=True)
 class Figure:
-    """What a picture shows; lengths in pixels, the turn in degrees, clockwise."""
+    """The content of a picture; lengths in pixels, the turn in degrees, clockwise."""
 
     shape: str
     colour: str
@@ -56,7 +56,7 @@ class Figure:
 
 
 def random_figure(random: Random, shape: str, colour: str | None = None, background: str | None = None) -> Figure:
-    """Return a figure near the middle, of modestly varied size and turn; colours not given are drawn by lot."""
+    """Return a figure near the middle, of slightly varied size and turn; colours that are not given are random."""
     return Figure(
         shape=shape,
         colour=colour or random.choice(list(COLOURS)),
@@ -76,7 +76,7 @@ def random_polygon(random: Random) -> Image.Image:
 
 
 def outline(shape: str, x: float, y: float, radius: float, turn: float) -> list[Point]:
-    """Return the corners of a shape around (x, y); all of them lie within the radius."""
+    """Return the corners of a shape around (x, y); all of them are within the radius."""
     if shape == STAR:
         radii = [radius, radius * STAR_INNER_RADIUS] * 5
         return _around(x, y, radii, turn)
@@ -95,7 +95,7 @@ def draw_polygon(corners: Sequence[Point], colour: Colour, background: Colour) -
 
 
 def _around(x: float, y: float, radii: Sequence[float], turn: float) -> list[Point]:
-    """Spread the corners evenly around a centre, the first one straight up, then turned."""
+    """Spread the corners evenly around a centre, the first one straight up, then turn them."""
     angles = (math.radians(turn - 90 + 360 * index / len(radii)) for index in range(len(radii)))
     return [(x + r * math.cos(a), y + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)]
 

@@ -1,7 +1,7 @@
 """Judge by its outline whether a picture shows one five-pointed star, and of which colour.
 
-No trained model takes part, so the verdict is the same for whoever asks. It goes in three steps: how much of each
-pixel the figure covers, the figure's outline seen from its middle, and the outline's corners and convex hull.
+No trained model takes part, so the verdict is always the same. It has three steps: how much of each pixel the figure
+covers, the figure's outline seen from its middle, and the outline's corners and convex hull.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from engine.demo.shapes import BACKGROUNDS, COLOURS
 
 Array = np.ndarray
 
-LEAST_CONTRAST = 40.0  # between figure and background, as a distance in RGB; the closest pair that is drawn has 100
+LEAST_CONTRAST = 40.0  # between figure and background, as a distance in RGB; the closest pair in the demo has 100
 LEAST_AREA, MOST_AREA = 0.02, 0.6  # of the picture
 MOST_STRAY = 0.12  # of the figure's area: other colours, other figures, holes
 RAYS = 360  # one a degree
 RAY_STEP = 0.5  # pixels
-TOLERANCE = 0.06  # of the outline's largest radius: a smaller bump is no corner
+TOLERANCE = 0.06  # of the outline's largest radius: a smaller bump is not a corner
 SAME_CORNER = 0.3  # of the largest radius: a blunt tip's two corners are one
-LEAST_SOLIDITY, MOST_SOLIDITY = 0.33, 0.80  # area over the convex hull's area; the stars that are drawn have 0.49
+LEAST_SOLIDITY, MOST_SOLIDITY = 0.33, 0.80  # area over the convex hull's area; the demo's stars have 0.49
 MOST_BULGE = 1.25  # area over that of the straight lines between the corners; petals have more
 POINTS = 5
 MOST_UNEVEN = 27.0  # degrees that a step from tip to tip may differ from 72
 SHORTEST_TIP = 0.65  # of the longest
-FARTHEST_COLOUR = 90.0  # a distance in RGB; red and orange lie 104 apart
+FARTHEST_COLOUR = 90.0  # a distance in RGB; red and orange are 104 apart
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a picture shows: whether it is one star, of which of the six colours (None: of another), and why not."""
+    """The content of a picture: whether it is one star, of which of the six colours (None: of another), and why not."""
 
     is_star: bool
     colour: str | None
@@ -40,7 +40,7 @@ class Verdict:
 
 
 class NoStar(Exception):
-    """Why the figure is not a star."""
+    """The reason why the figure is not a star."""
 
 
 def judge(picture: Image.Image) -> Verdict:
@@ -57,7 +57,7 @@ def judge(picture: Image.Image) -> Verdict:
 def find_figure(pixels: Array) -> tuple[Array, Array]:
     """Return how much of each pixel (height, width) the figure covers, from 0 to 1, and its colour (3,).
 
-    The background's colour is the border's; the figure's is the middle one of what differs most from it.
+    The background's colour is the border's; the figure's is the median of the pixels that differ most from it.
     """
     background = np.median(_border(pixels), axis=0)
     difference = pixels - background
@@ -78,7 +78,7 @@ def _border(pixels: Array) -> Array:
 
 
 def _refuse_other_colours(rest: Array, contrast: float, coverage: Array) -> None:
-    """`rest` is what no mixture of figure and background explains."""
+    """`rest` is the part of each colour that no mixture of figure and background explains."""
     area = (coverage > 0.5).sum()
     if not LEAST_AREA < area / coverage.size < MOST_AREA:
         raise NoStar("the figure is too small or too large")
@@ -119,7 +119,7 @@ def _between_pixels(coverage: Array, points: Array) -> Array:
 
 
 def refuse_unlike_star(outline: Array, figure_area: float) -> None:
-    """Raise NoStar unless the outline is a star's; `figure_area` in pixels tells whether it encloses the figure."""
+    """Raise NoStar unless the outline is a star's; `figure_area` in pixels shows whether it encloses the figure."""
     area = polygon_area(outline)
     if abs(area - figure_area) > MOST_STRAY * figure_area:
         raise NoStar("it is not one whole figure")
@@ -150,7 +150,7 @@ def _refuse_uneven(tips: Array) -> None:
 
 
 def corners(outline: Array) -> tuple[Array, Array]:
-    """Return the corners of the simplified outline, (n, 2) those that point outwards and (m, 2) those inwards."""
+    """Return the corners of the simplified outline, (n, 2) pointing outwards and (m, 2) pointing inwards."""
     size = np.linalg.norm(outline, axis=1).max()
     points = simplify(outline, TOLERANCE * size)
     outwards = _point_outwards(points)
@@ -174,7 +174,7 @@ def _merge(points: Array, distance: float) -> Array:
 def simplify(outline: Array, tolerance: float) -> Array:
     """Return the fewest of the closed outline's points that leave none farther than `tolerance` from their lines.
 
-    Douglas and Peucker (1973), on the two halves between the point farthest from the middle and the one opposite.
+    Douglas and Peucker (1973), on the two halves between the point farthest from the middle and the opposite point.
     """
     outline = np.roll(outline, -np.linalg.norm(outline, axis=1).argmax(), axis=0)
     opposite = int(np.linalg.norm(outline - outline[0], axis=1).argmax())
@@ -196,7 +196,7 @@ def _simplify_open(line: Array, tolerance: float) -> Array:
 def convex_hull(outline: Array) -> Array:
     """Return the corners of the convex hull, in order; the outline's points are in order around its middle.
 
-    A corner that points inwards is none of the hull's, so they are left out together, until no other comes up.
+    A corner that points inwards is not on the hull: all such corners are removed together, until none is left.
     """
     while not (outwards := _point_outwards(outline)).all():
         outline = outline[outwards]
@@ -218,7 +218,7 @@ def _cross(a: Array, b: Array) -> Array:
 
 
 def name_colour(colour: Array) -> str | None:
-    """The nearest of the six colours; None where a background's colour is nearer, or none is near."""
+    """The nearest of the six colours; None if a background's colour is nearer, or none is near."""
     named = {**COLOURS, **BACKGROUNDS}
     distances = {name: float(np.linalg.norm(colour - np.array(value))) for name, value in named.items()}
     nearest = min(distances, key=distances.__getitem__)

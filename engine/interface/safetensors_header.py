@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 class BadHeader(ValueError):
-    """Says what is wrong with the header; the text follows the file's name in a sentence."""
+    """The header's problem, as text that follows the file's name in a sentence."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""OneTrainer driven with its own classes: driver, schema export, facts, workspaces."""
+"""OneTrainer, run with its own classes: driver, schema export, facts, workspaces."""

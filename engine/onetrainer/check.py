@@ -1,6 +1,6 @@
-"""Whether a OneTrainer checkout can be used: each look gives one finding, with the cure where something is wrong.
+"""Checks of a OneTrainer checkout: each check gives one finding, with the fix if something is wrong.
 
-Nothing of OneTrainer is imported here; its own Python looks at itself (probe.py).
+Nothing of OneTrainer is imported here; its own Python inspects itself (probe.py).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class PartCheck:
 
 
 def look(home: Path | None, python: Path | None, beat: Callable[[], object]) -> tuple[list[PartCheck], JsonObject]:
-    """The findings, and the facts of the probe; `beat` is called while there is something to wait for."""
+    """The findings, and the facts of the probe; `beat` is called during the wait."""
     if home is None or python is None:
         return [PartCheck("Setting", WRONG, NOT_SET)], {}
     if not (home / "modules").is_dir():
-        sentence = f"ONETRAINER_HOME is {home}, which holds no OneTrainer: name the folder that has modules in it."
+        sentence = f"ONETRAINER_HOME is {home}, which has no folder modules: set it to a OneTrainer checkout."
         return [PartCheck("Checkout", WRONG, sentence)], {}
     if not (python.is_file() and os.access(python, os.X_OK)):
         sentence = f"{python} cannot be run: {INSTALL}, {OTHER_PYTHON}."
@@ -58,7 +58,7 @@ def look(home: Path | None, python: Path | None, beat: Callable[[], object]) -> 
 
 
 def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObject, str]:
-    """(what OneTrainer's Python says, why it does not)."""
+    """(the facts from OneTrainer's Python, the reason why there are none)."""
     script = Path(__file__).with_name("probe.py")
     command = [str(python), str(script), str(home)]
     try:
@@ -69,16 +69,16 @@ def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObj
         return {}, f"{python} cannot be run ({error.strerror}): set ONETRAINER_PYTHON to the Python that it uses."
     output = _wait(child, beat)
     if output is None:
-        return {}, f"{python} took more than {PROBE_SECONDS} s to load OneTrainer: see whether its disk is well."
+        return {}, f"{python} took more than {PROBE_SECONDS} s to load OneTrainer: check its disk."
     said = [line for line in output.splitlines() if line.startswith(MARK)]
     if not said:
-        last = (output.strip().splitlines() or ["it said nothing"])[-1][:300]
-        return {}, f"{python} failed ({last}): {INSTALL} anew."
+        last = (output.strip().splitlines() or ["no output"])[-1][:300]
+        return {}, f"{python} failed ({last}): {INSTALL} again."
     return json.loads(said[-1].removeprefix(MARK)), ""
 
 
 def _wait(child: subprocess.Popen[str], beat: Callable[[], object]) -> str | None:
-    """All that it printed, or None where it took too long."""
+    """The child's whole output, or None if it took too long."""
     deadline = time.monotonic() + PROBE_SECONDS
     try:
         while time.monotonic() < deadline:
@@ -95,8 +95,8 @@ def _wait(child: subprocess.Popen[str], beat: Callable[[], object]) -> str | Non
 def _findings(home: Path, facts: JsonObject) -> Iterator[PartCheck]:
     loads = "error" not in facts["trainer"]
     version = facts["trainer"].get("config_version")
-    told = f"{_version(home)}, config version {version}" if version else _version(home)
-    yield PartCheck("Checkout", OK, told)
+    answer = f"{_version(home)}, config version {version}" if version else _version(home)
+    yield PartCheck("Checkout", OK, answer)
     yield _python(facts["python"])
     yield _torch(facts["torch"])
     yield _packages(facts["packages"], loads)
@@ -104,56 +104,52 @@ def _findings(home: Path, facts: JsonObject) -> Iterator[PartCheck]:
         yield PartCheck("Trainer", OK, f"loads in {facts['trainer']['seconds']:.1f} s")
     else:
         error = facts["trainer"]["error"]
-        yield PartCheck("Trainer", WRONG, f"It cannot be loaded ({error}): {_cure_of(error)}.")
+        yield PartCheck("Trainer", WRONG, f"OneTrainer cannot be loaded ({error}): {_cure_of(error)}.")
 
 
 def _cure_of(error: str) -> str:
-    """Packages come by the installer; OneTrainer's own modules come with the checkout alone."""
+    """The installer installs packages; OneTrainer's own modules come with the checkout alone."""
     is_its_own = "'modules" in error
-    return "the checkout lacks a part of OneTrainer, so fetch it anew" if is_its_own else INSTALL
+    return "a part of OneTrainer is missing, so download the checkout again" if is_its_own else INSTALL
 
 
 def _version(home: Path) -> str:
-    """Commit and date, where git knows them."""
+    """Commit and date, if git knows them."""
     git = shutil.which("git")
     if git:
         command = [git, "-c", f"safe.directory={home}", "-C", str(home), "log", "-1", "--format=%h of %cs"]
-        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-        if told.returncode == 0 and _is_its_own(git, home):
-            return f"commit {told.stdout.strip()} in {home}"
-    return f"{home}, whose version git does not know"
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        if answer.returncode == 0 and _is_its_own(git, home):
+            return f"commit {answer.stdout.strip()} in {home}"
+    return f"{home} (version unknown to git)"
 
 
 def _is_its_own(git: str, home: Path) -> bool:
-    """Whether the repository begins here: a folder within another repository has that one's commits."""
+    """True if the repository's root is this folder: a folder inside another repository has the other's commits."""
     command = [git, "-c", f"safe.directory={home}", "-C", str(home), "rev-parse", "--show-toplevel"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    return told.returncode == 0 and Path(told.stdout.strip()).resolve() == home.resolve()
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return answer.returncode == 0 and Path(answer.stdout.strip()).resolve() == home.resolve()
 
 
 def _python(version: str) -> PartCheck:
-    found = tuple(int(part) for part in version.split(".")[:2])
-    if OLDEST <= found <= NEWEST:
+    minor = tuple(int(part) for part in version.split(".")[:2])
+    if OLDEST <= minor <= NEWEST:
         return PartCheck("Python", OK, version)
-    wanted = f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
-    return PartCheck(
-        "Python", WRONG, f"It is {version}, and {wanted} are known to work: make its venv with one of those."
-    )
+    known_versions = f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+    return PartCheck("Python", WRONG, f"Python {version} may not work: create the venv with Python {known_versions}.")
 
 
 def _torch(facts: JsonObject) -> PartCheck:
     if "error" in facts:
-        return PartCheck("PyTorch", WRONG, f"It cannot be loaded ({facts['error']}): {INSTALL}, {OTHER_PYTHON}.")
+        return PartCheck("PyTorch", WRONG, f"PyTorch cannot be loaded ({facts['error']}): {INSTALL}, {OTHER_PYTHON}.")
     if facts["devices"]:
         return PartCheck(
             "PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}"
         )
     if shutil.which("nvidia-smi"):
-        cure = (
-            f"{facts['version']} sees no GPU, though this machine has NVIDIA's driver: {INSTALL}, and check the driver."
-        )
+        cure = f"{facts['version']} sees no GPU, but this machine has NVIDIA's driver: {INSTALL}, and check the driver."
         return PartCheck("PyTorch", WARNING, cure)
-    return PartCheck("PyTorch", OK, f"{facts['version']} on the CPU, as no GPU is there")
+    return PartCheck("PyTorch", OK, f"{facts['version']} on the CPU (no GPU found)")
 
 
 def _packages(packages: list[JsonObject], loads: bool) -> PartCheck:

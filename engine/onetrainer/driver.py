@@ -1,10 +1,10 @@
 """Trains with a OneTrainer checkout: `ONETRAINER_PYTHON engine/onetrainer/driver.py ATTEMPT_FOLDER`.
 
-Run by OneTrainer's own Python, with ONETRAINER_HOME in the environment. Standard library only,
-beside OneTrainer itself.
+Run by OneTrainer's own Python, with ONETRAINER_HOME in the environment. Standard library only, beside OneTrainer
+itself.
 
 Both OneTrainer's modules and this project's are imported inside functions: neither is found before `find_modules` has
-set the path, and the journal is to say that the process starts before seconds go by in importing torch.
+set the path, and the journal must report the start before the seconds that the import of torch takes.
 """
 
 import json
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RESUME = "ONETRAINER_DRIVER_RESUME"  # how the processes of further GPUs learn of the backup
+RESUME = "ONETRAINER_DRIVER_RESUME"  # passes the backup to the processes of additional GPUs
 
 
 def find_modules(home: Path) -> None:
@@ -29,11 +29,11 @@ def find_modules(home: Path) -> None:
 def main(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from engine.interface.reporting import Reporter
-    from engine.onetrainer.driver_gpus import FurtherProcesses
+    from engine.onetrainer.driver_gpus import AdditionalProcesses
 
     reporter = Reporter(folder)
     reporter.start()
-    others = FurtherProcesses(reporter)
+    others = AdditionalProcesses(reporter)
     try:
         return reporter.run(lambda: train(folder, reporter, others))
     finally:
@@ -56,7 +56,7 @@ def train(folder: Path, reporter, others) -> str:
 
 
 def resume_from(backup) -> None:
-    """Have OneTrainer go on from exactly this backup, where it would look for the newest."""
+    """Make OneTrainer resume from exactly this backup instead of the newest."""
     from modules.util.config.TrainConfig import TrainConfig
 
     os.environ[RESUME] = backup or ""
@@ -64,11 +64,11 @@ def resume_from(backup) -> None:
         TrainConfig.get_last_backup_path = lambda self: backup
 
 
-def prepare_further_process() -> None:
-    """In a process of a further GPU, which torch started."""
-    from engine.onetrainer.driver_gpus import become_further_process
+def prepare_additional_process() -> None:
+    """Prepare the process of an additional GPU, which torch started."""
+    from engine.onetrainer.driver_gpus import become_additional_process
 
-    become_further_process()
+    become_additional_process()
     if os.environ.get(RESUME):
         resume_from(os.environ[RESUME])
 
@@ -77,6 +77,6 @@ if __name__ in ("__main__", "__mp_main__"):
     folder_given = Path(sys.argv[1]).absolute() if __name__ == "__main__" else None
     find_modules(Path(os.environ["ONETRAINER_HOME"]).resolve())
     if folder_given is None:
-        prepare_further_process()
+        prepare_additional_process()
     else:
         sys.exit(main(folder_given))

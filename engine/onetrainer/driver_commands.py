@@ -3,24 +3,24 @@
 from engine.onetrainer.driver_failures import explain
 from engine.onetrainer.limits import why_not
 
-CLOSED = "The training ended before it could be done."
+CLOSED = "The training ended before this command could run."
 
 
 class Bridge:
-    """Hands commands over between two steps, in the training's own thread, and says what became of each."""
+    """Passes commands on between two steps, in the training's own thread, and reports the result of each."""
 
     def __init__(self, training, received, onetrainers):
         self._training = training
         self._received = received
         self._commands = onetrainers
-        self._waiting = {}  # kind: commands that OneTrainer has and has not done yet
+        self._waiting = {}  # kind: commands that OneTrainer has and has not finished yet
         self._sampled = False
         self._paused = None
         received.set_on_command(self._look_for_stop)
         self._look_for_stop(received)
 
     def _look_for_stop(self, received):
-        """A stop is passed on at once, in whichever thread it comes: OneTrainer looks for it between two steps."""
+        """Pass on a stop at once, from any thread: OneTrainer checks for it between two steps."""
         if received.stop_requested:
             self._commands.stop()
             if not self.final_model_wanted():
@@ -37,13 +37,13 @@ class Bridge:
             self._take()
 
     def heard(self, status):
-        """A default sample has no callback for its end: OneTrainer trains on when all are drawn."""
+        """A default sample has no callback for its end: OneTrainer continues training after the last sample."""
         if status == "Sampling ...":
             self._sampled = True
         elif self._sampled:
             self._sampled = False
             while self._waiting.get("sample_default"):
-                self.done("sample_default", f"Drawn at step {self._training.progress.global_step}.")
+                self.done("sample_default", f"Generated at step {self._training.progress.global_step}.")
 
     def asked_for_sample(self):
         waiting = self._waiting.get("sample_custom")
@@ -57,12 +57,12 @@ class Bridge:
         error = explain(error) or error
         commands = self._pop(kind)
         for command in commands:
-            self._training.callbacks.on_command_refused(command, f"It failed: {error}")
+            self._training.callbacks.on_command_refused(command, f"The command failed: {error}")
         if not commands and kind != "sample_custom":
             self._training.callbacks.on_warning(f"The {kind} could not be written: {error}")
 
     def close(self):
-        """Answer everybody who still waits, as the training has come to its end."""
+        """Answer all waiting commands, because the training has ended."""
         self._take_to_wait()
         self.heard("ended")
         self.done("stop", f"Stopped after step {self._training.progress.global_step}.")
@@ -80,7 +80,7 @@ class Bridge:
             self._waiting.setdefault(command.kind, []).append(command)
 
     def _pop(self, kind):
-        """Custom samples are drawn one by one; the other kinds are flags, so one deed answers all."""
+        """Custom samples are generated one by one; the other kinds are flags, so one action answers all commands."""
         waiting = self._waiting.get(kind, [])
         popped = waiting[:1] if kind == "sample_custom" else list(waiting)
         self._waiting[kind] = waiting[len(popped) :]
@@ -102,7 +102,7 @@ class Bridge:
             try:
                 self._commands.sample_custom(self._sample(command.arguments))
             except Exception as error:
-                self._training.callbacks.on_command_refused(command, f"It cannot be drawn: {error}")
+                self._training.callbacks.on_command_refused(command, f"The sample cannot be generated: {error}")
                 return
         elif command.kind != "stop":
             getattr(self._commands, command.kind)()
@@ -114,14 +114,14 @@ class Bridge:
         return SampleConfig.default_values(self._training.config.model_type).from_dict(settings, migrate=False)
 
     def _pause(self, command):
-        """Sound as nothing of OneTrainer runs meanwhile."""
+        """A pause between two steps is safe, because no code of OneTrainer runs during it."""
         self._paused = command
         self._training.say("Paused", "paused")
         step = self._training.progress.global_step
         self._training.callbacks.on_command_done(command, f"Paused after step {step}.")
 
     def _continue(self, command):
-        told = "It goes on." if self._paused else "It was not paused."
+        detail = "Training continues." if self._paused else "The run was not paused."
         self._paused = None
         self._training.say("Training ...")
-        self._training.callbacks.on_command_done(command, told)
+        self._training.callbacks.on_command_done(command, detail)

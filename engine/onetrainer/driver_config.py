@@ -1,7 +1,7 @@
-"""The config of a run as OneTrainer's own TrainConfig, with what it would swallow turned into an error.
+"""The config of a run as OneTrainer's own TrainConfig, with errors for values that it would accept silently.
 
 OneTrainer's modules are imported inside functions: they are found only in its own Python, after the driver has set the
-path, and a failure of their import is to be explained like any other failure of the training.
+path, and a failed import must be explained like any other failure of the training.
 """
 
 import io
@@ -15,20 +15,20 @@ from pathlib import Path
 from engine.interface.errors import BadConfig, Problem
 
 COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
-CLOUD = "This site trains on its own machines: turn it off, or use OneTrainer itself."
+CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 
 
 def make_config(spec):
-    """A TrainConfig, checked as far as can be before a model is loaded. Raises BadConfig."""
+    """A TrainConfig, checked as far as possible before a model is loaded. Raises BadConfig."""
     from modules.util.config.TrainConfig import TrainConfig
 
     given = spec["config"]
     config = TrainConfig.default_values()
     problems = list(wrong_types(config, given))
-    told = io.StringIO()
-    with redirect_stdout(told):
+    output = io.StringIO()
+    with redirect_stdout(output):
         config.from_dict(given, migrate="__version" in given)
-    problems += could_not_set(told.getvalue(), given)
+    problems += could_not_set(output.getvalue(), given)
     if problems:
         raise BadConfig(problems)
     fill_optimizer(config, given.get("optimizer") or {})
@@ -43,30 +43,30 @@ def make_config(spec):
 
 
 def wrong_types(config, given, prefix=""):
-    """What OneTrainer would take without a word: text as a switch, and a broken number cut to a whole one."""
+    """Values that OneTrainer would accept silently: text as a switch, and a fraction cut to a whole number."""
     for name, value in given.items():
         kind = config.types.get(name)
         if kind is bool and not isinstance(value, bool):
-            yield Problem(prefix + name, f"{value!r} is neither true nor false.")
+            yield Problem(prefix + name, f"{value!r} must be true or false.")
         elif kind is int and isinstance(value, float) and value != int(value):
-            yield Problem(prefix + name, f"{value!r} is not a whole number.")
+            yield Problem(prefix + name, f"{value!r} must be a whole number.")
         elif isinstance(value, dict) and hasattr(getattr(config, name, None), "types"):
             yield from wrong_types(getattr(config, name), value, f"{prefix}{name}.")
 
 
-def could_not_set(told, given):
-    """A problem for each complaint; what else was printed goes on to the log."""
-    for line in told.splitlines():
+def could_not_set(output, given):
+    """A problem for each complaint; other output goes to the log."""
+    for line in output.splitlines():
         match = COULD_NOT.fullmatch(line)
         if match:
             paths = list(places(given, match["name"], match["value"])) or [match["name"]]
-            yield from (Problem(path, f"{match['value']!r} is not possible here.") for path in paths)
+            yield from (Problem(path, f"{match['value']!r} is not a valid value here.") for path in paths)
         else:
             sys.stdout.write(line + "\n")
 
 
 def places(value, name, text, prefix=""):
-    """The paths at which a field of this name has this value: OneTrainer tells only the name."""
+    """The paths at which a field of this name has this value: OneTrainer reports only the name."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if key == name and str(item) == text:
@@ -75,7 +75,7 @@ def places(value, name, text, prefix=""):
 
 
 def fill_optimizer(config, given):
-    """What the run does not say of its optimizer is that optimizer's own default."""
+    """Settings of the optimizer that the run does not set take that optimizer's own defaults."""
     from modules.util.optimizer_util import OPTIMIZER_DEFAULT_PARAMETERS
 
     for name, value in OPTIMIZER_DEFAULT_PARAMETERS.get(config.optimizer.optimizer, {}).items():
@@ -84,7 +84,7 @@ def fill_optimizer(config, given):
 
 
 def adapt(config, spec):
-    """What must be so for a training within the site, whatever the config says."""
+    """Set the values that a training within the site needs, whatever the config says."""
     config.tensorboard = False  # its server would outlive a killed training
     config.cache_dir = str(Path(config.workspace_dir) / "cache")  # OneTrainer empties it: no other run may share it
     config.continue_last_backup = bool(spec.get("resume_from"))
@@ -96,7 +96,7 @@ def adapt(config, spec):
 
 
 def wrong_output(config):
-    """What OneTrainer would find out only when all is trained."""
+    """Problems that OneTrainer would find only after the training."""
     possible = getattr(config.model_type, "supported_output_formats", None)
     if possible and config.output_model_format not in possible(config.training_method):
         choices = ", ".join(str(one) for one in possible(config.training_method))
@@ -117,7 +117,7 @@ def wrong_output(config):
 
 
 def keep_lists_beside(config):
-    """Inline concepts and samples as files too: OneTrainer copies those into each backup, which can then be resumed."""
+    """Write inline concepts and samples to files too: OneTrainer copies them into each backup, for resuming."""
     folder = Path(config.workspace_dir) / "lists"
     for items, field, name in (
         (config.concepts, "concept_file_name", "concepts.json"),

@@ -1,4 +1,4 @@
-"""What OneTrainer writes: samples, backups, saves and the final model, each told with its exact path."""
+"""The files that OneTrainer writes: samples, backups, saves and the final model, each reported with its exact path."""
 
 import random
 import re
@@ -26,18 +26,18 @@ NO_EMA = " - no-ema"
 
 
 class Artifacts:
-    """Stands before a model saver. An artifact is told once OneTrainer has gone on: a backup's config comes last."""
+    """Wraps a model saver. An artifact is reported at OneTrainer's next step: a backup's config is written last."""
 
     def __init__(self, training, keep_backups=None):
         self._training = training
         self._unreported = []
         self._sizes = {}  # bytes of the last one of each kind
         self._backed_up = None  # the step of the newest backup
-        self._earlier = {}  # model: where that lies now which had its path
+        self._earlier = {}  # model: the new path of the file that had its path
         self.backups = Backups(
             training.workspace / "backup",
             keep=keep_backups,
-            on_removed=lambda path: training.callbacks.on_removed(path, "Newer backups have taken its place."),
+            on_removed=lambda path: training.callbacks.on_removed(path, "Newer backups have replaced it."),
         )
 
     def watch(self, saver):
@@ -81,7 +81,7 @@ class Artifacts:
         self.backups.written.append(path)
 
     def _write_model(self, path, write):
-        """Whatever the guard thinks, the model is tried: all was done for it."""
+        """Always try to write the model, even if space is short: the whole training was for it."""
         for is_last in (False, True):
             try:
                 with written_within(path, self._keep_aside) as place:
@@ -94,20 +94,20 @@ class Artifacts:
                 self.backups.free(self._expected("model"), path.parent)
 
     def _keep_aside(self, path):
-        """OneTrainer would overwrite what lies there."""
+        """Rename the existing file, which OneTrainer would overwrite."""
         if path.exists():
             stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
             self._earlier[path] = path.rename(path.with_name(f"{path.stem}-before-{stamp}{path.suffix}"))
 
     def _what_is_lost(self):
         size = in_words(needed(self._expected("model")))
-        sentence = f"The disk is full, so the final model was not written: have {size} free, then"
+        sentence = f"The disk is full, so the final model was not written: free space until {size} are free, then"
         if self._backed_up is None:
-            return f"{sentence} train again, as there is no backup."
-        return f"{sentence} press continue: the backup of step {self._backed_up} is whole."
+            return f"{sentence} train again, because there is no backup."
+        return f"{sentence} continue the run from its backup of step {self._backed_up}."
 
     def _expected(self, kind):
-        """Bytes: as the last one, else as the weights that are trained, and the optimizer's two states of each."""
+        """Bytes: as the last one, or else the size of the trained weights and of the optimizer's two states of each."""
         if kind not in self._sizes and kind == "backup":
             found = self.backups.newest_first()
             if found:
@@ -116,7 +116,7 @@ class Artifacts:
         return self._sizes.get(kind) or weights * (3 if kind == "backup" else 1)
 
     def report(self):
-        """Tell what was written, if it is whole; what is not is put aside, and is no backup or model any more."""
+        """Report the written files that are whole; others are renamed, and are no backup or model any more."""
         written, self._unreported = self._unreported, []
         for kind, path, progress in written:
             try:
@@ -137,19 +137,19 @@ class Artifacts:
 
     def _check(self, kind, path):
         if not path.exists() or (kind == "backup" and not is_complete(path)):
-            raise NotWritten("OneTrainer could not write it; the log says why")
+            raise NotWritten("OneTrainer could not write this file; the log has the reason")
         if kind == "backup":
             refuse_broken(path)
             write_manifest(path)
             flush(path)
 
     def roll(self, count):
-        """In place of OneTrainer's own: a pinned backup stays, and none looks whole while its files go."""
+        """Replaces OneTrainer's own: a pinned backup stays, and none looks whole while its files are removed."""
         self.backups.rolling = count
         self.backups.roll()
 
     def tidy_up(self):
-        """Remove what an attempt that was killed left half-written."""
+        """Remove the half-written files of a killed attempt."""
         final = Path(self._training.config.output_model_destination)
         remove(final.with_name(final.name + PARTIAL))
         remove_leftovers(self._training.workspace)
@@ -159,12 +159,12 @@ class Artifacts:
 
 
 def is_complete(backup):
-    """The config is what OneTrainer writes last."""
+    """OneTrainer writes the config last."""
     return (backup / "onetrainer_config/args.json").is_file()
 
 
 class Samples:
-    """Stands before a sampler, and knows of each file by which prompt and seed it was made."""
+    """Wraps a sampler, and knows the prompt and seed of each file."""
 
     def __init__(self, training):
         self._training = training
@@ -182,7 +182,7 @@ class Samples:
             try:
                 return draw(sample_config=sample_config, destination=destination, **arguments)
             except Exception as error:
-                text = f"The sample of {sample_config.prompt!r} could not be drawn: {error}"
+                text = f"The sample of {sample_config.prompt!r} could not be generated: {error}"
                 self._training.callbacks.on_warning(text)
                 if self._is_custom():
                     self._training.bridge.failed("sample_custom", error)
@@ -192,7 +192,7 @@ class Samples:
         return sampler
 
     def keep(self, save):
-        """Names are made of whole seconds, so that two samples of one second would be one file."""
+        """Names are made of whole seconds, so two samples in one second would get the same file."""
 
         def save_under_free_name(sampler_output, destination, *args, **kwargs):
             free = unused(Path(destination))
@@ -239,5 +239,5 @@ def unused(destination):
 
 
 def escaped(name):
-    """For a pattern: a prefix of file names may hold brackets."""
+    """For a pattern: a prefix of file names may contain brackets."""
     return re.sub(r"([*?[])", r"[\1]", name)

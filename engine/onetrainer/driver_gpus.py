@@ -1,6 +1,6 @@
-"""A training on several GPUs: a port of its own, and further processes that live and die with the first one.
+"""A training on several GPUs: a port of its own, and additional processes that live and die with the first process.
 
-OneTrainer has torch start a process for each further GPU; the first one reports, takes commands and writes.
+OneTrainer has torch start a process for each additional GPU; the first process reports, takes commands and writes.
 """
 
 import multiprocessing
@@ -13,20 +13,20 @@ from engine.interface.errors import TrainingError
 
 LOOK_SECONDS = 1.0
 DIED = (
-    "The process of another GPU ended early (exit status {code}), most likely for want of memory: the log says more. "
-    "Lower batch_size or resolution, or train on fewer GPUs."
+    "The process of another GPU ended early (exit status {code}), most likely because it ran out of memory (see the "
+    "log): lower batch_size or resolution, or train on fewer GPUs."
 )
 
 
-class FurtherProcesses:
-    """Those of this process; where one dies, the first one would wait for it without end."""
+class AdditionalProcesses:
+    """The additional processes of this process; if one dies, the first process would wait for it without end."""
 
     def __init__(self, reporter):
         self._reporter = reporter
         self._over = threading.Event()
 
     def expect(self):
-        """Take a port to meet at, as two trainings on one machine need two, and watch who dies."""
+        """Reserve a port, because two trainings on one machine need two, and watch for processes that die."""
         os.environ["MASTER_PORT"] = str(free_port())
         threading.Thread(target=self._watch, daemon=True, name="further_processes").start()
 
@@ -40,7 +40,7 @@ class FurtherProcesses:
                 self._reporter.give_up(TrainingError(DIED.format(code=died[0])))
 
     def end(self):
-        """After a failure they wait for the first one, for which Python would wait in turn at its end."""
+        """After a failure they wait for the first process, and Python would wait for them at its end."""
         self._over.set()
         for child in multiprocessing.active_children():
             child.kill()
@@ -52,10 +52,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def become_further_process():
-    """Stops are for the first process, which tells the others.
+def become_additional_process():
+    """Stops are for the first process, which passes them on.
 
-    One of these ends with the first one by SIGINT, which torch has the kernel send, and which that one ignores itself.
+    An additional process ends with the first process by SIGINT, which torch has the kernel send, and which the first
+    process ignores.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

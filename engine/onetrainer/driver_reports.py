@@ -1,4 +1,4 @@
-"""Metrics from what OneTrainer writes to TensorBoard, and callbacks whose failures are not swallowed."""
+"""Metrics from OneTrainer's TensorBoard output, and callbacks whose failures are not swallowed."""
 
 import time
 import traceback
@@ -8,19 +8,19 @@ from engine.onetrainer.scalars import metric_name
 
 
 def guarded(callbacks, function):
-    """OneTrainer drops what a callback raises: this says it, and training goes on."""
+    """OneTrainer drops a callback's exceptions: this reports them, and training continues."""
 
     def call(*args):
         try:
             function(*args)
         except Exception as error:
-            callbacks.on_warning(f"Something about the training could not be told: {error}", traceback.format_exc())
+            callbacks.on_warning(f"A report of the training failed: {error}", traceback.format_exc())
 
     return call
 
 
 class Metrics:
-    """Collects the scalars of one step, and tells them together when the step is done."""
+    """Collects the scalars of one step, and reports them together after the step."""
 
     def __init__(self, callbacks):
         self._callbacks = callbacks
@@ -30,7 +30,7 @@ class Metrics:
         self._lacks_file = False
 
     def writer(self, kind: Any) -> Any:
-        """A SummaryWriter for OneTrainer that tells each scalar here too."""
+        """A SummaryWriter for OneTrainer that reports each scalar here too."""
         metrics = self
 
         class ToldSummaryWriter(kind):
@@ -44,13 +44,13 @@ class Metrics:
         return ToldSummaryWriter
 
     def try_to_write(self, write, *args, **kwargs):
-        """TensorBoard's own file is a copy: what a full disk does not take of it must not end a training."""
+        """TensorBoard's own file is a copy: a full disk under it must not end a training."""
         try:
             write(*args, **kwargs)
         except OSError as error:
             if not self._lacks_file:
                 self._lacks_file = True
-                self._callbacks.on_warning(f"TensorBoard's file cannot be written ({error}); training goes on.")
+                self._callbacks.on_warning(f"TensorBoard's file cannot be written ({error}); training continues.")
 
     def add(self, tag, value, step):
         if step != self._step:

@@ -1,6 +1,6 @@
-"""One training: OneTrainer's trainer, with ears on all that it does and a guard before all that it writes.
+"""One training: OneTrainer's trainer, with a listener on all its reports and a check before all its writes.
 
-OneTrainer's modules are imported inside methods, so that a failure of their import is explained and reported.
+OneTrainer's modules are imported inside methods, so that a failed import is explained and reported.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ class DriverTraining:
         self.callbacks = reporter.callbacks()
         self.progress = TrainProgress()
         self.max_step = None
-        self.inner: Any = None  # the trainer that trains; with several GPUs another one is around it
+        self.inner: Any = None  # the trainer that trains; with several GPUs another trainer wraps it
         self.phase = ""
         self.commands = TrainCommands()
         self.metrics = Metrics(self.callbacks)
@@ -46,7 +46,7 @@ class DriverTraining:
         self.samples = Samples(self)
 
     def run(self):
-        """Train to an end; return how it ended. Raises a TrainingError for what is understood of a failure."""
+        """Train to the end; return how it ended. Raises a TrainingError for a known failure."""
         try:
             with explained():
                 return self._train()
@@ -76,7 +76,7 @@ class DriverTraining:
             self.phase = phase
             self.callbacks.on_phase(phase)
 
-    # -- what OneTrainer calls ---------------------------------------------------------------------------------
+    # -- called by OneTrainer ----------------------------------------------------------------------------------
 
     def _onetrainers_callbacks(self):
         from modules.util.callbacks.TrainCallbacks import TrainCallbacks
@@ -121,7 +121,7 @@ class DriverTraining:
         BaseModelSampler.save_sampler_output = staticmethod(self.samples.keep(BaseModelSampler.save_sampler_output))
 
     def _guard(self, kind):
-        """After a failure, end() closes what is open and writes nothing; MultiTrainer calls it by itself."""
+        """After a failure, end() closes files and writes nothing; MultiTrainer calls it by itself."""
         train, end = kind.train, kind.end
 
         def guarded_train(trainer):
@@ -146,20 +146,20 @@ class DriverTraining:
         kind._GenericTrainer__prune_backups = lambda trainer, count: self.artifacts.roll(count)
 
     def refuse_bad_weights(self):
-        """The last step can break the weights though its own loss was finite. Raises NotFinite."""
+        """The last step can break the weights although its own loss was finite. Raises NotFinite."""
         for parameter in self.inner.parameters:
             if not bool(parameter.isfinite().all()):
                 raise NotFinite(NOT_FINITE.format(error="the weights are not finite"))
 
     def _must_have_trained(self):
-        """OneTrainer calls it a success when there was nothing to do."""
+        """OneTrainer reports success if there was nothing to train."""
         if self.config.only_cache or self.reporter.commands.stop_requested or self.inner.one_step_trained:
             return
         if self.max_step == 0:
-            raise BadData("There is no whole batch to train on: add pictures to the concepts, or lower batch_size.")
+            raise BadData("The pictures do not fill a batch: add pictures to the concepts, or lower batch_size.")
         if self.max_step is None:
-            raise BadData("Not a single step was trained, so there is no model to save: raise epochs.")
-        raise BadData("No step of the optimizer was made: lower gradient_accumulation_steps, or raise epochs.")
+            raise BadData("No step was trained, so there is no model to save: raise epochs.")
+        raise BadData("The optimizer made no step: lower gradient_accumulation_steps, or raise epochs.")
 
     @property
     def workspace(self):

@@ -43,11 +43,11 @@ class Event(NamedTuple):
 
 
 def whole_records(path: Path, start: int) -> Iterator[bytes]:
-    """The contents of the records from this byte on, up to one that is not whole, or damaged, or to the end."""
+    """The contents of the records from this byte on, up to an incomplete or damaged record, or to the end."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        return  # it was deleted
+        return  # the file was deleted
     with file:
         file.seek(start)
         while (content := _record(file)) is not None:
@@ -107,7 +107,7 @@ def _summary(message: bytes) -> Iterator[Value]:
 
 
 def _value(message: bytes) -> Value | None:
-    """A summary's value, or None for pictures, histograms and whatever else is no number."""
+    """A summary's value, or None for pictures, histograms and other values that are no numbers."""
     tag, number = "", None
     for field, kind, content in _fields(message):
         if (field, kind) == (1, SIZED):

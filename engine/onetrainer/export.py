@@ -1,8 +1,9 @@
-"""Says what a OneTrainer checkout's configs have: `python export.py CHECKOUT`, run by OneTrainer's own Python.
+"""Prints the facts of a OneTrainer checkout's configs: `python export.py CHECKOUT`, run by OneTrainer's own Python.
 
-Prints one line of JSON behind MARK, since what it imports may print too: the classes of the config with the types,
+Prints one line of JSON behind MARK, since the imported modules may print too: the classes of the config with the types,
 defaults and version of their fields, the choices of their enums, the training methods and parts of each model type, the
-formats that a model is saved in, and the parameters of each optimizer. Standard library only, beside OneTrainer itself.
+formats in which a model is saved, and the parameters of each optimizer. Standard library only, beside OneTrainer
+itself.
 """
 
 import enum
@@ -43,7 +44,7 @@ def export():
 
 
 class Collected:
-    """Config classes and enums, each once, found from one class inward."""
+    """Config classes and enums, each once, found recursively from one class."""
 
     def __init__(self, model_type):
         self.model_type = model_type
@@ -65,7 +66,7 @@ class Collected:
             }
 
     def instance(self, kind):
-        """One with the defaults; those of a sample follow the type of model."""
+        """An instance with the defaults; those of a sample follow the type of model."""
         takes_model = "model_type" in inspect.signature(kind.default_values).parameters
         return kind.default_values(self.model_type) if takes_model else kind.default_values()
 
@@ -80,7 +81,7 @@ class Collected:
 
 
 def type_name(hint):
-    """`int`, `TimeUnit`, `list[SampleConfig]`, `dict[str, str]`; None beside a type is told by `nullable`."""
+    """`int`, `TimeUnit`, `list[SampleConfig]`, `dict[str, str]`; None beside a type is reported by `nullable`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (list, dict):
         return f"{origin.__name__}[{', '.join(type_name(one) for one in arguments)}]"
@@ -95,7 +96,7 @@ def plain_default(value):
 
 
 def default_config(kind):
-    """A whole config as OneTrainer writes it, with what is random in it made the same each time."""
+    """A whole config as OneTrainer writes it, with random values made the same each time."""
     config = as_json(kind.default_values().to_dict())
     if "uuid" in config.get("embedding", {}):
         config["embedding"]["uuid"] = NO_UUID
@@ -121,6 +122,6 @@ def as_json(value):
 
 
 if __name__ == "__main__":
-    os.chdir(sys.argv[1])  # relative paths in OneTrainer count from its checkout
+    os.chdir(sys.argv[1])  # relative paths in OneTrainer start at its checkout
     sys.path.insert(0, sys.argv[1])
     sys.stdout.write(MARK + json.dumps(export(), allow_nan=False) + "\n")

@@ -1,7 +1,7 @@
-"""What a OneTrainer checkout's configs have, asked of its own Python once per version and kept in the data folder.
+"""The facts of a OneTrainer checkout's configs, read by its own Python once per version and kept in the data folder.
 
-The first look takes seconds, as OneTrainer loads torch, so it is made by a thread: who asks meanwhile gets a sentence
-and comes again, and no page waits. Whichever process asks first looks, for all that share the data folder.
+The first read takes seconds, as OneTrainer loads torch, so a thread does it: a caller gets a sentence during the read
+and tries again, and no page waits. The first process that asks reads the facts for all that share the data folder.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from engine.onetrainer.export import MARK
 
 SCRIPT = Path(__file__).with_name("export.py")
 EXPORT_SECONDS = 300  # the first import on a slow disk takes minutes
-RETRY_SECONDS = 60.0  # how long a failure stands before it is tried again
-LOOK_SECONDS = 2.0  # how often at most the checkout's files are looked at
+RETRY_SECONDS = 60.0  # how long a failure stands before the next try
+LOOK_SECONDS = 2.0  # how often at most the checkout's files are checked
 WATCHED = ("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py")
 Facts = JsonObject
 
 
 class Unavailable(Exception):
-    """OneTrainer cannot be asked now; the message says why, and what to do."""
+    """OneTrainer's facts are not available now; the message says why, and what to do."""
 
 
 class StillReading(Unavailable):
-    """It is being asked at this moment."""
+    """The facts are being read at this moment."""
 
 
 class Checkout:
-    """One checkout with its Python, and the folder that keeps what was learnt of it."""
+    """One checkout with its Python, and the folder that stores its facts."""
 
     def __init__(self, home: Path, python: Path, folder: Path):
         self.home, self.python, self.folder = home, python, folder
@@ -48,7 +48,7 @@ class Checkout:
         self._looked: tuple[float, str] = (-LOOK_SECONDS, "")
 
     def facts(self, wait: float = 0) -> Facts:
-        """The facts of the version that lies there now; raises Unavailable where they are not known within `wait`."""
+        """The facts of the present version; raises Unavailable if they are not known within `wait`."""
         fingerprint = self.fingerprint()
         with self._lock:
             if found := self._kept(fingerprint):
@@ -61,21 +61,23 @@ class Checkout:
         thread.join(wait)
         if thread.is_alive():
             raise StillReading(
-                "OneTrainer's settings are being read, as after each update of it: try again in a moment."
+                "OneTrainer's settings are being read, as after each of its updates: try again in a moment."
             )
         with self._lock:
             if found := self._kept(fingerprint):
                 return found
             self._refuse_again(fingerprint)
-        raise Unavailable("OneTrainer was changed while its settings were read: try again.")
+        raise Unavailable("OneTrainer changed while its settings were being read: try again.")
 
     def fingerprint(self) -> str:
-        """What changes with the checkout: its commit, and the files that define its configs. Raises Unavailable."""
+        """A digest that changes with the checkout: its commit and the files that define configs. Raises Unavailable."""
         looked, known = self._looked
         if known and time.monotonic() - looked < LOOK_SECONDS:
             return known
         if not (self.home / "modules").is_dir():
-            raise Unavailable(f"ONETRAINER_HOME is {self.home}, which holds no OneTrainer: name its folder.")
+            raise Unavailable(
+                f"ONETRAINER_HOME is {self.home}, which has no folder modules: set it to a OneTrainer checkout."
+            )
         if not (self.python.is_file() and os.access(self.python, os.X_OK)):
             raise Unavailable(f"{self.python} cannot be run: set ONETRAINER_PYTHON to the Python that OneTrainer uses.")
         seen = hashlib.sha256(f"{self.python}\n{commit_of(self.home)}\n".encode() + SCRIPT.read_bytes())
@@ -89,7 +91,7 @@ class Checkout:
             return self._known[1]
         try:
             found = json.loads(self._file(fingerprint).read_bytes())
-        except (FileNotFoundError, ValueError):  # not learnt yet, or the file was damaged: it is learnt anew
+        except (FileNotFoundError, ValueError):  # not read yet, or the file was damaged: it is read again
             return None
         self._known = (fingerprint, found)
         return found
@@ -109,7 +111,7 @@ class Checkout:
             self._failed = {fingerprint: (time.monotonic(), str(error))}
 
     def _export(self, fingerprint: str) -> None:
-        """Ask OneTrainer's Python and keep the answer; of several processes the first one asks for all."""
+        """Ask OneTrainer's Python and store the answer; of several processes the first asks for all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "export.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -125,7 +127,7 @@ class Checkout:
 
 
 def _ask(home: Path, python: Path) -> str:
-    """The JSON that the child prints; raises Unavailable with the last thing that it said otherwise."""
+    """The JSON that the child prints; otherwise raises Unavailable with the last line of its output."""
     try:
         done = subprocess.run(
             [str(python), str(SCRIPT), str(home)],
@@ -137,14 +139,14 @@ def _ask(home: Path, python: Path) -> str:
             timeout=EXPORT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        sentence = f"{python} took more than {EXPORT_SECONDS} s to load OneTrainer: see whether its disk is well."
+        sentence = f"{python} took more than {EXPORT_SECONDS} s to load OneTrainer: check its disk."
         raise Unavailable(sentence) from None
     except OSError as error:
-        raise Unavailable(f"{python} cannot be run ({error.strerror}): set ONETRAINER_PYTHON anew.") from error
+        raise Unavailable(f"{python} cannot be run ({error.strerror}): correct ONETRAINER_PYTHON.") from error
     said = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if done.returncode or not said:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
-        raise Unavailable(f"OneTrainer's settings cannot be read ({last}): run its install.sh anew, or update it.")
+        raise Unavailable(f"OneTrainer's settings cannot be read ({last}): run its install.sh again, or update it.")
     return said[-1].removeprefix(MARK)
 
 
@@ -167,13 +169,13 @@ def commit_of(home: Path) -> str:
         if (git / name).is_file():
             return (git / name).read_text().strip()
         packed = (git / "packed-refs").read_text().splitlines()
-    except OSError:  # no repository, or a worktree of one; the files' times still tell a change
+    except OSError:  # no repository, or a worktree; the files' times still show a change
         return ""
     return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")
 
 
 def _states(home: Path) -> Iterator[str]:
-    """Name, time and size of each file that has a say in what a config looks like."""
+    """Name, time and size of each file that defines the configs."""
     for watched in WATCHED:
         path = home / watched
         for file in sorted(path.glob("*.py")) if path.is_dir() else [path] if path.is_file() else []:

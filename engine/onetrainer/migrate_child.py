@@ -1,4 +1,4 @@
-"""Brings a config of an older version on: `python migrate_child.py CHECKOUT`, run by OneTrainer's own Python.
+"""Migrates a config of an older version: `python migrate_child.py CHECKOUT`, run by OneTrainer's own Python.
 
 Reads the config as JSON, and prints one line of JSON behind MARK. Standard library only, beside OneTrainer itself.
 """
@@ -13,21 +13,21 @@ VERSION = "__version"
 
 
 def migrated(config):
-    """The config as OneTrainer's own steps leave it; its concepts are brought on by their own."""
+    """The config after OneTrainer's own migrations; its concepts are migrated by their own."""
     from modules.util.config.ConceptConfig import ConceptConfig
     from modules.util.config.TrainConfig import TrainConfig
 
-    config = brought_on(config, TrainConfig.default_values())
+    config = migrate(config, TrainConfig.default_values())
     if isinstance(config.get("concepts"), list):
         config["concepts"] = [
-            brought_on(concept, ConceptConfig.default_values()) if isinstance(concept, dict) else concept
+            migrate(concept, ConceptConfig.default_values()) if isinstance(concept, dict) else concept
             for concept in config["concepts"]
         ]
     return config
 
 
-def brought_on(data, kind):
-    """One step a version, as `from_dict` does it."""
+def migrate(data, kind):
+    """One migration per version, as `from_dict` does it."""
     version = data.get(VERSION, 0)
     while version in kind.config_migrations:
         data = kind.config_migrations[version](data)

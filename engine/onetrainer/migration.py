@@ -1,4 +1,4 @@
-"""Older configs, brought to the present version by OneTrainer's own code where it is installed. No torch here."""
+"""Older configs, migrated to the present version by OneTrainer's own code if it is installed. No torch here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 60
 
 
 def migrated_by_onetrainer(config: JsonObject) -> JsonObject | None:
-    """The config in the form of the installed version; None where none is configured, or where it cannot do it."""
+    """The config in the form of the installed version; None if OneTrainer is not configured, or cannot migrate it."""
     home, python = os.environ.get("ONETRAINER_HOME"), os.environ.get("ONETRAINER_PYTHON")
     if not home or not python:
         return None
@@ -34,12 +34,12 @@ def migrated_by_onetrainer(config: JsonObject) -> JsonObject | None:
             timeout=SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        logger.warning("OneTrainer could not be asked to bring a config on, so our own steps do it: %s", error)
+        logger.warning("OneTrainer could not be run to migrate a config; the site's own migrations are used: %s", error)
         return None
     said = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if done.returncode or not said:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
-        logger.warning("OneTrainer could not bring a config on, so our own steps do it: %s", last)
+        logger.warning("OneTrainer could not migrate a config, so the site's own migrations are used: %s", last)
         return None
     found = json.loads(said[-1].removeprefix(MARK))
     return found if isinstance(found, dict) else None

@@ -1,8 +1,8 @@
-"""The check of a config where OneTrainer will use it: what holds for any trainer. No torch, nothing of OneTrainer.
+"""The check of a config before OneTrainer trains it: the rules of every trainer. No torch, nothing of OneTrainer.
 
-OneTrainer knows more models and settings than the built-in trainer, so that only what is certain keeps a run from
-starting: a base model, a folder or a destination that will not do, and pictures that cannot be read. The rest is a
-warning, or is not looked at.
+OneTrainer knows more models and settings than the built-in trainer, so only certain problems prevent a start: a base
+model, a folder or a destination that cannot be used, and pictures that cannot be read. Other problems are warnings, or
+are not checked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 
 
 def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lambda *_: None) -> PreflightResult:
-    """What would keep OneTrainer from training this here, and what it will take, for the models known here."""
+    """The problems that would stop OneTrainer here, and the resources that the run will take, for known models."""
     config = as_far_as_known(settings)
     config.concepts, config.samples = load_concepts(config), load_samples(config)
     report("the base model", 0, 0)
@@ -32,7 +32,7 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
     model, found = parts.look_at_model(config)
     is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
     problems = found if is_known or is_missing else []
-    problems += [one for one in parts.look_at_destination(config) if one.is_error]  # what is there is kept aside
+    problems += [one for one in parts.look_at_destination(config) if one.is_error]  # an existing file is kept
     config.concepts = [_as_pictures(concept) for concept in config.concepts]
     has_pictures = any(concept.enabled for concept in config.concepts)
     batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
@@ -49,7 +49,7 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
 
 
 def as_far_as_known(settings: JsonObject) -> TrainConfig:
-    """The config without what a newer OneTrainer calls by names, or gives values, that are not known here."""
+    """The config without names and values of a newer OneTrainer that are not known here."""
     try:
         return TrainConfig.from_dict(settings)
     except BadConfig as error:
@@ -58,7 +58,7 @@ def as_far_as_known(settings: JsonObject) -> TrainConfig:
 
 
 def _as_pictures(concept: ConceptConfig) -> ConceptConfig:
-    """A copy that is passed over where the folder has videos; a picture without a caption is OneTrainer's affair."""
+    """A copy that is skipped if the folder has videos; OneTrainer handles pictures without a caption itself."""
     looked_at = copy.deepcopy(concept)
     looked_at.text.prompt_source = "filename"
     folder = Path(concept.path)

@@ -1,11 +1,11 @@
-"""The imports of a training by OneTrainer, done ahead of it in a template, by OneTrainer's own Python."""
+"""The imports of a training by OneTrainer, done in advance in a template, by OneTrainer's own Python."""
 
 import os
 from pathlib import Path
 
 
 def prepare() -> None:
-    """Import OneTrainer, and of the driver what trains; the driver itself finds them there."""
+    """Import OneTrainer and the driver's training modules, so that the driver finds them loaded."""
     from engine.onetrainer.driver import find_modules
 
     find_modules(Path(os.environ["ONETRAINER_HOME"]).resolve())

@@ -1,6 +1,6 @@
-"""Says what a OneTrainer checkout and its Python have: `python probe.py CHECKOUT`, run by that Python.
+"""Prints the facts of a OneTrainer checkout and its Python: `python probe.py CHECKOUT`, run by that Python.
 
-Prints one line of JSON behind MARK, since what it imports may print too. Standard library only.
+Prints one line of JSON behind MARK, since the imported modules may print too. Standard library only.
 """
 
 import importlib.metadata
@@ -30,7 +30,7 @@ def required(text):
 
 
 def packages(root):
-    """What the checkout asks for and how that is installed; torch comes last, for any kind of device."""
+    """The checkout's requirements and the installed versions; torch comes last, for any kind of device."""
     file = root / "requirements-global.txt"
     wanted = list(required(file.read_text(encoding="utf-8"))) if file.is_file() else []
     wanted += [("torch", "", True), ("torchvision", "", True)] if wanted else []
@@ -56,7 +56,7 @@ def torch_facts():
 
 
 def trainer_facts(root):
-    """Load what a training loads; relative paths in there count from the checkout."""
+    """Load the modules of a training; relative paths in them start at the checkout."""
     os.chdir(root)
     sys.path.insert(0, str(root))
     began = time.monotonic()
@@ -68,7 +68,7 @@ def trainer_facts(root):
 
 
 def tried(part, *arguments):
-    """What the part says, or why it cannot: whatever an import raises is an answer here."""
+    """The part's facts, or its error: any exception of an import is an answer here."""
     try:
         return part(*arguments)
     except BaseException as error:
@@ -82,7 +82,7 @@ def main(root):
         "torch": tried(torch_facts),
         "trainer": tried(trainer_facts, root),
     }
-    print(f"\n{MARK}{json.dumps(facts)}", flush=True)  # noqa: T201  it is what this script is for
+    print(f"\n{MARK}{json.dumps(facts)}", flush=True)  # noqa: T201  the purpose of this script
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from engine.onetrainer.event_file import FRAME, Damaged, read_event, whole_recor
 
 logger = logging.getLogger(__name__)
 NAMES = {"loss/train_step": "loss", "smooth_loss/train_step": "smooth_loss"}
-LONGEST = 100  # letters of a metric's name
+LONGEST = 100  # characters of a metric's name
 
 
 class Scalar(NamedTuple):
@@ -24,17 +24,17 @@ class Scalar(NamedTuple):
 
 
 def metric_name(tag: str) -> str:
-    """How the site names what OneTrainer calls `tag`; a name that is too long keeps its beginning."""
-    name = NAMES.get(tag, tag).replace("\x00", "")  # which databases refuse
+    """The site's name for OneTrainer's `tag`; a name that is too long keeps its beginning."""
+    name = NAMES.get(tag, tag).replace("\x00", "")  # databases refuse it
     if len(name) <= LONGEST:
         return name
     return f"{name[: LONGEST - 9]} {sha256(name.encode()).hexdigest()[:8]}"
 
 
 class ScalarLog:
-    """A training's event files as one list of records, read on from where the last reading ended.
+    """A training's event files as one list of records, read from the end of the last reading.
 
-    `taken` counts the records that were read, over all files in their order: it is all that has to be remembered.
+    `taken` counts the records that were read, over all files in their order: it is the only state to store.
     """
 
     def __init__(self, taken: int = 0):
@@ -42,7 +42,7 @@ class ScalarLog:
         self._readers: dict[Path, _EventFile] = {}
 
     def read(self, files: list[Path], most: int) -> tuple[list[Scalar], int]:
-        """The scalars among the next `most` records at most, and how many records those were."""
+        """The scalars among the next `most` records at most, and the number of those records."""
         scalars: list[Scalar] = []
         before, passed = self.taken, 0
         for path in files:
@@ -54,13 +54,13 @@ class ScalarLog:
         return scalars, self.taken - before
 
     def _open(self, path: Path, known: int) -> _EventFile:
-        """Begin a file; what is known of it already is passed over."""
+        """Open a file, and skip its known records."""
         reader = self._readers[path] = _EventFile(path)
         reader.skip(known)
         return reader
 
     def damaged(self) -> list[str]:
-        """The names of files that end in something that is no record."""
+        """The names of files that end in a damaged record."""
         return [path.name for path, reader in self._readers.items() if reader.left]
 
 
@@ -73,7 +73,7 @@ class _EventFile:
 
     @property
     def left(self) -> bool:
-        """Whether there is more in the file than could be read."""
+        """True if the file has bytes beyond the last complete record."""
         return self.path.exists() and self.path.stat().st_size > self._bytes
 
     def skip(self, number: int) -> None:
@@ -82,13 +82,13 @@ class _EventFile:
                 return
 
     def next(self) -> list[Scalar] | None:
-        """The scalars of the next record, or None where no whole one is there yet."""
+        """The scalars of the next record, or None if there is no complete record yet."""
         raw = self._next_raw()
         return None if raw is None else list(_scalars(raw))
 
     def _next_raw(self) -> bytes | None:
         raw = next(self._records, None)
-        if raw is None:  # at the end of what there was: look whether the file has grown
+        if raw is None:  # at the end of the known bytes: check if the file has grown
             self._records = whole_records(self.path, self._bytes)
             raw = next(self._records, None)
         if raw is not None:

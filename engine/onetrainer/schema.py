@@ -25,14 +25,14 @@ def _checkout(home: str, python: str, data: str) -> Checkout:
 
 
 def checkout() -> Checkout:
-    """The configured checkout; `ONETRAINER_HOME` has to be set."""
+    """The configured checkout; `ONETRAINER_HOME` must be set."""
     home = os.environ["ONETRAINER_HOME"]
     python = os.environ.get("ONETRAINER_PYTHON") or str(Path(home) / "venv/bin/python")
     return _checkout(home, python, os.environ.get("DATA_DIR") or "data")
 
 
 def facts(wait: float = 0) -> Facts:
-    """What OneTrainer itself says of its config; raises Unavailable."""
+    """OneTrainer's own facts about its config; raises Unavailable."""
     return checkout().facts(wait)
 
 
@@ -42,7 +42,7 @@ def schema() -> json_schema.Schema:
 
 
 def defaults() -> Config:
-    """OneTrainer's own defaults, without what follows the optimizer that is chosen in the end. Raises Unavailable."""
+    """OneTrainer's own defaults, without those that follow the chosen optimizer. Raises Unavailable."""
     return copy.deepcopy(_built(checkout()).defaults)
 
 
@@ -70,7 +70,7 @@ def _built(of: Checkout) -> _Built:
 
 
 def with_ranges(facts: Facts) -> Facts:
-    """The facts with the ranges that the built-in trainer knows for the same fields: OneTrainer itself has none."""
+    """The facts with the ranges that the built-in trainer knows for the same fields; OneTrainer has no ranges."""
     known = builtin.facts()["classes"]
     classes = {
         owner: {**kind, "fields": {name: fact | _range(known, owner, name) for name, fact in kind["fields"].items()}}

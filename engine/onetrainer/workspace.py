@@ -1,7 +1,7 @@
-"""What a OneTrainer workspace holds, told by names and small files alone.
+"""The contents of a OneTrainer workspace, read from names and small files alone.
 
-A workspace can hold several trainings one after the other: each leaves `tensorboard/<prefix><time>/` and
-`config/<prefix><time>.json` when it starts, and everything that it makes later has its time in its name. Nothing in a
+A workspace can hold several trainings one after the other: each writes `tensorboard/<prefix><time>/` and
+`config/<prefix><time>.json` when it starts, and all its later files have their time in their names. Nothing in a
 workspace is changed here. Standard library only.
 """
 
@@ -33,14 +33,14 @@ EVENTS = re.compile(r"events\.out\.tfevents\.(?P<time>\d{1,12})\.(?P<host>.*)\.(
 SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".mp4", ".webm"}
 WITHOUT_EMA = " - no-ema"
 MOST_BYTES = 20_000_000  # of a config
-START_SECONDS = 60  # at most so long after its log does a training write its config
+START_SECONDS = 60  # a training writes its config at most this long after its log
 A_QUARTER = 15 * 60  # seconds; time zones differ by multiples of it
-FURTHEST = 14 * 3600  # seconds; no time zone is further from UTC
+FURTHEST = 14 * 3600  # seconds; no time zone is farther from UTC
 
 
 @dataclass(frozen=True)
-class Made:
-    """A sample, backup or saved model, with what its name says."""
+class WorkspaceFile:
+    """A sample, backup or saved model, with the facts in its name."""
 
     path: Path
     kind: str
@@ -53,7 +53,7 @@ class Made:
 
 @dataclass
 class WorkspaceTraining:
-    """One start of OneTrainer in a workspace, and what it made; times are as in names, without a time zone."""
+    """One start of OneTrainer in a workspace, and its files; times are as in names, without a time zone."""
 
     workspace: Path
     name: str
@@ -62,12 +62,12 @@ class WorkspaceTraining:
     log: Path | None = None
     config_file: Path | None = None
     config: JsonObject = field(default_factory=dict)
-    made: list[Made] = field(default_factory=list)
+    files: list[WorkspaceFile] = field(default_factory=list)
     model: Path | None = None
     problems: list[str] = field(default_factory=list)
 
-    def of_kind(self, kind: str) -> list[Made]:
-        return [made for made in self.made if made.kind == kind]
+    def of_kind(self, kind: str) -> list[WorkspaceFile]:
+        return [file for file in self.files if file.kind == kind]
 
     def event_files(self) -> list[Path]:
         """In the order in which they were written: their names begin with the time."""
@@ -81,26 +81,26 @@ class WorkspaceTraining:
         return (float(last["time"]), last["host"], int(last["pid"])) if last else None
 
     def moment(self, stamp: datetime) -> datetime:
-        """A time from a name as a moment: the log tells how far the writer's clock was from UTC."""
+        """A time from a name as a moment: the log shows the difference between the writer's clock and UTC."""
         first = next((EVENTS.fullmatch(path.name) for path in self.event_files()), None)
         if first is None:
             return stamp.astimezone()
         away = self.stamp.replace(tzinfo=timezone.utc).timestamp() - float(first["time"])
         offset = round(away / A_QUARTER) * A_QUARTER
-        if abs(offset) > FURTHEST:  # the name does not tell when the log was begun
+        if abs(offset) > FURTHEST:  # the name does not show when the log was begun
             return stamp.astimezone()
         return (stamp - timedelta(seconds=offset)).replace(tzinfo=timezone.utc)
 
     def steps_per_epoch(self) -> int:
-        """Micro-batches, as the names of what was made in a later epoch tell; 0 where none does."""
-        for made in reversed(self.made):
-            if made.epoch > 0 and made.step > made.epoch_step:
-                return (made.step - made.epoch_step) // made.epoch
+        """Micro-batches, from the names of files of a later epoch; 0 if there are none."""
+        for file in reversed(self.files):
+            if file.epoch > 0 and file.step > file.epoch_step:
+                return (file.step - file.epoch_step) // file.epoch
         return 0
 
     def last_write(self) -> float:
-        """When it last wrote something, in seconds since 1970; 0 where nothing is left of it."""
-        paths = [*self.event_files(), *(made.path for made in self.made[-5:])]
+        """The time of its last write, in seconds since 1970; 0 if nothing is left of it."""
+        paths = [*self.event_files(), *(file.path for file in self.files[-5:])]
         paths += [path for path in (self.model, self.config_file) if path]
         return max((_modified(path) for path in paths), default=0.0)
 
@@ -110,14 +110,14 @@ def is_workspace(folder: Path) -> bool:
 
 
 def read_workspace(folder: Path, home: Path | None = None) -> list[WorkspaceTraining]:
-    """The trainings in the workspace, oldest first; relative paths in configs count from `home`, or where it shows.
+    """The trainings in the workspace, oldest first; relative paths start at `home` if the workspace shows no start.
 
-    Raises OSError where the folder cannot be read.
+    Raises OSError if the folder cannot be read.
     """
     next(folder.iterdir(), None)
     trainings = _starts(folder)
-    for made in sorted(_all_made(folder), key=lambda one: (one.stamp, one.step, str(one.path))):
-        _training_of(made, trainings, folder).made.append(made)
+    for file in sorted(_all_files(folder), key=lambda one: (one.stamp, one.step, str(one.path))):
+        _training_of(file, trainings, folder).files.append(file)
     trainings.sort(key=lambda one: one.stamp)
     for training in trainings:
         _read_config(training)
@@ -126,9 +126,9 @@ def read_workspace(folder: Path, home: Path | None = None) -> list[WorkspaceTrai
     return trainings
 
 
-def sample_place(made: Made) -> tuple[int, str, bool] | None:
-    """(index, beginning of the prompt, whether without EMA) from a sample's folder; None for a custom one."""
-    folder = made.path.parent.name
+def sample_place(file: WorkspaceFile) -> tuple[int, str, bool] | None:
+    """(index, beginning of the prompt, whether without EMA) from a sample's folder; None for a custom sample."""
+    folder = file.path.parent.name
     kept = folder.removesuffix(WITHOUT_EMA)
     index, _, prompt = kept.partition(" - ")
     return (int(index), prompt, kept != folder) if index.isdecimal() and len(index) < 7 else None
@@ -141,7 +141,7 @@ def is_same_prompt(prompt: str, beginning: str) -> bool:
 
 
 def _storable(value: Any) -> Any:
-    """Without what no database holds as text."""
+    """Without characters that no database stores as text."""
     if isinstance(value, dict):
         return {_clean(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -155,14 +155,14 @@ def _clean(text: str) -> str:
 
 
 def is_complete(backup: Path) -> bool:
-    """Whether OneTrainer came to the end of writing it: the config is what it writes last."""
+    """True if OneTrainer finished writing it: the config is written last."""
     return _is_json(backup / "meta.json") and _is_json(backup / "onetrainer_config" / "args.json")
 
 
 def is_whole(backup: Path) -> bool:
-    """Whether it came to its end and none of its weights is cut off, as its header or its last bytes tell.
+    """True if it is finished and none of its weights is cut off, by their headers or last bytes.
 
-    One that was written here has a manifest, and is then checked to the last bit.
+    A backup that was written here has a manifest, and is then checked to the last bit.
     """
     weights = list(backup.rglob("*.safetensors"))
     try:
@@ -182,7 +182,7 @@ def is_whole(backup: Path) -> bool:
 
 
 def _starts(folder: Path) -> list[WorkspaceTraining]:
-    """One for each log, and for each config whose log is gone."""
+    """One training for each log, and for each config whose log is gone."""
     trainings: list[WorkspaceTraining] = []
     for path in _entries(folder / "tensorboard"):
         if path.is_dir() and (found := _start(folder, path.name)):
@@ -215,14 +215,14 @@ def _join(config: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> None
         trainings.append(config)
 
 
-def _all_made(folder: Path) -> Iterator[Made]:
+def _all_files(folder: Path) -> Iterator[WorkspaceFile]:
     for place in _entries(folder / "samples"):
-        yield from _made_in(place, {"training-sample"})
-    yield from _made_in(folder / "backup", {"backup"})
-    yield from _made_in(folder / "save", {"save"})
+        yield from _files_in(place, {"training-sample"})
+    yield from _files_in(folder / "backup", {"backup"})
+    yield from _files_in(folder / "save", {"save"})
 
 
-def _made_in(folder: Path, kinds: set[str]) -> Iterator[Made]:
+def _files_in(folder: Path, kinds: set[str]) -> Iterator[WorkspaceFile]:
     for path in _entries(folder):
         match = MADE.fullmatch(path.name)
         stamp = _stamp(match["stamp"]) if match else None
@@ -230,11 +230,11 @@ def _made_in(folder: Path, kinds: set[str]) -> Iterator[Made]:
             continue
         kind = "sample" if match["kind"] == "training-sample" else match["kind"]
         numbers = (int(match[name]) for name in ("step", "epoch", "epoch_step"))
-        yield Made(path, kind, match["prefix"], stamp, *numbers)
+        yield WorkspaceFile(path, kind, match["prefix"], stamp, *numbers)
 
 
 def _is_usable(path: Path, kind: str) -> bool:
-    """A backup is a folder that was written to its end; of files, what is still empty is left for later."""
+    """A backup is a finished folder; files that are still empty are left for later."""
     if kind == "backup":
         return is_complete(path)
     if kind == "training-sample" and path.suffix.lower() not in SHOWN:
@@ -242,13 +242,13 @@ def _is_usable(path: Path, kind: str) -> bool:
     return path.is_dir() or _size(path) > 0
 
 
-def _training_of(made: Made, trainings: list[WorkspaceTraining], folder: Path) -> WorkspaceTraining:
-    """The newest that had begun when this was made, among those with its prefix where the name has one."""
-    begun = [one for one in trainings if one.stamp <= made.stamp]
-    alike = [one for one in begun if made.prefix and one.prefix == made.prefix]
+def _training_of(file: WorkspaceFile, trainings: list[WorkspaceTraining], folder: Path) -> WorkspaceTraining:
+    """The newest training begun before this file was written, among those with its prefix if the name has one."""
+    begun = [one for one in trainings if one.stamp <= file.stamp]
+    alike = [one for one in begun if file.prefix and one.prefix == file.prefix]
     if begun:
         return max(alike or begun, key=lambda one: one.stamp)
-    earliest = WorkspaceTraining(folder, f"{made.prefix}{made.stamp:{STAMP_FORMAT}}", made.prefix, made.stamp)
+    earliest = WorkspaceTraining(folder, f"{file.prefix}{file.stamp:{STAMP_FORMAT}}", file.prefix, file.stamp)
     trainings.append(earliest)  # its log and config were removed since
     return earliest
 
@@ -281,7 +281,7 @@ def _read_list(training: WorkspaceTraining, field_name: str, file_name: str) -> 
 
 
 def _make_paths_absolute(training: WorkspaceTraining, home: Path | None) -> None:
-    """What will be read again when the training is continued; a relative destination is for whoever continues it."""
+    """Make the paths absolute that a resumed training reads; a relative destination is left as it is."""
     root, config = _root(training, home), training.config
     name = config.get("base_model_name")
     if isinstance(name, str) and name and _is_there(root / name):
@@ -306,7 +306,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _find_models(trainings: list[WorkspaceTraining], home: Path | None) -> None:
-    """A final model belongs to the last training of its destination that had begun when it was written."""
+    """A final model belongs to the last training with its destination that had begun when it was written."""
     owners: dict[Path, WorkspaceTraining] = {}
     for training in trainings:
         for path in _destinations(training, home):
@@ -325,14 +325,14 @@ def _destinations(training: WorkspaceTraining, home: Path | None) -> Iterator[Pa
     if not (path.is_dir() and single_file):
         yield path
         return
-    for entry in _entries(path):  # of a folder that many trainings write to, only what has this one's name
+    for entry in _entries(path):  # of a folder that several trainings write to, only entries with the model's name
         match = START.fullmatch(entry.stem)
         if match and match["prefix"] == training.prefix and entry.is_file():
             yield entry
 
 
 def _root(training: WorkspaceTraining, home: Path | None) -> Path:
-    """Where OneTrainer's relative paths count from: what lies above a relative workspace_dir, else `home`."""
+    """The start of OneTrainer's relative paths: the parent of a relative workspace_dir, else `home`."""
     named = training.config.get("workspace_dir")
     if isinstance(named, str) and named and not Path(named).is_absolute():
         parts = Path(named).parts
@@ -345,9 +345,9 @@ def _root(training: WorkspaceTraining, home: Path | None) -> Path:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What lies in the folder, by name; nothing where there is none, as it may go away at any moment.
+    """The entries of the folder, by name; nothing if it is missing, because it may disappear at any moment.
 
-    A name that is no text is none that OneTrainer gives, and no database would take it.
+    A name that is not valid text is not one of OneTrainer's, and no database would accept it.
     """
     try:
         return sorted(path for path in folder.iterdir() if is_text(path.name))
@@ -376,7 +376,7 @@ def _read_json(path: Path, kind: type = dict) -> Any:
         raise ValueError("it is too large for a config")
     content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     if not isinstance(content, kind):
-        raise ValueError(f"it holds no JSON {'object' if kind is dict else 'list'}")
+        raise ValueError(f"it is not a JSON {'object' if kind is dict else 'list'}")
     return content
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from engine.interface.files import total_size
-from engine.onetrainer.workspace import Made, WorkspaceTraining, is_same_prompt, sample_place
+from engine.onetrainer.workspace import WorkspaceFile, WorkspaceTraining, is_same_prompt, sample_place
 from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, envelope, group_of
 from training.models import Artifact, Run
@@ -33,7 +33,7 @@ class FileKeeper:
     @transaction.atomic
     def update(self, training: WorkspaceTraining) -> list[Message]:
         """Import new files, and note missing ones; return the messages for clients."""
-        new = [made for made in training.made if str(made.path) not in self._known and self._may(made.path)]
+        new = [made for made in training.files if str(made.path) not in self._known and self._may(made.path)]
         news = self._add_samples(training, [made for made in new if made.kind == "sample"])
         for made in new:
             if made.kind != "sample":
@@ -56,7 +56,7 @@ class FileKeeper:
         self._warn_once(sentence)
         return False
 
-    def _add_samples(self, training: WorkspaceTraining, new: list[Made]) -> list[Message]:
+    def _add_samples(self, training: WorkspaceTraining, new: list[WorkspaceFile]) -> list[Message]:
         if not new:
             return []
         first = self._next(self.run.samples)
@@ -65,7 +65,7 @@ class FileKeeper:
         self._known |= {row.path for row in rows}
         return [message for row in rows[-TOLD:] for message in self._news_of(row)]
 
-    def _sample(self, training: WorkspaceTraining, made: Made, sequence: int) -> Sample:
+    def _sample(self, training: WorkspaceTraining, made: WorkspaceFile, sequence: int) -> Sample:
         place = sample_place(made)
         index, prompt, without_ema = place or (0, "", False)
         asked = _sample_config(training, index, prompt) if place else {}
@@ -89,8 +89,8 @@ class FileKeeper:
         text = envelope(f"sample_{sample.kind}", news)
         return [(ALL_RUNS, text), (group_of(self.run.pk), text)]
 
-    def _add_artifact(self, training: WorkspaceTraining, kind: str, path: Path, made: Made | None) -> Message:
-        newest = max(training.made, key=lambda one: one.step, default=None)
+    def _add_artifact(self, training: WorkspaceTraining, kind: str, path: Path, made: WorkspaceFile | None) -> Message:
+        newest = max(training.files, key=lambda one: one.step, default=None)
         told = made or newest
         moment = training.moment(made.stamp) if made else None
         artifact = self.run.artifacts.create(

@@ -298,7 +298,7 @@ class Chronicle:
         self.run.refresh_from_db()
 
     def _ended_at(self, training: WorkspaceTraining) -> datetime:
-        moments = [training.moment(made.stamp) for made in training.made]
+        moments = [training.moment(made.stamp) for made in training.files]
         if newest := self.run.metrics.filter(attempt=ATTEMPT).order_by("-step").first():
             moments.append(datetime.fromtimestamp(newest.time, UTC))
         return max([training.moment(training.stamp), *moments])
@@ -314,7 +314,7 @@ class Chronicle:
 
 def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
     """Its progress, from the step and from the length of an epoch in file names."""
-    newest = max(training.made, key=lambda made: made.step, default=None)
+    newest = max(training.files, key=lambda made: made.step, default=None)
     step = max(global_step, newest.step if newest else 0)
     length, epochs = training.steps_per_epoch(), _whole(training.config.get("epochs"))
     epoch, epoch_step = divmod(step, length) if length else (newest.epoch if newest else 0, 0)

@@ -1,4 +1,4 @@
-"""An engine whose template imports next to nothing, so that a test can afford one of its own."""
+"""An engine whose template imports almost nothing, so that each test can have its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGE = "small"
 
 
 def make_small_engine(folder: Path, prepare: str = "pass") -> Path:
-    """A project's folder with our `engine`, and in it a package with this code as its `prepare()`."""
+    """A project folder with our `engine`, and in it a package with this code as its `prepare()`."""
     for file in (ROOT / "engine").iterdir():
         link = folder / "engine" / file.name
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -49,10 +49,10 @@ def test_another_process_with_the_same_pid_is_not_taken_for_it(start):
     assert EngineProcess.find(process.folder) is None
 
 
-def test_a_process_is_found_again_though_the_clock_was_set_meanwhile(start, monkeypatch):
+def test_a_process_is_found_again_after_the_clock_was_set(start, monkeypatch):
     process = start(SLEEPER)
     boot_time = psutil.boot_time()
-    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time + 3600)  # what psutil reckons after that
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time + 3600)  # the boot time that psutil then calculates
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time + 3600)
     assert EngineProcess.find(process.folder)
 
@@ -63,7 +63,7 @@ def test_a_process_of_an_earlier_boot_is_not_found(start, monkeypatch):
     assert EngineProcess.find(process.folder) is None
 
 
-def test_a_process_is_found_though_its_starter_was_killed_before_it_noted_it(start, tmp_path):
+def test_a_process_is_found_even_if_its_starter_was_killed_before_recording_it(start, tmp_path):
     folder = tmp_path / "runs/r/attempts/1"
     process = start(SLEEPER, folder, [str(folder)])
     (folder / "process.json").unlink()
@@ -78,17 +78,17 @@ def test_all_living_processes_below_a_folder_are_found(start, tmp_path):
     assert folders <= set(found)
 
 
-def test_asking_is_enough_for_one_that_listens(start):
+def test_sigterm_is_enough_for_a_process_that_handles_it(start):
     assert start(SLEEPER).end(grace=30) is True
 
 
-def test_one_that_does_not_listen_is_killed_after_the_grace_period(start):
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(start):
     process = start(STUBBORN)
     assert process.end(grace=0.2) is False
     assert not process.alive
 
 
-def test_killing_takes_the_children_too(start):
+def test_killing_ends_the_children_too(start):
     process = start(PARENT)
     children = psutil.Process(process.identity.pid).children()
     assert children
@@ -109,7 +109,7 @@ if os.fork() == 0:
 
 
 def of_attempt(process):
-    """The living processes that the engine started, however far they went from it."""
+    """The living processes that the engine started, including those that left its group."""
     found = []
     for other in psutil.process_iter():
         try:
@@ -120,14 +120,14 @@ def of_attempt(process):
     return [other for other in found if other.pid != process.identity.pid]
 
 
-def test_killing_takes_those_too_that_left_the_group_and_lost_their_parent(start):
+def test_killing_ends_processes_that_left_the_group_and_lost_their_parent(start):
     process = start(ESCAPED + SLEEPER)
     wait_for(lambda: len(of_attempt(process)) == 2)
     assert process.kill()
     assert not of_attempt(process)
 
 
-def test_what_a_dead_process_left_behind_is_killed(start):
+def test_the_remaining_children_of_a_dead_process_are_killed(start):
     process = start(ESCAPED + "print('ready', flush=True)")
     wait_for(lambda: not process.alive and len(of_attempt(process)) == 2)
     assert len(kill_all_of(process.folder)) == 2

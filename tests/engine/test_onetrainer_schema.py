@@ -109,7 +109,7 @@ def test_the_commit_is_read_from_gits_files(tmp_path):
 
 
 def test_a_missing_checkout_is_reported_in_a_sentence(tmp_path):
-    with pytest.raises(Unavailable, match="holds no OneTrainer: name its folder"):
+    with pytest.raises(Unavailable, match="has no folder modules: set it to a OneTrainer checkout"):
         Checkout(tmp_path, Path(sys.executable), tmp_path).facts()
 
 
@@ -201,7 +201,7 @@ def test_the_list_of_engines_says_why_one_cannot_be_used(engine, home):
     assert "pause" in other.capabilities
     shutil.rmtree(home / "modules")
     onetrainer.checkout()._looked = (-asking.LOOK_SECONDS, "")
-    assert "holds no OneTrainer" in engines.available()[1].why_not
+    assert "has no folder modules" in engines.available()[1].why_not
 
 
 def test_onetrainer_runs_in_its_own_python(engine):

@@ -1,4 +1,4 @@
-"""Attempts that are forked from a template: what a fresh process has, they have too."""
+"""Attempts that are forked from a template have everything that a fresh process has."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from engine import warm
 from engine.engines import ROOT
 from engine.launcher import LOG_FILE, MARK, EngineProcess
-from engine.template import IDLE_SECONDS, ROOM
+from engine.template import IDLE_SECONDS, SPACE
 from engine.warm import Origin, Template, Templates
 from tests.engine.small_engine import PACKAGE, make_small_engine
 from tests.waiting import wait_for
@@ -34,7 +34,7 @@ GREEDY = "data = bytearray(b'x') * 200_000_000; print('ready', flush=True); impo
 
 @pytest.fixture
 def origin(tmp_path):
-    """What a template is made of, with this code for its imports and these changes to the environment."""
+    """The origin of a template, with this code for its imports and these changes to the environment."""
 
     def make(code="pass", **changes):
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | changes
@@ -95,13 +95,13 @@ def test_a_fork_has_a_session_an_environment_and_a_folder_of_its_own(template, s
     }
 
 
-def test_a_fork_is_as_a_fresh_process_is(template, start):
+def test_a_fork_equals_a_fresh_process(template, start):
     fork, fresh = (json.loads(said(start(made, FACTS, name))) for made, name in ((template, "1"), (None, "2")))
     for fact in ("name", "threads", "handlers", "blocked", "open", "limits"):
         assert fork[fact] == fresh[fact], fact
 
 
-def test_what_a_fork_starts_inherits_its_environment(template, start):
+def test_the_children_of_a_fork_inherit_its_environment(template, start):
     process = start(template, FACTS, HF_TOKEN="secret")
     assert {"HF_TOKEN=secret", f"{MARK}={process.folder}"} <= set(json.loads(said(process))["child_environment"])
 
@@ -122,13 +122,13 @@ def test_a_fork_is_found_by_its_command_line_and_its_mark(template, start):
     assert EngineProcess.find(process.folder).identity.pid == process.identity.pid
 
 
-def test_a_template_is_not_taken_for_an_engine_process(template, start):
+def test_a_template_is_not_mistaken_for_an_engine_process(template, start):
     start(template, SLEEPER)
     words = " ".join(psutil.Process(template.pid).cmdline())
     assert "engine.template" in words and "small.prepare" not in words and "attempts" not in words
 
 
-def test_the_memory_of_a_fork_is_given_back_at_its_end(template, start):
+def test_the_memory_of_a_fork_is_freed_at_its_end(template, start):
     before = psutil.Process(template.pid).memory_info().rss
     process = start(template, GREEDY)
     assert psutil.Process(process.identity.pid).memory_info().rss > 200_000_000
@@ -142,13 +142,13 @@ def test_the_memory_of_a_fork_is_given_back_at_its_end(template, start):
     [("import sys; sys.exit(3)", 3), ("print('done')", 0), ("raise ValueError", 1)],
     ids=["exit", "end", "error"],
 )
-def test_the_exit_status_of_a_fork_is_told(template, start, code, status):
+def test_the_exit_status_of_a_fork_is_reported(template, start, code, status):
     process = start(template, code)
     wait_for(lambda: not process.alive)
     assert process.exit_code == status
 
 
-def test_the_signal_that_ended_a_fork_is_told(template, start):
+def test_the_signal_that_ended_a_fork_is_reported(template, start):
     process = start(template, SLEEPER)
     assert process.exit_code is None
     os.kill(process.identity.pid, signal.SIGKILL)
@@ -161,7 +161,7 @@ def test_an_ended_fork_leaves_no_zombie(template, start):
     wait_for(lambda: not psutil.pid_exists(process.identity.pid))
 
 
-def test_a_fork_goes_on_when_its_template_is_killed(template, start):
+def test_a_fork_continues_when_its_template_is_killed(template, start):
     process = start(template, SLEEPER)
     os.kill(template.pid, signal.SIGKILL)
     wait_for(lambda: not template.is_alive)
@@ -183,7 +183,7 @@ time.sleep(600)
 """
 
 
-def test_a_fork_goes_on_when_its_worker_is_killed_and_the_template_ends(origin, tmp_path):
+def test_a_fork_continues_when_its_worker_is_killed_and_the_template_ends(origin, tmp_path):
     script, folder = tmp_path / "script.py", tmp_path / "attempts/1"
     script.write_text(SLEEPER)
     command = [sys.executable, "-c", WORKER, str(script), str(folder), str(origin().cwd)]
@@ -200,14 +200,14 @@ def test_a_fork_goes_on_when_its_worker_is_killed_and_the_template_ends(origin, 
         process.kill()
 
 
-def test_what_the_imports_said_stands_in_each_log(templates, origin, start):
+def test_the_output_of_the_imports_is_in_each_log(templates, origin, start):
     template = templates.ready(origin("print('imported'); import sys; print('warned', file=sys.stderr)"), lambda: True)
     for process in [start(template, "print('ready')", name) for name in ("1", "2")]:
         wait_for(lambda process=process: not process.alive)
         assert sorted(said(process).split()) == ["imported", "ready", "warned"]
 
 
-def test_a_fork_draws_other_random_numbers_than_the_next(templates, origin, start):
+def test_two_forks_get_different_random_numbers(templates, origin, start):
     template = templates.ready(origin("import numpy, random"), lambda: True)
     code = "import numpy, random; print(numpy.random.rand(), random.random())"
     drawn = [said(start(template, code, name)).split() for name in ("1", "2")]
@@ -231,7 +231,7 @@ def test_another_environment_makes_a_new_template(templates, origin, start):
     assert second.pid != first.pid and not first.is_alive
 
 
-def test_a_template_that_ended_is_made_anew(templates, origin):
+def test_a_template_that_ended_is_started_again(templates, origin):
     first = templates.ready(origin(), lambda: True)
     os.kill(first.pid, signal.SIGKILL)
     wait_for(lambda: not first.is_alive)
@@ -244,7 +244,7 @@ UNUSABLE = {
         "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
         "threads",
     ),
-    "it crashes": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "without a word"),
+    "it crashes": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "without a message"),
     "a GPU was opened": (
         "import sys, types\ncuda = types.SimpleNamespace(is_initialized=lambda: True)\n"
         "sys.modules['torch'] = types.SimpleNamespace(cuda=cuda)",
@@ -267,14 +267,14 @@ def test_without_a_python_there_is_no_template(templates, origin, caplog):
     assert "/no/python" in caplog.text
 
 
-def test_an_attempt_begins_in_a_fresh_process_where_its_template_has_died(template, start, caplog):
+def test_an_attempt_starts_in_a_fresh_process_if_its_template_has_died(template, start, caplog):
     os.kill(template.pid, signal.SIGKILL)
     process = start(template, SLEEPER)
     assert process.alive and parent(process) == os.getpid()
     assert "fresh interpreter" in caplog.text
 
 
-def test_an_attempt_begins_in_a_fresh_process_where_its_template_does_not_answer(template, start, monkeypatch):
+def test_an_attempt_starts_in_a_fresh_process_if_its_template_does_not_answer(template, start, monkeypatch):
     monkeypatch.setattr(warm, "ANSWER_SECONDS", 0.2)
     os.kill(template.pid, signal.SIGSTOP)
     process = start(template, SLEEPER)
@@ -282,12 +282,12 @@ def test_an_attempt_begins_in_a_fresh_process_where_its_template_does_not_answer
     assert not template.is_alive
 
 
-def test_an_attempt_begins_in_a_fresh_process_where_its_name_is_too_long_to_be_shown(template, start):
-    process = start(template, SLEEPER, name="/".join(["x" * 200] * (ROOM // 200 + 2)))
+def test_an_attempt_starts_in_a_fresh_process_if_its_name_is_too_long_to_be_shown(template, start):
+    process = start(template, SLEEPER, name="/".join(["x" * 200] * (SPACE // 200 + 2)))
     assert process.alive and parent(process) == os.getpid()
 
 
-def test_nobody_waits_for_imports_that_are_not_wanted_any_more(templates, origin):
+def test_waiting_for_imports_ends_when_they_are_no_longer_needed(templates, origin):
     waits = iter([True, False])
     assert templates.ready(origin("import time; time.sleep(600)"), lambda: next(waits)) is None
 

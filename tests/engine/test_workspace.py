@@ -25,7 +25,7 @@ def workspace(tmp_path):
 
 def test_one_training_is_read_with_all_its_files(tmp_path):
     (training,) = read_workspace(finished_workspace(tmp_path).folder)
-    assert [made.kind for made in training.made] == ["sample", "sample", "sample", "save", "sample", "backup"]
+    assert [file.kind for file in training.files] == ["sample", "sample", "sample", "save", "sample", "backup"]
     assert training.model == tmp_path / "model.safetensors"
     assert training.config["epochs"] == 4 and training.steps_per_epoch() == 5
 
@@ -37,7 +37,7 @@ def test_trainings_are_separated_by_their_times(workspace):
         workspace.sample(1, minutes + 5)
     first, second = read_workspace(workspace.folder)
     assert (first.config["epochs"], second.config["epochs"]) == (0, 60)
-    assert len(first.made) == len(second.made) == 1
+    assert len(first.files) == len(second.files) == 1
 
 
 def test_trainings_that_run_side_by_side_are_separated_by_their_prefixes(workspace):
@@ -47,8 +47,8 @@ def test_trainings_that_run_side_by_side_are_separated_by_their_prefixes(workspa
     workspace.save(5, 3, "dogs-")
     workspace.save(6, 4, "other-")
     cats, dogs = read_workspace(workspace.folder)
-    assert [made.prefix for made in cats.made] == ["cats-"]
-    assert [made.prefix for made in dogs.made] == ["dogs-", "other-"]
+    assert [file.prefix for file in cats.files] == ["cats-"]
+    assert [file.prefix for file in dogs.files] == ["dogs-", "other-"]
 
 
 def test_files_older_than_every_log_are_a_training_of_their_own(workspace):
@@ -56,7 +56,7 @@ def test_files_older_than_every_log_are_a_training_of_their_own(workspace):
     workspace.backup(9, 5)
     workspace.log(60)
     older, newer = read_workspace(workspace.folder)
-    assert [made.step for made in older.made] == [5, 9] and newer.made == []
+    assert [file.step for file in older.files] == [5, 9] and newer.files == []
     assert older.config["training_method"] == "LORA", "it is read from the newest backup"
 
 
@@ -71,7 +71,7 @@ def test_a_half_written_backup_and_an_empty_sample_wait_until_they_are_whole(wor
     workspace.backup(5, 1, whole=False)
     workspace.file(1, "samples", "0 - star", f"{workspace.stamp(1)}-training-sample-5-0-5.png", content=b"")
     (training,) = read_workspace(workspace.folder)
-    assert training.made == []
+    assert training.files == []
 
 
 def test_odd_names_are_left_alone(workspace):
@@ -81,7 +81,7 @@ def test_odd_names_are_left_alone(workspace):
         workspace.file(0, "tensorboard", name)
         workspace.file(0, "samples", name, name)
     (training,) = read_workspace(workspace.folder)
-    assert training.made == [] and training.problems == []
+    assert training.files == [] and training.problems == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"epochs": NaN}', b"[" * 100_000])
@@ -136,7 +136,7 @@ def test_a_folder_without_any_of_its_folders_is_no_workspace(tmp_path):
 
 def test_the_folder_of_a_sample_gives_index_prompt_and_ema(tmp_path):
     (training,) = read_workspace(finished_workspace(tmp_path).folder)
-    places = sorted((sample_place(made) for made in training.of_kind("sample")), key=str)
+    places = sorted((sample_place(file) for file in training.of_kind("sample")), key=str)
     beginning = "a red star on a white background"
     assert places == [(0, beginning, False), (0, beginning, False), (0, beginning, True), None]
     assert is_same_prompt(PROMPT, beginning) and not is_same_prompt("a blue star", beginning)

@@ -23,7 +23,7 @@ DRIVER = ROOT / "engine/onetrainer/driver.py"
 class Checkout:
     home: Path
     python: str
-    seconds: float  # that a training of a few steps may take
+    seconds: float  # the longest time that a training of a few steps may take
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,7 +64,7 @@ class Attempt:
         return (self.folder / LOG_FILE).read_text()
 
     def events(self, kind: str = "") -> list[Event]:
-        """Those that were there at the call: a quick training writes faster than it is read on a busy machine."""
+        """The events at the time of the call: a quick training writes faster than a busy machine reads."""
         journal = self.folder / FILE_NAME
         size = journal.stat().st_size if journal.exists() else 0
         while self._offset < size:

@@ -15,7 +15,7 @@ KINDS = [standin, pytest.param(real, marks=[pytest.mark.real_onetrainer, HAS_ONE
 
 
 def only_standin(reason: str):
-    """For what a real checkout cannot show on any machine; `reason` says why."""
+    """Skip tests that a real checkout cannot pass on every machine; `reason` says why."""
     return pytest.mark.parametrize("checkout", [standin], ids=["standin"], indirect=True)
 
 
@@ -65,7 +65,7 @@ def config(tmp_path: Path, pictures: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def start(checkout, tmp_path: Path, config: dict[str, Any]):
-    """Start the driver on the config with changes; whatever still runs is killed in the end."""
+    """Start the driver on the config with changes; all remaining processes are killed at the end."""
     started: list[Attempt] = []
 
     def start(resume_from: Path | None = None, **changes: Any) -> Attempt:

@@ -1,4 +1,4 @@
-"""The driver on the stand-in checkout, and the same on a real one where ONETRAINER_HOME is set."""
+"""The driver on the stand-in checkout, and on a real one if ONETRAINER_HOME is set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_training_ends_with_a_model_a_backup_and_a_loss_of_each_step(start):
     assert len(attempt.artifacts("backup")) == 1
 
 
-def test_progress_is_told_as_it_was_at_each_step_and_a_status_once(start):
+def test_progress_is_reported_as_it_was_at_each_step_and_a_status_once(start):
     attempt = start().wait()
     assert [data["global_step"] for data in attempt.data("progress")] == [1, 2, 2, 3, 4, 4]
     statuses = [data["text"] for data in attempt.data("status")]
@@ -54,7 +54,7 @@ def test_a_backup_can_be_resumed_with_its_concepts_and_samples_and_keeps_the_cac
     assert kept.exists()
 
 
-def test_a_model_that_is_there_is_kept_aside(start, tmp_path):
+def test_an_existing_model_is_kept_under_another_name(start, tmp_path):
     (tmp_path / "model.safetensors").write_text("precious")
     attempt = start().wait()
     (earlier,) = tmp_path.glob("model-before-*.safetensors")
@@ -90,13 +90,13 @@ def test_a_missing_folder_of_pictures_is_a_reason(start, tmp_path):
     assert start(concepts=[{"path": str(tmp_path / "none")}]).wait().data("failed")[0]["reason"] == "bad_data"
 
 
-def test_what_cannot_be_set_is_named_by_its_path(start):
+def test_a_value_that_cannot_be_set_is_named_by_its_path(start):
     failed = start(samples=[{"prompt": "a", "seed": "many"}], epochs="few").wait().data("failed")[0]
     assert failed["reason"] == "bad_config"
     assert "epochs:" in failed["message"] and "samples.0.seed:" in failed["message"]
 
 
-def test_text_is_no_switch_and_a_broken_number_no_count(start):
+def test_text_is_refused_as_a_switch_and_a_fraction_as_a_count(start):
     message = start(only_cache="false", epochs=2.7).wait().data("failed")[0]["message"]
     assert "only_cache:" in message and "epochs:" in message
 
@@ -107,13 +107,13 @@ def test_a_wrong_output_format_is_found_before_training(start):
     assert attempt.data("progress") == []
 
 
-def test_a_destination_that_cannot_be_made_is_found_before_training(start, tmp_path):
+def test_a_destination_that_cannot_be_created_is_found_before_training(start, tmp_path):
     (tmp_path / "file").touch()
     attempt = start(output_model_destination=str(tmp_path / "file/model.safetensors")).wait()
     assert attempt.data("failed")[0]["message"].startswith("output_model_destination:")
 
 
-def test_samples_are_told_with_path_prompt_seed_and_average(start):
+def test_samples_are_reported_with_path_prompt_seed_and_average(start):
     attempt = start(ema="CPU", sample_after=1, sample_after_unit="STEP", epochs=1).wait()
     samples = attempt.data("sample")
     assert {sample["is_ema"] for sample in samples} == {True, False}
@@ -140,7 +140,7 @@ def test_custom_samples_of_one_moment_are_files_of_their_own_and_answer_each_com
     assert len({sample["path"] for sample in samples}) == 3
 
 
-def test_each_command_is_done_and_a_stop_keeps_what_was_trained(start):
+def test_each_command_is_done_and_a_stop_saves_the_trained_model(start):
     attempt = start(epochs=FOREVER).wait_for_steps(1)
     for kind in ("sample_default", "backup", "save"):
         attempt.send(kind)
@@ -184,7 +184,7 @@ def test_each_backup_has_a_manifest_of_hashes(start):
     assert not is_whole(backup)
 
 
-def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(start, tmp_path):
+def test_half_written_files_of_a_killed_attempt_are_removed_at_the_next_start(start, tmp_path):
     left = tmp_path / "workspace/backup/2026-01-01_00-00-00-backup-1-0-1/lora/lora.safetensors"
     left.parent.mkdir(parents=True)
     left.write_text("half")
@@ -194,7 +194,7 @@ def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(st
     assert not left.exists() and not list(tmp_path.rglob("*.partial"))
 
 
-def test_rolling_backups_leave_the_pinned_one_and_tell_what_went(start):
+def test_rolling_backups_keep_the_pinned_backup_and_report_the_removed_ones(start):
     attempt = start(epochs=FOREVER, rolling_backup=True, rolling_backup_count=1).wait_for_steps(1)
     for number in range(3):
         attempt.send("backup", f"backup{number}")
@@ -211,7 +211,7 @@ def test_rolling_backups_leave_the_pinned_one_and_tell_what_went(start):
 
 
 @needs_mount
-def test_on_a_full_disk_training_goes_on_and_the_model_waits_for_room(start, tmp_path):
+def test_on_a_full_disk_training_continues_and_the_model_waits_for_space(start, tmp_path):
     with small_disk(tmp_path / "workspace", 64):
         target = str(tmp_path / "workspace/out/model.safetensors")
         attempt = start(epochs=FOREVER, output_model_destination=target).wait_for_steps(1)
@@ -223,6 +223,6 @@ def test_on_a_full_disk_training_goes_on_and_the_model_waits_for_room(start, tmp
         attempt.send("stop")
         attempt.wait()
         (failed,) = attempt.data("failed")
-        assert failed["reason"] == "disk_full" and "press continue: the backup of step" in failed["message"]
+        assert failed["reason"] == "disk_full" and "continue the run from its backup of step" in failed["message"]
         assert [is_whole(path) for path in attempt.artifacts("backup")] == [True], attempt.log
         assert not Path(target).exists()

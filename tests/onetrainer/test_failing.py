@@ -1,4 +1,4 @@
-"""Trainings that fail on the way: with which reason, and what becomes of those who wait for an answer."""
+"""Trainings that fail on the way: their reasons, and the answers to waiting commands."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.onetrainer.conftest import only_standin
 FOREVER = 100_000
 
 
-@only_standin("nothing but a GPU that is too small fails like this for certain")
-def test_want_of_memory_is_a_reason_with_a_cure(start):
+@only_standin("only a GPU that is too small always fails like this")
+def test_a_lack_of_memory_is_a_reason_with_a_fix(start):
     failed = start(resolution="1000000").wait().data("failed")[0]
     assert failed["reason"] == "out_of_memory" and "lower batch_size" in failed["message"]
 
 
-def test_a_picture_that_is_none_is_a_reason(start, pictures):
+def test_a_file_that_is_not_a_picture_is_a_reason(start, pictures):
     (pictures / "star-01.png").write_text("no picture")
     assert start().wait().data("failed")[0]["reason"] == "bad_data"
 
 
-def test_who_waits_as_a_training_fails_is_told_so(start, tmp_path):
-    held = tmp_path / "none.held"  # the stand-in fails in no time otherwise; the real one takes seconds by itself
+def test_waiting_commands_are_refused_when_the_training_fails(start, tmp_path):
+    held = tmp_path / "none.held"  # the stand-in otherwise fails at once; the real one takes seconds by itself
     held.touch()
     attempt = start(base_model_name=str(tmp_path / "none"))
     for kind in ("backup", "sample_default", "pause"):
@@ -39,7 +39,7 @@ def test_who_waits_as_a_training_fails_is_told_so(start, tmp_path):
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch's is."""
+    """Has the name of torch's error."""
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ class OutOfMemoryError(RuntimeError):
         (FileNotFoundError(2, "No such file", "a.png"), "bad_data"),
     ],
 )
-def test_what_is_raised_is_understood(error, reason):
+def test_known_errors_are_explained(error, reason):
     assert explain(error).reason == reason
 
 
-def test_a_surprise_stays_one():
+def test_an_unknown_error_stays_unexplained():
     assert explain(RuntimeError("expected scalar type Half but found Float")) is None
 
 
-def test_the_sentence_on_memory_says_how_much_the_run_took_where_torch_can_tell(monkeypatch):
+def test_the_message_about_memory_names_the_peak_if_torch_knows_it(monkeypatch):
     out_of_memory = OutOfMemoryError("Tried to allocate 2 GiB.")
-    assert "did not suffice: lower" in str(explain(out_of_memory))
+    assert "Out of memory: lower" in str(explain(out_of_memory))
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 23 * 1024**3)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1, 24 * 1024**3))
-    assert "did not suffice (this run took up to 23.0 GB of 24.0 GB): lower" in str(explain(out_of_memory))
+    assert "Out of memory (this run took up to 23.0 GB of 24.0 GB): lower" in str(explain(out_of_memory))

@@ -1,4 +1,4 @@
-"""A training on several GPUs: its processes meet at a port of their own, and end together however it ends."""
+"""A training on several GPUs: its processes meet at their own port, and end together in every case."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start(start):
 
 @pytest.fixture
 def others(tmp_path):
-    """(pid, port, backup) of each further process of the attempt, as soon as it is there."""
+    """(pid, port, backup) of each additional process of the attempt, once it is there."""
 
     def others(count=2):
         folder = tmp_path / "workspace/gpus"
@@ -37,7 +37,7 @@ def others(tmp_path):
 
 
 def are_gone(others):
-    wait_for(lambda: not any(lives(int(pid)) for pid, *_ in others), what="the end of the further processes")
+    wait_for(lambda: not any(lives(int(pid)) for pid, *_ in others), what="the end of the additional processes")
 
 
 def lives(pid):
@@ -52,20 +52,20 @@ def test_all_processes_have_one_port_of_their_own_and_end_with_the_training(star
     are_gone(others())
 
 
-def test_they_end_when_the_first_one_is_killed(start, others):
+def test_the_processes_end_when_the_first_is_killed(start, others):
     attempt = start(epochs=FOREVER).wait_for_steps(1)
     found = others()
     os.kill(attempt.process.identity.pid, signal.SIGKILL)
     are_gone(found)
 
 
-def test_they_end_with_a_training_that_fails_for_which_nobody_waits(start, others):
+def test_the_processes_end_with_a_failed_training_without_anyone_waiting(start, others):
     attempt = start(learning_rate=1e30).wait()
     assert attempt.data("failed")[0]["reason"] == "nan", attempt.log
     are_gone(others())
 
 
-def test_a_stop_ends_them_all(start, others):
+def test_a_stop_ends_all_processes(start, others):
     attempt = start(epochs=FOREVER).wait_for_steps(1)
     found = others()
     attempt.send("stop")
@@ -74,20 +74,20 @@ def test_a_stop_ends_them_all(start, others):
     are_gone(found)
 
 
-def test_one_that_dies_is_a_failure_of_the_training(start, others):
+def test_the_death_of_one_process_fails_the_training(start, others):
     attempt = start(devices="0,9,2", epochs=FOREVER).wait()
     assert "another GPU ended early (exit status 1)" in attempt.data("failed")[0]["message"]
     are_gone(others())
 
 
-def test_all_go_on_from_the_chosen_backup(start, others, tmp_path):
+def test_all_processes_resume_from_the_chosen_backup(start, others, tmp_path):
     backup = start().wait().artifacts("backup")[0]
     (tmp_path / "workspace/gpus/1").unlink()
     start(resume_from=backup, epochs=3).wait()
     assert others(1)[0][2] == str(backup)
 
 
-def test_it_cannot_be_paused_and_says_so(start):
+def test_a_training_on_several_gpus_refuses_to_pause(start):
     attempt = start(epochs=FOREVER).wait_for_steps(1)
     attempt.send("pause")
     assert "several GPUs" in attempt.wait_for("command_refused", id="pause")["detail"]

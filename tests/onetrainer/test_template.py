@@ -46,8 +46,8 @@ def test_each_attempt_trains_in_a_fork_of_the_same_template(fork, template):
         assert attempt.process.exit_code == 0
 
 
-@only_standin("it needs several GPUs")
-def test_a_fork_starts_the_processes_of_further_gpus(fork, tmp_path):
+@only_standin("this test needs several GPUs")
+def test_a_fork_starts_the_processes_of_additional_gpus(fork, tmp_path):
     attempt = fork(multi_gpu=True, device_indexes="0,1").wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
     assert (tmp_path / "workspace/gpus/1").exists()

@@ -125,7 +125,7 @@ def test_a_trainer_that_cannot_be_loaded_says_why(home):
 def test_a_checkout_that_lacks_a_part_is_to_be_fetched_anew(home):
     (home / "modules/util/create.py").unlink()
     state, sentence = found(home, "Trainer")
-    assert state == WRONG and "fetch it anew" in sentence and "install.sh" not in sentence
+    assert state == WRONG and "download the checkout again" in sentence and "install.sh" not in sentence
 
 
 def test_a_trainer_that_prints_and_exits_while_it_is_loaded_is_no_harm(home):
@@ -147,7 +147,7 @@ def test_a_python_that_hangs_is_given_up(home, monkeypatch):
 def test_a_folder_without_onetrainer_and_a_python_that_is_not_there_say_so(tmp_path):
     (tmp_path / "other").mkdir()
     (finding,), _ = look(tmp_path / "other", tmp_path / "python", lambda: None)
-    assert finding.state == WRONG and "holds no OneTrainer" in finding.sentence
+    assert finding.state == WRONG and "has no folder modules" in finding.sentence
     (tmp_path / "modules").mkdir()
     findings, _ = look(tmp_path, tmp_path / "python", lambda: None)
     assert "cannot be run" in findings[-1].sentence
@@ -181,9 +181,9 @@ psutil
     ("events", "said"),
     [
         ([("failed", {"message": "No picture was found.", "reason": "", "traceback": ""})], "No picture was found."),
-        ([], "ended without a word"),
-        ([("ended", {"reason": "finished"})], "no step or no model"),
-        ([*STEPS, ("ended", {"reason": "finished"})], "no step or no model"),
+        ([], "ended without a result"),
+        ([("ended", {"reason": "finished"})], "no step or saved no model"),
+        ([*STEPS, ("ended", {"reason": "finished"})], "no step or saved no model"),
     ],
 )
 def test_a_proof_that_fails_says_why(home, driver, events, said):

@@ -214,7 +214,7 @@ def _draw(folder: Path) -> None:
 
 def _check(owner: Any) -> None:
     """A preflight with one warning."""
-    picture = "/home/ada/pictures/9.png has no caption; write one into 9.txt, or choose another prompt_source"
+    picture = "/home/ada/pictures/9.png has no caption; write its caption into 9.txt, or choose another prompt_source"
     make_preflight(
         owner,
         id=PREFLIGHT,

@@ -108,7 +108,7 @@ def test_a_folder_that_goes_away_meanwhile_is_a_problem_not_a_failure(config, ke
     shutil.rmtree(tmp_path / "pictures")
     keeper.start()
     assert ended(asked).status == Job.Status.DONE
-    assert "is not there" in asked.problems[0]["message"]
+    assert "does not exist" in asked.problems[0]["message"]
 
 
 def test_a_child_that_is_killed_fails_the_check_with_a_sentence(endless, keeper):

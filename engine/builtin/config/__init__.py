@@ -1,1 +1,1 @@
-"""The config of the built-in trainer: its fields, enums, schema, and what it refuses."""
+"""The config of the built-in trainer: its fields, enums, schema, and the values that it refuses."""

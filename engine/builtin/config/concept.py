@@ -11,7 +11,7 @@ from engine.interface.json_types import JsonObject
 
 @dataclass(kw_only=True)
 class ConceptImageConfig(Settings):
-    """How a concept's pictures are changed before they are trained on."""
+    """Changes to a concept's pictures before training."""
 
     enable_crop_jitter: bool = setting(True)
     enable_random_flip: bool = setting(False)
@@ -39,7 +39,7 @@ class ConceptImageConfig(Settings):
 
 @dataclass(kw_only=True)
 class ConceptTextConfig(Settings):
-    """Where a concept's captions come from, and how they are changed."""
+    """The source of a concept's captions, and changes to them."""
 
     prompt_source: str = setting("sample")
     prompt_path: str = setting("")

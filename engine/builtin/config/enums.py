@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class TrainingMethod(StrEnum):
-    """What is trained: the whole model, a small add-on to it, a word's embedding, or the image codec."""
+    """The kind of training: the whole model, a small add-on to it, a word's embedding, or the image codec."""
 
     FINE_TUNE = "FINE_TUNE"
     LORA = "LORA"
@@ -13,7 +13,7 @@ class TrainingMethod(StrEnum):
 
 
 class ModelType(StrEnum):
-    """Which architecture the base model has."""
+    """The base model's architecture."""
 
     STABLE_DIFFUSION_15 = "STABLE_DIFFUSION_15"
     STABLE_DIFFUSION_15_INPAINTING = "STABLE_DIFFUSION_15_INPAINTING"
@@ -59,7 +59,7 @@ class TimeUnit(StrEnum):
 
 
 class ConfigPart(StrEnum):
-    """How much of the config goes into the metadata of a saved model."""
+    """The part of the config that goes into the metadata of a saved model."""
 
     NONE = "NONE"
     SETTINGS = "SETTINGS"
@@ -96,7 +96,7 @@ class DataType(StrEnum):
 
 
 class ModelFormat(StrEnum):
-    """How a model file is laid out."""
+    """The layout of a model file."""
 
     DIFFUSERS = "DIFFUSERS"
     ORIGINAL_SINGLE_FILE = "ORIGINAL_SINGLE_FILE"
@@ -113,7 +113,7 @@ class ModelFormat(StrEnum):
 
 
 class LearningRateScheduler(StrEnum):
-    """How the learning rate changes over the run."""
+    """The course of the learning rate over the run."""
 
     CONSTANT = "CONSTANT"
     LINEAR = "LINEAR"
@@ -134,7 +134,7 @@ class EMAMode(StrEnum):
 
 
 class AttentionMechanism(StrEnum):
-    """Which implementation computes attention."""
+    """The implementation of attention."""
 
     SDP = "SDP"
     FLASH = "FLASH"
@@ -143,7 +143,7 @@ class AttentionMechanism(StrEnum):
 
 
 class LossWeight(StrEnum):
-    """How the loss is weighted by timestep."""
+    """The weight of the loss by timestep."""
 
     CONSTANT = "CONSTANT"
     P2 = "P2"
@@ -153,7 +153,7 @@ class LossWeight(StrEnum):
 
 
 class LossScaler(StrEnum):
-    """By what the loss is multiplied."""
+    """The factor of the loss."""
 
     NONE = "NONE"
     BATCH = "BATCH"
@@ -164,7 +164,7 @@ class LossScaler(StrEnum):
 
 
 class LearningRateScaler(StrEnum):
-    """By what the learning rate is multiplied."""
+    """The factor of the learning rate."""
 
     NONE = "NONE"
     BATCH = "BATCH"
@@ -175,7 +175,7 @@ class LearningRateScaler(StrEnum):
 
 
 class TimestepDistribution(StrEnum):
-    """How often each timestep is trained."""
+    """The frequency of each timestep in training."""
 
     UNIFORM = "UNIFORM"
     SIGMOID = "SIGMOID"
@@ -187,7 +187,7 @@ class TimestepDistribution(StrEnum):
 
 
 class PeftType(StrEnum):
-    """Which kind of small add-on `LORA` trains."""
+    """The kind of small add-on that `LORA` trains."""
 
     LORA = "LORA"
     LOHA = "LOHA"
@@ -265,7 +265,7 @@ class AudioFormat(StrEnum):
 
 
 class ConceptType(StrEnum):
-    """What a concept's pictures are for."""
+    """The use of a concept's pictures."""
 
     STANDARD = "STANDARD"
     VALIDATION = "VALIDATION"

@@ -1,4 +1,4 @@
-"""The concepts and samples of a config, which may lie in files of their own. No torch."""
+"""The concepts and samples of a config, which may be in files of their own. No torch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def load_samples(config: TrainConfig) -> list[SampleConfig]:
 
 
 def _read_list(config: TrainConfig, field: str) -> list[Any]:
-    """The list in the JSON file that a setting names; empty where OneTrainer's usual file is not there."""
+    """The list in the JSON file that a setting names; empty if OneTrainer's usual file does not exist."""
     name = getattr(config, field)
     if name in ("", config.default_of(field)) and not Path(name).is_file():
         return []
     try:
         items = json.loads(Path(name).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadConfig([Problem(field, f"the file {name!r} is not there; choose one that is")]) from error
+        raise BadConfig([Problem(field, f"the file {name!r} does not exist; choose an existing file")]) from error
     except (OSError, ValueError) as error:
         raise BadConfig([Problem(field, f"the file {name!r} cannot be read as JSON: {error}")]) from error
     if not isinstance(items, list):

@@ -21,13 +21,13 @@ def _read_defaults() -> dict[Optimizer, JsonObject]:
     }
 
 
-# What OneTrainer starts each optimizer with; what is not in here the optimizer does not have.
+# OneTrainer's defaults for each optimizer; an optimizer does not have the settings that are missing here.
 OPTIMIZER_DEFAULTS = _read_defaults()
 
 
 @dataclass(kw_only=True)
 class TrainOptimizerConfig(Settings):
-    """The optimizer and its settings; what is empty or left out takes the optimizer's own default."""
+    """The optimizer and its settings; an empty or missing setting takes the optimizer's own default."""
 
     optimizer: Optimizer = setting(Optimizer.ADAMW)
 
@@ -149,7 +149,7 @@ class TrainOptimizerConfig(Settings):
     muon_adam_config: JsonObject | None = setting(dict)
 
     def fill(self, given: frozenset[str]) -> None:
-        """Take the optimizer's own default for what was left out or empty."""
+        """Give missing and empty settings the optimizer's own defaults."""
         for name, value in OPTIMIZER_DEFAULTS.get(self.optimizer, {}).items():
             if name not in given or getattr(self, name) is None:
                 setattr(self, name, value)

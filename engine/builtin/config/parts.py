@@ -30,7 +30,7 @@ class TrainModelPartConfig(Settings):
 
 @dataclass(kw_only=True)
 class QuantizationConfig(Settings):
-    """Which layers are quantized, and how the error is mended."""
+    """The quantized layers, and the correction of the error."""
 
     layer_filter: str = setting("")
     layer_filter_preset: str = setting("full")
@@ -57,7 +57,7 @@ class TrainEmbeddingConfig(Settings):
 
 @dataclass(kw_only=True)
 class SampleConfig(Settings):
-    """One picture to draw while training."""
+    """A sample picture to generate during training."""
 
     enabled: bool = setting(True)
     prompt: str = setting("")

@@ -31,5 +31,5 @@ def _parse_one(text: str) -> Resolution:
         raise ValueError(f"{text!r} is not a resolution; write 512, or 512,768, or 1024x768")
     width, height = int(sides[1]), int(sides[2] or sides[1])
     if not (8 <= width <= LARGEST_SIDE and 8 <= height <= LARGEST_SIDE):
-        raise ValueError(f"{text!r} is out of range; sides go from 8 to {LARGEST_SIDE} pixels")
+        raise ValueError(f"{text!r} is out of range; choose sides from 8 to {LARGEST_SIDE} pixels")
     return Resolution(width, height, exact=sides[2] is not None)

@@ -1,4 +1,4 @@
-"""The built-in trainer's config as JSON Schema, from the dataclasses themselves, and its defaults."""
+"""The built-in trainer's config as JSON Schema, generated from the dataclasses, and its defaults."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DEPENDENT = {name for own in OPTIMIZER_DEFAULTS.values() for name in own}
 def schema() -> JsonObject:
     """JSON Schema (draft 2020-12) of a config, made once; do not change it.
 
-    Beside what `engine.schema` says of each field, a property has `x-supported`, where the built-in trainer has only
-    some of the choices, and `x-note`, where it does not do it or it makes no difference.
+    Beside the keywords of `engine.schema`, a property has `x-supported` if the built-in trainer has only some of the
+    choices, and `x-note` if it does not support the field or the field makes no difference.
     """
     built = json_schema.build(facts())
     for path, described in json_schema.walk(built):
@@ -36,9 +36,9 @@ def schema() -> JsonObject:
 
 
 def defaults() -> JsonObject:
-    """A config with OneTrainer's defaults, to lay presets and changes over.
+    """A config with OneTrainer's defaults, to merge presets and changes into.
 
-    What differs from optimizer to optimizer is left out, since it follows the optimizer that is chosen in the end.
+    Settings that differ between optimizers are left out, because they follow the optimizer that is chosen in the end.
     """
     return copy.deepcopy(_defaults())
 
@@ -119,6 +119,6 @@ def _notes(path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _no_effect(path: str) -> str | None:
-    """The reason for this field, or for one that it lies within."""
+    """The reason for this field, or for a group that contains it."""
     parts = path.split(".")
     return next((why for n in range(len(parts), 0, -1) if (why := NO_EFFECT.get(".".join(parts[:n])))), None)

@@ -1,6 +1,6 @@
-"""What all config dataclasses share: fields with a range, and reading and writing OneTrainer's JSON.
+"""The base of all config dataclasses: fields with a range, and reading and writing OneTrainer's JSON.
 
-What a field is called and means is in `engine/fields.toml`.
+The fields' titles and descriptions are in `engine/fields.toml`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: JsonObject) -> Self:
-        """Read settings; what is left out keeps its default, what is not known is kept in `unknown`.
+        """Read settings; missing settings keep their defaults, unknown keys are kept in `unknown`.
 
         Raises BadConfig with one problem for each field whose value has the wrong type.
         """
@@ -69,7 +69,7 @@ class Settings:
         return settings
 
     def fill(self, given: frozenset[str]) -> None:
-        """Complete what was left out; `given` names the keys that were read."""
+        """Fill in missing settings; `given` names the keys that were read."""
 
     def to_dict(self) -> JsonObject:
         """Every setting as JSON values, nested as OneTrainer nests them; infinity is the text "inf"."""
@@ -77,7 +77,7 @@ class Settings:
         return {VERSION_KEY: self.json_version, **values, **self.unknown}
 
     def walk_unknown(self, path: str = "") -> Iterator[str]:
-        """The dotted paths of the keys that no setting has."""
+        """The dotted paths of the unknown keys."""
         yield from (path + key for key in self.unknown)
         for name in self.hints():
             for key, settings in _nested(getattr(self, name)):
@@ -122,7 +122,7 @@ def inner_types(hint: Any) -> tuple[Any, bool]:
 
 
 def _convert(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
-    """The value as its type wants it; where that cannot be, a problem is added."""
+    """The value converted to its type; if that is impossible, a problem is added."""
     kind, nullable = inner_types(hint)
     if value is None and nullable:
         return None
@@ -192,7 +192,7 @@ def _shown(value: object) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """A setting's value as JSON has it."""
+    """A setting's value as JSON."""
     if isinstance(value, Settings):
         return value.to_dict()
     if isinstance(value, list):

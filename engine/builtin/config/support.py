@@ -1,7 +1,7 @@
-"""What the built-in trainer does with each setting, and the check of a config before it is used.
+"""The settings that the built-in trainer supports, and the check of a config before it is used.
 
-A setting that is in none of the tables is acted on. Nothing is ignored silently: what the trainer does not do is an
-error, and what makes no difference to it is a warning where it was changed.
+A setting that is in none of the tables is supported. Nothing is ignored silently: an unsupported setting is an error,
+and a setting that makes no difference is a warning if it was changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from engine.interface.json_types import JsonObject
 
 FLOATS = (DataType.FLOAT_32, DataType.FLOAT_16, DataType.BFLOAT_16)
 
-# The values that the trainer has, where OneTrainer has more.
+# The values that the trainer supports, if OneTrainer has more.
 CHOICES: dict[str, tuple[str, ...]] = {
     "model_type": (
         ModelType.STABLE_DIFFUSION_15,
@@ -65,43 +65,43 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "concepts.*.text.prompt_source": ("sample", "concept", "filename"),
 }
 
-# What the trainer does not do: only the default, which leaves it off, is taken.
+# Settings that the trainer does not support: only the default, which turns them off, is accepted.
 NOT_DONE: dict[str, str] = {
     "only_cache": "end after caching",
-    "continue_last_backup": "look for backups itself; resume the run instead",
-    "include_train_config": "put the config into the model",
-    "validation": "measure a validation loss",
-    "debug_mode": "write debugging pictures",
+    "continue_last_backup": "search for backups; resume the run instead",
+    "include_train_config": "write the config into the model",
+    "validation": "measure the validation loss",
+    "debug_mode": "write debug pictures",
     "multi_gpu": "train one run on several GPUs",
     "compile": "compile the model",
-    "force_circular_padding": "let pictures wrap around",
+    "force_circular_padding": "train seamless pictures",
     "masked_training": "train with masks",
     "custom_conditioning_image": "use conditioning pictures",
     "additional_embeddings": "train embeddings",
     "learning_rate_scaler": "scale the learning rate by the batch",
     "loss_scaler": "scale the loss by the batch",
-    "log_cosh_strength": "have the log-cosh loss",
-    "generalized_offset_noise": "have generalized offset noise",
-    "perturbation_noise_weight": "have perturbation noise",
+    "log_cosh_strength": "support the log-cosh loss",
+    "generalized_offset_noise": "support generalized offset noise",
+    "perturbation_noise_weight": "support perturbation noise",
     "rescale_noise_scheduler_to_zero_terminal_snr": "change the noise schedule",
     "timestep_shift": "shift timesteps",
     "dynamic_timestep_shifting": "shift timesteps",
     "lora_decompose": "have DoRA",
     "optimizer.fused_back_pass": "update weights within the backward pass",
     "optimizer.fsdp_in_use": "spread weights over several GPUs",
-    "optimizer.maximize": "climb the loss",
+    "optimizer.maximize": "maximize the loss",
     "optimizer.capturable": "capture CUDA graphs",
     "optimizer.differentiable": "let gradients flow through the optimizer",
     "optimizer.compile": "compile the optimizer",
     "optimizer.relative_step": "let Adafactor choose the learning rate",
     "optimizer.warmup_init": "let Adafactor choose the learning rate",
-    **{f"{part}.model_name": "take this part from another model" for part in ("unet", "text_encoder", "vae")},
-    **{f"{part}.include": "leave out parts" for part in ("unet", "text_encoder", "vae")},
+    **{f"{part}.model_name": "load this part from another model" for part in ("unet", "text_encoder", "vae")},
+    **{f"{part}.include": "exclude parts" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.stop_training_after_unit": "stop training one part early" for part in ("unet", "text_encoder")},
-    **{f"{part}.dropout_probability": "leave out captions by chance" for part in ("unet", "text_encoder")},
+    **{f"{part}.dropout_probability": "drop captions at random" for part in ("unet", "text_encoder")},
     **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
-    "text_encoder_layer_skip": "leave out layers of the text encoder",
+    "text_encoder_layer_skip": "skip layers of the text encoder",
     **{
         f"concepts.*.image.enable_{when}_{what}": f"{verb} pictures"
         for when in ("random", "fixed")
@@ -116,39 +116,39 @@ NOT_DONE: dict[str, str] = {
     "concepts.*.image.enable_random_circular_mask_shrink": "train with masks",
     "concepts.*.image.enable_random_mask_rotate_crop": "train with masks",
     "concepts.*.text.enable_tag_shuffling": "shuffle tags",
-    "concepts.*.text.tag_dropout_enable": "leave out tags",
+    "concepts.*.text.tag_dropout_enable": "drop tags",
     "concepts.*.text.caps_randomize_enable": "change upper and lower case",
-    "samples.*.text_encoder_1_layer_skip": "leave out layers of the text encoder",
+    "samples.*.text_encoder_1_layer_skip": "skip layers of the text encoder",
     "samples.*.force_last_timestep": "force the last timestep",
-    "samples.*.sample_inpainting": "paint into pictures",
+    "samples.*.sample_inpainting": "train inpainting",
 }
 
-# What makes no difference to the trainer, and why. A name stands for all settings within it too.
+# Settings that make no difference to the trainer, with the reason. A name stands for all settings within it too.
 NO_SUCH_PART = "Stable Diffusion 1.x and 2.x have no such part"
-NOT_TRAINED = "nothing that it belongs to is trained"
+NOT_TRAINED = "the part that it belongs to is not trained"
 CHARTS = "the site itself shows the charts and samples"
-ONE_GPU = "one GPU trains"
+ONE_GPU = "the run trains on one GPU"
 NO_EFFECT: dict[str, str] = {
     **dict.fromkeys(("tensorboard", "tensorboard_expose", "tensorboard_always_on", "tensorboard_port"), CHARTS),
     "samples_to_tensorboard": CHARTS,
-    "debug_dir": "debugging pictures are off",
+    "debug_dir": "debug pictures are off",
     "validate_after": "validation is off",
     "validate_after_unit": "validation is off",
     "temp_device": "all parts stay on the training device",
     "async_offloading": "nothing is offloaded",
     "fallback_train_dtype": "all parts compute in train_dtype",
-    "enable_autocast_cache": "torch decides what it keeps",
+    "enable_autocast_cache": "torch manages its memory",
     "attention_mechanism": "torch chooses the fastest attention that the GPU has",
     "device_indexes": ONE_GPU,
     "gradient_reduce_precision": ONE_GPU,
     "fused_gradient_reduce": ONE_GPU,
     "async_gradient_reduce": ONE_GPU,
     "async_gradient_reduce_buffer": ONE_GPU,
-    "cloud": "it trains on this machine",
+    "cloud": "the run trains on this machine",
     "secrets": "tokens come from the environment, such as HF_TOKEN",
     "quantization": "nothing is quantized",
-    "clear_cache_before_training": "the cache is found by content, so an old entry is never taken for a new one",
-    "frames": "it trains on pictures",
+    "clear_cache_before_training": "cache entries are found by content, so an old entry is never used by mistake",
+    "frames": "the trainer trains on pictures",
     **dict.fromkeys(
         (
             "prior",
@@ -190,15 +190,15 @@ NO_EFFECT: dict[str, str] = {
     "unmasked_weight": "masked training is off",
     "normalize_masked_area_loss": "masked training is off",
     "masked_prior_preservation_weight": "masked training is off",
-    "noising_weight": "timesteps are drawn evenly",
-    "noising_bias": "timesteps are drawn evenly",
+    "noising_weight": "timesteps are sampled uniformly",
+    "noising_bias": "timesteps are sampled uniformly",
     **{name: "plain LoRA is trained" for name in TrainConfig.hints() if name.startswith(("oft_", "lokr_"))},
     "lora_decompose_norm_epsilon": "plain LoRA is trained",
     "lora_decompose_output_axis": "plain LoRA is trained",
-    "custom_learning_rate_scheduler": "the scheduler is one of the trainer's own",
-    "scheduler_params": "the scheduler is one of the trainer's own",
-    "optimizer.foreach": "torch chooses the fastest way",
-    "optimizer.stochastic_rounding": "weights that are trained are kept in 32 bits",
+    "custom_learning_rate_scheduler": "the scheduler is built in",
+    "scheduler_params": "the scheduler is built in",
+    "optimizer.foreach": "torch chooses the fastest method",
+    "optimizer.stochastic_rounding": "trained weights are kept in 32 bits",
     "sample_video_format": "samples are pictures",
     "sample_audio_format": "samples are pictures",
     **{
@@ -214,15 +214,15 @@ NO_EFFECT: dict[str, str] = {
             "transformer_attention_mask",
         )
     },
-    "samples.*.base_image_path": "painting into pictures is off",
-    "samples.*.mask_image_path": "painting into pictures is off",
-    "concepts.*.image.random_rotate_max_angle": "it is off",
+    "samples.*.base_image_path": "inpainting is off",
+    "samples.*.mask_image_path": "inpainting is off",
+    "concepts.*.image.random_rotate_max_angle": "the setting is off",
     **{
-        f"concepts.*.image.random_{what}_max_strength": "it is off"
+        f"concepts.*.image.random_{what}_max_strength": "the setting is off"
         for what in ("brightness", "contrast", "saturation", "hue")
     },
     **{
-        f"concepts.*.text.{name}": "it is off"
+        f"concepts.*.text.{name}": "the setting is off"
         for name in (
             "tag_delimiter",
             "keep_tags_count",
@@ -258,16 +258,16 @@ class Leaf:
         return self.value != self.default
 
     def find_in(self, table: dict[str, str]) -> str | None:
-        """The table's entry for this setting, or for one that it lies within."""
+        """The table's entry for this setting, or for a group that contains it."""
         parts = self.pattern.split(".")
         names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
         return next((table[name] for name in names if name in table), None)
 
 
 def check(config: JsonObject) -> list[Problem]:
-    """What is wrong with a config, by field; what only is a warning does not keep a run from starting.
+    """The problems of a config, by field; a warning does not prevent a run from starting.
 
-    Pictures and models are not looked at: `concepts.check_data` and the trainer do that.
+    Pictures and models are not checked here: `concepts.check_data` and the trainer do that.
     """
     try:
         parsed = TrainConfig.from_dict(config)
@@ -279,7 +279,7 @@ def check(config: JsonObject) -> list[Problem]:
 
 
 def check_values(config: TrainConfig) -> Iterator[Problem]:
-    """What is wrong with a config whichever engine uses it: numbers out of their range, and names that are unknown."""
+    """The problems that matter to every engine: numbers out of their range, and unknown names."""
     for leaf in leaves(config):
         yield from _check_range(leaf)
     yield from _check_scheduler(config)
@@ -289,7 +289,7 @@ def check_values(config: TrainConfig) -> Iterator[Problem]:
 def _check_scheduler(config: TrainConfig) -> Iterator[Problem]:
     for index, pair in enumerate(config.scheduler_params or []):
         if not {"key", "value"} <= pair.keys():
-            yield Problem(f"scheduler_params.{index}", 'has to be like {"key": "step_size", "value": "100"}')
+            yield Problem(f"scheduler_params.{index}", 'must look like {"key": "step_size", "value": "100"}')
 
 
 def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
@@ -301,17 +301,17 @@ def leaves(settings: Settings, prefix: str = "") -> Iterator[Leaf]:
         elif isinstance(value, list) and value and isinstance(value[0], Settings):
             for index, item in enumerate(value):
                 if not getattr(item, "enabled", True):
-                    continue  # a concept or sample that is turned off may be as it likes
+                    continue  # a disabled concept or sample may hold any values
                 yield from leaves(item, f"{path}.{index}.")
         else:
             yield Leaf(path, value, settings.own_default(name), settings.metadata_of(name))
 
 
 def _check_unknown(config: TrainConfig) -> Iterator[Problem]:
-    """Name unknown keys; a `weight_dtype` at the top is in many of OneTrainer's presets, and ignored there too."""
+    """Report unknown keys; OneTrainer too ignores the `weight_dtype` at the top of many of its presets."""
     for path in config.walk_unknown():
         if path != "weight_dtype":
-            yield Problem(path, "is not a known setting; it is kept, without effect", "warning")
+            yield Problem(path, "is not a known setting; it is kept but has no effect", "warning")
 
 
 def _check_leaf(leaf: Leaf) -> Iterator[Problem]:
@@ -319,7 +319,7 @@ def _check_leaf(leaf: Leaf) -> Iterator[Problem]:
     choices = CHOICES.get(leaf.pattern)
     if choices and leaf.value not in choices:
         cure = "choose it" if len(choices) == 1 else "choose one of them"
-        yield Problem(leaf.path, f"the built-in trainer has {_listed(choices)}; {_otherwise(cure)}")
+        yield Problem(leaf.path, f"the built-in trainer supports {_listed(choices)}; {_otherwise(cure)}")
     if not leaf.changed:
         return
     if what := NOT_DONE.get(leaf.pattern):
@@ -341,7 +341,7 @@ def _check_range(leaf: Leaf) -> Iterator[Problem]:
 
 
 def _check_optimizer(config: TrainConfig) -> Iterator[Problem]:
-    """Name the optimizer's settings that belong to other optimizers."""
+    """Report the optimizer's settings that belong to other optimizers."""
     own = OPTIMIZER_DEFAULTS.get(config.optimizer.optimizer)
     if own is None:
         return
@@ -352,7 +352,7 @@ def _check_optimizer(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _listed(choices: tuple[str, ...]) -> str:
-    """The choices as words: `A`, `A and B`, `A, B and C`."""
+    """The choices as a list in words: `A`, `A and B`, `A, B and C`."""
     *most, last = (str(choice) for choice in choices)
     return f"{', '.join(most)} and {last}" if most else f"only {last}"
 

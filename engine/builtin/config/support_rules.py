@@ -1,4 +1,4 @@
-"""Checks that look at several settings together, or into the text of one."""
+"""Checks of several settings together, or of the text of a setting."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
 
 def check_rules(config: TrainConfig) -> Iterator[Problem]:
-    """Every rule's problems, of a config that holds its concepts and samples."""
+    """Every rule's problems, for a config with its concepts and samples loaded."""
     for rule in RULES:
         yield from rule(config)
 
 
 def _base_model(config: TrainConfig) -> Iterator[Problem]:
     if Path(config.base_model_name).suffix.lower() in PICKLED:
-        yield Problem("base_model_name", "such a file can hold programs; use its .safetensors, or a diffusers folder")
+        yield Problem("base_model_name", "such files can hold programs; use a .safetensors file or a diffusers folder")
 
 
 def _output(config: TrainConfig) -> Iterator[Problem]:
@@ -42,13 +42,13 @@ def _output(config: TrainConfig) -> Iterator[Problem]:
     destination = config.output_model_destination
     is_file = destination.endswith(".safetensors")
     if not destination:
-        yield Problem("output_model_destination", "must say where the trained model goes")
+        yield Problem("output_model_destination", "is empty; enter the path for the trained model")
     elif config.output_model_format == ModelFormat.DIFFUSERS and is_file:
-        yield Problem("output_model_destination", "must be a folder for the format DIFFUSERS; leave out .safetensors")
+        yield Problem("output_model_destination", "must be a folder for the format DIFFUSERS; remove .safetensors")
     elif config.output_model_format != ModelFormat.DIFFUSERS and not is_file:
         yield Problem("output_model_destination", "must end in .safetensors")
     elif config.prevent_overwrites and Path(destination).exists():
-        yield Problem("output_model_destination", "is already there; choose another, or turn off prevent_overwrites")
+        yield Problem("output_model_destination", "already exists; choose another name, or turn off prevent_overwrites")
 
 
 def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
@@ -61,28 +61,28 @@ def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
         if part.train and part.weight_dtype != DataType.FLOAT_32:
             yield Problem(
                 f"{name}.weight_dtype",
-                "weights that are trained are kept in FLOAT_32; choose that, or turn off the part's training",
+                "trained weights are kept in FLOAT_32; choose FLOAT_32, or turn off the part's training",
             )
 
 
 def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
-    """What only a LoRA can do."""
+    """Settings that only a LoRA supports."""
     if config.training_method != TrainingMethod.FINE_TUNE:
         return
     if config.layer_filter or config.layer_filter_preset != "full":
         field = "layer_filter" if config.layer_filter else "layer_filter_preset"
-        yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave it empty")
+        yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave this empty")
     if config.dropout_probability:
         yield Problem("dropout_probability", "has no effect: only a LoRA has dropout", "warning")
 
 
 def _averages(config: TrainConfig) -> Iterator[Problem]:
     if config.ema != EMAMode.OFF and config.non_ema_sampling:
-        yield Problem("non_ema_sampling", "has no effect: samples are drawn with the averaged weights", "warning")
+        yield Problem("non_ema_sampling", "has no effect: samples use the averaged weights", "warning")
 
 
 def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
-    """The rate of each part that is trained: its own, or the common one."""
+    """The learning rate of each trained part: its own, or the common rate."""
     rates = {}
     for name in ("unet", "text_encoder"):
         part = getattr(config, name)
@@ -98,9 +98,9 @@ def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
 
 def _doubt(optimizer: Optimizer, rate: float) -> str | None:
     if rate == 0:
-        return "is 0, so nothing is learnt; raise it, or turn off the part's training"
+        return "is 0, so the part learns nothing; raise it, or turn off the part's training"
     if optimizer == Optimizer.PRODIGY:
-        return None if rate == 1 else f"is {rate:g}, but PRODIGY finds the rate itself and multiplies it by this; set 1"
+        return None if rate == 1 else f"is {rate:g}, but PRODIGY multiplies the rate that it finds by this; set it to 1"
     if rate >= HIGH_LEARNING_RATE:
         return f"is {rate:g}, far too high for {optimizer}; try 0.0001 for a LoRA or 0.00001 for FINE_TUNE"
     return None
@@ -108,28 +108,28 @@ def _doubt(optimizer: Optimizer, rate: float) -> str | None:
 
 def _losses(config: TrainConfig) -> Iterator[Problem]:
     if config.mse_strength + config.mae_strength + config.huber_strength <= 0:
-        yield Problem("mse_strength", "no loss is left; raise mse_strength, mae_strength or huber_strength")
+        yield Problem("mse_strength", "all losses are 0; raise mse_strength, mae_strength or huber_strength")
     if config.huber_strength > 0 and config.huber_delta <= 0:
         yield Problem("huber_delta", "must be above 0 for the Huber loss")
 
 
 def _noise(config: TrainConfig) -> Iterator[Problem]:
     if config.force_v_prediction and config.force_epsilon_prediction:
-        yield Problem("force_v_prediction", "cannot be forced together with force_epsilon_prediction; choose one")
+        yield Problem("force_v_prediction", "cannot be combined with force_epsilon_prediction; turn one of them off")
     if config.min_noising_strength >= config.max_noising_strength:
         yield Problem("min_noising_strength", "must be below max_noising_strength")
 
 
 def _concepts(config: TrainConfig) -> Iterator[Problem]:
-    """Whether there is something to train on; what is in the folders is for `concepts.check_data`."""
+    """Check that there is something to train on; `concepts.check_data` checks the content of the folders."""
     concepts = config.concepts or []
     if not any(concept.enabled for concept in concepts):
-        yield Problem("concepts", "there is nothing to train on; add a concept with a folder of pictures")
+        yield Problem("concepts", "there are no training pictures; add a concept with a folder of pictures")
     for index, concept in enumerate(concepts):
         if concept.enabled and not concept.path:
-            yield Problem(f"concepts.{index}.path", "name the folder of the concept's pictures")
+            yield Problem(f"concepts.{index}.path", "is empty; choose the folder with the concept's pictures")
         if concept.enabled and concept.text.prompt_source == "concept" and not concept.text.prompt_path:
-            yield Problem(f"concepts.{index}.text.prompt_path", "name the file with the captions")
+            yield Problem(f"concepts.{index}.text.prompt_path", "is empty; choose the file with the captions")
 
 
 def _resolutions(config: TrainConfig) -> Iterator[Problem]:
@@ -147,7 +147,7 @@ def _resolution(field: str, text: str) -> Iterator[Problem]:
 
 
 def _layers(config: TrainConfig) -> Iterator[Problem]:
-    """A regular expression that cannot be read; as in OneTrainer, commas part the patterns first."""
+    """Report invalid regular expressions; as in OneTrainer, commas separate the patterns."""
     for pattern in config.layer_filter.split(",") if config.layer_filter_regex else ():
         try:
             re.compile(pattern.strip())
@@ -157,12 +157,12 @@ def _layers(config: TrainConfig) -> Iterator[Problem]:
 
 def _device(config: TrainConfig) -> Iterator[Problem]:
     if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", config.train_device):
-        yield Problem("train_device", f"{config.train_device!r} is not a device; write cuda, cuda:1 or cpu")
+        yield Problem("train_device", f"{config.train_device!r} is not a device; enter cuda, cuda:1 or cpu")
 
 
 def _cloud(config: TrainConfig) -> Iterator[Problem]:
     if config.cloud.get("enabled"):
-        yield Problem("cloud.enabled", "the built-in trainer trains on this machine; turn it off")
+        yield Problem("cloud.enabled", "the built-in trainer trains on this machine; turn this off")
 
 
 def _samples(config: TrainConfig) -> Iterator[Problem]:
@@ -172,7 +172,7 @@ def _samples(config: TrainConfig) -> Iterator[Problem]:
 
 
 def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
-    """A picture's sides have to be multiples of what one latent covers."""
+    """A sample's sides must be multiples of the size of one latent."""
     for side in ("width", "height"):
         if getattr(sample, side) % SAMPLE_SIZE_MULTIPLE:
             yield Problem(f"{prefix}{side}", f"must be a multiple of {SAMPLE_SIZE_MULTIPLE}")

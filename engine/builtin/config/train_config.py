@@ -1,6 +1,6 @@
 """A training config: every setting that OneTrainer has, with its names, defaults and nesting.
 
-Its JSON files load as they are. Which values the built-in trainer acts on is in `support`.
+Its JSON files load as they are. `support` lists the values that the built-in trainer supports.
 """
 
 from __future__ import annotations
@@ -309,18 +309,18 @@ class TrainConfig(
 
     @classmethod
     def _read(cls, values: Any, path: str, problems: list[Problem]) -> Self | None:
-        """Complete the optimizer's settings from the user's own defaults first, then from the optimizer's."""
+        """Fill in the optimizer's settings from the user's own defaults first, then from the optimizer's."""
         if isinstance(values, dict):
             values = {**values, "optimizer": _with_own_defaults(values)}
         return super()._read(values, path, problems)
 
     def to_dict(self, *, secrets: bool = False) -> JsonObject:
-        """Every setting as JSON values; the tokens are left out unless asked for, as this goes into files."""
+        """Every setting as JSON values; tokens are left out by default, because the result goes into files."""
         return {**super().to_dict(), "secrets": dict(self.secrets) if secrets else {}}
 
 
 def _with_own_defaults(values: JsonObject) -> Any:
-    """The optimizer's settings with `optimizer_defaults` for what is empty or left out."""
+    """The optimizer's settings, with `optimizer_defaults` in place of empty or missing values."""
     chosen, own = values.get("optimizer", {}), values.get("optimizer_defaults")
     if not isinstance(chosen, dict) or not isinstance(own, dict):
         return chosen

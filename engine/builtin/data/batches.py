@@ -1,4 +1,4 @@
-"""Which pictures come in an epoch, in which batches: decided by nothing but the seed and the epoch. No torch."""
+"""The pictures of each epoch and their batches: they depend only on the seed and the epoch. No torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.interface.errors import Problem
 
 @dataclass(frozen=True, eq=False)
 class CaptionedCrop:
-    """A picture as it is trained on once: cut and perhaps mirrored, with one caption."""
+    """A picture as it is trained once: cropped, perhaps mirrored, with one caption."""
 
     picture: Picture
     crop: Crop
@@ -29,10 +29,10 @@ Group = tuple[Size, ...]  # the sizes of a picture, one for each resolution
 
 
 class EpochPlan:
-    """Lays out epochs. Each has equally many batches, so that a run's length is known at its start.
+    """Plans epochs. All have the same number of batches, so that a run's length is known at its start.
 
-    With several resolutions the batches of one shape take them in turn. What does not fill a batch is left out of
-    that epoch; the shuffle sees to it that it is not always the same pictures.
+    With several resolutions the batches of one shape alternate between them. Pictures that do not fill a batch are left
+    out of that epoch; the shuffle leaves out different pictures each time.
     """
 
     def __init__(self, config: TrainConfig, pictures: Sequence[Picture], size_multiple: int):
@@ -59,7 +59,7 @@ class EpochPlan:
         return batches
 
     def variants(self) -> Iterator[CaptionedCrop]:
-        """Every cut of every picture that any epoch can ask for, with one caption of those that it can have."""
+        """Every crop of every picture that any epoch can use, each with one of its possible captions."""
         for group, pictures in self.groups.items():
             for picture in pictures:
                 for turn in range(max(picture.concept.image_variations, picture.concept.text_variations)):
@@ -69,7 +69,7 @@ class EpochPlan:
                             yield CaptionedCrop(picture, crop, self._caption(picture, turn))
 
     def problems(self) -> list[Problem]:
-        """Pictures that never come, since too few of their shape are there to fill a batch."""
+        """Pictures that are never trained, because too few of their shape exist to fill a batch."""
         size, cure = self.config.batch_size, "lower batch_size, raise balancing, or add pictures"
         if not len(self):
             count = sum(self._count(group) for group in self.groups)
@@ -92,11 +92,11 @@ class EpochPlan:
         return bucket_sizes(size, parse_resolution(text), self.config.aspect_ratio_bucketing, self.size_multiple)
 
     def _count(self, group: Group) -> int:
-        """How many times an epoch has a picture of the group."""
+        """How often an epoch uses a picture of the group."""
         return sum(share for _, share in self.shares[group])
 
     def _choose(self, group: Group, random: Random) -> list[Picture]:
-        """The group's pictures of one epoch, shuffled: whole repeats, and some by chance for the rest."""
+        """The group's pictures of one epoch, shuffled: whole repeats, and a random choice for the rest."""
         chosen: list[Picture] = []
         for pictures, share in self.shares[group]:
             repeats, rest = divmod(share, len(pictures))
@@ -115,25 +115,25 @@ class EpochPlan:
             yield pictures[start : start + size]
 
     def _crop(self, picture: Picture, size: Size, epoch: int, flip: bool) -> Crop:
-        """Where the picture is cut; without a cache that is another place each epoch."""
+        """The crop of the picture; without a cache it differs from epoch to epoch."""
         image = picture.concept.image
         turn = epoch % picture.concept.image_variations if self.config.latent_caching else epoch
         jitter = self._random(picture, f"crop/{turn}") if image.enable_crop_jitter else None
         return crop_for(picture.facts, size, flip, jitter)
 
     def _caption(self, picture: Picture, epoch: int) -> str:
-        """One of the picture's captions; where they are encoded anew each time, another in each epoch."""
+        """One of the picture's captions; if captions are not cached, it differs from epoch to epoch."""
         cached = self.config.latent_caching and not self.config.text_encoder.train
         turn = epoch % picture.concept.text_variations if cached else epoch
         return self._random(picture, f"caption/{turn}").choice(picture.captions)
 
     def _random(self, picture: Picture, purpose: str) -> Random:
-        """Chance that belongs to one picture, wherever it lies and whatever lies beside it."""
+        """Random numbers that belong to one picture, independent of its folder and of other pictures."""
         return Random(f"{self.config.seed}/{picture.concept.seed}/{picture.facts.digest}/{purpose}")
 
 
 def _flips(concept: ConceptConfig) -> tuple[bool, ...]:
-    """Whether the concept's pictures come as they are, mirrored, or both."""
+    """Whether the concept's pictures are used as they are, mirrored, or both."""
     if concept.image.enable_fixed_flip:
         return (True,)
     return (False, True) if concept.image.enable_random_flip else (False,)
@@ -142,7 +142,7 @@ def _flips(concept: ConceptConfig) -> tuple[bool, ...]:
 def _shares(groups: dict[Group, list[Picture]]) -> dict[Group, list[tuple[list[Picture], int]]]:
     """By group and concept, its pictures and how many of them an epoch has.
 
-    A concept's broken number of repeats is handed out along its groups such that the sum is right.
+    A concept's fractional number of repeats is divided among its groups so that the sum is right.
     """
     sizes: dict[int, int] = defaultdict(int)
     for picture in (picture for pictures in groups.values() for picture in pictures):
@@ -162,11 +162,11 @@ def _shares(groups: dict[Group, list[Picture]]) -> dict[Group, list[tuple[list[P
 
 
 def _repeats(concept: ConceptConfig, pictures: int) -> float:
-    """How many times an epoch has each of the concept's pictures, on average."""
+    """How many times an epoch uses each of the concept's pictures, on average."""
     by_repeats = concept.balancing_strategy == BalancingStrategy.REPEATS
     return concept.balancing if by_repeats else concept.balancing / pictures
 
 
 def _whole(number: float) -> int:
-    """Rounded down, but for the error of floating point."""
+    """Rounded down, allowing for the error of floating point."""
     return math.floor(number + 1e-6)

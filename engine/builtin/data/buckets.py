@@ -1,4 +1,4 @@
-"""Aspect-ratio bucketing: which sizes a picture is trained at, so that each batch has pictures of one size."""
+"""Aspect-ratio bucketing: the sizes at which a picture is trained, so that all pictures of a batch have one size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATIOS = (*(1 / ratio for ratio in reversed(WIDE_RATIOS[1:])), *WIDE_RATIOS)
 
 
 def bucket_sizes(picture: Size, resolutions: list[Resolution], bucketing: bool, multiple: int) -> tuple[Size, ...]:
-    """The size that a picture gets at each resolution; both sides are multiples of `multiple`.
+    """The picture's size at each resolution; both sides are multiples of `multiple`.
 
     Pictures with equal results can share batches at every resolution.
     """
@@ -27,17 +27,17 @@ def bucket_sizes(picture: Size, resolutions: list[Resolution], bucketing: bool, 
 
 
 def nearest_ratio(picture: Size) -> float:
-    """The ratio of the list that is the fewest per cent away from the picture's width over height."""
-    wanted = math.log(picture[0] / picture[1])
-    return min(RATIOS, key=lambda ratio: abs(math.log(ratio) - wanted))
+    """The ratio of the list that is the fewest per cent away from the picture's width divided by its height."""
+    target = math.log(picture[0] / picture[1])
+    return min(RATIOS, key=lambda ratio: abs(math.log(ratio) - target))
 
 
 def bucket_size(resolution: Resolution, ratio: float, multiple: int) -> Size:
-    """The size with nearly the resolution's area and the ratio."""
+    """The size with nearly the resolution's area and the given ratio."""
     area = resolution.width * resolution.height
     return quantized(math.sqrt(area * ratio), multiple), quantized(math.sqrt(area / ratio), multiple)
 
 
 def quantized(side: float, multiple: int) -> int:
-    """The nearest multiple, at least one of it."""
+    """The nearest multiple, at least one times `multiple`."""
     return max(1, round(side / multiple)) * multiple

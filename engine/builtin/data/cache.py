@@ -1,4 +1,4 @@
-"""Encoded pictures and captions on disk, found by what they were made from, so that an old one is never served."""
+"""Encoded pictures and captions on disk, found by a digest of their sources, so that no old entry is ever used."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Tensors = dict[str, Tensor]
 
 
 def cache_key(**facts: object) -> str:
-    """A name for what these facts describe; any other fact gives another name."""
+    """A name for these facts; any other fact gives another name."""
     return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 
 
 class TensorCache:
-    """A folder of safetensors files, one an entry, which runs may share: an entry is whole or not there."""
+    """A folder of safetensors files, one per entry, which runs may share: an entry is whole or not there."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def get_or_make(self, key: str, make: Callable[[], Tensors]) -> Tensors:
-        """The entry; it is made and kept where it is not there or is broken. Raises DiskFull."""
+        """The entry; it is made and stored if it is missing or broken. Raises DiskFull."""
         entry = self.get(key)
         if entry is None:
             entry = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
@@ -45,7 +45,7 @@ class TensorCache:
         return entry
 
     def get(self, key: str) -> Tensors | None:
-        """The entry, or None where it is not there or is broken."""
+        """The entry, or None if it is missing or broken."""
         path = self.path(key)
         try:
             with safe_open(path, framework="pt") as file:
@@ -54,19 +54,19 @@ class TensorCache:
         except FileNotFoundError:
             return None
         except (SafetensorError, OSError) as error:
-            logger.warning("The cache file %s is broken (%s); it is made again.", path, error)
+            logger.warning("The cache file %s is broken (%s) and is made again.", path, error)
             return None
         if expected != checksum(tensors):
-            logger.warning("The cache file %s is broken (wrong checksum); it is made again.", path)
+            logger.warning("The cache file %s is broken (wrong checksum) and is made again.", path)
             return None
         return tensors
 
     def has(self, key: str) -> bool:
-        """Whether there is a file for the entry; that it is whole shows when it is read."""
+        """True if the entry has a file; only reading shows if it is whole."""
         return self.path(key).exists()
 
     def put(self, key: str, tensors: Tensors) -> None:
-        """Keep an entry: written beside and renamed, so that no reader sees half of it. Raises DiskFull."""
+        """Store an entry: written beside and renamed, so that no reader sees half of it. Raises DiskFull."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
@@ -76,11 +76,11 @@ class TensorCache:
         except (OSError, SafetensorError) as error:
             beside.unlink(missing_ok=True)
             if getattr(error, "errno", None) in FULL or "No space left" in str(error):
-                raise DiskFull(f"The disk of the cache {self.folder} is full; make room, or choose another.") from error
+                raise DiskFull(f"The disk of {self.folder} is full: free space, or change cache_dir.") from error
             raise
 
     def path(self, key: str) -> Path:
-        """Where the entry lies; two letters of subfolder keep folders small."""
+        """The path of the entry; subfolders of two letters keep folders small."""
         return self.folder / key[:2] / f"{key}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Concepts: which pictures there are, with which captions, and what is wrong with them. No torch."""
+"""Concepts: their pictures and captions, and the problems of these. No torch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, UnreadablePicture, is_picture
 from engine.interface.errors import BadConfig, Problem
 
-NAMED_AT_MOST = 20  # files with the same fault that are named one by one; the rest are counted
+NAMED_AT_MOST = 20  # files with the same problem that are named individually; the rest are counted
 DEFAULT_SIZE_MULTIPLE = 64  # of the families so far; the trainer passes its own
 
 
 @dataclass
 class Survey:
-    """What is there to train on, and what is wrong with it. `stopped` where it was ended before it was through."""
+    """The training pictures and their problems. `stopped` if a stop ended the search early."""
 
     pictures: list[Picture]
     problems: list[Problem]
@@ -27,7 +27,7 @@ class Survey:
 
 
 def check_data(config: TrainConfig, size_multiple: int = DEFAULT_SIZE_MULTIPLE) -> list[Problem]:
-    """What is wrong with pictures and captions, each named; decodes every picture that was not read before."""
+    """The problems of pictures and captions, each named; decodes every picture that was not read before."""
     index = PictureIndex(Path(config.cache_dir))
     found = survey(config, index)
     if Path(config.cache_dir).is_dir():
@@ -43,12 +43,12 @@ def survey(
     report: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], object] = lambda: False,
 ) -> Survey:
-    """Find the pictures and captions of all enabled concepts, and look into every file."""
+    """Find the pictures and captions of all enabled concepts, and open every file."""
     try:
         concepts = [(number, concept) for number, concept in enumerate(load_concepts(config)) if concept.enabled]
     except BadConfig as error:
         return Survey([], error.problems)
-    result = Survey([], [] if concepts else [Problem("concepts", "there is nothing to train on; add a concept")])
+    result = Survey([], [] if concepts else [Problem("concepts", "there are no training pictures; add a concept")])
     files = [(number, concept, path) for number, concept in concepts for path in _files(number, concept, result)]
     with ThreadPoolExecutor(config.dataloader_threads) as pool:
         for done, (number, concept, path, facts) in enumerate(_facts(pool, index, files), start=1):
@@ -70,7 +70,7 @@ def find_pictures(concept: ConceptConfig) -> list[Path]:
 def captions_of(concept: ConceptConfig, path: Path) -> tuple[str, ...]:
     """The captions that a picture may have: the lines of its text file, or its name.
 
-    Raises OSError where the text file is not there, and UnicodeDecodeError where it is not text.
+    Raises OSError if the text file is missing, and UnicodeDecodeError if it is not text.
     """
     source = concept.text.prompt_source
     if source == "filename":
@@ -81,22 +81,22 @@ def captions_of(concept: ConceptConfig, path: Path) -> tuple[str, ...]:
 
 
 def _files(number: int, concept: ConceptConfig, result: Survey) -> list[Path]:
-    """A concept's files; where there are none, that is a problem."""
+    """A concept's files; having none is a problem."""
     field = f"concepts.{number}.path"
     if not Path(concept.path).is_dir() or not concept.path:
-        result.problems.append(Problem(field, f"the folder {concept.path!r} is not there; choose one that is"))
+        result.problems.append(Problem(field, f"the folder {concept.path!r} does not exist; choose an existing folder"))
         return []
     if files := find_pictures(concept):
         return files
     cure = "" if concept.include_subdirectories else ", or turn on include_subdirectories"
-    result.problems.append(Problem(field, f"there are no pictures in {concept.path}; put some there{cure}"))
+    result.problems.append(Problem(field, f"there are no pictures in {concept.path}; add some{cure}"))
     return []
 
 
 def _facts(
     pool: ThreadPoolExecutor, index: PictureIndex, files: list[tuple[int, ConceptConfig, Path]]
 ) -> Iterator[tuple[int, ConceptConfig, Path, PictureFacts | Exception]]:
-    """Each file with its facts, or with why there are none; Pillow lets threads decode side by side."""
+    """Each file with its facts, or with the error that prevents them; Pillow lets threads decode side by side."""
 
     def look(path: Path) -> PictureFacts | Exception:
         try:
@@ -109,7 +109,7 @@ def _facts(
 
 
 def _add(result: Survey, number: int, concept: ConceptConfig, path: Path, facts: PictureFacts | Exception) -> None:
-    """Add the picture, or what is wrong with it."""
+    """Add the picture or its problem."""
     if isinstance(facts, Exception):
         field = f"concepts.{number}.path"
         result.problems.append(Problem(field, f"{path} cannot be read as a picture ({facts}); replace or remove it"))
@@ -129,12 +129,12 @@ def _caption_problem(number: int, concept: ConceptConfig, path: Path, error: Exc
     if isinstance(error, UnicodeDecodeError):
         return Problem(field, f"{file} is not UTF-8 text; save it as UTF-8")
     if of_concept:
-        return Problem(field, f"the captions' file {str(file)!r} cannot be read; choose a text file")
-    return Problem(field, f"{path} has no caption; write one into {file.name}, or choose another prompt_source")
+        return Problem(field, f"the caption file {str(file)!r} cannot be read; choose a text file")
+    return Problem(field, f"{path} has no caption; write its caption into {file.name}, or choose another prompt_source")
 
 
 def _shortened(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Name the first files of each field, and count the rest; say nothing twice."""
+    """Name the first files of each field, and count the rest; report nothing twice."""
     counts: dict[str, int] = {}
     for problem in dict.fromkeys(problems):
         counts[problem.field] = counts.get(problem.field, 0) + 1

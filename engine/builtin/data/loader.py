@@ -1,4 +1,4 @@
-"""Batches: encoded pictures and captions, from the cache or afresh, in the order that the plan lays out."""
+"""Batches: encoded pictures and captions, from the cache or newly encoded, in the order of the plan."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from engine.interface.errors import BadData, Problem
 
 @dataclass(frozen=True)
 class Batch:
-    """What one micro-batch trains on; the tensors have the batch as their first dimension.
+    """The data of one micro-batch; the tensors have the batch as their first dimension.
 
-    `latents` is what the family's `encode_images` gives, `text` what its `encode_captions` gives, or None where the
-    text encoder is trained and has to encode `captions` anew. `loss_weight` is (batch,), `names` the files.
+    `latents` comes from the family's `encode_images`, `text` from its `encode_captions`; `text` is None if the text
+    encoder is trained and must encode `captions` each time. `loss_weight` is (batch,), `names` the files.
     """
 
     latents: Tensors
@@ -36,7 +36,7 @@ class Batch:
 
 
 class BatchLoader:
-    """Serves an epoch's batches: `prepare()` first, then `epoch()`."""
+    """Loads an epoch's batches: `prepare()` first, then `epoch()`."""
 
     def __init__(self, config: TrainConfig, family: ModelFamily, cache_text: bool):
         self.config = config
@@ -53,9 +53,9 @@ class BatchLoader:
         return len(self.plan)
 
     def prepare(self, report: Callable[[int, int], None], should_stop: Callable[[], object] = lambda: False) -> bool:
-        """Look into every file, then encode what the cache lacks; `report(done, total)` counts files, then encodings.
+        """Check every file, then encode the missing entries; `report(done, total)` counts files, then encodings.
 
-        Returns False where `should_stop()` ended it early. Raises BadData with everything that is wrong.
+        Returns False if `should_stop()` ended it early. Raises BadData with every problem.
         """
         found = survey(self.config, self._index, report, should_stop)
         self._index.save()
@@ -65,11 +65,11 @@ class BatchLoader:
         return not self.config.latent_caching or self._fill_cache(report, should_stop)
 
     def batches(self, epoch: int) -> list[list[CaptionedCrop]]:
-        """What each of the epoch's batches holds."""
+        """The data of each of the epoch's batches."""
         return self.plan.batches(epoch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `start` on; those before it are not even read."""
+        """The epoch's batches from number `start` on; earlier batches are not even read."""
         for items in self.plan.batches(epoch)[start:]:
             yield self._collate(items)
 
@@ -83,7 +83,7 @@ class BatchLoader:
         self.plan, self.warnings = plan, problems
 
     def _fill_cache(self, report: Callable[[int, int], None], should_stop: Callable[[], object]) -> bool:
-        """Encode one at a time: results then never depend on what else was missing, and a stop is seen soon."""
+        """Encode one item at a time: results then never depend on other missing entries, and a stop is noticed soon."""
         missing: dict[str, Callable[[], Tensors]] = {}
         for item in self.plan.variants():
             missing.setdefault(self._latents_key(item), lambda item=item: self._latents(item))  # type: ignore[misc]
@@ -129,11 +129,11 @@ class BatchLoader:
 
     @torch.no_grad()
     def _encode(self, item: CaptionedCrop) -> Tensors:
-        """Encode one picture. Raises BadData where its file is gone or is another by now."""
+        """Encode one picture. Raises BadData if its file is missing or has changed."""
         try:
             picture = read_unchanged(item.picture.path, item.picture.facts)
         except (UnreadablePicture, OSError) as error:
-            raise BadData(f"{item.picture.path} cannot be read any more ({error}); start the run again.") from error
+            raise BadData(f"{item.picture.path} can no longer be read ({error}): start the run again.") from error
         batch = torch.from_numpy(pixels(picture, item.crop)).unsqueeze(0)
         return {name: tensor[0] for name, tensor in self.family.encode_images(batch).items()}
 

@@ -1,4 +1,4 @@
-"""Reading pictures: decode, orient, fit to a size, and an index of what was read before. No torch."""
+"""Reading pictures: decode, orient, fit to a size, and an index of pictures that were read before. No torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.builtin.data.buckets import Size
 logger = logging.getLogger("engine")
 
 SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-LABEL_ENDINGS = ("-masklabel.png", "-condlabel.png")  # what OneTrainer lays beside a picture, and does not train on
+LABEL_ENDINGS = ("-masklabel.png", "-condlabel.png")  # files of OneTrainer beside a picture, not trained on
 BACKGROUND = (255, 255, 255)
 
 
@@ -33,7 +33,7 @@ class UnreadablePicture(ValueError):
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What a picture file holds: SHA-256 of its bytes, and its upright width and height in pixels."""
+    """Facts of a picture file: SHA-256 of its bytes, and its upright width and height in pixels."""
 
     digest: str
     width: int
@@ -52,13 +52,13 @@ class Crop:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file's name says that it is a picture to train on."""
+    """True if the file's name is that of a training picture."""
     name = path.name.lower()
     return path.suffix.lower() in SUFFIXES and not name.endswith(LABEL_ENDINGS) and not name.startswith(".")
 
 
 def decode(data: bytes) -> Image.Image:
-    """A file's bytes as an upright 8-bit RGB picture; what is transparent becomes white.
+    """A file's bytes as an upright 8-bit RGB picture; transparent areas become white.
 
     Raises UnreadablePicture.
     """
@@ -70,9 +70,9 @@ def decode(data: bytes) -> Image.Image:
                 return _to_rgb(ImageOps.exif_transpose(picture))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadablePicture("it has too many pixels") from error
-    except UnidentifiedImageError as error:  # its own words show an address in memory
-        raise UnreadablePicture("it holds no picture of a known format") from error
-    # Pillow's decoders raise what they like on broken files: SyntaxError, EOFError, struct.error and more.
+    except UnidentifiedImageError as error:  # Pillow's own message shows an address in memory
+        raise UnreadablePicture("it is not a picture in a known format") from error
+    # Pillow's decoders raise many types on broken files: SyntaxError, EOFError, struct.error and more.
     except Exception as error:
         raise UnreadablePicture(str(error) or type(error).__name__) from error
 
@@ -94,7 +94,7 @@ def _from_16_bit(picture: Image.Image) -> Image.Image:
 
 
 def crop_for(facts: PictureFacts, size: Size, flip: bool, jitter: Random | None) -> Crop:
-    """Scale the picture so that it just covers `size`, and cut the centre, or a chance place with `jitter`."""
+    """Scale the picture so that it just covers `size`, and crop the centre, or a random position with `jitter`."""
     scale = max(size[0] / facts.width, size[1] / facts.height)
     scaled = max(size[0], round(facts.width * scale)), max(size[1], round(facts.height * scale))
     spare = scaled[0] - size[0], scaled[1] - size[1]
@@ -119,9 +119,9 @@ def pixels(picture: Image.Image, crop: Crop) -> numpy.ndarray:
 class PictureIndex:
     """The facts of pictures that were read before, so that unchanged files are not decoded and hashed again.
 
-    A file counts as unchanged while its path, inode, size and times are the same; the time of the last change of the
-    inode tells also of a file whose modification time was set back. Kept as one JSON file in the cache folder; where
-    two runs write it, the last one wins and the other's pictures are merely read again.
+    A file counts as unchanged if its path, inode, size and times are the same; the inode's change time also reveals a
+    file whose modification time was set back. Kept as one JSON file in the cache folder; if two runs write it, the last
+    write wins and the other run's pictures are only read again.
     """
 
     FILE_NAME = "pictures.json"
@@ -132,7 +132,7 @@ class PictureIndex:
         self.changed = False
 
     def facts(self, path: Path) -> PictureFacts:
-        """The facts of one file; decodes it where it is new. Raises UnreadablePicture and OSError."""
+        """The facts of one file; decodes it if it is new. Raises UnreadablePicture and OSError."""
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         entry = self.known.get(str(path))
@@ -144,7 +144,7 @@ class PictureIndex:
         return facts
 
     def save(self) -> None:
-        """Write the index where something was added; one that cannot be written only costs time."""
+        """Write the index if it has new entries; a failure to write only costs time."""
         if not self.changed:
             return
         beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -175,16 +175,16 @@ def read_facts(path: Path) -> PictureFacts:
 
 
 def read_unchanged(path: Path, facts: PictureFacts) -> Image.Image:
-    """Decode a file that has to be the one that the facts are of. Raises UnreadablePicture and OSError."""
+    """Decode a file whose content must match the facts. Raises UnreadablePicture and OSError."""
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != facts.digest:
-        raise UnreadablePicture("it was changed during the run")
+        raise UnreadablePicture("the file was changed during the run")
     return decode(data)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture of a concept; each time that it is trained on, one of its captions goes with it."""
+    """One picture of a concept; each time that it is trained, it is paired with one of its captions."""
 
     path: Path
     concept: ConceptConfig

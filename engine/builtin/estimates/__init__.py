@@ -1,1 +1,1 @@
-"""How much memory and disk a training will need."""
+"""Estimates of the memory and disk space that a training needs."""

@@ -1,4 +1,4 @@
-"""How much a training will write, before it starts. No torch."""
+"""An estimate of the disk space that a training will write. No torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from engine.builtin.estimates import memory
 from engine.builtin.estimates.memory import Estimate
 from engine.builtin.families.model_files import ModelFiles
 
-BACKUPS_BY_TIME = 5  # assumed, where how many there will be depends on the machine's speed
+BACKUPS_BY_TIME = 5  # assumed if the number depends on the machine's speed
 SAMPLE_BYTES = 1.5  # a pixel of a PNG file
-MARGIN = 500_000_000  # for logs, journal and what else grows
+MARGIN = 500_000_000  # for logs, journal and other files that grow
 
 
 def estimate_disk(config: TrainConfig, model: ModelFiles | None, batches: int) -> Estimate:
-    """What backups, saves, samples, encoded pictures and the final model take; `batches` are those of an epoch."""
+    """The size of backups, saves, samples, encoded pictures and the final model; `batches` is the number per epoch."""
     trained = memory.trained_parameters(config, model)
     saved = _saved_size(config, model, trained)
     backup = trained * memory.FULL * (2 if config.ema is not EMAMode.OFF else 1)
@@ -35,7 +35,7 @@ def estimate_disk(config: TrainConfig, model: ModelFiles | None, batches: int) -
 
 
 def existing_parent(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that is there."""
+    """The path itself, or its nearest existing parent."""
     path = path.expanduser().absolute()
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
@@ -53,7 +53,7 @@ def _backups(config: TrainConfig, batches: int) -> int:
 
 
 def _times(config: TrainConfig, after: int, unit: TimeUnit, batches: int) -> int:
-    """How often something comes that is due each `after` units."""
+    """How often an action is due that is due every `after` units."""
     steps = batches * config.epochs
     if unit is TimeUnit.NEVER or after <= 0:
         return 0

@@ -1,8 +1,9 @@
-"""How much memory a training will take at its peak, with its parts, before it starts. No torch.
+"""An estimate of a training's peak memory, by part, before it starts. No torch.
 
-Weights, gradients, optimizer state and averages follow from the shapes of the model's weights. Activations are what
-autograd keeps for the backward pass: each layer of the UNet keeps a multiple of its output. The multiples were measured
-with `torch.autograd.graph.saved_tensors_hooks` on UNets of Stable Diffusion 1's shape, in float32 and under autocast.
+Weights, gradients, optimizer state and averages follow from the shapes of the model's weights. Activations are the
+tensors that autograd keeps for the backward pass: each layer of the UNet keeps a multiple of its output. The multiples
+were measured with `torch.autograd.graph.saved_tensors_hooks` on UNets of Stable Diffusion 1's shape, in float32 and
+under autocast.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from engine.interface.json_types import JsonObject
 GIB = 1024**3
 FULL, HALF = 4, 2  # bytes
 CONTEXT = 500_000_000  # of CUDA and its libraries
-CPU_LIBRARIES = 160_000_000  # code and buffers that the model's libraries load, as the demo's training showed
-CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so that a measured peak has it not
-FRAGMENTATION = 0.06  # what the allocator cannot use, as a part of the rest
+CPU_LIBRARIES = 160_000_000  # code and buffers of the model's libraries, measured on the demo's training
+CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so a measured peak does not include it
+FRAGMENTATION = 0.06  # memory that the allocator cannot use, as a share of the rest
 USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
 SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
 USUAL_UNET: JsonObject = {
@@ -31,8 +32,8 @@ USUAL_UNET: JsonObject = {
     "cross_attention_dim": 768,
 }
 STATE_BYTES = {Optimizer.ADAMW: 8.0, Optimizer.PRODIGY: 8.0, Optimizer.ADAFACTOR: 0.2}
-RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, by a residual block and a transformer's
-VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest place
+RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, by residual and transformer blocks
+VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest layer
 TRAINED_LAYERS = re.compile(
     r"attn|attentions|transformer|resnets|conv|proj|mlp|self_attn|input_blocks|output_blocks|middle"
 )
@@ -40,7 +41,7 @@ TRAINED_LAYERS = re.compile(
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that are needed, by part; `parts` are in the order in which they are shown."""
+    """The bytes needed, by part; `parts` are in the order of display."""
 
     parts: dict[str, int]
 
@@ -53,7 +54,7 @@ class Estimate:
 
 
 def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool) -> Estimate:
-    """The peak of a training; `model` is None where its files are not on this machine yet."""
+    """The peak of a training; `model` is None if its files are not on this machine yet."""
     counts = {part: parameters_of(part, config, model) for part in USUAL_PARAMETERS}
     trained = trained_parameters(config, model)
     half = on_gpu and config.train_dtype is not DataType.FLOAT_32
@@ -73,12 +74,12 @@ def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool)
 
 
 def _base(on_gpu: bool) -> dict[str, int]:
-    """What is taken before anything of the model is."""
+    """The memory in use before the model is loaded."""
     return {CUDA_CONTEXT: CONTEXT} if on_gpu else {"libraries": CPU_LIBRARIES}
 
 
 def trained_parameters(config: TrainConfig, model: ModelFiles | None) -> int:
-    """How many numbers the optimizer changes."""
+    """The number of values that the optimizer changes."""
     parts = [part for part in ("unet", "text_encoder") if getattr(config, part).train]
     if not _adds(config):
         return sum(parameters_of(part, config, model) for part in parts)
@@ -95,14 +96,14 @@ def parameters_of(part: str, config: TrainConfig, model: ModelFiles | None) -> i
 
 
 def _weight_bytes(part: str, config: TrainConfig, half: bool) -> int:
-    """Trained weights are whole; frozen ones have the format of their settings, except on a CPU."""
+    """Trained weights are in full precision; frozen weights have the format of their settings, except on a CPU."""
     settings = getattr(config, part)
     whole = not _adds(config) and part != "vae" and settings.train
     return HALF if half and not whole and settings.weight_dtype is not DataType.FLOAT_32 else FULL
 
 
 def state_bytes(config: TrainConfig) -> float:
-    """Bytes of the optimizer's state for each number that is trained."""
+    """Bytes of the optimizer's state for each trained value."""
     chosen = config.optimizer
     if chosen.optimizer is Optimizer.PRODIGY:
         return STATE_BYTES[Optimizer.PRODIGY] + 2 * FULL / (chosen.slice_p or 1)
@@ -134,12 +135,12 @@ def largest_area(config: TrainConfig) -> int:
 
 
 def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_gpu: bool) -> int:
-    """What the UNet keeps for the backward pass of one batch."""
+    """The UNet's activations for the backward pass of one batch."""
     unet: JsonObject = (model.unet_config if model else {}) or USUAL_UNET
     channels: list[int] = list(unet.get("block_out_channels") or USUAL_UNET["block_out_channels"])
     layers = int(unet.get("layers_per_block") or 2)
     places = largest_area(config) / 64  # of the latents
-    bytes_each = HALF if half else FULL  # measured: 1.8 and 4.0 of what is kept
+    bytes_each = HALF if half else FULL  # measured: 1.8 and 4.0 bytes for each kept number
     checkpointed = on_gpu and config.unet.gradient_checkpointing
     total = 0.0
     for level, width in enumerate(channels):
@@ -153,7 +154,7 @@ def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_g
 
 
 def _encoding(config: TrainConfig, half: bool) -> int:
-    """The VAE's need for one picture, while caching or drawing a sample."""
+    """The VAE's need for one picture, while caching or generating a sample."""
     sides = [sample.width * sample.height for sample in config.samples or [] if sample.enabled]
     area = max([largest_area(config), *sides])
     narrow = half and config.vae.weight_dtype is not DataType.FLOAT_32

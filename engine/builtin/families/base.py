@@ -1,4 +1,4 @@
-"""What the trainer needs of a model family."""
+"""The interface of a model family that the trainer uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OnStep = Callable[[int, int, Callable[[], Image.Image]], None]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model said of a noisy batch, and what it should have said; both (batch, channels, height, width).
+    """The model's prediction for a noisy batch, and its target; both (batch, channels, height, width).
 
     `snr` (batch,) is the signal-to-noise ratio of each item's timestep.
     """
@@ -48,7 +48,7 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
-        """All that a saved model holds weights of, trained or not."""
+        """All modules whose weights a saved model holds, trained or not."""
 
     @property
     @abstractmethod
@@ -58,11 +58,11 @@ class ModelFamily(ABC):
     @property
     @abstractmethod
     def lora_prefixes(self) -> dict[str, str]:
-        """By part, what the names of its layers begin with in a kohya-style LoRA file."""
+        """By part, the prefix of its layers' names in a kohya-style LoRA file."""
 
     @abstractmethod
     def cache_identity(self) -> str:
-        """Differs whenever the same picture or caption would be encoded otherwise."""
+        """A text that changes if the same picture or caption would be encoded differently."""
 
     @abstractmethod
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -70,21 +70,21 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Encode captions; each result has the batch first. Gradients flow where the text encoder is trained."""
+        """Encode captions; each result has the batch first. Gradients flow if the text encoder is trained."""
 
     @abstractmethod
     def checkpoint_gradients(self, part: nn.Module) -> None:
-        """Have a part compute its activations again in the backward pass instead of keeping them."""
+        """Make a part compute its activations again in the backward pass instead of keeping them."""
 
     @abstractmethod
     def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
-        """Add noise at timesteps drawn by torch's global generator, and predict."""
+        """Add noise at timesteps from torch's global generator, and predict."""
 
     @abstractmethod
     def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:
-        """Draw one picture; `on_step(step, steps, draw)` after each denoising step may raise to end it.
+        """Generate one picture; `on_step(step, steps, draw)` after each denoising step may raise to end it.
 
-        `draw()` gives a small picture of what there is by then; it costs time only if it is called.
+        `draw()` returns a small picture of the present state; it costs time only if it is called.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Which model families there are. Nothing outside this folder knows which one it trains."""
+"""The list of model families. Code outside this folder does not know which family it trains."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ PRESETS = {
 
 
 def add_lora(config: TrainConfig, family: ModelFamily) -> dict[str, nn.Module]:
-    """Add a LoRA to each part that is trained; return these parts by name. Raises BadConfig if no layer is left."""
+    """Add a LoRA to each trained part; return these parts by name. Raises BadConfig if the filter leaves no layer."""
     trained = {name: part for name, part in family.parts.items() if getattr(config, name).train}
     for name, part in trained.items():
         layers = _layers(config, part, family.lora_targets[name])
         if not layers:
-            raise BadConfig([Problem("layer_filter", f"it leaves no layer of {name}: widen it, or leave it empty.")])
+            raise BadConfig([Problem("layer_filter", f"matches no layer of {name}; change it, or leave it empty")])
         settings = LoraConfig(
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
@@ -67,7 +67,7 @@ def kohya_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.M
 
 
 def diffusers_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Module]) -> dict[str, Tensor]:
-    """The layout of diffusers and peft. It has no alpha, so the strength goes into the second matrix."""
+    """The layout of diffusers and peft. It has no alpha, so the second matrix is multiplied by the strength."""
     strength = config.lora_alpha / config.lora_rank
     return {
         f"{name}.{key}": weight * strength if ".lora_B." in key else weight
@@ -77,26 +77,26 @@ def diffusers_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, 
 
 
 def _layers(config: TrainConfig, part: nn.Module, default: str) -> list[str]:
-    """The full names of the layers that the default and the config's filter both name."""
+    """The full names of the layers that both the default and the config's filter match."""
     known = [name for name, layer in part.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
-    wanted = [name for name in known if re.fullmatch(default, name)]
+    matching = [name for name in known if re.fullmatch(default, name)]
     text = config.layer_filter or PRESETS.get(config.layer_filter_preset, "")
     patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
     if not patterns or part.__class__.__name__.startswith("CLIP"):
-        return wanted
+        return matching
     if config.layer_filter_regex:
-        return [name for name in wanted if any(re.search(pattern, name) for pattern in patterns)]
-    return [name for name in wanted if any(pattern in name for pattern in patterns)]
+        return [name for name in matching if any(re.search(pattern, name) for pattern in patterns)]
+    return [name for name in matching if any(pattern in name for pattern in patterns)]
 
 
 @torch.no_grad()
 def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[str, str], path: Path) -> int:
-    """Go on with the LoRA in a file, in either layout; return how many of its weights no trained layer has.
+    """Start with the LoRA in a file, in either layout; return how many of its weights belong to no trained layer.
 
-    What it does to the model stays the same where its strength (alpha / rank) was another. Raises BadConfig.
+    Its effect on the model stays the same even if its strength (alpha / rank) was different. Raises BadConfig.
     """
     given = _read_lora(path)
-    wanted = config.lora_alpha / config.lora_rank
+    strength_here = config.lora_alpha / config.lora_rank
     taken = 0
     for name, part in parts.items():
         targets = dict(part.named_parameters())
@@ -108,9 +108,9 @@ def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[s
             target = targets[key.replace(".weight", f".{ADAPTER}.weight")]
             if target.shape != weight.shape:
                 raise _refused(
-                    f"{path} has rank {min(weight.shape[:2])}, and lora_rank is {config.lora_rank}: use that."
+                    f"{path} has rank {min(weight.shape[:2])}, but lora_rank is {config.lora_rank}: set the same rank."
                 )
-            target.copy_(weight * (strength / wanted if ".lora_B." in key else 1.0))
+            target.copy_(weight * (strength / strength_here if ".lora_B." in key else 1.0))
             taken += 1
     if not taken:
         raise _refused(f"{path} holds no LoRA for the layers that are trained here: choose another file.")
@@ -125,9 +125,9 @@ def _read_lora(path: Path) -> dict[str, Tensor]:
 
 
 def _weight_of(given: dict[str, Tensor], name: str, prefix: str, key: str) -> tuple[Tensor, float] | None:
-    """(weight, strength by which it counts) of one of the model's LoRA weights, from either layout."""
+    """(weight, factor) of one of the model's LoRA weights, from either layout."""
     if (weight := given.get(f"{name}.{key}")) is not None:
-        return weight, 1.0  # the strength is in the weights there
+        return weight, 1.0  # the strength is included in the weights
     layer, _, matrix = key.removesuffix(".weight").rpartition(".")
     base = prefix + layer.replace(".", "_")
     weight = given.get(f"{base}.{'lora_down' if matrix == 'lora_A' else 'lora_up'}.weight")

@@ -1,4 +1,4 @@
-"""What a base model is, told from its files: which architecture, and the shapes of its weights.
+"""The kind of a base model, read from its files: its architecture, and the shapes of its weights.
 
 Needs no torch, and reads only the header of a safetensors file.
 """
@@ -24,7 +24,7 @@ SD1, SD2, SDXL, SD3, FLUX = (
     "Stable Diffusion 3",
     "Flux",
 )
-BY_WIDTH = {768: SD1, 1024: SD2, 2048: SDXL}  # of the text that the UNet is told
+BY_WIDTH = {768: SD1, 1024: SD2, 2048: SDXL}  # width of the text embeddings that the UNet takes
 KIND_OF_TYPE = {
     "STABLE_DIFFUSION_15": SD1,
     "STABLE_DIFFUSION_2": SD2,
@@ -40,21 +40,21 @@ class NotAModel(ValueError):
 
 @dataclass
 class ModelFiles:
-    """What was found: `kind` is empty where the files do not tell; `shapes` are by part, then by tensor."""
+    """Facts of a model's files: `kind` is empty if the files do not show it; `shapes` are by part, then by tensor."""
 
     kind: str = ""
     inpainting: bool = False
-    prediction: str = ""  # as its scheduler says it: epsilon or v_prediction; a single file does not tell
+    prediction: str = ""  # from its scheduler: epsilon or v_prediction; a single file does not have it
     shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
     unet_config: JsonObject = field(default_factory=dict)
 
     def parameters(self, part: str) -> int:
-        """How many numbers a part has; 0 where it is not there."""
+        """The number of a part's weights; 0 if the part is missing."""
         return sum(math.prod(shape) for shape in self.shapes.get(part, {}).values())
 
 
 def find_model(name: str, cache_dir: str = "") -> Path | None:
-    """The folder or file of a base model, also in the hub's cache; None where it is not on this machine."""
+    """The folder or file of a base model, also in the hub's cache; None if it is not on this machine."""
     path = Path(name).expanduser()
     if path.exists():
         return path
@@ -78,16 +78,16 @@ def read_model(path: Path) -> ModelFiles:
 
 
 def kind_of(model_type: ModelType) -> str:
-    """The architecture that a model type stands for, in this module's words; empty where it knows none."""
+    """The architecture of a model type, in this module's words; empty if the type is unknown."""
     return next((kind for start, kind in KIND_OF_TYPE.items() if model_type.startswith(start)), "")
 
 
 def read_shapes(path: Path) -> dict[str, Shape]:
-    """The shape of each tensor in a safetensors file, none of which may be cut off. Raises NotAModel."""
+    """The shape of each tensor in a safetensors file; no tensor may be cut off. Raises NotAModel."""
     try:
         header = read_header(path)
     except BadHeader as error:
-        raise NotAModel(f"{path} is no safetensors file, or is damaged ({error}); download it again.") from error
+        raise NotAModel(f"{path} is not a safetensors file, or is damaged ({error}); download it again.") from error
     if missing := max(0, header.file_size - path.stat().st_size):
         raise NotAModel(f"{path} is cut off: {missing} bytes are missing; download it again.")
     return header.shapes
@@ -103,7 +103,7 @@ def _hub_cache(cache_dir: str) -> Path:
 def _read_folder(folder: Path) -> ModelFiles:
     if not (folder / "model_index.json").is_file():
         raise NotAModel(
-            f"{folder} is no diffusers model, since it has no model_index.json; name the folder that holds one, "
+            f"{folder} is not a diffusers model: it has no model_index.json; choose a folder that has one, "
             "or a .safetensors file."
         )
     index = _read_json(folder / "model_index.json")
@@ -118,18 +118,18 @@ def _read_folder(folder: Path) -> ModelFiles:
     if (folder / "scheduler" / "scheduler_config.json").is_file():
         found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
     if not found.shapes:
-        raise NotAModel(f"{folder} holds none of a model's parts; download it again.")
+        raise NotAModel(f"{folder} has none of a model's parts; download it again.")
     return found
 
 
 def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
-    """The shapes of a part's weights; of several precisions beside each other the plain one counts."""
+    """The shapes of a part's weights; if there are several precisions, the plain file counts."""
     files = sorted(folder.glob("*.safetensors"))
     plain = [file for file in files if ".fp16." not in file.name and ".bf16." not in file.name]
     if not files:
         pickled = any(folder.glob("*.bin"))
-        why = "only as .bin files, which can hold programs" if pickled else "no weights"
-        raise NotAModel(f"{folder} holds {why}; download the model with its .safetensors files.")
+        why = "only .bin files, which can contain programs" if pickled else "no weights"
+        raise NotAModel(f"{folder} has {why}; download the model with its .safetensors files.")
     for file in plain or files:
         yield from read_shapes(file).items()
 
@@ -140,7 +140,7 @@ def _read_json(path: Path) -> JsonObject:
     except (OSError, ValueError) as error:
         raise NotAModel(f"{path} cannot be read ({error}); download the model again.") from error
     if not isinstance(content, dict):
-        raise NotAModel(f"{path} holds no JSON object; download the model again.")
+        raise NotAModel(f"{path} is not a JSON object; download the model again.")
     return content
 
 
@@ -159,7 +159,7 @@ def _kind_by_width(width: object) -> str:
 
 def _read_file(path: Path) -> ModelFiles:
     if path.suffix.lower() != ".safetensors":
-        raise NotAModel(f"{path} is no .safetensors file; name one, or a diffusers folder.")
+        raise NotAModel(f"{path} is not a .safetensors file; choose one, or a diffusers folder.")
     shapes = read_shapes(path)
     found = ModelFiles(kind=_kind_by_keys(shapes))
     for name, shape in shapes.items():
@@ -170,10 +170,10 @@ def _read_file(path: Path) -> ModelFiles:
 
 
 def _kind_by_keys(shapes: dict[str, Shape]) -> str:
-    """The architecture, from the names and shapes that the original layouts have. Raises NotAModel."""
+    """The architecture, from the tensors' names and shapes in the original layouts. Raises NotAModel."""
     names = list(shapes)
     if any("lora_" in name or ".lora." in name for name in names):
-        raise NotAModel("the file is a LoRA, not a base model; name the model that it was made for.")
+        raise NotAModel("the file is a LoRA, not a base model; choose the model that it was trained on.")
     if any("joint_blocks." in name for name in names):
         return SD3
     if any("double_blocks." in name for name in names):
@@ -184,7 +184,7 @@ def _kind_by_keys(shapes: dict[str, Shape]) -> str:
         if name.endswith("attn2.to_k.weight") and "diffusion_model" in name:
             return _kind_by_width(shape[1])
     if not any("diffusion_model" in name for name in names):
-        raise NotAModel("the file holds no diffusion model; name a base model, not one of its parts.")
+        raise NotAModel("the file is not a diffusion model; choose a base model, not one of its parts.")
     return ""
 
 

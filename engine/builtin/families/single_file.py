@@ -81,7 +81,7 @@ def save_single_file(
 
 @contextmanager
 def configs_within(path: Path) -> Iterator[str | None]:
-    """The folder of configs that a file carries, for `from_single_file(config=...)`; None where it carries none."""
+    """The folder of configs inside a file, for `from_single_file(config=...)`; None if the file has none."""
     carried = read_header(path).metadata.get(CONFIGS) if path.suffix == ".safetensors" else None
     if carried is None:
         yield None
@@ -90,7 +90,7 @@ def configs_within(path: Path) -> Iterator[str | None]:
         for name, text in json.loads(carried).items():
             target = (Path(folder) / name).resolve()
             if not target.is_relative_to(Path(folder).resolve()):
-                raise ValueError(f"{path.name} carries a config that would be written outside its folder: {name}")
+                raise ValueError(f"{path.name} contains a config that would be written outside its folder: {name}")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
         yield folder
@@ -116,7 +116,7 @@ def _renamed(name: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def _unet(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
-    """Blocks are counted through: each layer of a block is one, and so is each step down in size."""
+    """Blocks are numbered consecutively: each layer of a block is one, and so is each step down in size."""
     config = pipeline.unet.config
     per_down, per_up = config.layers_per_block + 1, config.layers_per_block + 1
     with_attention = ["CrossAttn" in kind for kind in config.up_block_types]

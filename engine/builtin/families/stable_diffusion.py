@@ -86,7 +86,7 @@ class StableDiffusion(ModelFamily):
         return {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
 
     def cache_identity(self) -> str:
-        """A digest of what encodes, so that another model or tokenizer in the same folder is told apart."""
+        """A digest of the encoders, so that another model or tokenizer in the same folder is recognized."""
         facts = [dict(self.pipeline.vae.config), self.pipeline.tokenizer.get_vocab()]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
         for part in (self.pipeline.vae, self.pipeline.text_encoder):
@@ -109,7 +109,7 @@ class StableDiffusion(ModelFamily):
 
     def checkpoint_gradients(self, part: nn.Module) -> None:
         if self.device.type == "cpu":
-            return  # main memory is plenty, and computing twice costs a third of the speed
+            return  # main memory is usually enough, and computing twice costs a third of the speed
         if part is self.pipeline.unet:
             self.pipeline.unet.enable_gradient_checkpointing()  # type: ignore[operator]
         else:
@@ -180,7 +180,7 @@ class StableDiffusion(ModelFamily):
         return self._decoded(small)
 
     def _decoded(self, latents: Tensor) -> Image.Image:
-        """One picture out of its latents, in the VAE's own format: half of its precision would show."""
+        """One picture from its latents, in the VAE's own format: half of its precision would be visible."""
         vae = self.pipeline.vae
         decoded = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
         return self.pipeline.image_processor.postprocess(decoded.float(), do_denormalize=[True])[0]
@@ -191,7 +191,7 @@ class StableDiffusion(ModelFamily):
             return
         own = self.modules()
         try:
-            for name, part in own.items():  # a copy is rounded: training goes on with the weights as they are
+            for name, part in own.items():  # a copy is rounded: training continues with the unrounded weights
                 part.to("cpu")
                 setattr(self.pipeline, name, part if part.dtype is dtype else copy.deepcopy(part).to(dtype))
             self.pipeline.save_pretrained(path)
@@ -211,13 +211,13 @@ class StableDiffusion(ModelFamily):
         return {"vae": self.pipeline.vae, **self.parts}
 
     def _set_prediction_type(self) -> None:
-        """OneTrainer's two switches overrule what the model's own scheduler says."""
+        """OneTrainer's two switches override the type in the model's own scheduler."""
         forced = "v_prediction" if self.config.force_v_prediction else "epsilon" * self.config.force_epsilon_prediction
         if forced:
             self.pipeline.scheduler.register_to_config(prediction_type=forced)
 
     def _place_parts(self) -> None:
-        """Frozen weights in the format of their settings; trained ones in float32, so that small changes count."""
+        """Frozen weights in the format of their settings; trained weights in float32, so that small changes count."""
         for name, part in self.modules().items():
             settings = getattr(self.config, name)
             whole = self.config.training_method is TrainingMethod.FINE_TUNE and settings.train and name != "vae"
@@ -240,6 +240,6 @@ def _load(config: TrainConfig) -> StableDiffusionPipeline:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise MissingModel(
-            f"The base model {name} cannot be loaded as Stable Diffusion: name a diffusers folder, a safetensors file, "
-            f"or a model of the hub. ({reason})"
+            f"The base model {name} cannot be loaded as Stable Diffusion ({reason}): choose a diffusers folder, "
+            f"a safetensors file, or a model of the hub."
         ) from error

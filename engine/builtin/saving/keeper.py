@@ -1,4 +1,4 @@
-"""The files that a training leaves: backups, saved models, and the final model."""
+"""The files that a training writes: backups, saved models, and the final model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.interface.free_space import Backups, free_bytes, in_words, needed
 
 
 class Keeper:
-    """Writes the session's backups and models, and makes room for them."""
+    """Writes the session's backups and models, and frees space for them."""
 
     def __init__(self, session: Session, log: LossLog, announcer: Announcer, keep_backups: int | None):
         self.session, self.config = session, session.config
@@ -30,7 +30,7 @@ class Keeper:
             Path(self.config.workspace_dir) / "backup",
             rolling=self.config.rolling_backup_count if self.config.rolling_backup else None,
             keep=keep_backups,
-            on_removed=lambda path: self.callbacks.on_removed(path, "Newer backups have taken its place."),
+            on_removed=lambda path: self.callbacks.on_removed(path, "Newer backups have replaced it."),
         )
 
     def back_up(self) -> str:
@@ -41,7 +41,7 @@ class Keeper:
             self.backups.make_space("backup", size_of_state(self.session), self.backups.folder)
             self._write_backup()
             self.backups.roll()
-        return f"Backup of step {self.session.backed_up}."
+        return f"Backed up at step {self.session.backed_up}."
 
     def _write_backup(self) -> None:
         session, progress = self.session, self.session.progress
@@ -51,16 +51,16 @@ class Keeper:
         self.callbacks.on_artifact("backup", path, progress.copy(), **facts_of(path))
 
     def _refuse_broken_weights(self) -> None:
-        """A step can break the weights though its own loss was finite. Raises NotFinite."""
+        """A step can break the weights although its own loss was finite. Raises NotFinite."""
         if not torch.stack([weight.detach().isfinite().all() for weight in self.session.parameters]).all():
             step = self.session.progress.global_step
             raise NotFinite(
                 f"The weights are no longer finite after step {step}: lower the learning rate, or "
-                "train in FLOAT_32 or BFLOAT_16, and continue from the last backup."
+                "train in FLOAT_32 or BFLOAT_16, and resume from the last backup."
             )
 
     def save(self) -> str:
-        """Write the model as it is now, beside those saved before."""
+        """Write the present model, beside the earlier saves."""
         folder = Path(self.config.workspace_dir) / "save"
         with self.log.interrupted():
             self.announcer.say("Saving", "saving")
@@ -89,7 +89,7 @@ class Keeper:
         self._write_final_model()
 
     def _write_final_model(self) -> None:
-        """Try it even if room is short: the whole training was done for this model. Raises DiskFull."""
+        """Try to write even if space is short: the whole training was for this model. Raises DiskFull."""
         self.announcer.say("Saving the final model", "saving")
         final = Path(self.config.output_model_destination)
         old = checkpoint.unused(final.with_name(f"{final.stem}-before{final.suffix}"))
@@ -116,7 +116,7 @@ class Keeper:
 
     def _what_is_lost(self) -> str:
         if self.session.backed_up is None:
-            return "train again, as there is no backup."
+            return "train again, because there is no backup."
         lost = self.session.progress.global_step - self.session.backed_up
-        again = f"{lost} steps are trained again" if lost else "nothing is trained again"
-        return f"press continue: the backup of step {self.session.backed_up} is whole, and {again}."
+        again = f"{lost} steps will be trained again" if lost else "nothing has to be trained again"
+        return f"continue the run from its backup of step {self.session.backed_up}; {again}."

@@ -25,7 +25,7 @@ VERSION = "0.1.0"
 def save_model(
     config: TrainConfig, family: ModelFamily, progress: TrainProgress, destination: Path, old: Path | None = None
 ) -> Path:
-    """Write the model beside and rename it to `destination`; what lies there already is kept as `old`."""
+    """Write the model beside and rename it to `destination`; an existing file there is kept as `old`."""
     with written_beside(destination, old) as beside:
         if config.training_method is TrainingMethod.LORA:
             _save_lora(config, family, progress, beside)
@@ -53,11 +53,11 @@ def _save_lora(config: TrainConfig, family: ModelFamily, progress: TrainProgress
     tensors = {name: weight.to("cpu", dtype).contiguous() for name, weight in layout(config, family, parts).items()}
     save_file(tensors, path, metadata(config, family, progress))
     if set(read_header(path).shapes) != set(tensors):
-        raise NotWritten(f"{path.name} was not written whole: look whether the disk is sound and has room.")
+        raise NotWritten(f"{path.name} was not written completely: check the disk and its free space.")
 
 
 def metadata(config: TrainConfig, family: ModelFamily, progress: TrainProgress) -> dict[str, str]:
-    """What the file says of itself, under the names that other tools show; values are text."""
+    """The file's metadata, under the names that other tools show; values are text."""
     facts: JsonObject = {
         "format": "pt",
         "software": f"OneTrainer Web UI {VERSION}",
@@ -92,5 +92,5 @@ def metadata(config: TrainConfig, family: ModelFamily, progress: TrainProgress) 
 
 
 def config_hash(config: TrainConfig) -> str:
-    """sha256 of the config as sorted JSON; says which settings made a file."""
+    """sha256 of the config as sorted JSON; identifies the settings that made a file."""
     return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The state of a training in a backup: written, and restored so that the training goes on exactly where it was."""
+"""The state of a training in a backup: written, and restored so that the training continues exactly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def size_of_state(session: Session) -> int:
 
 def write_state(session: Session, folder: Path) -> None:
     save_file(_numbered(session.parameters), folder / WEIGHTS)
-    if session.holds_gradient:  # stopped within an accumulation: what is held counts in the next update
+    if session.holds_gradient:  # stopped within an accumulation: the next update needs the accumulated gradients
         save_file(_numbered([weight.grad for weight in session.parameters]), folder / GRADIENTS)
     state = {
         "optimizer": session.optimizer.state_dict(),
@@ -52,7 +52,7 @@ def write_state(session: Session, folder: Path) -> None:
 
 @torch.no_grad()
 def restore(session: Session, backup: Path) -> None:
-    """Continue exactly where the backup was made. Raises BadBackup."""
+    """Continue exactly at the state of the backup. Raises BadBackup."""
     verify(backup)
     meta = read_meta(backup)
     for weight, saved in zip(session.parameters, load_file(backup / WEIGHTS).values(), strict=True):
@@ -73,5 +73,5 @@ def restore(session: Session, backup: Path) -> None:
 
 
 def _numbered(tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:
-    """Tensors by their place, which is the same in every attempt; what is None is left out."""
+    """Tensors by their position, which is the same in every attempt; None is left out."""
     return {f"{i:05}": tensor.detach().cpu().contiguous() for i, tensor in enumerate(tensors) if tensor is not None}

@@ -1,1 +1,1 @@
-"""One training step and what belongs to it: optimizers, losses, EMA, samples, intervals."""
+"""One training step and its parts: optimizers, losses, EMA, samples, intervals."""

@@ -1,4 +1,4 @@
-"""What the training does now, for the user."""
+"""The training's present activity, for the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from engine.interface.callbacks import TrainCallbacks
 
 
 class Announcer:
-    """Passes on each status, and each phase once, when it begins."""
+    """Reports each status, and each phase once, at its beginning."""
 
     def __init__(self, callbacks: TrainCallbacks):
         self.callbacks = callbacks

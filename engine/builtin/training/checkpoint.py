@@ -18,12 +18,12 @@ OPTIMIZER = "optimizer.pt"
 
 
 def backup_name(progress: TrainProgress) -> str:
-    """As OneTrainer names them: time, global step, epoch and step in the epoch."""
+    """Named as in OneTrainer: time, global step, epoch and step in the epoch."""
     return f"{datetime.now():%Y-%m-%d_%H-%M-%S}-backup-{progress.filename_string()}"
 
 
 def write_backup(folder: Path, progress: TrainProgress, meta: JsonObject, write: Callable[[Path], None]) -> Path:
-    """Let `write` fill a folder beside, add meta and manifest, and rename it into `folder`; return its path."""
+    """Let `write` fill a folder beside, add meta and manifest, rename it into `folder`, and return its path."""
     final = unused(folder / backup_name(progress))
     with written_beside(final) as beside:
         beside.mkdir(parents=True)
@@ -35,7 +35,7 @@ def write_backup(folder: Path, progress: TrainProgress, meta: JsonObject, write:
 
 
 def is_whole(backup: Path) -> bool:
-    """Whether every file is there as it was written, to the last bit."""
+    """True if every file is there as it was written, to the last bit."""
     try:
         verify(backup)
     except BadBackup:
@@ -48,7 +48,7 @@ def read_meta(backup: Path) -> JsonObject:
 
 
 def unused(path: Path) -> Path:
-    """The path itself, or one with a number behind it that is not taken."""
+    """The path itself, or the path with a number that is not taken."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 
 class MovingAverage:
-    """Averages `parameters`; the decay grows to `decay` over the first updates, as few weights are no average yet."""
+    """Averages `parameters`; the decay grows to `decay` over the first updates, because the first weights are few."""
 
     def __init__(self, parameters: list[Parameter], decay: float, interval: int, device: torch.device):
         self.parameters = parameters

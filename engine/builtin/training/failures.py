@@ -1,4 +1,4 @@
-"""From what torch raises to the sentence that a user reads, with the settings of this run that would help."""
+"""From torch's errors to a sentence for the user, with the settings of this run that would help."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from engine.interface.errors import DiskFull, NotWritten, OutOfMainMemory, OutOf
 logger = logging.getLogger("engine")
 GIB = 1024**3
 NOT_WRITTEN = (DiskFull, NotWritten, OSError, SafetensorError)
-MOST_NAMED = 4  # settings; more is no advice any more
+MOST_NAMED = 4  # settings; longer advice does not help
 
 
 def explain(error: BaseException, config: TrainConfig) -> TrainingError | None:
-    """The TrainingError that says the same, or None where it is none that was foreseen."""
+    """The TrainingError for this error, or None if the error is unexpected."""
     if isinstance(error, torch.OutOfMemoryError):
         device, _ = choose_device(config)
-        return OutOfMemory(f"The GPU's memory did not suffice{_peak(device)}: {what_to_lower(config)}.")
+        return OutOfMemory(f"The GPU ran out of memory{_peak(device)}: {what_to_lower(config)}.")
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        return OutOfMainMemory(f"The machine's main memory did not suffice: {what_to_lower(config)}.")
+        return OutOfMainMemory(f"The machine ran out of main memory: {what_to_lower(config)}.")
     return None
 
 
@@ -34,13 +34,13 @@ def try_to_write(write: Callable[[], object], on_warning: Callable[[str], None])
     try:
         write()
     except NOT_WRITTEN as error:
-        logger.exception("Something could not be written; training goes on.")
-        on_warning(f"{error} Training goes on, and it is tried again when it is due.")
+        logger.exception("A file could not be written; training continues.")
+        on_warning(f"{error} Training continues, and the next one is tried when it is due.")
 
 
 def what_to_lower(config: TrainConfig) -> str:
-    """The settings that take the most memory here and can be lowered, such as `lower batch_size (4)`."""
-    return ", or ".join([*_savings(config)][:MOST_NAMED]) or "end what else uses it, or train on a larger one"
+    """The settings that take the most memory and can be lowered, such as `lower batch_size (4)`."""
+    return ", or ".join([*_savings(config)][:MOST_NAMED]) or "end other programs, or use a machine with more memory"
 
 
 def _savings(config: TrainConfig) -> Iterator[str]:
@@ -64,10 +64,10 @@ def _savings(config: TrainConfig) -> Iterator[str]:
 
 
 def _peak(device: torch.device) -> str:
-    """How much memory the GPU has, and how much of it this process took; empty for a CPU."""
+    """The GPU's memory, and the part that this process took; empty for a CPU."""
     if device.type != "cuda":
         return ""
     peak = torch.cuda.max_memory_reserved(device) / GIB
     free, total = (size / GIB for size in torch.cuda.mem_get_info(device))
     others = max(0.0, total - free - torch.cuda.memory_reserved(device) / GIB)
-    return f" (this run took up to {peak:.1f} GB of {total:.1f} GB, others have {others:.1f} GB)"
+    return f" (this run took up to {peak:.1f} GB of {total:.1f} GB, other programs use {others:.1f} GB)"

@@ -1,4 +1,4 @@
-"""Weights that a training starts with, if not the base model's: those of a LoRA file, or of another run's backup."""
+"""Initial weights other than the base model's: those of a LoRA file, or of another run's backup."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def take_lora(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Modu
     path = Path(config.lora_model_name).expanduser()
     left = load_lora(config, parts, family.lora_prefixes, path)
     if left:
-        callbacks.on_warning(f"{left} weights of {path} belong to layers that are not trained here.")
+        callbacks.on_warning(f"{left} weights of {path} are not used: their layers are not trained in this run.")
 
 
 @torch.no_grad()
 def take_weights(parameters: list[Parameter], backup: Path) -> None:
-    """Take over a backup's weights, averaged if it has averages; step count and optimizer start afresh.
+    """Load a backup's weights, averaged if it has averages; step count and optimizer start from zero.
 
     Raises BadBackup.
     """
@@ -37,6 +37,6 @@ def take_weights(parameters: list[Parameter], backup: Path) -> None:
     saved.pop("updates", None)
     shapes = [tuple(tensor.shape) for _, tensor in sorted(saved.items())]
     if shapes != [tuple(weight.shape) for weight in parameters]:
-        raise BadBackup(f"The weights in {backup} are of other layers than this config trains: use its own config.")
+        raise BadBackup(f"The weights in {backup} belong to other layers: use the backup's own config.")
     for weight, (_, value) in zip(parameters, sorted(saved.items()), strict=True):
         weight.copy_(value)

@@ -1,4 +1,4 @@
-"""When something is due that a config wants every so many steps, epochs or minutes."""
+"""The times at which an action is due that a config wants every few steps, epochs or minutes."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Interval:
 
 
 class DueActions:
-    """Actions by their interval; an action that falls due stays due until it is taken."""
+    """Actions by their interval; a due action stays due until it is taken."""
 
     def __init__(self, actions: list[tuple[Interval, Callable[[], object]]]):
         self._actions = actions
         self._due: set[Interval] = set()
 
     def look(self, progress: TrainProgress) -> None:
-        """Note what falls due; call once after each step."""
+        """Note the actions that become due; call once after each step."""
         self._due |= {interval for interval, _ in self._actions if interval.is_due(progress)}
 
     def take(self) -> list[Callable[[], object]]:
-        """What is due, in the order of the actions; it counts as done from now on."""
+        """The due actions, in their order; they count as done from now on."""
         due, self._due = self._due, set()
         return [action for interval, action in self._actions if interval in due]

@@ -16,7 +16,7 @@ from engine.builtin.training.session import Session
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.errors import NotFinite
 
-SMOOTHING = 0.99  # of smooth_loss, which forgets half of a step after 70 steps
+SMOOTHING = 0.99  # of smooth_loss, which halves the weight of a step after 70 steps
 LOG_SECONDS = 1.0  # how long losses stay on the device; reading one waits for the GPU
 
 
@@ -32,12 +32,12 @@ class LossLog:
         self._read_at = time.monotonic()
 
     def go_on(self) -> None:
-        """Measure speed from now on: what came between two steps is no part of it."""
+        """Measure speed from now on: the pause between two steps does not count."""
         self._read_at = time.monotonic()
 
     @contextmanager
     def interrupted(self) -> Iterator[None]:
-        """Report what is held before the block, and keep the block's time out of the speed."""
+        """Report the held losses before the block, and keep the block's time out of the speed."""
         self.flush()
         yield
         self.go_on()
@@ -49,7 +49,7 @@ class LossLog:
             self.flush()
 
     def flush(self) -> None:
-        """Report what is held. Raises NotFinite."""
+        """Report the held losses. Raises NotFinite."""
         if not self._losses:
             return
         losses = torch.stack(self._losses).tolist()
@@ -62,7 +62,7 @@ class LossLog:
             if not math.isfinite(loss):
                 raise NotFinite(
                     f"The loss became {loss} at step {step}: lower the learning rate, or train in FLOAT_32 or "
-                    "BFLOAT_16, and continue from the last backup."
+                    "BFLOAT_16, and resume from the last backup."
                 )
             self._report(step, loss, part_rates, speed, peak)
 

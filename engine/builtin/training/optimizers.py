@@ -1,4 +1,4 @@
-"""Optimizers from the libraries that are known for them, and the course of the learning rate."""
+"""Optimizers from their usual libraries, and the course of the learning rate."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def make_schedule(config: TrainConfig, optimizer: Optimizer, total_steps: int) -
 
 
 def rate_factor(config: TrainConfig, step: int, warmup_steps: int, total_steps: int) -> float:
-    """The part of the learning rate at an optimizer step: up in a line first, then the scheduler's own course.
+    """The learning rate's factor at an optimizer step: linear warm-up first, then the scheduler's own course.
 
-    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983); with restarts it is a wave of so many cycles.
+    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983); with restarts it is a wave of `cycles` cycles.
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
@@ -101,5 +101,5 @@ def _course(scheduler: LearningRateScheduler, progress: float, cycles: float) ->
 
 
 def rates(optimizer: Optimizer) -> list[tuple[str, float]]:
-    """The present learning rate of each part; Prodigy's own estimate is in it."""
+    """The present learning rate of each part, including Prodigy's own estimate."""
     return [(group["name"], float(group["lr"]) * float(group.get("d", 1.0))) for group in optimizer.param_groups]

@@ -1,4 +1,4 @@
-"""What a sample looks like while it is drawn: a small picture that is written anew every second or so."""
+"""Previews of a sample during generation: a small picture, written again about once a second."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from PIL.Image import Image
 from engine.interface.files import PREVIEW, written_beside
 
 logger = logging.getLogger("engine")
-SECONDS = 0.5  # between two
-SHARE = 10  # and at least so many times longer than one takes, so that drawing is held up by a tenth at most
+SECONDS = 0.5  # between two previews
+SHARE = 10  # and at least this many times longer than one takes, so that it costs a tenth of the time at most
 
 
 class SamplePreview:
-    """Of one sample: a file in the run's workspace that holds the newest state only."""
+    """The preview of one sample: a file in the run's workspace that holds the newest state only."""
 
     def __init__(self, workspace: Path):
         self.path = workspace / PREVIEW
@@ -26,15 +26,15 @@ class SamplePreview:
         self._told = ""
 
     def offer(self, draw: Callable[[], Image]) -> str:
-        """Write what `draw` gives where the time for it has come; returns the file's path once there is one."""
+        """Write the picture from `draw` if its time has come; returns the file's path once there is one."""
         began = time.monotonic()
         if began < self._due:
             return self._told
         try:
             with written_beside(self.path) as beside:
                 draw().save(beside, "JPEG", quality=80)
-        except Exception:  # noqa: BLE001  whatever a decoder or a disk raises, the sample itself goes on
-            logger.warning("This sample is drawn without previews from now on.", exc_info=True)
+        except Exception:  # whatever a decoder or a disk raises, the sample itself continues
+            logger.warning("This sample is generated without previews from now on.", exc_info=True)
             self._due = math.inf
             return self._told
         ended = time.monotonic()

@@ -30,16 +30,16 @@ from engine.interface.files import written_beside
 from engine.interface.json_types import JsonObject
 
 MAX_SEED = 2**32
-STOPPED = "A stop was asked for before it was drawn."
+STOPPED = "A stop was requested before the sample was generated."
 EXTENSIONS = {ImageFormat.PNG: "png", ImageFormat.JPG: "jpg"}
 
 
 class SamplingStopped(Exception):
-    """A stop was asked for while a sample was drawn."""
+    """A stop was requested while a sample was generated."""
 
 
 class Sampler:
-    """Generates a run's samples with averaged weights; a sample that fails is a warning, and training goes on."""
+    """Generates a run's samples with averaged weights; a sample that fails is a warning, and training continues."""
 
     def __init__(self, session: Session, log: LossLog, announcer: Announcer, commands: TrainCommands):
         self.session = session
@@ -53,12 +53,12 @@ class Sampler:
         return any(settings.enabled for settings in load_samples(self.session.config))
 
     def draw_default(self) -> list[str]:
-        """Generate every enabled sample of the config; return what went wrong."""
+        """Generate every enabled sample of the config; return the failures."""
         with self._between_steps():
             return self._draw_enabled()
 
     def draw_custom(self, settings: SampleConfig, command_id: str | None) -> list[str]:
-        """Generate one sample on command; return what went wrong."""
+        """Generate one sample on command; return the failures."""
         with self._between_steps():
             return self._draw(settings, "custom", 0, command_id)
 
@@ -88,7 +88,7 @@ class Sampler:
         except SamplingStopped:
             return [STOPPED]
         except Exception as error:  # noqa: BLE001  whatever a pipeline raises, a sample must not end the training
-            message = f"The sample “{settings.prompt[:60]}” could not be drawn ({error}); training goes on."
+            message = f"The sample “{settings.prompt[:60]}” could not be generated ({error}); training continues."
             self.callbacks.on_warning(message, traceback.format_exc())
             return [message]
         is_ema, progress = self.session.ema is not None, self.session.progress.to_dict()
@@ -129,7 +129,7 @@ class Sampler:
 
 
 def _safe(prompt: str) -> str:
-    """The prompt's first 32 characters that a file name may hold."""
+    """The first 32 characters of the prompt that are allowed in a file name."""
     return re.sub(r"[^\w ,.-]", "", prompt)[:32].strip(" .") or "no prompt"
 
 
@@ -140,7 +140,7 @@ def _cuda_devices(family: ModelFamily) -> list[int]:
 
 @contextmanager
 def evaluating(family: ModelFamily) -> Iterator[None]:
-    """Dropout is off inside the block; each part is as it was after it."""
+    """Turns dropout off inside the block, and restores each part after it."""
     was = {part: part.training for part in family.parts.values()}
     for part in was:
         part.eval()

@@ -1,4 +1,4 @@
-"""What a training holds: the model, what is trained of it, and how far the training has come."""
+"""The state of a training: the model, its trained weights, and the progress."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Session:
 
     @property
     def ends_accumulation(self) -> bool:
-        """True if the weights are updated after the present micro-batch."""
+        """True if the weights are updated after the current micro-batch."""
         return (self.progress.global_step + 1) % self.config.gradient_accumulation_steps == 0
 
     def averaged(self) -> AbstractContextManager[None]:
-        """The weights are their moving averages inside the block, if the config wants averages."""
+        """Inside the block the weights are their moving averages, if the config wants averages."""
         return self.ema.in_place() if self.ema else nullcontext()
 
 

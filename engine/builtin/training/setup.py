@@ -1,4 +1,4 @@
-"""From a config to a session: load the model, choose what is trained of it, and prepare the data."""
+"""From a config to a session: load the model, choose the trained weights, and prepare the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from engine.interface.errors import BadData
 
 
 class SessionMaker:
-    """Makes the session of `config`. A resumed one takes no initial weights: its backup holds newer ones."""
+    """Makes the session of `config`. A resumed session loads no initial weights: its backup holds newer ones."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class SessionMaker:
         self.weights_from = None if is_resumed else weights_from
 
     def make(self) -> Session:
-        """Load, choose and cache; ends early, without batches, after a stop. Raises TrainingError."""
+        """Load, choose and cache; returns early, without batches, after a stop. Raises TrainingError."""
         self.announcer.say("loading the model", "loading")
         device, dtype = self._choose_hardware()
         memory_before = peak_memory(device)
@@ -68,7 +68,7 @@ class SessionMaker:
         return device, dtype
 
     def _set_up_parts(self, family: ModelFamily) -> dict[str, list[Parameter]]:
-        """The trained weights by part, with the values that they start with."""
+        """The trained weights by part, with their initial values."""
         torch.manual_seed(self.config.seed)
         trained = self._trained_parameters(family)
         if self.weights_from:

@@ -12,14 +12,14 @@ from engine.builtin.training.session import Session
 
 
 def add_gradient(session: Session, batch: Batch) -> Tensor:
-    """Add a micro-batch's gradient to what the weights hold; return its loss, a scalar that stays on the device."""
+    """Add a micro-batch's gradient to the weights' gradients; return its loss, a scalar that stays on the device."""
     loss = _loss(session, batch)
     session.scaler.scale(loss / session.config.gradient_accumulation_steps).backward()
     return loss.detach()
 
 
 def _loss(session: Session, batch: Batch) -> Tensor:
-    # The step alone decides the seed: a resumed run has the same noise, whatever else was random in between.
+    # The seed depends on the step alone: a resumed run has the same noise, whatever else was random in between.
     torch.manual_seed(hash((session.config.seed, session.progress.global_step)) % 2**63)
     with autocast(session.device, session.dtype):
         text = batch.text if batch.text is not None else session.family.encode_captions(batch.captions)

@@ -1,4 +1,4 @@
-"""Which sizes pictures are trained at."""
+"""The sizes at which pictures are trained."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_resolutions_are_read(text, resolutions):
 
 
 @pytest.mark.parametrize("text", ["", "big", "0", "4", "512,", "512x", "-512", "99999", "512;768", "1e3"])
-def test_what_is_no_resolution_is_refused(text):
+def test_a_text_that_is_no_resolution_is_refused(text):
     with pytest.raises(ValueError, match="resolution|range"):
         parse_resolution(text)
 
@@ -36,7 +36,7 @@ def test_without_bucketing_all_pictures_are_square():
     assert bucket_sizes((1600, 900), parse_resolution("512"), False, 64) == ((512, 512),)
 
 
-def test_an_exact_resolution_is_kept_whatever_the_picture():
+def test_an_exact_resolution_is_kept_for_every_picture():
     assert bucket_sizes((900, 1600), parse_resolution("1024x768"), True, 64) == ((1024, 768),)
 
 

@@ -30,7 +30,7 @@ def test_an_entry_is_made_once(cache):
     assert made == [1]
 
 
-def test_what_is_not_there_is_none(cache):
+def test_a_missing_entry_is_none(cache):
     assert cache.get(KEY) is None
     assert not cache.has(KEY)
 
@@ -38,7 +38,7 @@ def test_what_is_not_there_is_none(cache):
 @pytest.mark.parametrize(
     "facts", [{"picture": "abd", "cut": [1, 2]}, {"picture": "abc", "cut": [2, 1]}, {"picture": "abc"}]
 )
-def test_any_other_fact_is_another_entry(facts):
+def test_any_other_fact_gives_another_entry(facts):
     assert cache_key(**facts) != KEY
 
 

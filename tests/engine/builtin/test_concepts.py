@@ -1,4 +1,4 @@
-"""Finding pictures and captions, and naming what is wrong with them."""
+"""Finding pictures and captions, and reporting their problems."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_good_data_has_no_problems(folder):
     assert check_data(make_config(folder)) == []
 
 
-def test_captions_lie_beside_the_pictures(folder, tmp_path):
+def test_captions_are_read_from_files_beside_the_pictures(folder, tmp_path):
     assert pictures_of(make_config(folder), tmp_path)["stars/2.png"] == ("picture 2",)
 
 
@@ -56,7 +56,7 @@ def test_captions_come_from_one_file(tmp_path):
     assert set(pictures_of(config, tmp_path).values()) == {("a star", "stars")}
 
 
-def test_subfolders_are_used_where_that_is_asked_for(folder):
+def test_subfolders_are_used_if_the_concept_says_so(folder):
     make_pictures(folder / "more", [(64, 64)])
     assert len(find_pictures(make_config(folder).concepts[0])) == 4
     assert len(find_pictures(make_config(folder, {"include_subdirectories": True}).concepts[0])) == 5
@@ -68,12 +68,12 @@ def test_masks_and_other_files_are_not_trained_on(folder):
     assert len(find_pictures(make_config(folder).concepts[0])) == 4
 
 
-def test_a_disabled_concept_is_not_looked_at(folder):
+def test_a_disabled_concept_is_not_checked(folder):
     concepts = [{"path": "/nowhere", "enabled": False}, {"path": str(folder)}]
     assert check_data(make_config(folder, concepts=concepts)) == []
 
 
-def test_concepts_may_lie_in_a_file(folder, tmp_path):
+def test_concepts_may_be_in_a_file(folder, tmp_path):
     (tmp_path / "concepts.json").write_text(json.dumps([{"path": str(folder)}]))
     config = make_config(folder, concepts=None, concept_file_name=str(tmp_path / "concepts.json"))
     assert len(pictures_of(config, tmp_path)) == 4
@@ -81,7 +81,9 @@ def test_concepts_may_lie_in_a_file(folder, tmp_path):
 
 def test_a_missing_folder_is_named(tmp_path):
     config = make_config(tmp_path / "nowhere")
-    assert sentences(config) == [f"concepts.0.path: the folder '{tmp_path}/nowhere' is not there; choose one that is"]
+    assert sentences(config) == [
+        f"concepts.0.path: the folder '{tmp_path}/nowhere' does not exist; choose an existing folder"
+    ]
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
@@ -98,7 +100,7 @@ def test_an_unreadable_picture_is_named(folder):
 def test_a_missing_caption_is_named(folder):
     (folder / "1.txt").unlink()
     (message,) = sentences(make_config(folder))
-    assert message.startswith(f"concepts.0.path: {folder}/1.png has no caption; write one into 1.txt")
+    assert message.startswith(f"concepts.0.path: {folder}/1.png has no caption; write its caption into 1.txt")
 
 
 def test_a_caption_that_is_not_text_is_named(folder):
@@ -109,10 +111,10 @@ def test_a_caption_that_is_not_text_is_named(folder):
 def test_a_missing_file_of_captions_is_named_once(folder):
     config = make_config(folder, {"text": {"prompt_source": "concept", "prompt_path": "/nowhere.txt"}})
     (message,) = sentences(config)
-    assert message.startswith("concepts.0.text.prompt_path: the captions' file '/nowhere.txt' cannot be read")
+    assert message.startswith("concepts.0.text.prompt_path: the caption file '/nowhere.txt' cannot be read")
 
 
-def test_all_that_is_wrong_is_named_at_once(folder):
+def test_all_problems_are_named_at_once(folder):
     (folder / "0.png").write_bytes(b"")
     (folder / "1.txt").unlink()
     config = make_config(folder, concepts=[{"path": str(folder)}, {"path": "/nowhere"}])
@@ -135,7 +137,7 @@ def test_repeats_count_towards_a_batch(folder):
     assert sentences(make_config(folder, {"balancing": 2.0}, batch_size=5)) == []
 
 
-def test_pictures_of_a_rare_shape_that_never_come_are_a_warning(folder):
+def test_pictures_of_a_rare_shape_that_are_never_trained_are_a_warning(folder):
     Image.new("RGB", (128, 32)).save(folder / "wide.png")
     (folder / "wide.txt").write_text("wide")
     (problem,) = check_data(make_config(folder), size_multiple=8)
@@ -148,7 +150,7 @@ def test_a_check_before_the_run_writes_no_folder(folder, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_stop_ends_the_look_into_files(folder, tmp_path):
+def test_a_stop_ends_the_check_of_the_files(folder, tmp_path):
     found = survey(make_config(folder), PictureIndex(tmp_path), should_stop=lambda: True)
     assert found.stopped
     assert found.pictures == []

@@ -32,7 +32,7 @@ def test_a_partial_preset_keeps_the_other_defaults():
     assert config.text_encoder.weight_dtype == "FLOAT_32"
 
 
-def test_it_reads_what_it_writes():
+def test_a_written_config_reads_back_the_same():
     config = TrainConfig.from_dict(
         {
             "concepts": [{"path": "/pictures", "image": {"enable_random_flip": True}}],
@@ -96,7 +96,7 @@ def test_all_wrong_fields_are_named_at_once():
     assert set(problems_of({"epochs": "x", "vae": {"train": 1}, "ema": "SOMETIMES"})) == {"epochs", "vae.train", "ema"}
 
 
-def test_a_wrong_choice_says_which_there_are():
+def test_a_wrong_choice_names_the_valid_choices():
     assert problems_of({"ema": "SOMETIMES"})["ema"].endswith("choose OFF or GPU or CPU")
     assert "ADAM" in problems_of({"optimizer": {"optimizer": "ADAMM"}})["optimizer.optimizer"]
 
@@ -114,7 +114,7 @@ def test_unknown_keys_are_kept_and_named():
     assert config.to_dict()["unet"]["x"] == 2
 
 
-def test_tokens_are_written_only_when_asked_for():
+def test_tokens_are_written_only_on_request():
     config = TrainConfig.from_dict({"secrets": {"huggingface_token": "hf_x"}})
     assert config.to_dict()["secrets"] == {}
     assert config.to_dict(secrets=True)["secrets"] == {"huggingface_token": "hf_x"}

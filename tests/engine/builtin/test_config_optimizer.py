@@ -1,4 +1,4 @@
-"""What an optimizer's settings are where a config leaves them out."""
+"""The optimizer's settings that a config leaves out."""
 
 import pytest
 
@@ -18,11 +18,11 @@ def test_each_optimizer_brings_its_own_defaults(name, eps, weight_decay, decoupl
     assert (chosen.eps, chosen.weight_decay, chosen.decouple) == (eps, weight_decay, decouple)
 
 
-def test_what_is_empty_takes_the_default():
+def test_an_empty_setting_takes_the_default():
     assert optimizer(optimizer="ADAMW", beta1=None).beta1 == 0.9
 
 
-def test_what_is_given_stays():
+def test_a_given_setting_stays():
     assert optimizer(optimizer="PRODIGY", decouple=False, d_coef=0.5).decouple is False
     assert optimizer(optimizer="PRODIGY", d_coef=0.5).d_coef == 0.5
 
@@ -45,5 +45,5 @@ def test_own_defaults_of_another_optimizer_are_left_alone():
     assert TrainConfig.from_dict(values).optimizer.beta1 == 0.9
 
 
-def test_an_optimizer_that_only_onetrainer_has_keeps_what_was_given():
+def test_an_optimizer_that_only_onetrainer_has_keeps_its_given_settings():
     assert TrainOptimizerConfig.from_dict({"optimizer": "LION", "beta1": 0.7}).beta1 == 0.7

@@ -47,7 +47,7 @@ def warnings(run):
 EACH_STEP = {"backup_after": 1, "backup_after_unit": "STEP"}
 
 
-def test_without_room_backups_are_left_out_and_training_goes_on_until_there_is_room(training, disk):
+def test_without_space_backups_are_skipped_and_training_continues_until_there_is_space(training, disk):
     run = training(**EACH_STEP)
 
     def after_each_step(progress, *_):
@@ -69,14 +69,14 @@ def test_a_write_that_fails_half_way_leaves_the_older_backup_whole(training, dis
     monkeypatch.setattr(free_space, "needed", lambda expected: 0)
     run.at_step(2, lambda: fill(disk, leave=16_384))
     run.recorder.reactions["on_artifact"] = lambda kind, *_: kind == "model" and (disk / "ballast").unlink()
-    with pytest.raises(DiskFull, match=r"press continue: the backup of step 1 is whole, and 2 steps are trained again"):
+    with pytest.raises(DiskFull, match=r"continue the run from its backup of step 1; 2 steps will be trained again"):
         run.run()
     (backup,) = run.artifacts("backup")
     assert is_whole(backup)
     assert not list(disk.rglob("*.partial"))
 
 
-def test_a_run_whose_model_had_no_room_is_continued_once_there_is(training, disk):
+def test_a_run_whose_model_did_not_fit_is_resumed_once_there_is_space(training, disk):
     run = training(**EACH_STEP, epochs=1)
     run.at_step(3, lambda: fill(disk))
     with pytest.raises(DiskFull):
@@ -87,7 +87,7 @@ def test_a_run_whose_model_had_no_room_is_continued_once_there_is(training, disk
     assert list(again.recorder.losses) == [2]
 
 
-def test_only_what_the_policy_names_goes_for_a_new_backup_and_never_the_newest(training, disk):
+def test_a_new_backup_replaces_only_the_backups_that_the_policy_allows_and_never_the_newest(training, disk):
     run = training(**EACH_STEP, epochs=1, rolling_backup=True, rolling_backup_count=2)
     run.at_step(3, lambda: fill(disk, leave=1_000_000))
     with pytest.MonkeyPatch.context() as patch:
@@ -105,7 +105,7 @@ def test_a_command_says_why_there_is_no_backup(training, disk):
     assert "The backup does not fit on the disk" in why and "5 MB are free" in why
 
 
-def test_the_journal_waits_for_room_and_then_has_every_event(disk):
+def test_the_journal_waits_for_space_and_then_has_every_event(disk):
     writer = JournalWriter(disk / "journal.jsonl")
     writer.append("status", {"text": "before"})
     ballast = fill(disk)
@@ -129,7 +129,7 @@ print("an error", file=sys.stderr, flush=True)
 """
 
 
-def test_what_is_printed_on_a_full_disk_ends_nothing(disk):
+def test_printing_on_a_full_disk_ends_nothing(disk):
     fill(disk)
     with (disk / "engine.log").open("ab") as log:
         command = [sys.executable, "-c", PRINTS]

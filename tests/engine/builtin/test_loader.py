@@ -55,7 +55,7 @@ def test_latents_are_those_of_their_picture(folder):
             assert torch.allclose(mean, expected, atol=1e-5)
 
 
-def test_an_epoch_can_start_in_its_middle_without_reading_what_was_before(folder):
+def test_an_epoch_can_start_in_its_middle_without_reading_earlier_batches(folder):
     config = make_config(folder, latent_caching=False)
     whole = [described(batch) for batch in loader_of(config).epoch(5)]
     family = FakeFamily()
@@ -70,7 +70,7 @@ def test_the_cache_gives_the_same_batches_as_no_cache(folder):
     assert cached == fresh
 
 
-def test_text_is_left_to_the_trainer_where_the_text_encoder_is_trained(folder):
+def test_the_trainer_encodes_the_text_if_the_text_encoder_is_trained(folder):
     family = FakeFamily()
     loader = loader_of(make_config(folder), family, cache_text=False)
     assert {batch.text for batch in loader.epoch(0)} == {None}
@@ -166,7 +166,7 @@ def test_too_few_pictures_for_a_batch_are_refused(folder):
         loader_of(make_config(folder, batch_size=7))
 
 
-def test_pictures_that_never_come_are_warned_of(folder):
+def test_pictures_that_are_never_trained_are_a_warning(folder):
     loader = loader_of(make_config(folder, batch_size=3))
     assert [problem.field for problem in loader.warnings] == ["batch_size"]
 
@@ -178,13 +178,13 @@ def test_a_stop_while_caching_ends_it_soon(folder):
     assert len(family.encoded) == 2
 
 
-def test_progress_is_told_up_to_its_end(folder):
+def test_progress_is_reported_up_to_its_end(folder):
     reports = []
     BatchLoader(make_config(folder), FakeFamily(), True).prepare(lambda done, total: reports.append((done, total)))
     assert reports == [(done, 6) for done in range(1, 7)] + [(done, 12) for done in range(1, 13)]
 
 
-def test_tensors_ask_for_no_gradient(folder):
+def test_tensors_need_no_gradient(folder):
     class Trained(FakeFamily):
         def encode_captions(self, captions):
             hidden = super().encode_captions(captions)["hidden"]

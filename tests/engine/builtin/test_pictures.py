@@ -72,8 +72,8 @@ def test_a_broken_file_is_unreadable(data):
         decode(data)
 
 
-def test_a_file_of_another_kind_is_told_of_without_the_program_s_insides():
-    with pytest.raises(UnreadablePicture, match="^it holds no picture of a known format$"):
+def test_the_message_about_a_file_of_another_kind_has_no_internal_details():
+    with pytest.raises(UnreadablePicture, match="^it is not a picture in a known format$"):
         decode(b"no picture")
 
 
@@ -87,16 +87,16 @@ def test_a_picture_with_too_many_pixels_is_unreadable(monkeypatch):
     ("name", "expected"),
     [("a.png", True), ("A.JPG", True), ("a.txt", False), ("a-masklabel.png", False), ("._a.png", False)],
 )
-def test_pictures_are_known_by_their_names(name, expected):
+def test_pictures_are_recognized_by_their_names(name, expected):
     assert is_picture(Path(name)) is expected
 
 
-def test_the_centre_is_cut_without_jitter():
+def test_the_centre_is_cropped_without_jitter():
     crop = crop_for(facts(200, 100), (64, 64), flip=False, jitter=None)
     assert (crop.scaled, crop.left, crop.top) == ((128, 64), 32, 0)
 
 
-def test_jitter_cuts_within_the_picture():
+def test_jitter_crops_within_the_picture():
     crops = [crop_for(facts(200, 100), (64, 64), False, Random(seed)) for seed in range(50)]
     assert {crop.top for crop in crops} == {0}
     assert len({crop.left for crop in crops}) > 10
@@ -104,7 +104,7 @@ def test_jitter_cuts_within_the_picture():
 
 
 @pytest.mark.parametrize("size", [(333, 77), (10, 10), (64, 65), (4000, 3000)])
-def test_a_scaled_picture_always_covers_its_cut(size):
+def test_a_scaled_picture_always_covers_its_crop(size):
     crop = crop_for(facts(*size), (64, 64), False, Random(1))
     assert crop.left + 64 <= crop.scaled[0]
     assert crop.top + 64 <= crop.scaled[1]
@@ -175,7 +175,7 @@ class TestIndex:
         index.save()
         assert "could not be written" in caplog.text
 
-    def test_a_broken_index_is_made_anew(self, tmp_path, picture, caplog):
+    def test_a_broken_index_is_made_again(self, tmp_path, picture, caplog):
         (tmp_path / PictureIndex.FILE_NAME).write_text("{")
         index = PictureIndex(tmp_path)
         index.facts(picture)
@@ -187,7 +187,7 @@ class TestIndex:
         PictureIndex(tmp_path / "cache").save()
         assert not (tmp_path / "cache").exists()
 
-    def test_a_picture_that_changed_meanwhile_is_not_taken_for_the_old_one(self, tmp_path, picture):
+    def test_a_picture_that_changed_is_not_mistaken_for_the_old_one(self, tmp_path, picture):
         before = PictureIndex(tmp_path).facts(picture)
         Image.new("RGB", (30, 20), (9, 9, 9)).save(picture)
         with pytest.raises(UnreadablePicture, match="changed"):

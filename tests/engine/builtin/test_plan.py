@@ -1,4 +1,4 @@
-"""Which pictures come in an epoch, and in which batches."""
+"""The pictures of an epoch, and their batches."""
 
 from collections import Counter
 
@@ -51,28 +51,28 @@ def test_a_batch_has_pictures_of_one_size(plan_of):
     assert {item.crop.size for batch in batches for item in batch} == {(64, 64), (88, 48), (48, 88)}
 
 
-def test_what_does_not_fill_a_batch_is_left_out_but_not_always_the_same(plan_of):
+def test_the_pictures_left_out_of_incomplete_batches_change_from_epoch_to_epoch(plan_of):
     plan = plan_of([SQUARE] * 5)
     assert {len(plan.batches(epoch)) for epoch in range(9)} == {2}
     assert len(sum((counted(plan.batches(epoch)) for epoch in range(9)), Counter())) == 5
 
 
-def test_repeats_bring_pictures_again(plan_of):
+def test_repeats_use_pictures_again(plan_of):
     assert set(counted(plan_of([SQUARE] * 4, {"balancing": 3.0}).batches(0)).values()) == {3}
 
 
-def test_half_a_repeat_brings_half_of_the_pictures(plan_of):
+def test_half_a_repeat_uses_half_of_the_pictures(plan_of):
     plan = plan_of([SQUARE] * 4, {"balancing": 1.5})
     assert sorted(counted(plan.batches(0)).values()) == [1, 1, 2, 2]
     assert {tuple(sorted(counted(plan.batches(epoch)).items())) for epoch in range(9)} != {1}
 
 
-def test_balancing_by_samples_brings_so_many(plan_of):
+def test_balancing_by_samples_uses_that_number_of_pictures(plan_of):
     plan = plan_of([SQUARE] * 4, {"balancing": 6.0, "balancing_strategy": "SAMPLES"})
     assert sum(counted(plan.batches(0)).values()) == 6
 
 
-def test_a_part_of_a_repeat_is_handed_out_along_the_shapes(plan_of):
+def test_a_fraction_of_a_repeat_is_divided_among_the_shapes(plan_of):
     plan = plan_of([SQUARE, WIDE, TALL, WIDE, TALL, SQUARE], {"balancing": 0.5}, batch_size=1)
     assert len(plan.batches(0)) == 3
 
@@ -84,7 +84,7 @@ def test_every_epoch_is_equally_long(plan_of, balancing, resolution):
     assert {len(plan.batches(epoch)) for epoch in range(12)} == {len(plan)}
 
 
-def test_batches_take_several_resolutions_in_turn(plan_of):
+def test_batches_alternate_between_several_resolutions(plan_of):
     plan = plan_of([SQUARE], resolution="64,96", batch_size=1)
     assert [plan.batches(epoch)[0][0].crop.size for epoch in range(4)] == [(64, 64), (96, 96)] * 2
 
@@ -105,7 +105,7 @@ def test_a_fixed_flip_mirrors_all(plan_of):
     assert all(item.crop.flip for batch in plan.batches(0) for item in batch)
 
 
-def test_with_a_cache_a_cut_stays_and_without_it_moves(plan_of):
+def test_a_crop_stays_with_a_cache_and_moves_without_it(plan_of):
     def cuts(plan):
         return {item.crop for epoch in range(5) for batch in plan.batches(epoch) for item in batch}
 
@@ -115,12 +115,12 @@ def test_with_a_cache_a_cut_stays_and_without_it_moves(plan_of):
     assert len(cuts(plan_of([WIDE], {"image_variations": 3}, **square))) == 3
 
 
-def test_without_jitter_the_centre_is_cut(plan_of):
+def test_without_jitter_the_centre_is_cropped(plan_of):
     plan = plan_of([(96, 80)], {"image": {"enable_crop_jitter": False}}, batch_size=1, aspect_ratio_bucketing=False)
     assert plan.batches(0)[0][0].crop.left == 6
 
 
-def test_captions_take_turns_over_their_variations(plan_of, tmp_path):
+def test_captions_alternate_over_their_variations(plan_of, tmp_path):
     plan = plan_of([SQUARE], {"text_variations": 20}, batch_size=1, text_encoder={"train": False})
     (tmp_path / "stars" / "0.txt").write_text("one\ntwo\nthree")
     plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
@@ -140,7 +140,7 @@ def test_captions_that_are_not_cached_change_from_epoch_to_epoch(plan_of, tmp_pa
     assert len(captions(**frozen)) == 1
 
 
-def test_the_variants_are_all_that_epochs_ask_for(plan_of):
+def test_the_variants_are_all_that_epochs_use(plan_of):
     concept = {"image": {"enable_random_flip": True}, "image_variations": 3}
     plan = plan_of([SQUARE, WIDE, (100, 80)] * 2, concept, resolution="64,96")
     variants = {(item.picture, item.crop) for item in plan.variants()}

@@ -1,4 +1,4 @@
-"""The check of a config in the world where it will be used: model, pictures, destination, memory, disk."""
+"""The check of a config on the machine that trains it: model, pictures, destination, memory, disk."""
 
 import json
 import os
@@ -22,7 +22,7 @@ GPU = {"name": "a card", "memory_total_gb": 24.0}
 
 @pytest.fixture
 def config(tmp_path):
-    """The demo's, with a copy of its pictures that a test may spoil."""
+    """The demo's config, with a copy of its pictures that a test may damage."""
     shutil.copytree(DEMO / "dataset", tmp_path / "pictures")
     settings = json.loads((DEMO / "config.json").read_text())
     return settings | {
@@ -39,7 +39,7 @@ def found(config, severity="error", gpus=()):
     return {problem.field: problem.message for problem in result.problems if problem.severity == severity}
 
 
-def test_the_demo_is_found_ready(config):
+def test_the_demo_has_no_problems(config):
     result = preflight(config, [])
     assert [problem for problem in result.problems if problem.is_error] == []
     assert result.estimate["batches"] == 2
@@ -47,15 +47,15 @@ def test_the_demo_is_found_ready(config):
     assert result.estimate["disk"]["total"] == sum(result.estimate["disk"]["parts"].values())
 
 
-def test_a_base_model_that_is_not_there_is_named(config, tmp_path):
-    assert "is not there" in found(config | {"base_model_name": str(tmp_path / "none")})["base_model_name"]
+def test_a_missing_base_model_is_named(config, tmp_path):
+    assert "does not exist" in found(config | {"base_model_name": str(tmp_path / "none")})["base_model_name"]
 
 
-def test_a_hub_model_is_a_warning_on_line_and_an_error_off_line(config, monkeypatch, tmp_path):
+def test_a_hub_model_is_a_warning_online_and_an_error_offline(config, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     hub = config | {"base_model_name": "owner/model"}
-    assert "will be downloaded" in found(hub, "warning")["base_model_name"]
+    assert "will download it first" in found(hub, "warning")["base_model_name"]
     assert "offline_mode" in found(hub | {"offline_mode": True})["base_model_name"]
 
 
@@ -78,7 +78,7 @@ def test_a_model_of_another_type_is_refused(config, tmp_path):
     assert "inpainting" in found(config | {"base_model_name": str(model)})["model_type"]
 
 
-def test_a_config_that_forces_another_prediction_than_the_models_is_warned_of(config, tmp_path):
+def test_a_config_that_forces_another_prediction_than_the_models_gets_a_warning(config, tmp_path):
     assert (
         "predicts velocity" in found(config | {"force_epsilon_prediction": True}, "warning")["force_epsilon_prediction"]
     )
@@ -108,7 +108,7 @@ def test_a_model_with_pickles_alone_is_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\x02\x00\x00\x00\x00\x00\x00\x00{}"[:9]])
-def test_what_is_no_safetensors_file_is_told_apart(tmp_path, content):
+def test_a_file_that_is_not_safetensors_is_named(tmp_path, content):
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(NotAModel):
         read_shapes(tmp_path / "x.safetensors")
@@ -144,19 +144,19 @@ ATTENTION = f"{UNET}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
         ({"double_blocks.0.img_attn.qkv.weight": (1, 1)}, "Flux", False),
     ],
 )
-def test_the_architecture_of_a_single_file_is_told_by_its_header(tmp_path, shapes, kind, inpainting):
+def test_the_architecture_of_a_single_file_is_read_from_its_header(tmp_path, shapes, kind, inpainting):
     model = read_model(write_header(tmp_path / "model.safetensors", shapes))
     assert (model.kind, model.inpainting) == (kind, inpainting)
 
 
-def test_a_lora_is_no_base_model(tmp_path):
+def test_a_lora_is_not_a_base_model(tmp_path):
     with pytest.raises(NotAModel, match="LoRA"):
         read_model(write_header(tmp_path / "x.safetensors", {"lora_unet_down.lora_down.weight": (4, 320)}))
 
 
-def test_a_concept_folder_that_is_not_there_is_named(config, tmp_path):
+def test_a_missing_concept_folder_is_named(config, tmp_path):
     config["concepts"] = [{"path": str(tmp_path / "none")}]
-    assert "is not there" in found(config)["concepts.0.path"]
+    assert "does not exist" in found(config)["concepts.0.path"]
 
 
 def test_an_empty_concept_folder_is_named(config, tmp_path):
@@ -181,7 +181,7 @@ def test_a_picture_without_a_caption_is_named(config, tmp_path):
     assert "star-05.txt" in found(config)["concepts.0.path"]
 
 
-def test_a_picture_that_is_there_twice_is_a_warning(config, tmp_path):
+def test_a_duplicate_picture_is_a_warning(config, tmp_path):
     shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "copy.png")
     shutil.copy(tmp_path / "pictures" / "star-01.txt", tmp_path / "pictures" / "copy.txt")
     assert "same picture" in found(config, "warning")["concepts"]
@@ -196,14 +196,14 @@ def test_a_destination_that_cannot_be_written_is_refused(config):
     assert "cannot be written" in found(config | {"output_model_destination": destination})["output_model_destination"]
 
 
-def test_a_model_that_is_there_already_is_kept_where_the_config_says_so(config, tmp_path):
+def test_an_existing_model_is_kept_if_the_config_says_so(config, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "stars.safetensors").touch()
     assert "replaced" in found(config, "warning")["output_model_destination"]
     assert "already" in found(config | {"prevent_overwrites": True})["output_model_destination"]
 
 
-def test_an_average_that_would_never_move_is_refused(config):
+def test_an_average_that_would_never_change_is_refused(config):
     short = config | {"epochs": 2, "ema_update_step_interval": 5}
     assert "4 times" in found(short)["ema_update_step_interval"]
 
@@ -214,7 +214,7 @@ def test_steps_that_never_change_the_weights_are_refused(config):
     )
 
 
-def test_a_run_that_needs_more_memory_than_the_gpu_has_is_refused_with_a_way_out(config, tmp_path):
+def test_a_run_that_needs_more_memory_than_the_gpu_has_is_refused_with_a_fix(config, tmp_path):
     big = config | {"train_device": "cuda", "batch_size": 8, "resolution": "2048"}
     message = found(big, gpus=[GPU | {"memory_total_gb": 1.0}])["batch_size"]
     assert "GB of GPU memory" in message and "lower batch_size" in message
@@ -222,28 +222,28 @@ def test_a_run_that_needs_more_memory_than_the_gpu_has_is_refused_with_a_way_out
 
 def test_a_run_that_writes_more_than_the_disk_has_is_refused(config, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-    assert "will be written" in found(config)["backup_after"]
+    assert "the run writes about" in found(config)["backup_after"]
 
 
-def test_a_picture_that_was_checked_is_not_read_again(config, tmp_path, monkeypatch):
+def test_a_checked_picture_is_not_read_again(config, tmp_path, monkeypatch):
     preflight(config, [])
     monkeypatch.setattr("engine.builtin.data.pictures.read_facts", lambda path: pytest.fail(f"{path} was read again"))
     assert found(config) == {}
 
 
-def test_a_picture_that_changed_is_read_again(config, tmp_path):
+def test_a_changed_picture_is_read_again(config, tmp_path):
     preflight(config, [])
     (tmp_path / "pictures" / "star-02.png").write_bytes(b"no picture any more")
     assert "star-02.png" in found(config)["concepts.0.path"]
 
 
-def test_the_training_finds_what_the_preflight_read(config, tmp_path):
+def test_the_training_reuses_the_pictures_that_the_preflight_read(config, tmp_path):
     preflight(config, [])
     index = PictureIndex(Path(config["cache_dir"]))
     assert len(index.known) == 16
 
 
-def test_it_says_how_far_it_is(config):
+def test_the_check_reports_its_progress(config):
     said = []
     preflight(config, [], lambda *state: said.append(state))
     stages = list(dict.fromkeys(stage for stage, *_ in said))
@@ -251,7 +251,7 @@ def test_it_says_how_far_it_is(config):
     assert ("pictures and captions", 16, 16) in said
 
 
-def test_it_runs_as_a_process_and_without_torch(config, tmp_path):
+def test_the_check_runs_as_a_process_and_without_torch(config, tmp_path):
     (tmp_path / "spec.json").write_text(json.dumps({"config": config, "gpus": []}))
     code = (
         "import sys; from pathlib import Path; from engine.preflight import main; main(Path(sys.argv[1]));"
@@ -271,7 +271,7 @@ def gigabytes(values):
     return memory.estimate_memory(TrainConfig.from_dict(values), None, on_gpu=True).total / memory.GIB
 
 
-def test_what_saves_memory_lowers_the_estimate():
+def test_settings_that_save_memory_lower_the_estimate():
     lora = SD15 | HALVES | {"training_method": "LORA"}
     base = gigabytes(lora)
     assert gigabytes(lora | {"batch_size": 4}) > base
@@ -284,7 +284,7 @@ def test_what_saves_memory_lowers_the_estimate():
 
 
 def test_the_estimates_of_stable_diffusion_are_of_the_known_size():
-    """A LoRA at 512 pixels is known to go into some 4 to 6 GB, a whole fine-tune with AdamW to need 14 to 20."""
+    """A LoRA at 512 pixels is known to need about 4 to 6 GB, a full fine-tune with AdamW 14 to 20."""
     assert 3 < gigabytes(SD15 | HALVES | {"training_method": "LORA"}) < 6
     assert 14 < gigabytes(SD15 | {"training_method": "FINE_TUNE"}) < 21
 

@@ -1,4 +1,4 @@
-"""Pictures of samples that are not finished yet."""
+"""Previews of unfinished samples."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.engine import tiny
 
 
 @pytest.fixture
-def told(tmp_path):
-    """What a training that draws one sample of four steps told on the way: (step, steps, the preview's path)."""
+def reports(tmp_path):
+    """The reports of a training that generates one sample of four steps: (step, steps, the preview's path)."""
     model = tiny.make_model(tmp_path / "model")
     settings = {"epochs": 1, "sample_after": 1, "sample_after_unit": "EPOCH"}
     samples = [tiny.sample("a red circle", diffusion_steps=4)]
@@ -22,8 +22,8 @@ def told(tmp_path):
     return training.run().recorder.of("on_update_sample_default_progress"), tmp_path / "workspace" / PREVIEW
 
 
-def test_a_sample_is_seen_while_it_is_denoised(told):
-    steps, path = told
+def test_a_sample_has_previews_while_it_is_denoised(reports):
+    steps, path = reports
     assert [step[:2] for step in steps[:4]] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert steps[0][2:] == (str(path),)
     with Image.open(path) as picture:
@@ -37,7 +37,7 @@ def test_previews_take_at_most_a_tenth_of_the_time(tmp_path):
     assert len(drawn) == 1
 
 
-def test_a_preview_that_fails_is_given_up_and_the_sample_goes_on(tmp_path):
+def test_a_failed_preview_is_given_up_and_the_sample_is_finished(tmp_path):
     preview = SamplePreview(tmp_path)
     assert [preview.offer(lambda: 1 / 0) for _ in range(3)] == ["", "", ""]
     assert not Path(tmp_path / PREVIEW).exists()

@@ -1,4 +1,4 @@
-"""What the built-in trainer does with each setting: acts on it, refuses it, or says that it makes no difference."""
+"""Each setting in the built-in trainer: it is supported, refused, or reported to make no difference."""
 
 import re
 from pathlib import Path
@@ -18,12 +18,12 @@ def found(values, severity="error"):
     return {problem.field: problem.message for problem in check(DATA | values) if problem.severity == severity}
 
 
-def test_onetrainers_defaults_only_lack_something_to_train_on():
+def test_onetrainers_defaults_lack_only_training_pictures():
     assert [problem.field for problem in check(defaults())] == ["concepts"]
     assert check(defaults() | DATA) == []
 
 
-def test_what_is_turned_off_may_be_as_it_likes():
+def test_a_disabled_item_may_have_any_settings():
     off = {"enabled": False, "type": "VALIDATION", "text": {"enable_tag_shuffling": True}}
     assert found({"concepts": [*DATA["concepts"], off], "samples": [{"enabled": False, "width": 33}]}) == {}
 
@@ -67,13 +67,13 @@ def test_wrong_types_are_named():
         ({"samples": [{"sample_inpainting": True}]}, "samples.0.sample_inpainting"),
     ],
 )
-def test_what_the_trainer_does_not_do_is_refused_by_field(values, field):
+def test_unsupported_settings_are_refused_by_field(values, field):
     assert list(found(values)) == [field]
 
 
-def test_a_refusal_says_what_there_is_instead():
+def test_a_refusal_names_the_supported_choices():
     message = found({"optimizer": {"optimizer": "LION"}})["optimizer.optimizer"]
-    assert message.startswith("the built-in trainer has ADAMW, PRODIGY and ADAFACTOR; choose one of them, or")
+    assert message.startswith("the built-in trainer supports ADAMW, PRODIGY and ADAFACTOR; choose one of them, or")
     assert "set it to false" in found({"compile": True})["compile"]
 
 
@@ -88,7 +88,7 @@ def test_a_refusal_says_what_there_is_instead():
         ({"concepts": [{"path": "/p", "balancing": -1}]}, "concepts.0.balancing"),
     ],
 )
-def test_what_is_out_of_range_is_refused_by_field(values, field):
+def test_values_out_of_range_are_refused_by_field(values, field):
     assert list(found(values)) == [field]
 
 
@@ -122,7 +122,7 @@ def test_a_lora_as_onetrainers_presets_set_it_up_is_accepted():
 
 @pytest.mark.parametrize("optimizer", CHOICES["optimizer.optimizer"])
 @pytest.mark.parametrize("scheduler", CHOICES["learning_rate_scheduler"])
-def test_every_optimizer_goes_with_every_scheduler(optimizer, scheduler):
+def test_every_optimizer_works_with_every_scheduler(optimizer, scheduler):
     rate = 1.0 if optimizer == "PRODIGY" else 1e-5
     values = {"optimizer": {"optimizer": optimizer}, "learning_rate_scheduler": scheduler, "learning_rate": rate}
     assert check(DATA | values) == []
@@ -136,7 +136,7 @@ def test_every_entry_of_the_tables_is_a_setting():
 
 
 def test_no_setting_is_ignored_silently():
-    """A setting that is in no table has to be read somewhere in the trainer."""
+    """A setting that is in no table must be read somewhere in the trainer."""
     files = Path(engine.builtin.__file__).parent.rglob("*.py")
     source = "\n".join(file.read_text() for file in files if not file.name.startswith(("config", "support.py")))
     optimizers = {name for optimizer in CHOICES["optimizer.optimizer"] for name in OPTIMIZER_DEFAULTS[optimizer]}

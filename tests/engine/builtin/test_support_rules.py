@@ -1,4 +1,4 @@
-"""Checks that look at several settings together."""
+"""Checks of several settings together."""
 
 import json
 
@@ -42,7 +42,7 @@ def errors(values):
         ({"sample_definition_file_name": "/nowhere.json"}, "sample_definition_file_name"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(values, field):
+def test_settings_that_cannot_be_combined_are_refused(values, field):
     assert errors(values) == {field}
 
 
@@ -60,11 +60,11 @@ def test_settings_that_do_not_go_together_are_refused(values, field):
         {"concepts": [{"path": "/p"}, {"enabled": False}]},
     ],
 )
-def test_settings_that_go_together_pass(values):
+def test_settings_that_can_be_combined_pass(values):
     assert errors(values) == set()
 
 
-def test_an_existing_model_is_not_overwritten_if_that_is_asked_for(tmp_path):
+def test_an_existing_model_is_not_overwritten_if_prevent_overwrites_is_on(tmp_path):
     destination = tmp_path / "model.safetensors"
     values = {"output_model_destination": str(destination), "prevent_overwrites": True}
     assert errors(values) == set()
@@ -81,7 +81,7 @@ def test_concepts_and_samples_in_files_are_checked_too(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[3]"])
-def test_a_file_that_holds_no_concepts_is_refused(tmp_path, text):
+def test_a_file_without_concepts_is_refused(tmp_path, text):
     (tmp_path / "concepts.json").write_text(text)
     assert errors({"concepts": None, "concept_file_name": str(tmp_path / "concepts.json")})
 
@@ -91,7 +91,7 @@ def test_averaged_weights_make_the_plain_samples_a_warning():
 
 
 @pytest.mark.parametrize("name", ["model.ckpt", "old.PT"])
-def test_a_base_model_that_can_hold_programs_is_refused(name):
+def test_a_base_model_that_can_contain_programs_is_refused(name):
     assert errors({"base_model_name": f"/m/{name}"}) == {"base_model_name"}
 
 

@@ -1,4 +1,4 @@
-"""The built-in trainer, for real, on a tiny model."""
+"""The built-in trainer, really run on a tiny model."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def deep_model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(model, tmp_path_factory):
-    """One training that was done, for all who only look at it."""
+    """One finished training, shared by the tests that only read its results."""
     folder = tmp_path_factory.mktemp("plain")
     return Training(model, make_pictures(folder / "pictures"), folder / "run").run()
 
@@ -55,7 +55,7 @@ def test_it_trains_each_step_once_and_writes_the_model(plain):
     assert plain.artifacts("model")[0].is_file()
 
 
-def test_the_peak_of_memory_is_told_with_each_loss(plain):
+def test_the_peak_of_memory_is_reported_with_each_loss(plain):
     metrics = plain.recorder.of("on_metrics")
     peaks = [values["peak_memory_gb"] for _, values in metrics]
     assert peaks == sorted(peaks) and 0 <= peaks[0] < 64
@@ -100,7 +100,7 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("changes", RESUMED.values(), ids=RESUMED)
-def test_a_run_that_was_stopped_and_continued_has_the_very_same_losses(training, changes):
+def test_a_stopped_and_resumed_run_has_exactly_the_same_losses(training, changes):
     whole = training("whole", epochs=4, **changes).run()
     first = training("first", epochs=4, **changes)
     first.at_step(4, lambda: first.commands.stop(final_model=False))
@@ -128,7 +128,7 @@ def test_a_stop_before_the_first_step_ends_without_a_model(training):
     assert [command.id for command, _ in run.recorder.of("on_command_done")] == ["s"]
 
 
-def test_while_paused_other_commands_work_and_continue_goes_on(training):
+def test_other_commands_work_during_a_pause_and_continue_ends_it(training):
     run = training(epochs=3)
     run.at_step(2, lambda: run.commands.put(Command("pause", id="p")))
     thread = threading.Thread(target=run.run)
@@ -163,7 +163,7 @@ def test_a_lora_changes_plain_diffusers_as_it_changed_the_training_model(trainin
         assert not torch.allclose(found, before, atol=1e-3), form
 
 
-def test_a_lora_says_what_made_it(plain, model):
+def test_a_lora_file_names_its_settings(plain, model):
     path = plain.artifacts("model")[0]
     with safe_open(path, "pt") as file:
         facts = file.metadata()
@@ -198,13 +198,13 @@ def test_a_single_file_loads_in_plain_diffusers_and_as_a_base_model(training, de
     assert len(again.recorder.losses) == 6
 
 
-def test_a_base_model_that_is_no_model_is_named(training, tmp_path):
+def test_a_file_that_is_not_a_model_is_named(training, tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     with pytest.raises(MissingModel, match="broken.safetensors"):
         training(base_model_name=str(tmp_path / "broken.safetensors")).run()
 
 
-def test_an_existing_final_model_is_kept_aside(training, tmp_path):
+def test_an_existing_final_model_is_kept_under_another_name(training, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "model.safetensors").write_text("precious")
     training().run()
@@ -219,11 +219,11 @@ def test_a_sample_carries_its_settings(training):
     assert '"global_step": 3' in text
 
 
-def test_a_sample_that_fails_is_a_warning_and_training_goes_on(training, tmp_path):
+def test_a_sample_that_fails_is_a_warning_and_training_continues(training, tmp_path):
     (tmp_path / "run" / "workspace").mkdir(parents=True)
     (tmp_path / "run" / "workspace" / "samples").write_text("a file where the folder should be")
     run = training(sample_after=3, sample_after_unit="STEP").run()
-    assert "could not be drawn" in run.recorder.of("on_warning")[0][0]
+    assert "could not be generated" in run.recorder.of("on_warning")[0][0]
     assert len(run.recorder.losses) == 6
 
 
@@ -246,7 +246,7 @@ def test_fewer_pictures_than_a_batch_are_refused(training):
         training(batch_size=7).run()
 
 
-def test_fewer_batches_than_are_added_up_for_one_step_are_refused_before_the_first(training):
+def test_fewer_batches_than_one_accumulation_needs_are_refused_before_the_first_step(training):
     run = training(gradient_accumulation_steps=7)
     with pytest.raises(BadData, match="6 batches in all are fewer than gradient_accumulation_steps"):
         run.run()
@@ -305,7 +305,7 @@ def test_it_trains_with(training, changes):
     assert len(training(**changes).run().recorder.losses) == 6
 
 
-def test_the_log_tells_a_person_how_it_goes(tmp_path, model, pictures):
+def test_the_log_shows_a_person_the_progress(tmp_path, model, pictures):
     attempt = tmp_path / "attempt"
     attempt.mkdir()
     config = config_for(model, pictures, tmp_path / "run")
@@ -317,7 +317,7 @@ def test_the_log_tells_a_person_how_it_goes(tmp_path, model, pictures):
     assert any("wrote the model" in line for line in log)
 
 
-def test_training_before_the_start_is_refused_with_the_cure(training):
+def test_training_before_the_start_is_refused_with_the_fix(training):
     run = training()
     with pytest.raises(RuntimeError, match=r"call start\(\) first"):
         run.trainer.train()

@@ -1,4 +1,4 @@
-"""What a training keeps and what it refuses to keep: backups, saves and samples at the edges."""
+"""The files that a training writes or refuses to write: backups, saves and samples in edge cases."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ def test_a_stop_within_an_accumulation_loses_none_of_its_gradient(training, step
     assert first.recorder.losses | second.recorder.losses == whole.recorder.losses
 
 
-def test_what_falls_due_within_an_accumulation_is_done_after_it(training):
+def test_actions_due_within_an_accumulation_are_done_after_it(training):
     run = training(epochs=4, gradient_accumulation_steps=2, backup_after=1, backup_after_unit="EPOCH").run()
     assert backup_names(run) == ["4-1-1", "6-2-0", "10-3-1", "12-4-0"]
 
@@ -79,7 +79,7 @@ def test_weights_that_broke_in_the_last_step_are_neither_backed_up_nor_saved(tra
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_saving_in_half_precision_does_not_round_what_is_trained(training):
+def test_saving_in_half_precision_does_not_round_the_trained_weights(training):
     changes = {"training_method": "FINE_TUNE", "output_model_format": "DIFFUSERS", "learning_rate": 1e-4}
     whole = training("whole", **changes).run()
     saving = training("saving", **changes, output_dtype="FLOAT_16", save_every=1, save_every_unit="STEP").run()
@@ -87,7 +87,7 @@ def test_saving_in_half_precision_does_not_round_what_is_trained(training):
     assert saving.recorder.losses == whole.recorder.losses
 
 
-def test_a_sample_command_with_a_bad_setting_is_refused_and_training_goes_on(training):
+def test_a_sample_command_with_a_bad_setting_is_refused_and_training_continues(training):
     run = training()
     ((became, why),) = what_became_of(run, Command("sample_custom", {"width": "wide"}, "c"))
     assert became == "refused" and "width" in why
@@ -98,15 +98,15 @@ def test_a_sample_command_whose_samples_fail_is_refused(training, tmp_path):
     (tmp_path / "run" / "workspace").mkdir(parents=True)
     (tmp_path / "run" / "workspace" / "samples").write_text("a file where the folder should be")
     ((became, why),) = what_became_of(training(), Command("sample_default", id="c"))
-    assert became == "refused" and "could not be drawn" in why
+    assert became == "refused" and "could not be generated" in why
 
 
-def test_a_sample_command_with_nothing_to_draw_is_refused(training):
+def test_a_sample_command_with_nothing_to_generate_is_refused(training):
     ((became, why),) = what_became_of(training(samples=[]), Command("sample_default", id="c"))
-    assert became == "refused" and "no sample is turned on" in why
+    assert became == "refused" and "Enable a sample in the config first" in why
 
 
-def test_a_backup_command_on_a_full_disk_is_refused_and_training_goes_on(training, monkeypatch):
+def test_a_backup_command_on_a_full_disk_is_refused_and_training_continues(training, monkeypatch):
     run = training()
     monkeypatch.setattr(checkpoint, "write_manifest", lambda path: full_disk())
     ((became, why),) = what_became_of(run, Command("backup", id="c"))
@@ -114,8 +114,8 @@ def test_a_backup_command_on_a_full_disk_is_refused_and_training_goes_on(trainin
     assert len(run.recorder.losses) == 6
 
 
-def test_it_samples_where_the_parts_have_different_number_formats(training):
-    """As a GPU has them with OneTrainer's own presets: a UNet in half precision, a VAE in full."""
+def test_sampling_works_with_parts_of_different_number_formats(training):
+    """As on a GPU with OneTrainer's own presets: a UNet in half precision, a VAE in full."""
     run = training()
     run.trainer.start()
     pipeline = run.trainer.session.family.pipeline
@@ -130,20 +130,20 @@ def full_disk():
     raise SafetensorError("I/O error: No space left on device (os error 28)")
 
 
-def test_a_full_disk_is_named_though_the_library_has_words_of_its_own(tmp_path):
+def test_a_full_disk_is_named_even_if_the_library_reports_it_differently(tmp_path):
     with pytest.raises(DiskFull, match="free some space"):
         checkpoint.write_backup(tmp_path, TrainProgress(), {}, lambda folder: full_disk())
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_known_by_its_free_room_too(tmp_path, monkeypatch):
+def test_a_full_disk_is_also_recognized_by_its_free_space(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(0))
     with pytest.raises(DiskFull), written_beside(tmp_path / "file") as beside:
         beside.touch()
-        raise RuntimeError("unexpected pos 704 vs 598")  # torch.save's words for it
+        raise RuntimeError("unexpected pos 704 vs 598")  # torch.save's message for it
 
 
-def test_a_backup_that_is_removed_is_no_backup_from_the_first_moment(tmp_path, monkeypatch):
+def test_a_backup_being_removed_is_no_backup_from_the_first_moment(tmp_path, monkeypatch):
     backups = [tmp_path / f"2026-01-0{day}_00-00-00-backup-{day}-0-0" for day in (1, 2)]
     for backup in backups:
         backup.mkdir()
@@ -153,7 +153,7 @@ def test_a_backup_that_is_removed_is_no_backup_from_the_first_moment(tmp_path, m
     assert len(kept.newest_first()) == 1
 
 
-def test_a_pinned_backup_never_goes(training):
+def test_a_pinned_backup_is_never_removed(training):
     run = training(epochs=4, backup_after=3, backup_after_unit="STEP", rolling_backup=True, rolling_backup_count=1)
     run.at_step(4, lambda: mark_of(run.artifacts("backup")[0]).touch())
     run.run()
@@ -164,7 +164,7 @@ def test_a_pinned_backup_never_goes(training):
     ]
 
 
-def test_what_a_killed_attempt_left_half_written_is_removed_at_the_next_start(training, tmp_path):
+def test_half_written_files_of_a_killed_attempt_are_removed_at_the_next_start(training, tmp_path):
     left = [tmp_path / "run/workspace/backup/x-backup-1-0-1.partial/half", tmp_path / "run/model.safetensors.partial"]
     for file in left:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -186,14 +186,14 @@ def out_of_memory(*_):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-def test_the_newest_backup_is_the_one_written_last_though_the_clock_was_turned_back(training):
+def test_the_newest_backup_is_the_last_written_even_if_the_clock_was_set_back(training):
     run = training(backup_after=1, backup_after_unit="STEP", rolling_backup=True, rolling_backup_count=1)
     run.recorder.reactions["on_artifact"] = lambda kind, path, *_: os.utime(path, (1, 1))
     run.run()
     assert [path for path in run.artifacts("backup") if path.exists()] == [run.artifacts("backup")[-1]]
 
 
-def test_what_the_site_removed_meanwhile_troubles_nobody(tmp_path, monkeypatch):
+def test_a_backup_that_the_site_removes_at_the_same_time_causes_no_error(tmp_path, monkeypatch):
     for day in (1, 2):
         (tmp_path / f"2026-01-0{day}_00-00-00-backup-{day}-0-0").mkdir()
     kept = Backups(tmp_path, rolling=1)

@@ -1,4 +1,4 @@
-"""Trainings that begin with the weights of another."""
+"""Trainings that begin with the weights of another training."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def are_alike(some, others):
     return all(torch.allclose(one, other, atol=1e-6) for one, other in zip(some, others, strict=True))
 
 
-def test_a_backup_s_weights_begin_a_run_at_step_0_as_they_were_averaged(first, training):
+def test_a_run_can_start_at_step_0_with_the_averaged_weights_of_a_backup(first, training):
     second = training("second")
     second.trainer.weights_from = first.artifacts("backup")[0]
     assert are_alike(begin(second), weights_of(first))
@@ -53,7 +53,7 @@ def test_a_backup_s_weights_begin_a_run_at_step_0_as_they_were_averaged(first, t
 
 @pytest.mark.parametrize("form", ["KOHYA_LORA", "DIFFUSERS_LORA"])
 @pytest.mark.parametrize("alpha", [2, 1])
-def test_a_lora_file_begins_a_run_with_the_same_effect_on_the_model(training, form, alpha):
+def test_a_run_that_starts_with_a_lora_file_has_the_same_effect_on_the_model(training, form, alpha):
     first = training("first", output_model_format=form).run()
     second = training("second", lora_model_name=str(first.artifacts("model")[0]), lora_alpha=alpha)
     second.trainer.start()
@@ -62,21 +62,21 @@ def test_a_lora_file_begins_a_run_with_the_same_effect_on_the_model(training, fo
 
 
 def effects(run):
-    """What each layer's LoRA adds to its weight."""
+    """The change that each layer's LoRA makes to its weight."""
     strength = run.config.lora_alpha / run.config.lora_rank
     pairs = zip(run.trainer.session.parameters[::2], run.trainer.session.parameters[1::2], strict=True)
     return [strength * (up.flatten(1) @ down.flatten(1)).detach() for down, up in pairs]
 
 
-def test_a_resumed_run_does_not_begin_again_with_the_lora_that_its_config_names(first, training, tmp_path):
+def test_a_resumed_run_does_not_load_the_initial_lora_again(first, training, tmp_path):
     named = {"lora_model_name": str(tmp_path / "gone"), "ema": "CPU", "epochs": 3}
     again = training("again", resume_from=first.artifacts("backup")[0], **named).run()
     assert again.trainer.session.progress.epoch == 3
 
 
-def test_a_lora_of_another_rank_or_of_nothing_is_refused_by_its_field(first, training, tmp_path):
+def test_a_lora_of_another_rank_or_of_no_layer_is_refused_by_its_field(first, training, tmp_path):
     path = str(first.artifacts("model")[0])
-    with pytest.raises(BadConfig, match="lora_model_name: .* has rank 4, and lora_rank is 2"):
+    with pytest.raises(BadConfig, match="lora_model_name: .* has rank 4, but lora_rank is 2"):
         training("rank", lora_model_name=path, lora_rank=2).trainer.start()
     (tmp_path / "nothing.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadConfig, match="cannot be read as a LoRA"):

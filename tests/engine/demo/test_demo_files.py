@@ -37,7 +37,7 @@ def test_the_data_set_is_sixteen_captioned_pictures():
     assert sorted(make_dataset.DATASET.glob("*.txt")) == [picture.with_suffix(".txt") for picture in PICTURES]
 
 
-def test_the_data_set_is_what_its_script_draws(tmp_path, monkeypatch):
+def test_the_data_set_equals_the_output_of_its_script(tmp_path, monkeypatch):
     monkeypatch.setattr(make_dataset, "DATASET", tmp_path)
     make_dataset.main()
     drawn = sorted(tmp_path.glob("*.png"))
@@ -59,7 +59,7 @@ def test_the_text_encoder_is_named_as_older_transformers_read_it_too():
         assert all(name.startswith("text_model.") for name in weights.keys())  # noqa: SIM118  it is no dict
 
 
-def test_naming_the_weights_of_a_text_encoder_twice_is_as_good_as_once(tmp_path):
+def test_naming_the_weights_of_a_text_encoder_twice_changes_nothing(tmp_path):
     file = tmp_path / "model.safetensors"
     save_file({"encoder.weight": torch.ones(2)}, file)
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_no_two_pictures_have_the_same_caption():
     assert {caption.split()[1] for caption in captions} == set(COLOURS)
 
 
-def test_the_config_is_read_whole(config):
+def test_the_whole_config_is_read(config):
     unknown = [problem for problem in check(config) if "unknown" in problem.message.lower()]
     assert unknown == []
     assert TrainConfig.from_dict(config).to_dict().items() >= {"seed": 1, "lora_rank": 32, "batch_size": 8}.items()

@@ -28,13 +28,13 @@ def lora(model, tmp_path_factory):
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    """For what is asked of any picture, however good."""
+    """For tests that any picture passes, however poor."""
     monkeypatch.setattr(measure, "STEPS", 2)
 
 
 @pytest.fixture
 def quiet():
-    """`main` silences diffusers and transformers, which it may do in a process of its own."""
+    """`main` silences diffusers and transformers, which is meant for a process of its own."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -51,7 +51,7 @@ def drawn(figure: Figure, asked_colour: str) -> measure.MeasuredPicture:
 
 
 def four_drawn_results() -> list[measure.MeasuredPicture]:
-    """Of two that asked for red one is a red star; of two that asked for blue one is a star, but a green one."""
+    """Of two requests for red one shows a red star; of two for blue one shows a star, but a green one."""
     return [
         drawn(Figure(STAR, "red", "white"), "red"),
         drawn(Figure("circle", "red", "white"), "red"),
@@ -72,13 +72,13 @@ def test_no_background_has_the_name_of_a_colour():
     assert not set(BACKGROUNDS) & set(COLOURS)
 
 
-def test_it_samples_as_the_demo_run_does():
+def test_the_measurement_samples_as_the_demo_run_does():
     config = json.loads((measure.MODEL.parent / "config.json").read_text())
     settings = {(sample["diffusion_steps"], sample["cfg_scale"]) for sample in config["samples"]}
     assert settings == {(measure.STEPS, measure.GUIDANCE)}
 
 
-def test_the_table_counts_stars_and_stars_of_the_asked_colour():
+def test_the_table_counts_stars_and_stars_of_the_requested_colour():
     results = [drawn(Figure(STAR, colour, "gray"), colour) for colour in COLOURS] + four_drawn_results()
     table = {line.split()[0]: line.split() for line in measure.report({"drawn": results}).splitlines()[1:]}
     assert table["red"] == ["red", "2/3", "67%", "2/3", "67%"]
@@ -86,7 +86,7 @@ def test_the_table_counts_stars_and_stars_of_the_asked_colour():
     assert table["all"] == ["all", "8/10", "80%", "7/10", "70%"]
 
 
-def test_the_grid_frames_green_what_is_as_asked():
+def test_the_grid_frames_requested_stars_in_green():
     results = [drawn(Figure(STAR, colour, "gray"), colour) for colour in COLOURS]
     results[0] = drawn(Figure("circle", "red", "gray"), "red")
     grid = measure.make_grid({"without": results, "with": results})
@@ -96,7 +96,7 @@ def test_the_grid_frames_green_what_is_as_asked():
     assert grid.getpixel((0, side)) == (50, 205, 50)
 
 
-def test_an_untrained_model_draws_no_stars(model, capsys, tmp_path, quiet):
+def test_an_untrained_model_generates_no_stars(model, capsys, tmp_path, quiet):
     grid = tmp_path / "grid.png"
     assert measure.main(["--model", str(model), "--seeds", "5", "6", "--grid", str(grid)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "0/12", "0%", "0/12", "0%"]
@@ -111,7 +111,7 @@ def test_a_lora_is_measured_beside_the_model_alone(model, lora, capsys, quiet, f
     assert total.split().count("0/6") == 4
 
 
-def test_the_lora_changes_what_is_drawn(model, lora, few_steps):
+def test_the_lora_changes_the_pictures(model, lora, few_steps):
     pipeline = measure.load_model(model)
     prompts = measure.make_prompts([5])[:1]
     before = measure.sample(pipeline, prompts)[0].picture
@@ -119,54 +119,54 @@ def test_the_lora_changes_what_is_drawn(model, lora, few_steps):
     assert measure.sample(pipeline, prompts)[0].picture.tobytes() != before.tobytes()
 
 
-def test_the_same_seed_draws_the_same_picture(model, few_steps):
+def test_the_same_seed_generates_the_same_picture(model, few_steps):
     prompts = measure.make_prompts([5])[:2]
     first, second = (measure.sample(measure.load_model(model), prompts) for _ in range(2))
     assert [result.picture.tobytes() for result in first] == [result.picture.tobytes() for result in second]
 
 
-def test_a_seed_named_twice_is_sampled_as_often_as_the_table_says(model, few_steps):
+def test_a_seed_given_twice_is_sampled_as_often_as_the_table_says(model, few_steps):
     assert len(measure.measure(measure.load_model(model), [5, 5])) == len(measure.make_prompts([5, 5]))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--model", "/nowhere"], "There is no model in /nowhere: name a folder in diffusers' layout with --model."),
-        (["--lora", "/nowhere.safetensors"], "There is no LoRA /nowhere.safetensors: name a .safetensors file with"),
-        (["--lora", __file__], "name a .safetensors file with --lora."),
-        (["--grid", "/nowhere/grid.png"], "There is no folder /nowhere for the grid: make it first."),
+        (["--model", "/nowhere"], "There is no model in /nowhere: enter a folder in diffusers' layout with --model."),
+        (["--lora", "/nowhere.safetensors"], "There is no LoRA /nowhere.safetensors: enter a .safetensors file with"),
+        (["--lora", __file__], "enter a .safetensors file with --lora."),
+        (["--grid", "/nowhere/grid.png"], "There is no folder /nowhere for the grid: create it first."),
     ],
 )
-def test_what_is_not_there_is_one_sentence(arguments, sentence, capsys, quiet):
+def test_a_missing_file_is_reported_in_one_sentence(arguments, sentence, capsys, quiet):
     assert measure.main(arguments) == 1
     error = capsys.readouterr().err
     assert sentence in error
     assert len(error.splitlines()) == 1
 
 
-def test_a_grid_that_cannot_be_written_is_one_sentence(model, tmp_path, capsys, quiet, few_steps):
+def test_a_grid_that_cannot_be_written_is_reported_in_one_sentence(model, tmp_path, capsys, quiet, few_steps):
     assert measure.main(["--model", str(model), "--seeds", "5", "--grid", str(tmp_path)]) == 1
     assert f"The grid cannot be written to {tmp_path} (Is a directory)" in capsys.readouterr().err
 
 
-def test_a_broken_model_is_one_sentence(tmp_path, capsys, quiet):
+def test_a_broken_model_is_reported_in_one_sentence(tmp_path, capsys, quiet):
     (tmp_path / "model_index.json").write_text("{")
     assert measure.main(["--model", str(tmp_path)]) == 1
     assert f"The model in {tmp_path} cannot be loaded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"no safetensors", b""])
-def test_a_broken_lora_is_one_sentence(model, tmp_path, capsys, quiet, content):
+def test_a_broken_lora_is_reported_in_one_sentence(model, tmp_path, capsys, quiet, content):
     file = tmp_path / "broken.safetensors"
     file.write_bytes(content)
     assert measure.main(["--model", str(model), "--lora", str(file), "--seeds", "5"]) == 1
-    assert f"{file} is no LoRA for this model" in capsys.readouterr().err
+    assert f"{file} is not a LoRA for this model" in capsys.readouterr().err
 
 
 def test_a_file_without_a_lora_is_refused(model, tmp_path):
     save_file({"something.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
-    with pytest.raises(measure.Unusable, match="no LoRA for this model"):
+    with pytest.raises(measure.Unusable, match="not a LoRA for this model"):
         measure.load_lora(measure.load_model(model), tmp_path / "other.safetensors")
 
 
@@ -176,7 +176,7 @@ def test_a_lora_for_a_wider_model_is_refused(model, lora, tmp_path):
         for name, weight in load_file(lora).items()
     }
     save_file(doubled, tmp_path / "wide.safetensors")
-    with pytest.raises(measure.Unusable, match="is no LoRA for this model"):
+    with pytest.raises(measure.Unusable, match="is not a LoRA for this model"):
         measure.load_lora(measure.load_model(model), tmp_path / "wide.safetensors")
 
 

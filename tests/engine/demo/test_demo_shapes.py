@@ -18,7 +18,7 @@ def test_a_figure_is_drawn_in_its_colour_on_its_background(shape):
     assert picture.getpixel((0, 0)) == BACKGROUNDS["cyan"]
 
 
-def test_a_caption_says_what_is_drawn():
+def test_a_caption_describes_its_picture():
     assert Figure("triangle", "red", "gray").caption == "a red triangle on gray background"
 
 
@@ -27,7 +27,7 @@ def test_the_same_seed_draws_the_same_figure():
     assert random_figure(Random(1), STAR) != random_figure(Random(2), STAR)
 
 
-def test_colours_that_are_given_are_kept():
+def test_given_colours_are_kept():
     figure = random_figure(Random(1), "circle", "orange", "pink")
     assert (figure.colour, figure.background) == ("orange", "pink")
 
@@ -49,7 +49,7 @@ def test_edges_are_soft():
     assert len(colours) > 2
 
 
-def test_the_shapes_that_the_base_model_learns_hold_no_star():
+def test_the_shapes_that_the_base_model_learns_include_no_star():
     random = Random(4)
     seen = [random_figure(random, shape).draw() for shape in BASE_SHAPES for _ in range(100)]
     seen += [random_polygon(random) for _ in range(300)]

@@ -1,4 +1,4 @@
-"""The judge of stars, on hundreds of drawn figures of each kind; every figure is drawn by lot from a fixed seed."""
+"""The judge of stars, on hundreds of drawn figures of each kind; every figure is random, from a fixed seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def share_of_stars(draw: Draw, count: int = COUNT) -> float:
 
 
 def around(random: Random, radii: list[float]) -> Image.Image:
-    """A polygon with the given radii, evenly spread and turned by lot, in colours by lot."""
+    """A polygon with the given radii, evenly spread, with a random turn and random colours."""
     turn = random.uniform(0, 2 * math.pi)
     angles = [turn + 2 * math.pi * index / len(radii) for index in range(len(radii))]
     return filled(random, [(32 + r * math.cos(a), 32 + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)])
@@ -146,7 +146,7 @@ def half_a_star(random: Random) -> Image.Image:
 
 
 def half_formed(random: Random) -> Image.Image:
-    """What a model that only begins to know stars draws: a star that still is another shape for the greater part."""
+    """A picture of a half-trained model: a star that is still mostly another shape."""
     star = random_figure(random, STAR)
     shape = random_figure(random, random.choice(BASE_SHAPES), star.colour, star.background)
     return Image.blend(star.draw(), shape.draw(), 0.6)

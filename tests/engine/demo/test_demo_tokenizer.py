@@ -33,7 +33,7 @@ def test_a_long_prompt_is_cut_before_its_end_mark(tokenizer):
     assert token_ids[-1] == tokenizer.eos_token_id
 
 
-def test_an_unknown_word_falls_into_pieces_and_is_not_lost(tokenizer):
+def test_an_unknown_word_is_split_into_pieces_and_is_not_lost(tokenizer):
     pieces = tokenizer.convert_ids_to_tokens(tokenizer("zebra").input_ids)[1:-1]
     assert len(pieces) > 1
     assert "".join(pieces) == "zebra</w>"
@@ -43,11 +43,11 @@ def test_capitals_make_no_difference(tokenizer):
     assert tokenizer("A Red STAR").input_ids == tokenizer("a red star").input_ids
 
 
-def test_it_is_the_same_each_time(tokenizer):
+def test_the_tokenizer_is_the_same_each_time(tokenizer):
     assert make_tokenizer().get_vocab() == tokenizer.get_vocab()
 
 
-def test_it_survives_saving_and_loading(tokenizer, tmp_path):
+def test_the_tokenizer_survives_saving_and_loading(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     again = type(tokenizer).from_pretrained(tmp_path)
     assert [again(caption).input_ids for caption in captions()] == [tokenizer(c).input_ids for c in captions()]

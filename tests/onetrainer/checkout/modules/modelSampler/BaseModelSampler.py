@@ -1,4 +1,4 @@
-"""Draws a sample: a file first, the callback then."""
+"""Generates a sample: first the file, then the callback."""
 
 import os
 

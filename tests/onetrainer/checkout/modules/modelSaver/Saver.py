@@ -1,4 +1,4 @@
-"""Writes the one number that is trained, as a backup's folder or as a file."""
+"""Writes the one trained number, as a backup's folder or as a file."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Goes through the steps of a training, without a model: the loss falls, and is NaN where the learning rate is huge."""
+"""Runs the steps of a training, without a model: the loss falls, and is NaN if the learning rate is huge."""
 
 import copy
 import json
@@ -78,7 +78,7 @@ class GenericTrainer(BaseTrainer):
         if self.config.clear_cache_before_training:
             shutil.rmtree(os.path.join(self.config.cache_dir, "image"), ignore_errors=True)
         self.callbacks.on_update_status("loading the model")
-        while os.path.exists(self.config.base_model_name + ".held"):  # loading takes as long as a test wants it to
+        while os.path.exists(self.config.base_model_name + ".held"):  # loading takes as long as a test wants
             time.sleep(0.01)
         if not os.path.isdir(self.config.base_model_name):
             raise Exception("could not load model: " + self.config.base_model_name)
@@ -132,7 +132,7 @@ class GenericTrainer(BaseTrainer):
     def _before_step(self):
         step, every = self.model.train_progress.global_step, self.config.sample_after
         if step % self.config.gradient_accumulation_steps:
-            return  # what is asked for waits while a gradient is held
+            return  # commands wait while a gradient is held
         due = self.config.sample_after_unit is TimeUnit.STEP and step % every == 0
         asked = self.commands.take("sample_default")
         samples, self.commands.samples = self.commands.samples, []
@@ -165,7 +165,7 @@ class GenericTrainer(BaseTrainer):
         self.one_step_trained = True
 
     def _validate(self):
-        """Of OneTrainer's moments the one that is tested: after each step."""
+        """Of OneTrainer's moments for validation only the tested one: after each step."""
         if not self.config.validation or self.config.validate_after_unit is not TimeUnit.STEP:
             return
         self.callbacks.on_update_status("Calculating validation loss")

@@ -1,4 +1,4 @@
-"""A process for each further GPU: the first one trains in the calling thread, the others wait for it, or die."""
+"""A process for each additional GPU: the first process trains in the calling thread, the others wait for it, or die."""
 
 import ctypes
 import multiprocessing
@@ -10,7 +10,7 @@ import time
 from modules.trainer.BaseTrainer import BaseTrainer
 from modules.trainer.GenericTrainer import GenericTrainer
 
-PARENTS_DEATH = 1  # of prctl: which signal the kernel sends when the parent dies
+PARENTS_DEATH = 1  # of prctl: the signal that the kernel sends when the parent dies
 
 
 class MultiTrainer(BaseTrainer):
@@ -30,7 +30,7 @@ class MultiTrainer(BaseTrainer):
         for one in others:
             one.start()
         while not all(os.path.exists(os.path.join(arguments[0], str(rank))) for rank in range(1, len(others) + 1)):
-            time.sleep(0.01)  # all meet before the first step
+            time.sleep(0.01)  # all processes meet before the first step
         trainer = GenericTrainer(self.config, self.callbacks, self.commands)
         try:
             trainer.start()
@@ -38,7 +38,7 @@ class MultiTrainer(BaseTrainer):
         finally:
             trainer.end()
         for one in others:
-            one.terminate()  # which is not heard, as with a collective call that waits
+            one.terminate()  # without effect, as in a collective call that waits
             os.kill(one.pid, signal.SIGINT)
             one.join()
 
@@ -52,7 +52,7 @@ class MultiTrainer(BaseTrainer):
         with open(os.path.join(folder, f"{rank}.partial"), "w") as file:
             file.write(f"{os.getpid()} {os.environ['MASTER_PORT']} {os.environ.get('ONETRAINER_DRIVER_RESUME', '')}")
         os.rename(file.name, os.path.join(folder, str(rank)))
-        if devices.split(",")[rank] == "9":  # there is none
+        if devices.split(",")[rank] == "9":  # there is no such GPU
             time.sleep(1)
             sys.exit(1)
         try:

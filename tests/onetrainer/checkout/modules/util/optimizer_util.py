@@ -1,4 +1,4 @@
-"""What each optimizer takes, with its own defaults."""
+"""The parameters of each optimizer, with its own defaults."""
 
 from modules.util.enum.kinds import Optimizer
 

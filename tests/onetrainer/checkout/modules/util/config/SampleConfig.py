@@ -1,4 +1,4 @@
-"""What a sample is drawn with."""
+"""The settings of a sample."""
 
 from modules.util.config.BaseConfig import BaseConfig
 

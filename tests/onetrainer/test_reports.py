@@ -1,4 +1,4 @@
-"""What the driver tells of validation, accumulation and samples that fail, and that it leaves the checkout alone."""
+"""The driver's reports of validation, accumulation and failed samples; and the checkout stays untouched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALL = {"prompt": "a star", "width": 64, "height": 64, "diffusion_steps": 1}
 
 @pytest.fixture
 def held_out(tmp_path, pictures):
-    """Two concepts for validation beside the one that is trained."""
+    """Two concepts for validation beside the trained concept."""
     concepts = [{"path": str(pictures), "name": "stars"}]
     for name in ("near", "far"):
         folder = shutil.copytree(pictures, tmp_path / name)
@@ -20,7 +20,7 @@ def held_out(tmp_path, pictures):
     return concepts
 
 
-def test_validation_losses_are_told_by_concept_at_the_step_they_belong_to(start, held_out):
+def test_validation_losses_are_reported_by_concept_at_their_step(start, held_out):
     attempt = start(concepts=held_out, validation=True, validate_after=1, validate_after_unit="STEP", epochs=1).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
     told = [data for data in attempt.data("metrics") if "loss/validation_step/near" in data["values"]]
@@ -29,7 +29,7 @@ def test_validation_losses_are_told_by_concept_at_the_step_they_belong_to(start,
         assert {"loss", "loss/validation_step/far", "loss/validation_step/total_average"} <= set(data["values"])
 
 
-def test_with_accumulation_a_loss_is_told_for_each_step_of_the_optimizer(start):
+def test_with_accumulation_a_loss_is_reported_for_each_step_of_the_optimizer(start):
     attempt = start(gradient_accumulation_steps=2).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
     assert [data["step"] for data in attempt.data("metrics") if "loss" in data["values"]] == [1, 3]
@@ -45,17 +45,17 @@ def test_with_accumulation_commands_are_done_between_the_optimizers_steps(start)
     assert len(written) == 2 and all(data["global_step"] % 2 == 0 for data in written)
 
 
-def test_too_few_steps_for_one_of_the_optimizer_is_a_failure(start):
+def test_too_few_steps_for_one_optimizer_step_is_a_failure(start):
     attempt = start(gradient_accumulation_steps=64).wait()
     failed = attempt.data("failed")[0]
     assert failed["reason"] == "bad_data" and "gradient_accumulation_steps" in failed["message"]
 
 
-def test_a_sample_that_fails_is_a_warning_and_training_goes_on(start, config):
+def test_a_sample_that_fails_is_a_warning_and_training_continues(start, config):
     samples = [{**config["samples"][0], "width": -64, "prompt": "impossible"}, *config["samples"]]
     attempt = start(samples=samples, sample_after=1, sample_after_unit="STEP", epochs=1).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
-    assert any("'impossible' could not be drawn" in data["message"] for data in attempt.data("warning"))
+    assert any("'impossible' could not be generated" in data["message"] for data in attempt.data("warning"))
     assert {sample["prompt"] for sample in attempt.data("sample")} == {"a red star"}
 
 
@@ -67,7 +67,7 @@ def test_a_custom_sample_that_fails_is_refused_with_the_reason(start):
     attempt.wait_for("command_done", id="possible")
 
 
-def test_while_paused_commands_are_refused_with_what_to_do(start):
+def test_commands_during_a_pause_are_refused_with_the_fix(start):
     asked = {"sample_default": {}, "sample_custom": SMALL, "backup": {}, "save": {}}
     attempt = start(epochs=FOREVER).wait_for_steps(1)
     attempt.send("pause")
@@ -98,6 +98,6 @@ def test_nothing_is_written_into_the_checkout(start, checkout):
 
 
 def listing(home):
-    """Each file and folder with the time of its last change; compiled Python is Python's own affair."""
+    """Each file and folder with the time of its last change; Python manages compiled files itself."""
     paths = [path for path in home.rglob("*") if ".git" not in path.parts and "__pycache__" not in path.parts]
     return {str(path): path.stat().st_mtime_ns for path in paths if path.name != "__pycache__" and path.is_file()}
