@@ -1,5 +1,6 @@
-"""The proof that nothing is lost: real trainings in real sites, hurt at random moments, and what must hold after.
+"""The proof that no event is lost: real trainings in real sites with faults at random moments, and checks afterwards.
 
-`plans` says what is done when, from a seed; `world` is the site and does it; `witness` compares what the site says with
-what is so, all the while; `invariants` compares journal, database and files at the end. `rounds` puts them together.
+`plans` derives the faults and their times from a seed; `world` is the site and applies them; `witness` compares the
+answers of the site with the real state all the time; `invariants` compares journal, database and files at the end.
+`rounds` puts them together.
 """

@@ -1,4 +1,4 @@
-"""Seeded rounds, and what they measured: `python -m tests.faults --rounds 30 --seed 1`."""
+"""Seeded rounds and their measurements: `python -m tests.faults --rounds 30 --seed 1`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.needs import postgres_programs
 
 def main() -> int:
     options = read_options()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that every site is cleared away
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that every site is removed
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo_folder(Path(folder) / "demo")
@@ -31,19 +31,19 @@ def main() -> int:
             for result in play(demo, range(options.seed, options.seed + options.rounds)):
                 results.append(result)
         finally:
-            say(table.markdown(results) if results else "No round came to its end.")
+            say(table.markdown(results) if results else "No round was completed.")
     return int(any(result.problems for result in results))
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make test-faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=1, help="of the first round; each further one has the next")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first round; later rounds use the next seeds")
     return parser.parse_args()
 
 
 def play(demo: Path, seeds: range) -> Iterator[Result]:
-    """All rounds of one kind of site in one site."""
+    """Run all rounds of one kind of site in one site."""
     for shared in (False, True):
         chosen = [seed for seed in seeds if plans.is_shared(seed) == shared]
         if not chosen:
@@ -63,7 +63,7 @@ def play(demo: Path, seeds: range) -> Iterator[Result]:
 
 
 def tell(result: Result) -> Result:
-    faults = ", ".join(one.fault.kind for one in result.injected) or "nothing to hurt"
+    faults = ", ".join(one.fault.kind for one in result.injected) or "no target"
     verdict = "well" if not result.problems else "BROKEN"
     say(f"seed {result.plan.seed}: {faults}: {verdict}, {result.status} after {result.seconds:.0f} s")
     if result.problems:

@@ -1,4 +1,4 @@
-"""What must hold when a site is quiet again: journal, database and files agree. Each broken one is a sentence."""
+"""Invariants of a quiet site: journal, database and files agree. Each violation is a sentence."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STATUS_OF = {"ended": ("finished", "stopped"), "failed": ("failed",), "": ("inte
 
 
 class Findings:
-    """The sentences, and how many events were lost and doubled."""
+    """The violations, and the numbers of lost and duplicate events."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
         self.lost = 0
         self.doubled = 0
-        self.again = 0  # the most steps that one attempt trained again
+        self.again = 0  # the most steps that one attempt repeated
 
     def compare(self, what: str, expected: Counter[Any], found: Counter[Any], may_lack: set[Any]) -> None:
         lost = {key: count for key, count in (expected - found).items() if key not in may_lack}
@@ -39,7 +39,7 @@ class Findings:
 
 
 def examine(world: World, run_id: str, shadow: Shadow, backup_interval: int) -> Findings:
-    """Look at everything that is left of a run."""
+    """Check all rows and files of a run."""
     shadow.read()
     findings, key = Findings(), world.run_key(run_id)
     run = world.rows("SELECT * FROM training_run WHERE id = ?", key)[0]
@@ -64,7 +64,7 @@ def _gaps(shadow: Shadow) -> Iterator[str]:
 
 
 def _events(findings: Findings, world: World, key: str, shadow: Shadow) -> None:
-    """Each event that has a row of its own has exactly one."""
+    """Each event that is stored as a row has exactly one row."""
     tables = {"training_runevent": TIMELINE, "training_artifact": ("artifact",), "samples_sample": ("sample",)}
     for table, kinds in tables.items():
         query = f"SELECT attempt, sequence FROM {table} WHERE run_id = ? AND sequence IS NOT NULL"
@@ -96,7 +96,7 @@ def _values(attempt: int, line: Line) -> Iterator[tuple[int, int, str, float]]:
 
 
 def _superseded(findings: Findings, rows: list[dict[str, Any]]) -> None:
-    """Of each step the newest attempt's value counts, and the older ones stay readable beside it."""
+    """For each step the newest attempt's value counts, and older values stay as superseded."""
     begins: dict[int, int] = {}
     for row in rows:
         begins[row["attempt"]] = min(row["step"], begins.get(row["attempt"], row["step"]))
@@ -114,7 +114,7 @@ def _superseded(findings: Findings, rows: list[dict[str, Any]]) -> None:
 
 
 def _order(world: World, key: str) -> Iterator[str]:
-    """Rows came in as the journal told them."""
+    """Rows were stored in the order of the journal."""
     query = "SELECT attempt, sequence FROM training_runevent WHERE run_id = ? AND sequence IS NOT NULL ORDER BY id"
     places = [(row["attempt"], row["sequence"]) for row in world.rows(query, key)]
     if places != sorted(places):
@@ -138,7 +138,7 @@ def _commands(world: World, key: str) -> Iterator[str]:
 
 
 def _files(world: World, key: str, run: dict[str, Any]) -> Iterator[str]:
-    """Whatever is offered is whole."""
+    """All offered files are complete."""
     rows = world.rows("SELECT kind, path, size, sha256, deleted_at FROM training_artifact WHERE run_id = ?", key)
     for row in rows:
         if row["deleted_at"] is None and Path(row["path"]).exists():
@@ -167,7 +167,7 @@ def _artifact(row: dict[str, Any]) -> Iterator[str]:
 
 
 def is_whole_safetensors(path: Path) -> bool:
-    """Whether header and size fit."""
+    """True if header and size match."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -200,9 +200,9 @@ def _processes(world: World) -> Iterator[str]:
 
 
 def _trained_again(findings: Findings, shadow: Shadow, backup_interval: int) -> None:
-    """How many steps an attempt did once more after the one before it: no more than lie between two backups.
+    """The number of steps that an attempt repeated: at most the steps between two backups.
 
-    Those that a full disk had no room for are as many that nothing could be done about, and count apart.
+    A backup that a full disk prevented allows one more interval, and is counted separately.
     """
     reached, left_out = 0, 0
     for attempt in sorted(shadow.attempts):
@@ -219,7 +219,7 @@ def _trained_again(findings: Findings, shadow: Shadow, backup_interval: int) -> 
 
 
 def _without_space(lines: list[Line]) -> int:
-    """How many backups a full disk left out since the last one."""
+    """The number of backups that a full disk prevented since the last backup."""
     count = 0
     for line in lines:
         if line["kind"] == "artifact" and line["data"]["kind"] == "backup":

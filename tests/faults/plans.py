@@ -1,4 +1,4 @@
-"""What is done to a site, and when: all of it follows from a seed."""
+"""The faults of a site and their times, all derived from a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AROUND = ("fill disk", "turn clock forth", "turn clock back", "upgrade database"
 EMBEDDED = (*KILLS, *FREEZES, "tear journal", *AROUND)
 OUTAGES = ("kill postgres", "freeze postgres", "cut wire", "refuse wire", "hang wire")  # of the database
 AT_ONCE = ("kill web", "kill worker", "kill engine", "tear journal", "cut wire")  # the others last
-TRAINING = {  # laid over the demo's config: some seconds of steps, with backups, samples and saves among them
+TRAINING = {  # changes to the demo's config: some seconds of steps with backups, samples and saves
     "epochs": 50,
     "backup_after": 20,
     "backup_after_unit": "STEP",
@@ -21,13 +21,13 @@ TRAINING = {  # laid over the demo's config: some seconds of steps, with backups
     "save_every_unit": "EPOCH",
 }
 SHORT_TRAINING = TRAINING | {"epochs": 16, "backup_after": 10, "sample_after": 8, "save_every": 8}
-MOST_LINES = 440  # of the journal of a whole run, about
+MOST_LINES = 440  # length of the journal of a whole run, about
 SHORT, LONG = (0.5, 5.0), (12.0, 25.0)  # seconds that a freeze or an outage lasts
 
 
 @dataclass(frozen=True)
 class Fault:
-    """At the journal's line `line`, and `delay` seconds later, so that it meets any moment between two events."""
+    """A fault `delay` seconds after the journal's line `line`, so that it can hit any moment between two events."""
 
     kind: str
     line: int
@@ -46,7 +46,7 @@ class Plan:
 
 
 def make_plan(seed: int) -> Plan:
-    """One to four faults; of two that come together, the second may meet the first one's repair."""
+    """One to four faults; the second of two close faults may hit the recovery from the first."""
     chance = random.Random(seed)
     dealt = [deal(seed, deck) for deck in decks(seed)]
     count = max(len(dealt), chance.choice((1, 2, 2, 3, 4)))
@@ -55,19 +55,19 @@ def make_plan(seed: int) -> Plan:
 
 
 def is_shared(seed: int) -> bool:
-    """Whether the round is played on PostgreSQL and a Redis of its own: every second one."""
+    """True if the round uses a separate PostgreSQL and Redis: every second round."""
     return seed % 2 == 0
 
 
 def decks(seed: int) -> tuple[tuple[str, ...], ...]:
-    """The kinds of fault that this round's sort of site knows. Their numbers share no divisor, so that in the end each
-    kind of one deck is dealt with each of the other.
+    """The kinds of fault for this round's kind of site, in two decks. Their sizes have no common divisor, so that in the
+    end each kind of one deck is combined with each kind of the other.
     """
     return (EMBEDDED, OUTAGES) if is_shared(seed) else (EMBEDDED,)
 
 
 def deal(seed: int, deck: tuple[str, ...]) -> str:
-    """One kind for each round, in turn: by chance alone, thirty rounds would never try some."""
+    """One kind for each round, in turn: with random kinds, thirty rounds could miss some."""
     return deck[seed // 2 % len(deck)]
 
 

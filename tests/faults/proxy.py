@@ -1,4 +1,4 @@
-"""The wire between a worker and its database, to be cut."""
+"""A proxy between a worker and its database, which tests can cut off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PIECE = 65536
 
 
 class Proxy:
-    """Listens on a TCP port and passes everything on to a Unix socket, as long as it is `open`."""
+    """Listens on a TCP port and forwards all data to a Unix socket while it is `open`."""
 
     def __init__(self, target: Path):
         self._target = target
@@ -27,7 +27,7 @@ class Proxy:
         return self._listener.getsockname()[1]
 
     def cut(self) -> bool:
-        """Drop every connection, in the middle of whatever is said; say whether there was one."""
+        """Drop every connection at once, even within a message; return True if there was a connection."""
         cut = list(self._sockets)
         for one in cut:
             with suppress(OSError):
@@ -35,12 +35,12 @@ class Proxy:
         return bool(cut)
 
     def refuse(self) -> bool:
-        """Drop every connection, and each new one at once."""
+        """Drop every connection, and refuse new connections."""
         self._refusing = True
         return self.cut() or True
 
     def hang(self) -> bool:
-        """Pass nothing on, and say nothing: what a network does that loses packets."""
+        """Forward nothing and answer nothing, like a network that loses packets."""
         self._flowing.clear()
         return True
 

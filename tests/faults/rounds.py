@@ -1,4 +1,4 @@
-"""One round: a run is started, hurt as planned, waited for, and examined."""
+"""One round: start a run, apply the planned faults, wait for its end, and check it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAITING = ("queued", "starting", "running", "paused", "stopping")
 
 @dataclass
 class Injected:
-    """A fault that found something to hurt."""
+    """A fault that hit a target."""
 
     fault: Fault
     began: float
@@ -48,7 +48,7 @@ class Result:
         return [*self.findings.sentences, *late]
 
     def report(self) -> str:
-        """What a person needs to see it again."""
+        """The information to reproduce the round."""
         faults = "; ".join(str(fault) for fault in self.plan.faults)
         return "\n".join([f"seed {self.plan.seed} ({faults}), ended {self.status}:", *self.problems])
 
@@ -70,7 +70,7 @@ class Round:
         self.witness.start()
         try:
             while not self._is_over():
-                assert time.monotonic() - began < LONGEST_ROUND, f"{self.result.report()}\nIt does not become quiet."
+                assert time.monotonic() - began < LONGEST_ROUND, f"{self.result.report()}\nThe site is not quiet yet."
                 self._tick()
         finally:
             for one in self._open:
@@ -100,7 +100,7 @@ class Round:
             self._due_at = None
 
     def _inject(self, fault: Fault) -> bool:
-        """Whether there was something to hurt; else it is tried again, as what is gone just now comes back."""
+        """True if the fault hit a target; otherwise it is tried again, because the target may be restarting."""
         began = time.monotonic()
         if not self.world.inject(fault.kind, self.shadow):
             return False
@@ -120,7 +120,7 @@ class Round:
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _is_over(self) -> bool:
-        """Whether all is quiet, and nothing more can come; a run that waits for a click gets one."""
+        """True if the site is quiet and no more events can come; a run that waits for a user is continued."""
         if self._open or self._is_busy() or self.world.processes("engine"):
             return False
         if self.result.status == "finished" or not self._click():
@@ -130,30 +130,30 @@ class Round:
     def _is_busy(self) -> bool:
         try:
             row = self.world.rows("SELECT status FROM training_run WHERE id = ?", self.world.run_key(self.run_id))[0]
-        except Exception:  # noqa: BLE001  the database may be away just now, which is what this is about
+        except Exception:  # noqa: BLE001  the database may be away during a fault
             return True
         self.result.status = row["status"]
         return row["status"] in WAITING
 
     def _click(self) -> bool:
-        """Continue the run as its page offers it; False where there is no backup."""
+        """Continue the run, as its page offers; False if it has no backup."""
         backups = "SELECT path FROM training_artifact WHERE run_id = ? AND kind = 'backup' AND deleted_at IS NULL"
         if not self.world.rows(backups, self.world.run_key(self.run_id)):
             return False
         return self.world.call("POST", f"/api/runs/{self.run_id}/resume/") in (200, 503, None)
 
     def _is_right_again(self) -> bool:
-        """The last answer was asked for after the last fault, and is right."""
+        """True if the last answer was requested after the last fault, and is right."""
         last = max((one.ended for one in self.result.injected), default=0.0)
         answers = self.witness.answers
         return bool(answers) and answers[-1].asked_at > last and answers[-1].verdict == "right"
 
 
 def judge(injected: list[Injected], answers: list[Answer]) -> None:
-    """How long the page was wrong after each fault, and when it was right for good after that fault had ended, and all
-    that it met.
+    """Set how long the page was wrong after each fault, and when it was right again after the fault and overlapping
+    faults had ended.
 
-    What begins after the next fault is that one's.
+    A wrong period that begins after the next fault belongs to that fault.
     """
     for number, one in enumerate(injected):
         until = injected[number + 1].began if number + 1 < len(injected) else math.inf
@@ -164,7 +164,7 @@ def judge(injected: list[Injected], answers: list[Answer]) -> None:
 
 
 def _wrong_spans(answers: list[Answer]) -> Iterator[tuple[float, float]]:
-    """(begin, length) of the times in which the site was wrong, until it was right, or said that it is away."""
+    """(begin, length) of the periods in which the site was wrong, until it was right or reported that it is away."""
     began = None
     for answer in answers:
         if answer.verdict == "wrong":
@@ -175,7 +175,7 @@ def _wrong_spans(answers: list[Answer]) -> Iterator[tuple[float, float]]:
 
 
 def _right_again(answers: list[Answer], ended: float, until: float) -> float:
-    """Seconds from `ended` to the end of the last trouble that began before `until`; 0 where every answer was right."""
+    """Seconds from `ended` to the end of the last wrong period that began before `until`; 0 if all answers were right."""
     others = [one.asked_at for one in answers if ended <= one.asked_at < until and one.verdict != "right"]
     if not others:
         return 0.0

@@ -1,4 +1,4 @@
-"""What the engine said, kept by us: a journal that is torn later has been read before."""
+"""A copy of the journal, read before a fault can cut the journal off."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LAST_WORDS = ("ended", "failed")
 
 
 class Shadow:
-    """The whole lines of every attempt's journal of one run."""
+    """The complete lines of the journals of all attempts of one run."""
 
     def __init__(self, run_folder: Path):
         self.attempts: dict[int, list[Line]] = {}
-        self.torn: set[tuple[int, int]] = set()  # (attempt, sequence) of lines that a power cut took
+        self.torn: set[tuple[int, int]] = set()  # (attempt, sequence) of lines that a power cut removed
         self._folder = run_folder / "attempts"
         self._offsets: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -36,13 +36,13 @@ class Shadow:
         try:
             self.attempts.setdefault(attempt, []).extend(json.loads(line) for line in whole.splitlines())
         except ValueError as error:
-            raise AssertionError(f"Attempt {attempt} wrote what is no JSON: {whole[:300]!r}") from error
+            raise AssertionError(f"Attempt {attempt} wrote invalid JSON: {whole[:300]!r}") from error
 
     def journal(self, attempt: int) -> Path:
         return self._folder / str(attempt) / "journal.jsonl"
 
     def tear(self, attempt: int, cut: bool) -> None:
-        """Cut through the last line of a journal whose writer is gone, or let half a line follow it."""
+        """Cut off the last line of a journal whose writer is gone, or append half a line."""
         self.read()
         journal = self.journal(attempt)
         last = journal.read_bytes().splitlines(keepends=True)[-1]
@@ -59,11 +59,11 @@ class Shadow:
 
     @property
     def attempt(self) -> int:
-        """The newest that has said something."""
+        """The newest attempt with a line."""
         return max(self.attempts, default=0)
 
     def of(self, kind: str, attempt: int | None = None) -> list[tuple[int, Line]]:
-        """(attempt, line) of one kind, in their order."""
+        """(attempt, line) of all lines of one kind, in order."""
         return [
             (number, line)
             for number, lines in sorted(self.attempts.items())
@@ -73,7 +73,7 @@ class Shadow:
         ]
 
     def last_word(self) -> str:
-        """`ended` or `failed` where the newest attempt has said so, else nothing."""
+        """`ended` or `failed` if the newest attempt has reported it, otherwise empty."""
         lines = self.attempts.get(self.attempt, [])
         return next((line["kind"] for line in reversed(lines) if line["kind"] in LAST_WORDS), "")
 

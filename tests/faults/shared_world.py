@@ -1,4 +1,4 @@
-"""A site on PostgreSQL and a Redis of its own, with its worker on a wire that can be cut."""
+"""A site on a separate PostgreSQL and Redis, with a worker whose database connection can be cut."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.servers import PostgresServer, RedisServer
 
 
 class SharedWorld(World):
-    """As on several hosts, here on one: whoever started the servers and the worker starts them again."""
+    """A set-up of several hosts, here on one: the world restarts servers and worker itself."""
 
     options = ("--no-demo", "--no-worker")
 
     def environment(self) -> dict[str, str]:
-        self.root.chmod(0o755)  # PostgreSQL's own user has to come in
+        self.root.chmod(0o755)  # the postgres user must be able to enter it
         self.postgres = PostgresServer(self.root).start()
         self.redis = RedisServer(self.root).start()
         self.wire = Proxy(self.postgres.data / ".s.PGSQL.5432")
@@ -79,7 +79,7 @@ class SharedWorld(World):
     def run_key(self, run_id: str) -> str:
         return run_id
 
-    # -- hurting -----------------------------------------------------------------------------------------------
+    # -- faults ------------------------------------------------------------------------------------------------
 
     def _kill(self, part: str, shadow: Shadow) -> bool:
         if part not in ("postgres", "redis"):

@@ -1,4 +1,4 @@
-"""What lies around a site, to be turned against it: the clock that it reads and the disk that it writes to."""
+"""The environment of a site, which faults change: its clock and its disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIECE = 1 << 20
 
 
 class Clock:
-    """A wall clock of one's own for the processes that have `environment`."""
+    """A separate wall clock for the processes that get `environment`."""
 
     def __init__(self, folder: Path):
         self._offset = folder / "clock-offset"
@@ -30,13 +30,13 @@ class Clock:
         return bool(self.environment)
 
     def turn(self, seconds: int) -> None:
-        """Let it be so far ahead, in place: the processes have the file mapped."""
+        """Set its offset in place, because the processes have the file mapped."""
         with self._offset.open("r+b" if self._offset.exists() else "w+b") as file:
             file.write(struct.pack("l", seconds))
 
 
 class Disk:
-    """A small file system at `folder`, where this user may mount one; else `folder` stays what it is."""
+    """A small file system at `folder`, if this user may mount it; otherwise `folder` is not changed."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -46,7 +46,7 @@ class Disk:
         self.can_be_filled = subprocess.run(mount, capture_output=True).returncode == 0
 
     def fill(self) -> None:
-        """To the last byte, though others write meanwhile."""
+        """Fill the disk to the last byte, even while other processes write."""
         with self._ballast.open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(PIECE))

@@ -10,7 +10,7 @@ HEAD = "| fault | tried | wrong after 15 s | right again, median | worst |\n| --
 
 
 def markdown(results: list[Result]) -> str:
-    """A line for each kind of fault, and the sums over all rounds."""
+    """A row for each kind of fault, and the sums over all rounds."""
     injected = [one for result in results for one in result.injected]
     kinds = sorted({one.fault.kind for one in injected})
     lines = [_line(kind, [one for one in injected if one.fault.kind == kind]) for kind in kinds]

@@ -1,4 +1,4 @@
-"""A few quick rounds; `make test-faults` plays many, and longer ones."""
+"""A few quick rounds; `make test-faults` runs many longer rounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def world(demo_folder):
 
 @pytest.fixture(scope="module")
 def round_(world, config):
-    """A run whose site is killed part by part, and then its engine, which leaves half a line."""
+    """A run whose site is killed process by process, and then its engine, which leaves half a line."""
     faults = [Fault("kill worker", 40, 0), Fault("kill web", 45, 0), Fault("kill redis", 50, 0)]
     plan = Plan(0, (*faults, Fault("tear journal", 90, 0)))
     one = Round(world, plan, config | SHORT_TRAINING)
@@ -40,7 +40,7 @@ def test_no_event_is_lost_when_any_process_is_killed(round_):
 
 
 def test_lost_and_duplicate_events_are_found(world, round_):
-    """So that a round which ends well says something."""
+    """The checks find errors, so a round without errors has a meaning."""
     with closing(sqlite3.connect(world.site.folder / "db.sqlite3")) as database:
         database.execute("DELETE FROM training_metric WHERE tag = 'loss' AND step = 20")
         database.execute("UPDATE samples_sample SET sequence = sequence + 1000 WHERE attempt = 1")
@@ -51,7 +51,7 @@ def test_lost_and_duplicate_events_are_found(world, round_):
 
 
 def test_sqlite_is_never_locked_for_a_user(world, round_):
-    """While others hold the database's only lock for writing half of the time, everybody waits, and nobody fails."""
+    """While other processes hold the database's write lock half of the time, all requests wait and none fails."""
     ending = threading.Event()
     with ThreadPoolExecutor(12) as pool:
         rivals = [pool.submit(hold_the_lock, world, ending) for _ in range(2)]
@@ -66,7 +66,7 @@ def test_sqlite_is_never_locked_for_a_user(world, round_):
 
 
 def hold_the_lock(world, ending):
-    """Return how often it was held."""
+    """Return how often the lock was held."""
     held = 0
     with closing(sqlite3.connect(world.site.folder / "db.sqlite3", timeout=60, isolation_level=None)) as database:
         while not ending.wait(0.15):

@@ -1,4 +1,4 @@
-"""A quick round on PostgreSQL and a Redis of its own: the set-up of several hosts, here on one."""
+"""A quick round on a separate PostgreSQL and Redis: a set-up of several hosts, here on one."""
 
 from __future__ import annotations
 

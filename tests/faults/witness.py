@@ -1,7 +1,7 @@
-"""Who asks the site again and again what it says of a run, and compares it with what is so.
+"""Polls the site for the state of a run, and compares the answers with the real state.
 
-What is so: the engine's process lives or not, and the journal holds what it did. An answer is `right`, `wrong`, or
-`away` where the site says that it does not know just now, or says nothing: then nobody is deceived.
+The real state: the engine's process is alive or not, and the journal contains its events. An answer is `right`,
+`wrong`, or `away` if the site reports that it does not know, or does not answer: then it misleads no user.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tests.faults.world import World
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
-PAUSE = 0.25  # seconds between two questions
-LAG = 2.0  # seconds that a step may take into the database; more counts as wrong
-PATIENCE = 5.0  # seconds that an answer may take; a page has given up by then
+PAUSE = 0.25  # seconds between two requests
+LAG = 2.0  # seconds until a step must be in the database; a later step counts as wrong
+PATIENCE = 5.0  # seconds until an answer must arrive; a page gives up by then
 
 
 @dataclass(frozen=True)
 class Truth:
-    """How the run stands at a moment."""
+    """The real state of the run at a moment."""
 
     attempt: int
     alive: bool
@@ -43,7 +43,7 @@ class Answer:
 
 
 class Witness(threading.Thread):
-    """Asks until told to end; its answers are in `answers`."""
+    """Polls until it is stopped; the answers are in `answers`."""
 
     def __init__(self, world: World, run_id: str, shadow: Shadow):
         super().__init__(daemon=True)
@@ -100,14 +100,14 @@ def _suspended(processes: list[psutil.Process]) -> bool:
 
 
 def lie(run: dict, truth: Truth) -> str:
-    """What is wrong with what the site says, in words; empty where it is right."""
+    """The errors in the site's answer as a sentence; empty if it is right."""
     status, attempt = run["status"], run["attempt"]
     if truth.trainings > 1:
         return "two processes train the same run"
     if attempt < truth.attempt:
         return f"it knows attempt {attempt} only, and {truth.attempt} has begun"
     if attempt > truth.attempt:
-        return ""  # it has just been claimed, and has said nothing yet
+        return ""  # the run has just been claimed, and has no event yet
     if status in ACTIVE and not truth.alive:
         return f"it says {status}, and the process is gone"
     if status in (*ENDED, "queued") and truth.alive and not truth.last_word:

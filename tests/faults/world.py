@@ -1,4 +1,4 @@
-"""A whole site whose parts can be hurt one by one."""
+"""A whole site, with faults for each of its processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.faults.surroundings import Clock, Disk
 from tests.integration.site import Site
 from tests.waiting import wait_for
 
-HOUR = 3600  # by which a clock is turned
+HOUR = 3600  # seconds by which the clock is changed
 UPGRADE = (
     "ALTER TABLE training_metric RENAME COLUMN value TO reading",
     "INSERT INTO django_migrations (app, name, applied) VALUES ('training', '9999_upgrade', CURRENT_TIMESTAMP)",
@@ -33,7 +33,7 @@ PARTS = {"web": "uvicorn", "worker": "gpu_worker", "engine": "/attempts/", "redi
 
 
 class World:
-    """SQLite and the embedded Redis, as they come."""
+    """A site with the defaults: SQLite and the embedded Redis."""
 
     options: tuple[str, ...] = ("--no-demo",)
 
@@ -60,16 +60,16 @@ class World:
         shutil.rmtree(self.root)
 
     def tend(self) -> None:
-        """What a service manager would do now and then: `serve` does it by itself."""
+        """Restart processes as a service manager would; here `serve` does it."""
 
     def left_out(self) -> Iterator[tuple[str, str]]:
-        """(kind of fault, why it cannot be tried here)."""
+        """(kind of fault, the reason why it cannot be tried here)."""
         if not self.clock.can_be_turned:
             yield "turn clock", "for want of a C compiler"
         if not self.disk.can_be_filled:
             yield "fill disk", "as only root may mount a small file system"
 
-    # -- looking -----------------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------------
 
     def processes(self, part: str) -> list[psutil.Process]:
         return self.site.processes(PARTS[part])
@@ -78,13 +78,13 @@ class World:
         return Shadow(self.site.folder / "runs" / run_id)
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        """Straight from the database; parameters are marked by `?`."""
+        """Rows directly from the database; parameters are marked by `?`."""
         with closing(sqlite3.connect(f"file:{self.site.folder}/db.sqlite3?mode=ro", uri=True, timeout=60)) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(query, parameters)]
 
     def call(self, method: str, path: str, body: Any = None) -> int | None:
-        """The answer's status, or None where nobody answers."""
+        """The answer's status, or None without an answer."""
         headers = {"Authorization": f"Token {self.token}"}
         try:
             return requests.request(
@@ -94,25 +94,25 @@ class World:
             return None
 
     def execute(self, *statements: str) -> None:
-        """Change the database behind the site's back."""
+        """Change the database directly, without the site."""
         with closing(sqlite3.connect(self.site.folder / "db.sqlite3", timeout=60)) as database:
             for statement in statements:
                 database.execute(statement)
             database.commit()
 
     def run_key(self, run_id: str) -> str:
-        """The run's id as this database holds it."""
+        """The run's id in the format of this database."""
         return run_id.replace("-", "")
 
-    # -- hurting -----------------------------------------------------------------------------------------------
+    # -- faults ------------------------------------------------------------------------------------------------
 
     def inject(self, kind: str, shadow: Shadow) -> bool:
-        """Begin the fault; say whether there was something to hurt."""
+        """Begin the fault; return True if it had a target."""
         verb, _, what = kind.partition(" ")
         return getattr(self, f"_{verb}")(what, shadow)
 
     def repair(self, kind: str) -> None:
-        """End a fault that lasts."""
+        """End a lasting fault."""
         verb, _, what = kind.partition(" ")
         getattr(self, f"_un{verb}")(what)
 
@@ -120,7 +120,7 @@ class World:
         return self._signal(part, signal.SIGKILL)
 
     def _unkill(self, part: str) -> None:
-        """`serve` starts it again by itself."""
+        """`serve` restarts it."""
 
     def _freeze(self, part: str, shadow: Shadow) -> bool:
         return self._signal(part, signal.SIGSTOP)
@@ -134,11 +134,11 @@ class World:
             try:
                 os.kill(process.pid, number)
             except ProcessLookupError:
-                continue  # it ended by itself just now
+                continue  # it has just ended
         return bool(processes)
 
     def _tear(self, what: str, shadow: Shadow) -> bool:
-        """As a power cut: the engine is gone, and of its last line only a part is on the disk."""
+        """Like a power cut: the engine is gone, and only a part of its last line is on the disk."""
         engines = self.processes("engine")
         if not engines or not shadow.attempt:
             return False
@@ -164,10 +164,10 @@ class World:
         self.disk.empty()
 
     def _upgrade(self, what: str, shadow: Shadow) -> bool:
-        """The database of a newer version, while the processes are still those of this one."""
+        """Upgrade the database to a newer version, while the processes still have this version."""
         self.execute(*UPGRADE)
         return True
 
     def _unupgrade(self, what: str) -> None:
-        """From here on the processes fit again, as after their own upgrade."""
+        """Undo it: the processes match the database again, as after their own upgrade."""
         self.execute(*DOWNGRADE)
