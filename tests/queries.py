@@ -17,5 +17,5 @@ def queries_of(client: Any, address: str) -> list[str]:
     disk._notice.cache_clear()
     with CaptureQueriesContext(connection) as queries:
         client.get(address)
-    asked = [one["sql"] for one in queries.captured_queries]
-    return [sql for sql in asked if not any(name in sql for name in ASKED_NOW_AND_THEN)]
+    statements = [one["sql"] for one in queries.captured_queries]
+    return [sql for sql in statements if not any(name in sql for name in ASKED_NOW_AND_THEN)]

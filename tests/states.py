@@ -70,8 +70,8 @@ def fill() -> dict[str, str]:
 
 def empty() -> dict[str, str]:
     """Delete all runs and jobs; return the address of each page that is now empty, by name."""
-    for made in (Sample, Run, Job):
-        made.objects.all().delete()
+    for model in (Sample, Run, Job):
+        model.objects.all().delete()
     pages = ("/", "/runs/", "/queue/", "/compare/", "/samples/", "/runs/import/", "/system/", "/system/cleanup/")
     return {f"empty{page.replace('/', '-').rstrip('-')}": page for page in (*pages, "/system/doctor/")}
 

@@ -196,8 +196,8 @@ def test_the_time_left_of_a_continued_run_starts_from_its_last_value(open_page, 
 COUNT_NOTIFICATIONS = """
 Object.defineProperty(Notification, "permission", { get: () => "granted" });
 const Real = Notification;
-window.told = [];
-window.Notification = class extends Real { constructor(title, options) { super(title, options); told.push(options); } };
+window.shown = [];
+window.Notification = class extends Real { constructor(title, facts) { super(title, facts); shown.push(facts); } };
 """
 
 
@@ -213,7 +213,7 @@ def test_a_run_is_paused_continued_and_stopped_by_its_buttons(open_page, site):
     page.get_by_role("button", name="Stop").click()
     page.locator(".run-sentence .pill-stopped").wait_for()
     page.get_by_role("button", name="Start again").wait_for()
-    assert [one["silent"] for one in wait_for(lambda: page.evaluate("told"), what="the notification")] == [True]
+    assert [one["silent"] for one in wait_for(lambda: page.evaluate("shown"), what="the notification")] == [True]
     assert " % · " not in page.title()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download final model").first.click()

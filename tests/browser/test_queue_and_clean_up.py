@@ -60,15 +60,15 @@ def saves(site):
     """The saved models of the running run: two at least."""
     run = site.status()["run_id"]
 
-    def made():
+    def saved_files():
         found = site.api("GET", f"runs/{run}/artifacts/")["results"]
         return [Path(one["path"]) for one in found if one["kind"] == "save" and Path(one["path"]).exists()]
 
     for count in (1, 2):
-        if len(made()) < count:
+        if len(saved_files()) < count:
             site.api("POST", "training/save")
-        wait_for(lambda least=count: len(made()) >= least, 60, "the save")
-    return made
+        wait_for(lambda least=count: len(saved_files()) >= least, 60, "the save")
+    return saved_files
 
 
 def test_a_clean_up_is_previewed_then_done_and_reports_the_freed_space(open_page, site, saves):

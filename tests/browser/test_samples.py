@@ -24,8 +24,8 @@ PROMPTS = ("a red circle", "a blue square")
 
 
 def drawn(site, **query):
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    return site.api("GET", f"samples/?ordering=created_at&{asked}")["results"]
+    parameters = "&".join(f"{name}={value}" for name, value in query.items())
+    return site.api("GET", f"samples/?ordering=created_at&{parameters}")["results"]
 
 
 def draw(site, count):

@@ -35,7 +35,7 @@ class Findings:
         if lost:
             self.sentences.append(f"{what} lost: {sorted(lost)[:5]} ({len(lost)} in all)")
         if doubled:
-            self.sentences.append(f"{what} doubled or made up: {sorted(doubled)[:5]} ({len(doubled)} in all)")
+            self.sentences.append(f"{what} duplicate or invented: {sorted(doubled)[:5]} ({len(doubled)} in all)")
 
 
 def examine(world: World, run_id: str, shadow: Shadow, backup_interval: int) -> Findings:
@@ -69,19 +69,19 @@ def _events(findings: Findings, world: World, key: str, shadow: Shadow) -> None:
     for table, kinds in tables.items():
         query = f"SELECT attempt, sequence FROM {table} WHERE run_id = ? AND sequence IS NOT NULL"
         found = Counter((row["attempt"], row["sequence"]) for row in world.rows(query, key))
-        told = [place for kind in kinds for place in shadow.of(kind)]
-        expected = Counter((attempt, line["sequence"]) for attempt, line in told)
+        lines = [place for kind in kinds for place in shadow.of(kind)]
+        expected = Counter((attempt, line["sequence"]) for attempt, line in lines)
         findings.compare(table, expected, found, shadow.torn)
 
 
 def _metrics(findings: Findings, world: World, key: str, shadow: Shadow) -> None:
     rows = world.rows("SELECT attempt, tag, step, value, superseded FROM training_metric WHERE run_id = ?", key)
     found = Counter((row["attempt"], row["step"], row["tag"], row["value"]) for row in rows)
-    told = shadow.of("metrics")
-    expected = Counter(value for attempt, line in told for value in _values(attempt, line))
+    lines = shadow.of("metrics")
+    expected = Counter(value for attempt, line in lines for value in _values(attempt, line))
     torn = {
         value
-        for attempt, line in told
+        for attempt, line in lines
         if (attempt, line["sequence"]) in shadow.torn
         for value in _values(attempt, line)
     }
@@ -161,7 +161,7 @@ def _artifact(row: dict[str, Any]) -> Iterator[str]:
             yield str(error)
         return
     if path.stat().st_size != row["size"] or (row["sha256"] and _hash(path) != row["sha256"]):
-        yield f"{path} is not what was told of it"
+        yield f"{path} does not match its event"
     if path.suffix == ".safetensors" and not is_whole_safetensors(path):
         yield f"{path} is cut off"
 
@@ -212,7 +212,7 @@ def _trained_again(findings: Findings, shadow: Shadow, backup_interval: int) -> 
             findings.again = max(findings.again, again)
         if again > backup_interval * (1 + left_out):
             findings.sentences.append(
-                f"{again} steps were trained again, and a backup is made every {backup_interval} steps; "
+                f"{again} steps were repeated, and a backup is saved every {backup_interval} steps; "
                 f"{left_out} had no room"
             )
         reached, left_out = max([reached, *steps]), _without_space(shadow.attempts[attempt])

@@ -60,7 +60,7 @@ def is_shared(seed: int) -> bool:
 
 
 def decks(seed: int) -> tuple[tuple[str, ...], ...]:
-    """The kinds of fault for this round's kind of site, in two decks. Their sizes have no common divisor, so that in the
+    """The kinds of fault for this kind of site, in two decks. Their sizes have no common divisor, so that in the
     end each kind of one deck is combined with each kind of the other.
     """
     return (EMBEDDED, OUTAGES) if is_shared(seed) else (EMBEDDED,)

@@ -175,7 +175,7 @@ def _wrong_spans(answers: list[Answer]) -> Iterator[tuple[float, float]]:
 
 
 def _right_again(answers: list[Answer], ended: float, until: float) -> float:
-    """Seconds from `ended` to the end of the last wrong period that began before `until`; 0 if all answers were right."""
+    """Seconds from `ended` to the end of the last wrong period that began before `until`; 0 if there was none."""
     others = [one.asked_at for one in answers if ended <= one.asked_at < until and one.verdict != "right"]
     if not others:
         return 0.0

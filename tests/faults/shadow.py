@@ -80,5 +80,5 @@ class Shadow:
     @property
     def position(self) -> tuple[int, int]:
         """(attempt, step) of the newest progress."""
-        told = self.of("progress")
-        return (told[-1][0], told[-1][1]["data"]["global_step"]) if told else (0, 0)
+        progress = self.of("progress")
+        return (progress[-1][0], progress[-1][1]["data"]["global_step"]) if progress else (0, 0)

@@ -24,6 +24,6 @@ def make_demo_folder(folder: Path) -> Path:
 
 
 def training_config(folder: Path) -> dict[str, Any]:
-    """A training that ends only when it is told to."""
+    """A config for a training that only ends on request."""
     whole = json.loads((folder / "config.json").read_text())
     return whole | {"epochs": 100_000, "sample_after_unit": "NEVER"}

@@ -55,8 +55,8 @@ def goes_on(site, run_id):
 
 
 def test_a_training_is_followed_to_its_end_despite_the_death_of_each_process(site, workspace):
-    asked = site.api("POST", "runs/import", {"path": str(workspace)}, expect=202)
-    (run_id,) = wait_for(lambda: site.api("GET", f"runs/import/{asked['id']}")["runs"], what="the run")
+    imported = site.api("POST", "runs/import", {"path": str(workspace)}, expect=202)
+    (run_id,) = wait_for(lambda: site.api("GET", f"runs/import/{imported['id']}")["runs"], what="the run")
     goes_on(site, run_id)
     assert site.status()["run_status"] == "running"
     for process in ("do_job", "gpu_worker", "uvicorn"):

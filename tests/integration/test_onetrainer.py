@@ -95,9 +95,9 @@ def test_a_training_of_the_desktop_continues_here_from_its_backup(site, config):
     progress = {"epoch": 1, "epoch_step": 2, "epoch_sample": 4, "global_step": 5}
     backup = workspace.backup(5, 2, epoch=1, epoch_step=2)
     (backup / "meta.json").write_text(json.dumps({"train_progress": progress}))
-    asked = site.api("POST", "runs/import", {"path": str(workspace.folder)}, expect=202)
-    wait_for(lambda: site.api("GET", f"runs/import/{asked['id']}")["status"] == "done", what="the import")
-    (run_id,) = site.api("GET", f"runs/import/{asked['id']}")["runs"]
+    imported = site.api("POST", "runs/import", {"path": str(workspace.folder)}, expect=202)
+    wait_for(lambda: site.api("GET", f"runs/import/{imported['id']}")["status"] == "done", what="the import")
+    (run_id,) = site.api("GET", f"runs/import/{imported['id']}")["runs"]
     site.api("POST", f"runs/{run_id}/resume/")
     assert site.wait_for_step(10)["run_id"] == run_id
     site.api("POST", "training/stop")

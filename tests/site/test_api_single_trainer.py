@@ -348,7 +348,7 @@ def test_one_sample_and_its_file(api, slash):
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "end"),
+    ("range_header", "first", "end"),
     [
         ("bytes=0-99", 0, 100),
         ("bytes=2000-", 2000, 2048),
@@ -356,24 +356,24 @@ def test_one_sample_and_its_file(api, slash):
         ("bytes=100-9999", 100, 2048),
     ],
 )
-def test_a_range_of_a_file(api, asked, first, end):
+def test_a_range_of_a_file(api, range_header, first, end):
     sample = make_sample(make_run())
-    answer = api.get(sample.get_file_url(), headers={"range": asked})
+    answer = api.get(sample.get_file_url(), headers={"range": range_header})
     assert answer.status_code == 206
     assert content(answer) == sample.file.read_bytes()[first:end]
     assert answer.headers["Content-Range"] == f"bytes {first}-{end - 1}/2048"
     assert answer.headers["Content-Length"] == str(end - first)
 
 
-@pytest.mark.parametrize("asked", ["bytes=2048-", "bytes=9999-10000"])
-def test_a_range_beyond_the_end(api, asked):
-    answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": asked})
+@pytest.mark.parametrize("range_header", ["bytes=2048-", "bytes=9999-10000"])
+def test_a_range_beyond_the_end(api, range_header):
+    answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": range_header})
     assert answer.status_code == 416 and answer.headers["Content-Range"] == "bytes */2048"
 
 
-@pytest.mark.parametrize("asked", ["bytes=", "bytes=-", "lines=1-2", "bytes=9-2", "bytes=0-1,5-6", "nonsense"])
-def test_an_invalid_range_returns_the_whole_file(api, asked):
-    answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": asked})
+@pytest.mark.parametrize("range_header", ["bytes=", "bytes=-", "lines=1-2", "bytes=9-2", "bytes=0-1,5-6", "nonsense"])
+def test_an_invalid_range_returns_the_whole_file(api, range_header):
+    answer = api.get(make_sample(make_run()).get_file_url(), headers={"range": range_header})
     assert answer.status_code == 200 and len(content(answer)) == 2048
 
 

@@ -62,10 +62,10 @@ def test_other_database_errors_stay_server_errors(client, monkeypatch):
     assert client.get("/").status_code == 500
 
 
-@pytest.mark.parametrize("told", ["database or disk is full", "could not extend file: No space left on device"])
-def test_a_full_disk_is_reported_with_the_fix(client, monkeypatch, told):
+@pytest.mark.parametrize("message", ["database or disk is full", "could not extend file: No space left on device"])
+def test_a_full_disk_is_reported_with_the_fix(client, monkeypatch, message):
     def full(*args, **kwargs):
-        raise OperationalError(told)
+        raise OperationalError(message)
 
     monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", full)
     assert "free some room on it" in client.get("/api/runs/").json()["detail"]

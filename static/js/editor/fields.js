@@ -52,34 +52,34 @@ function showPart(id, html) {
 }
 
 // Replace the element, and restore the focus.
-function replace(old, made) {
+function replace(old, fresh) {
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const scrolled = old.scrollLeft;
-  old.replaceWith(made);
-  made.scrollLeft = scrolled;
-  window.htmx?.process(made);
-  made.dispatchEvent(new CustomEvent("editor-drawn", { bubbles: true }));
+  old.replaceWith(fresh);
+  fresh.scrollLeft = scrolled;
+  window.htmx?.process(fresh);
+  fresh.dispatchEvent(new CustomEvent("editor-drawn", { bubbles: true }));
   if (!focused) return;
-  const again = (focused.id && document.getElementById(focused.id)) || made.querySelector("[data-input], a, button");
-  (again?.disabled ? document.querySelector("#editor-history button:not(:disabled)") ?? made : again)?.focus({ preventScroll: true });
+  const again = (focused.id && document.getElementById(focused.id)) || fresh.querySelector("[data-input], a, button");
+  (again?.disabled ? document.querySelector("#editor-history button:not(:disabled)") ?? fresh : again)?.focus({ preventScroll: true });
 }
 
 function showField(path, html, draft) {
   const old = fieldOf(path);
   if (!old) return;
-  const made = parse(html);
+  const fresh = parse(html);
   const input = old.querySelector("[data-input]");
-  const next = made.querySelector("[data-input]");
+  const next = fresh.querySelector("[data-input]");
   const kept = old.matches(".field") && input && next && input.tagName === next.tagName && (input === document.activeElement || draft.isTyped(path));
-  if (kept) showAround(old, made, input, next, draft.isTyped(path));
-  else replace(old, made);
+  if (kept) showAround(old, fresh, input, next, draft.isTyped(path));
+  else replace(old, fresh);
 }
 
 // Update all of the field but its input; a select or a switch that only has the focus is updated too.
-function showAround(old, made, input, next, typed) {
-  old.className = made.className;
-  old.dataset.state = made.dataset.state;
-  for (const part of [".field-head", ".field-foot"]) old.querySelector(part).replaceWith(made.querySelector(part));
+function showAround(old, fresh, input, next, typed) {
+  old.className = fresh.className;
+  old.dataset.state = fresh.dataset.state;
+  for (const part of [".field-head", ".field-foot"]) old.querySelector(part).replaceWith(fresh.querySelector(part));
   if (next.hasAttribute("aria-invalid")) input.setAttribute("aria-invalid", "true");
   else input.removeAttribute("aria-invalid");
   if (typed) return;

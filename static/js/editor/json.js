@@ -12,7 +12,7 @@ export function startJson(draft) {
   let stored = text.value;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  let asked = 0;
+  let latestRequest = 0;
 
   const isTyped = () => text.value !== stored;
 
@@ -38,9 +38,9 @@ export function startJson(draft) {
   }
 
   async function check() {
-    const mine = ++asked;
+    const mine = ++latestRequest;
     const response = await post({ do: "check" });
-    if (!response.ok || mine !== asked) return;
+    if (!response.ok || mine !== latestRequest) return;
     document.getElementById("json-problems").outerHTML = await response.text();
     number();
   }

@@ -8,7 +8,7 @@ export function startSearch(form, jumpTo) {
   const box = document.getElementById("editor-found");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  let asked = 0;
+  let latestRequest = 0;
 
   Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": "editor-found", "aria-autocomplete": "list" })
     .forEach(([name, value]) => input.setAttribute(name, value));
@@ -38,11 +38,11 @@ export function startSearch(form, jumpTo) {
   }
 
   async function ask() {
-    const number = ++asked;
+    const number = ++latestRequest;
     const text = input.value.trim();
     if (!text) return open(false);
     const response = await fetch(`${form.dataset.address}?q=${encodeURIComponent(text)}`);
-    if (!response.ok || number !== asked) return;
+    if (!response.ok || number !== latestRequest) return;
     box.innerHTML = await response.text();
     open(true);
     const first = options()[0];

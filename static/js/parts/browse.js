@@ -5,7 +5,7 @@ const ADDRESS = "/browse/";
 const TITLES = { folder: gettext("Choose a folder"), file: gettext("Choose a file"), model: gettext("Choose a model"), save: gettext("Choose where to save") };
 const LOST = gettext("The folder cannot be shown: check the connection, or load the page again.");
 
-let dialog, target, asked = 0;
+let dialog, target, latestRequest = 0;
 const part = (selector) => dialog.querySelector(selector);
 const listing = () => part(".browse");
 const rows = () => [...dialog.querySelectorAll(".browse-entry")].filter((row) => !row.parentElement.hidden);
@@ -57,40 +57,40 @@ function open(input) {
 }
 
 function make() {
-  const made = document.createElement("dialog");
-  made.className = "browse-dialog";
-  made.setAttribute("aria-labelledby", "browse-title");
-  made.innerHTML = `
+  const element = document.createElement("dialog");
+  element.className = "browse-dialog";
+  element.setAttribute("aria-labelledby", "browse-title");
+  element.innerHTML = `
     <div class="browse-head"><h2 class="card-title mb-0 browse-title" id="browse-title"></h2>
       <button class="btn btn-icon btn-ghost-secondary" type="button" data-close aria-label="Close"><i class="ti ti-x" aria-hidden="true"></i></button></div>
     <div class="browse-body"></div>
     <div class="browse-foot"><label class="browse-file" hidden>${gettext("Name")} <input class="form-control" spellcheck="false" autocomplete="off"></label>
       <span class="browse-chosen"></span>
       <button class="btn" type="button" data-close>Cancel</button><button class="btn btn-primary" type="button" data-take></button></div>`;
-  made.addEventListener("click", click);
-  made.addEventListener("keydown", press);
-  made.addEventListener("input", filter);
-  made.addEventListener("submit", submit);
-  document.body.append(made);
-  return made;
+  element.addEventListener("click", click);
+  element.addEventListener("keydown", press);
+  element.addEventListener("input", filter);
+  element.addEventListener("submit", submit);
+  document.body.append(element);
+  return element;
 }
 
 async function load(request) {
-  const number = ++asked;
+  const number = ++latestRequest;
   dialog.setAttribute("aria-busy", "true");
   try {
     const answer = await request();
     const text = await answer.text();
-    if (number !== asked) return false;
+    if (number !== latestRequest) return false;
     const isPart = text.includes('class="browse"') && !text.includes("<html");
     if (isPart) part(".browse-body").innerHTML = text;
     else say(answer.status === 400 ? text : answer.status === 403 ? gettext("Only users with permission to train may browse the server's folders: ask an admin.") : LOST);
     return isPart && Boolean(listing().dataset.path);
   } catch {
-    if (number === asked) say(LOST);
+    if (number === latestRequest) say(LOST);
     return false;
   } finally {
-    if (number === asked) dialog.removeAttribute("aria-busy");
+    if (number === latestRequest) dialog.removeAttribute("aria-busy");
   }
 }
 

@@ -11,7 +11,7 @@ const content = dialog?.querySelector(".lightbox-content");
 const parts = new Map(); // address -> the promise of its part, fetched ahead
 /** @type {ReturnType<typeof startZoom> | null} */
 let zoom = null;
-let asked = 0;
+let latestRequest = 0;
 /** @type {(() => any[]) | null} */
 let order = null; // returns the tiles for left and right if the page has its own order
 
@@ -47,12 +47,12 @@ function part(address) {
 }
 
 async function show(address, key) {
-  const mine = ++asked;
+  const mine = ++latestRequest;
   try {
     const html = await part(address);
-    if (mine === asked) put(html, key);
+    if (mine === latestRequest) put(html, key);
   } catch {
-    if (mine === asked) sayLost();
+    if (mine === latestRequest) sayLost();
   }
 }
 
