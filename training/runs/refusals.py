@@ -11,7 +11,7 @@ from training.models import Run
 # The engines' sentences, for the translation catalogs; a test compares them with `engine.onetrainer.limits`.
 SENTENCES = (
     gettext_noop("The run is paused: continue it first."),
-    gettext_noop("A training on several GPUs cannot be paused: stop it, and continue from its backup."),
+    gettext_noop("A training on several GPUs cannot be paused: stop it, and resume from its backup."),
 )
 
 
@@ -22,6 +22,6 @@ def refusal(run: Run, kind: str) -> str:
     except UnknownEngine as error:
         return str(error)
     if kind not in engine.capabilities:
-        return _("The engine %(title)s cannot do this.") % {"title": engine.title}
+        return _("The engine %(title)s does not support this command.") % {"title": engine.title}
     reason = engine.why_not(kind, run.config, run.status == Run.Status.PAUSED)
     return _(reason) if reason else ""

@@ -275,7 +275,7 @@ def test_a_followed_run_cannot_be_commanded(workspace):
     Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING)
     run.refresh_from_db()
     assert offered(run) == [] and drawing_of(run) is None
-    with pytest.raises(NotNow, match="was started outside of this site"):
+    with pytest.raises(NotNow, match="was started outside this site"):
         TrainerService().stop_training(run)
 
 

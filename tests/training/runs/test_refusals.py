@@ -32,4 +32,5 @@ def test_it_is_told_in_the_readers_language(monkeypatch):
 
 
 def test_what_an_engine_never_does_is_said_with_its_name():
-    assert refusal(make_run(status="running", engine="onetrainer"), "fly") == "The engine OneTrainer cannot do this."
+    run = make_run(status="running", engine="onetrainer")
+    assert refusal(run, "fly") == "The engine OneTrainer does not support this command."
