@@ -28,7 +28,7 @@ REASONS = {
     "400": "The request is wrong.",
     "401": "Not signed in.",
     "403": "Not allowed.",
-    "404": "There is no such thing.",
+    "404": "This does not exist.",
     "409": "The state does not allow it.",
     "413": "The request is too large.",
     "415": "The request is not JSON.",

@@ -26,14 +26,14 @@ from web.api.serializers import read_body
 class InfoView(APIView):
     @extend_schema(responses=HostInfoSerializer)
     def get(self, request: Request) -> Response:
-        """What the web server's host has."""
+        """Return the facts about the web server's host."""
         return Response(host_info())
 
 
 class ResourcesView(APIView):
     @extend_schema(responses=HostResourcesSerializer)
     def get(self, request: Request) -> Response:
-        """How much of the web server's host is in use."""
+        """Return the present use of the web server's host."""
         return Response(host_resources())
 
 
@@ -42,7 +42,7 @@ NAMED = OpenApiParameter("id", str, OpenApiParameter.PATH, description="A worker
 
 @extend_schema_view(retrieve=extend_schema(parameters=[NAMED]))
 class WorkerViewSet(KnownParameters, ReadOnlyModelViewSet):
-    """The processes that train: one for each GPU."""
+    """Workers, the processes that train: one for each GPU."""
 
     queryset = Worker.objects.prefetch_related("runs")
     serializer_class = WorkerSerializer
@@ -63,8 +63,8 @@ class WorkerViewSet(KnownParameters, ReadOnlyModelViewSet):
 
     @extend_schema(request=WorkerChangeSerializer, responses=WorkerSerializer, parameters=[NAMED])
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Have a worker take no further run, or take runs again."""
+        """Drain a worker, so that it claims no more runs, or let it claim runs again."""
         worker = self.get_object()
-        asked = read_body(request, WorkerChangeSerializer)
-        worker.set_drain(asked["drain"], by=request.user)
+        body = read_body(request, WorkerChangeSerializer)
+        worker.set_drain(body["drain"], by=request.user)
         return Response(self.get_serializer(self.get_object()).data)

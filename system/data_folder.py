@@ -16,13 +16,13 @@ from django.conf import settings
 
 @functools.cache
 def folder_identity() -> str:
-    """What tells this data folder from others, whichever host or container it is reached from."""
+    """The folder's id, which is the same from every host and container."""
     path = settings.DATA_DIR / "identity"
     with suppress(FileExistsError):
         beside = path.with_name(f"identity.{os.getpid()}.{uuid.uuid4().hex}")
         beside.write_text(uuid.uuid4().hex)
         try:
-            os.link(beside, path)  # of two processes that make one at the same time, one is believed by both
+            os.link(beside, path)  # if two processes create an id at the same time, both use the same one
         finally:
             beside.unlink()
     return path.read_text().strip()
@@ -33,7 +33,7 @@ class FolderTaken(Exception):
 
 
 class FolderLock:
-    """Held as long as this process lives, however it ends; says in its file who holds it and where it answers."""
+    """A lock that this process holds until it ends, in any way; its file names the process and its address."""
 
     def __init__(self, folder: Path):
         self.path = folder / "serve.lock"
@@ -53,7 +53,7 @@ class FolderLock:
         self._file.close()
 
     def write(self, address: str = "") -> None:
-        """Note the process, and the site's address once it is known."""
+        """Write the process, and the site's address once it is known, into the file."""
         self._file.truncate(0)
         self._file.write(json.dumps({"pid": os.getpid(), "address": address}))
         self._file.flush()
@@ -63,24 +63,24 @@ class FolderLock:
         where = f" at {holder['address']}" if holder.get("address") else ""
         return (
             f"{self.path.parent} is served already{where} by process {holder.get('pid', 'unknown')}: "
-            "stop that one first, or choose another folder with --data-dir."
+            "stop it first, or choose another folder with --data-dir."
         )
 
 
 def is_served(folder: Path) -> bool:
-    """Whether a living serve, this process or another, holds the folder."""
+    """Whether a living serve (this process or another) holds the folder."""
     try:
         with (folder / "serve.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return False  # nobody can hold what cannot be opened
+        return False  # nobody can hold a lock that cannot be opened
     return False
 
 
 def read_lock(path: Path) -> dict:
-    """What the holder wrote; empty while it is being written, or where nobody holds the folder."""
+    """The text that the holder wrote; empty while it is being written, or if nobody holds the folder."""
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How full the data folder's disk is, how fast it fills, and whether what a run writes next will fit."""
+"""The data folder's disk: how full it is, how fast it fills, and whether a run's next files will fit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from django.conf import settings
 
 READ_SECONDS = 10.0
 REMEMBERED = 180  # readings: half an hour
-LEAST_SECONDS = 600.0  # what was seen for a shorter time tells no speed
+LEAST_SECONDS = 600.0  # a shorter time is too short to compute a speed
 
 
 class DiskWatch:
-    """A worker's memory of how much was free; told with each sign of life."""
+    """A worker's memory of the free space, reported with each heartbeat."""
 
     def __init__(self) -> None:
         self._readings: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
 
     def read(self) -> dict[str, Any]:
-        """Bytes in all, bytes free, and by how many bytes an hour that shrinks, where it does."""
+        """The disk's size and free space in bytes, and the shrinkage of the free space per hour, if there is any."""
         disk, moment = shutil.disk_usage(settings.DATA_DIR), time.monotonic()
         if not self._readings or moment - self._readings[-1][0] >= READ_SECONDS:
             self._readings.append((moment, disk.free))

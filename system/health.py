@@ -1,4 +1,4 @@
-"""`/healthz`: whether the site works, for load balancers and watchdogs. No sign-in, and nothing told but that."""
+"""`/healthz`: whether the site works, for load balancers and watchdogs. No sign-in, and no other information."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from system.models import Worker
 
 logger = logging.getLogger(__name__)
-PATIENCE = 3  # seconds; a channel layer that takes longer is as good as away
+PATIENCE = 3  # seconds; a channel layer that takes longer counts as away
 OK, FULL, UNREACHABLE = "ok", "full", "unreachable"
 LEAST_ROOM = 100_000_000  # bytes
 
@@ -28,7 +28,7 @@ LEAST_ROOM = 100_000_000  # bytes
 @never_cache
 @require_safe
 async def healthz(request: HttpRequest) -> JsonResponse:
-    """200 where pages and API work, else 503; of the workers it says how many live and how many are missed."""
+    """200 if pages and API work, else 503; the body counts living and missing workers."""
     workers = await _workers()
     facts: dict[str, Any] = {
         "database": UNREACHABLE if workers is None else OK,
@@ -42,13 +42,13 @@ async def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def _all_missing(workers: dict[str, int]) -> bool:
-    """Every worker vanished without a word. A site without workers, or with some, is well."""
+    """All workers vanished without signing off. A site without workers, or with some living ones, is healthy."""
     return workers["missing"] > 0 and workers["alive"] == 0
 
 
 @sync_to_async
 def _workers() -> dict[str, int] | None:
-    """None where the database does not answer."""
+    """None if the database does not answer."""
     try:
         running = Worker.objects.exclude(status=Worker.Status.OFFLINE).count()
         alive = Worker.objects.alive().count()
@@ -58,13 +58,13 @@ def _workers() -> dict[str, int] | None:
     return {"alive": alive, "missing": max(0, running - alive)}
 
 
-@sync_to_async(thread_sensitive=False)  # a file server that is away holds up whoever asks
+@sync_to_async(thread_sensitive=False)  # a file server that is away blocks the process that reads it
 def _free_bytes() -> int:
     return shutil.disk_usage(settings.DATA_DIR).free
 
 
 async def _disk() -> str:
-    """`full` where the next row or upload may not fit, `unreachable` where the data folder's disk is away."""
+    """`full` if the next row or upload may not fit, `unreachable` if the data folder's disk is away."""
     try:
         async with asyncio.timeout(PATIENCE):
             return OK if await _free_bytes() >= LEAST_ROOM else FULL
@@ -77,7 +77,7 @@ async def _channel_layer() -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             await get_channel_layer().group_send("health", {"type": "health"})
-    except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
+    except Exception as error:  # noqa: BLE001  the layer's client raises any exception when its server is away
         logger.warning("The channel layer is away: %s", error)
         return UNREACHABLE
     return OK

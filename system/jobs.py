@@ -17,7 +17,7 @@ class JobLost(Exception):
 
 
 class Hold:
-    """The heartbeat of the process that does a job: call it again and again; raises JobLost."""
+    """The heartbeat of the process that does a job: call it repeatedly; raises JobLost."""
 
     def __init__(self, job: Job):
         self.job = job

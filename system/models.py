@@ -1,4 +1,4 @@
-"""The workers, processes that own a GPU and train runs on it, and what they do beside."""
+"""Workers, the processes that own a GPU and train runs on it, and their jobs beside training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
-LATE = timedelta(seconds=10)  # a worker says that it lives every 2 seconds
-AHEAD = timedelta(seconds=60)  # what lies further in the future was said before a clock was turned back
-SILENT = timedelta(seconds=60)  # how long a job is held without a heartbeat
-SILENT_CHECK = timedelta(seconds=10)  # the same for a preflight, since somebody waits for its answer
+LATE = timedelta(seconds=10)  # a worker sends a heartbeat every 2 seconds
+AHEAD = timedelta(seconds=60)  # a heartbeat further in the future was sent before a clock was set back
+SILENT = timedelta(seconds=60)  # a job is released after this time without a heartbeat
+SILENT_CHECK = timedelta(seconds=10)  # shorter for a preflight, since a person waits for its answer
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -33,14 +33,16 @@ class Worker(models.Model):
 
     name = models.CharField(max_length=200, unique=True, help_text="host:gpu0, unless --name says otherwise")
     host = models.CharField(max_length=200)
-    data_folder = models.CharField(max_length=32, blank=True, help_text="Which data folder it works in.")
+    data_folder = models.CharField(max_length=32, blank=True, help_text="The data folder that the worker works in.")
     pid = models.PositiveIntegerField(default=0)
     gpu = models.CharField(max_length=100, blank=True, help_text="CUDA device index, or empty for the CPU")
     device_name = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
-    drain = models.BooleanField(default=False, help_text="Finish the current run, then take no further one.")
+    drain = models.BooleanField(default=False, help_text="Finish the current run, then claim no more.")
     drain_set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    resources = models.JSONField(default=dict, help_text="The last reading of CPU, memory, disk and GPU on its host.")
+    resources = models.JSONField(
+        default=dict, help_text="The last reading of CPU, memory, disk and GPU on the worker's host."
+    )
     started_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(default=now)
 
@@ -58,27 +60,27 @@ class Worker(models.Model):
 
     @property
     def state(self) -> str:
-        """As pages show it: a worker that died could not write that it is offline."""
+        """The status for pages: a dead worker, which could not save it, is offline."""
         if self.is_alive:
             return self.Status.DRAINING if self.drain else self.status
         return self.status if self.status == self.Status.OFFLINE else "lost"
 
     @property
     def is_ending(self) -> bool:
-        """Whether it was told to end, and only sees to the end of what it trains."""
+        """Whether the worker was asked to end, and only finishes its present run."""
         return self.is_alive and self.status == self.Status.DRAINING
 
     def set_drain(self, drain: bool, by: Any) -> None:
-        """Have it take no further run, or take runs again; what it trains goes on."""
+        """Let the worker claim no more runs, or claim runs again; its present run continues."""
         Worker.objects.filter(pk=self.pk).update(drain=drain, drain_set_by=by)
         self.refresh_from_db(fields=["drain", "drain_set_by"])
 
 
 class Reading(models.Model):
-    """What a host's processor, memory and GPUs did in ten seconds; kept for two hours."""
+    """The use of a host's processor, memory and GPUs in ten seconds; kept for two hours."""
 
     host = models.CharField(max_length=200)
-    slot = models.PositiveBigIntegerField(help_text="Which ten seconds since 1970.")
+    slot = models.PositiveBigIntegerField(help_text="The number of the ten-second slot since 1970.")
     values = models.JSONField()
 
     class Meta:
@@ -90,7 +92,7 @@ class Reading(models.Model):
 
 
 class Milestone(models.Model):
-    """Something that the site does once in its life, such as its first start."""
+    """An event that happens once in the site's life, such as its first start."""
 
     name = models.CharField(max_length=100, unique=True)
     reached_at = models.DateTimeField(default=now)
@@ -100,14 +102,14 @@ class Milestone(models.Model):
 
     @classmethod
     def reach(cls, name: str) -> bool:
-        """Say whether this is the first time; of several processes that ask at once, one is told so."""
+        """True if this is the first time; of several simultaneous processes, exactly one gets True."""
         return cls.objects.get_or_create(name=name)[1]
 
 
 class WrongPasswords(models.Model):
-    """Wrong passwords for one name from one address since the first of them; see `system.account.sign_in_limits`."""
+    """Wrong passwords for a name from an address since the first one; see `system.account.sign_in_limits`."""
 
-    key = models.CharField(max_length=64, unique=True, help_text="A hash of the two.")
+    key = models.CharField(max_length=64, unique=True, help_text="A hash of name and address.")
     count = models.PositiveIntegerField(default=0)
     since = models.DateTimeField(default=now)
 
@@ -123,11 +125,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(status__in=Job.OPEN)
 
     def silent(self) -> JobQuerySet:
-        """Running jobs whose lease has ended, as their last heartbeat is too old."""
+        """Running jobs whose lease has ended, since their last heartbeat is too old."""
         return self.filter(_is_silent(), status=Job.Status.RUNNING)
 
     def due(self, worker: str = "") -> JobQuerySet:
-        """Jobs that no process does: new ones, silent ones, and those that `worker` held before it was restarted."""
+        """Jobs without a process: new jobs, those with an ended lease, and those `worker` held before its restart."""
         free = _is_silent() | models.Q(worker=worker) if worker else _is_silent()
         return self.filter(models.Q(status=Job.Status.WAITING) | models.Q(free, status=Job.Status.RUNNING))
 
@@ -139,7 +141,7 @@ def _is_silent() -> models.Q:
 
 class Job(models.Model):
     """Work beside training that takes a while: checking a config, importing a OneTrainer workspace, checking
-    OneTrainer, examining the site, cleaning up, or deleting many runs.
+    OneTrainer, checking the site, cleaning up, or deleting many runs.
 
     A worker does the job in a child process, or a command does it in its terminal. `claim` goes up each time that a
     process takes the job: a process that lost the job notices at its next heartbeat, and stops.
@@ -148,8 +150,8 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         IMPORT = "import", "import of a workspace"
         CHECK = "check", "check of OneTrainer"
-        DOCTOR = "doctor", "examination of the site"
-        MEASURE = "measure", "count of what takes room"
+        DOCTOR = "doctor", "check of the site"
+        MEASURE = "measure", "count of disk usage"
         CLEANUP = "cleanup", "clean-up"
         DELETE = "delete", "deletion of runs"
         PREFLIGHT = "preflight", "check of a config"
@@ -168,11 +170,11 @@ class Job(models.Model):
     arguments = models.JSONField(default=dict)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.WAITING, db_index=True)
-    host = models.CharField(max_length=200, help_text="Where its files are known to be.")
+    host = models.CharField(max_length=200, help_text="The data folder with the job's files.")
     worker = models.CharField(max_length=200, blank=True)
     claim = models.PositiveIntegerField(default=0)
-    failures = models.PositiveIntegerField(default=0, help_text="How often its process ended without a word.")
-    detail = models.TextField(blank=True, help_text="How it stands or went: one sentence.")
+    failures = models.PositiveIntegerField(default=0, help_text="How often the job's process ended unexpectedly.")
+    detail = models.TextField(blank=True, help_text="The state or result, as one sentence.")
     result = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=now)
     heartbeat_at = models.DateTimeField(default=now)
@@ -191,7 +193,7 @@ class Job(models.Model):
         return self.status in self.OPEN
 
     def take(self, worker: str) -> bool:
-        """Take it on, unless another took it first."""
+        """Claim the job, unless another process claimed it first."""
         rivals = Job.objects.open().filter(pk=self.pk, claim=self.claim)
         facts = {"status": self.Status.RUNNING, "worker": worker, "claim": self.claim + 1, "heartbeat_at": now()}
         taken = rivals.update(**facts) == 1
@@ -199,12 +201,12 @@ class Job(models.Model):
         return taken
 
     def change(self, **facts: Any) -> bool:
-        """Write how it stands, with a sign of life; False where it has ended, or another has taken it on."""
+        """Save changes, with a heartbeat; False if the job has ended or another process has claimed it."""
         mine = Job.objects.filter(pk=self.pk, claim=self.claim, status=self.Status.RUNNING)
         return mine.update(heartbeat_at=now(), **facts) == 1
 
     def release(self) -> bool:
-        """Let another worker take it at once."""
+        """Release the job, so that another worker can claim it at once."""
         return self.change(status=self.Status.WAITING)
 
     def end(self, status: str, detail: str, **facts: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What nvidia-smi says of this host's GPUs and of who uses them. Without torch: the web process reads this too."""
+"""This host's GPUs and the processes on them, from nvidia-smi. Without torch, since the web process uses this too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_there() -> bool:
 
 
 def read_devices() -> list[dict[str, Any]]:
-    """Each GPU with what it does and who uses it; an empty list where there is none, or none can be asked."""
+    """Each GPU with its use and its processes; an empty list if there is no GPU, or nvidia-smi fails."""
     users = _users()
     devices = [_device(row) for row in _ask(f"--query-gpu={DEVICE_FIELDS}")]
     return [{**device, "users": users.get(device["uuid"], [])} for device in devices]
@@ -30,7 +30,7 @@ def _ask(query: str) -> list[list[str]]:
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return []  # a driver without a card, or one that is being reset
+        return []  # a driver without a GPU, or while it is being reset
     return [[part.strip() for part in line.split(",")] for line in answer.splitlines() if "," in line]
 
 
@@ -51,18 +51,18 @@ def _device(values: list[str]) -> dict[str, Any]:
 
 
 def _users() -> dict[str, list[dict[str, Any]]]:
-    """By a GPU's uuid, the processes that hold its memory; in a container there may be none to see."""
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    """The processes that hold a GPU's memory, by the GPU's uuid; in a container none may be visible."""
+    by_gpu: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _ask(f"--query-compute-apps={USER_FIELDS}"):
         if len(row) >= 4 and row[1].isdecimal():
             pid, name = int(row[1]), Path(",".join(row[3:])).name
             memory = round(_number(row[2]) / 1024, 2)
-            found[row[0]].append({"pid": pid, "name": name, "memory_gb": memory, "session": _session(pid)})
-    return found
+            by_gpu[row[0]].append({"pid": pid, "name": name, "memory_gb": memory, "session": _session(pid)})
+    return by_gpu
 
 
 def _session(pid: int) -> int | None:
-    """A training and all that it starts are a session of their own, named by the training's process."""
+    """The process's session: a training and its child processes share one, with the training's pid as its id."""
     try:
         return os.getsid(pid)
     except OSError:
@@ -70,7 +70,7 @@ def _session(pid: int) -> int | None:
 
 
 def _number(text: str) -> float:
-    """nvidia-smi writes [N/A] for what a card cannot tell."""
+    """nvidia-smi writes [N/A] for values that a GPU does not report."""
     try:
         return float(text)
     except ValueError:

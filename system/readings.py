@@ -1,4 +1,4 @@
-"""Two hours of what each host did: written by its workers every ten seconds, and read for the system page's charts."""
+"""Two hours of readings of each host: saved by its workers every ten seconds, for the system page's charts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_GPU = {
 
 
 def record(host: str, resources: dict[str, Any]) -> None:
-    """Keep a host's numbers, once in ten seconds whichever of its workers comes first; forget what is too old."""
+    """Save a host's numbers, once in ten seconds by whichever worker is first; delete old readings."""
     slot = int(time.time()) // SLOT_SECONDS
     if _recorded.get(host) == slot:
         return
@@ -45,7 +45,7 @@ def _values(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def history() -> dict[str, dict[str, Any]]:
-    """By host, the last two hours in columns: `times`, `cpu`, `memory`, and for each GPU those of OF_GPU.
+    """The last two hours by host, in columns: `times`, `cpu`, `memory`, and for each GPU those of OF_GPU.
 
     A time without a reading has None, so that a chart shows the gap.
     """
@@ -70,19 +70,19 @@ def _columns(gathered: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def _of_gpu(groups: list[list[dict[str, Any]]], gpu: str, name: str) -> list[float | None]:
-    """Readings of before a number was kept lack it."""
+    """The numbers of a key; readings by older versions may lack it."""
     return [
         _mean(values["gpus"][gpu][name] for values in group if name in values["gpus"].get(gpu, {})) for group in groups
     ]
 
 
 def _mean(numbers: Iterable[float]) -> float | None:
-    found = list(numbers)
-    return round(sum(found) / len(found), 1) if found else None
+    values = list(numbers)
+    return round(sum(values) / len(values), 1) if values else None
 
 
 def machines(workers: Iterable[Worker]) -> list[dict[str, Any]]:
-    """Each host with a living worker: its newest numbers, its GPUs with who uses them, and its last two hours."""
+    """Each host with a living worker: its newest numbers, its GPUs with their processes, and its last two hours."""
     past = history()
     hosts: dict[str, dict[str, Any]] = {}
     for worker in workers:
@@ -124,10 +124,10 @@ def _of(past: dict[str, Any] | None, gpu: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _line(label: str, unit: str, values: list[float | None], most: float) -> dict[str, Any]:
-    """`most` is what the chart reaches up to at least."""
+    """`most` is the least upper end of the chart."""
     return {"label": label, "unit": unit, "values": values, "most": most}
 
 
 def _named(user: dict[str, Any], trainings: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """A process with the run that it belongs to; without one it is somebody else's."""
+    """A process with its run; a process without a run belongs to another program."""
     return {**user, "training": trainings.get(user["session"]) or trainings.get(user["pid"])}

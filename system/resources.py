@@ -1,4 +1,4 @@
-"""What the host has and how much of it is in use. Without torch: the web process reads this too."""
+"""The host's resources and their use. Without torch, since the web process uses this too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OF_GPU = (
     *("id", "name", "memory_total_gb", "memory_allocated_gb", "usage_percent", "temperature_c", "power_w"),
     *("clock_mhz", "users"),
 )
-GPU_SECONDS = 2  # nvidia-smi takes some 50 ms, so its answer is kept for so long
+GPU_SECONDS = 2  # nvidia-smi takes about 50 ms, so its answer is kept for this time
 
 
 def host_info() -> dict[str, Any]:
@@ -42,7 +42,7 @@ def host_info() -> dict[str, Any]:
 
 
 def host_resources() -> dict[str, Any]:
-    """The few numbers that change; the keys are those of `/api/system/resources`."""
+    """The numbers that change; the keys are those of `/api/system/resources`."""
     return {
         "cpu_percent": cpu_percent(),
         "memory_percent": psutil.virtual_memory().percent,
@@ -59,24 +59,26 @@ def host_resources() -> dict[str, Any]:
 
 
 def worker_resources() -> dict[str, Any]:
-    """The same, with how much there is: what a worker says of its host with each sign of life."""
+    """The same with the totals, as a worker reports them with each heartbeat."""
     devices = [{key: device[key] for key in OF_GPU} for device in gpus()]
     facts = {"cpu_count": psutil.cpu_count() or 1, "memory_total_gb": _memory()["total_gb"], "gpus": devices}
     return {**host_resources(), **facts, "disk": disk.WATCH.read()}
 
 
 def cpu_percent() -> float:
-    """How busy all cores are, measured anew each second."""
+    """The use of all cores in percent, measured anew each second."""
     return _measure_cpu(int(time.monotonic()))
 
 
 @functools.lru_cache(maxsize=1)
 def _measure_cpu(moment: int) -> float:
-    return psutil.cpu_percent(CPU_INTERVAL)  # without an interval it is 0 in each new thread, as web requests have
+    return psutil.cpu_percent(
+        CPU_INTERVAL
+    )  # without an interval it is 0 in each new thread, such as those of web requests
 
 
 def process_info(pid: int) -> dict[str, Any] | None:
-    """The training process; None when it is not there."""
+    """The training process; None if it does not exist."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -93,12 +95,12 @@ def process_info(pid: int) -> dict[str, Any] | None:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Each NVIDIA GPU of this host, as nvidia-smi sees it; an empty list where there is none."""
+    """Each NVIDIA GPU of this host, from nvidia-smi; an empty list if there is none."""
     return _devices_at(int(time.monotonic() // GPU_SECONDS)) if nvidia.is_there() else []
 
 
 def gpu_processes() -> set[int]:
-    """The numbers of the processes that hold GPU memory; empty where there is no GPU to ask."""
+    """The ids of the processes that hold GPU memory; empty if there is no GPU."""
     if shutil.which("nvidia-smi") is None:
         return set()
     command = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
@@ -135,7 +137,7 @@ def _disk() -> dict[str, float]:
 
 
 def disk_of_data() -> dict[str, Any]:
-    """Bytes of the data folder's disk, and how much of it is used in percent."""
+    """The data folder's disk in bytes, and its use in percent."""
     usage = psutil.disk_usage(str(settings.DATA_DIR))
     return {"total": usage.total, "free": usage.free, "percent": usage.percent}
 

@@ -1,4 +1,4 @@
-"""What the API says of hosts, workers and what those do beside training."""
+"""Serializers of hosts, workers and jobs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GpuUserSerializer(serializers.Serializer):
     pid = serializers.IntegerField()
     name = serializers.CharField()
     memory_gb = serializers.FloatField()
-    session = serializers.IntegerField(allow_null=True, help_text="Of a training, the number of its process.")
+    session = serializers.IntegerField(allow_null=True, help_text="The process id of a training.")
 
 
 class DeviceSerializer(serializers.Serializer):
@@ -94,7 +94,7 @@ class ProcessSerializer(serializers.Serializer):
 
 class WorkerSerializer(serializers.ModelSerializer):
     is_alive = serializers.BooleanField(read_only=True)
-    run_id = serializers.SerializerMethodField(help_text="The run that it trains now.")
+    run_id = serializers.SerializerMethodField(help_text="The run that the worker trains now.")
 
     class Meta:
         model = Worker
@@ -118,4 +118,4 @@ class WorkerSerializer(serializers.ModelSerializer):
 
 
 class WorkerChangeSerializer(OnlyKnownFields):
-    drain = serializers.BooleanField(help_text="Whether it takes no further run; what it trains goes on.")
+    drain = serializers.BooleanField(help_text="Whether the worker claims no more runs; its present run continues.")

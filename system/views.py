@@ -1,4 +1,4 @@
-"""The dashboard and the system page: what trains now, and what the machines do."""
+"""The meters of the dashboard and the system page."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from web.pages import PageRequest, page
 
 @page("GET")
 def resources(request: PageRequest) -> HttpResponse:
-    """The meters, which pages ask for every few seconds."""
+    """The meters, which pages request every few seconds."""
     return render(request, "system/_resources.html", {"host": host_info()})

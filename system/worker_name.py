@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-PATIENCE = 0.5  # seconds; another worker holds the lock for a moment while it looks whether this one lives
+PATIENCE = 0.5  # seconds; another worker may hold the lock for a moment to check whether this worker lives
 
 
 class NameTaken(Exception):
-    """Another worker of this name runs already: end it first, or give this one another --name."""
+    """Another worker of this name runs already: end it first, or give this worker another --name."""
 
 
 class NameLock:
-    """Held as long as this process lives, however it ends: so nobody is taken for dead whose database is away."""
+    """A lock that this process holds until it ends, so that a worker without a database is not taken for dead."""
 
     def __init__(self, name: str):
         self.name = name
@@ -30,7 +30,7 @@ class NameLock:
         while not self._locked():
             if time.monotonic() > deadline:
                 raise NameTaken(
-                    f"A worker named {self.name} runs already: end it first, or give this one another --name."
+                    f"A worker named {self.name} runs already: end it first, or give this worker another --name."
                 )
             time.sleep(0.05)
 
@@ -41,7 +41,7 @@ class NameLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether a living worker, this one or another, has the name."""
+        """Whether a living worker (this process or another) has the name."""
         other = NameLock(self.name)
         free = other._locked()
         other.release()

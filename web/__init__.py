@@ -1,1 +1,1 @@
-"""What any page or API needs and no app owns: errors, pages, permissions, filters, serving of files, allowed paths."""
+"""Parts for every page and API: errors, pages, permissions, filters, serving of files, allowed paths."""

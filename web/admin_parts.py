@@ -1,4 +1,4 @@
-"""What the admin pages of all apps share: pills, readable configs, tables of changes, downloads, read-only pages."""
+"""Shared parts of all apps' admin pages: pills, readable configs, tables of changes, downloads, read-only pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class ConfigLine:
-    """One line of a readable config: a name with either its value as text, or the lines below it."""
+    """One line of a readable config: a name with its value as text, or with the lines below it."""
 
     name: str
     text: str = ""
@@ -29,7 +29,7 @@ class ConfigLine:
 
 
 def entries(config: dict[str, Any] | list[Any]) -> list[ConfigLine]:
-    """A config as nested lines, without what is null; the items of lists of objects are numbered from 1."""
+    """A config as nested lines, without null values; the items of lists of objects are numbered from 1."""
     named = config.items() if isinstance(config, dict) else enumerate(config, start=1)
     return [_entry(str(name), value) for name, value in named if value is not None]
 
@@ -42,12 +42,12 @@ def _entry(name: str, value: Any) -> ConfigLine:
 
 
 def as_text(value: Any) -> str:
-    """A config value on one line, as its file has it; a dash for what is not set."""
+    """A config value on one line, as in its file; a dash if it is not set."""
     return NOTHING if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def pill(status: str, label: str = "") -> SafeString:
-    """A status as a coloured word; css/admin.css has the colours."""
+    """A status as a coloured word, with colours from css/admin.css."""
     return format_html('<span class="pill pill-{}">{}</span>', status, label or status)
 
 
@@ -65,14 +65,14 @@ def link_to(thing: Model | None) -> SafeString | str:
 
 
 def download(content: dict[str, Any], filename: str) -> HttpResponse:
-    """Answer with a JSON file that the browser saves."""
+    """Respond with a JSON file that the browser saves."""
     body = json.dumps(content, indent=2, cls=DjangoJSONEncoder)
     disposition = f'attachment; filename="{filename}"'
     return HttpResponse(body, content_type="application/json", headers={"Content-Disposition": disposition})
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes none at run time
-    """A list and pages to look at: the rows are the site's record of what happened."""
+    """A read-only list and pages: the rows are the site's history."""
 
     list_per_page = 50
 

@@ -1,4 +1,4 @@
-"""What browsers may load for a page: our own files only, and nothing written into the page itself."""
+"""The content security policy: browsers load only our own files, and run no scripts written into a page."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-OTHERS = ("/admin/", "/api/")  # pages of Django and Swagger, which write scripts and styles into themselves
+OTHERS = ("/admin/", "/api/")  # pages of Django and Swagger, which contain scripts and styles
 
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Callable[..., Any]) -> Callable[..., Any]:
-    """A script that somebody smuggles into a prompt or a run's name is never run."""
+    """Send the policy, so that a script hidden in a prompt or a run's name is never run."""
     if iscoroutinefunction(get_response):
 
         async def answer(request: HttpRequest) -> HttpResponseBase:

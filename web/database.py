@@ -1,4 +1,4 @@
-"""What can be wrong with the database: it is away for a while, of another version, or it refuses what it is given."""
+"""Failures of the database: it is away for a while, of another version, or it refuses a value."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from django.db import (
 )
 from django.db.migrations.loader import MigrationLoader
 
-AWAY = (OperationalError, InterfaceError)  # what a database raises that does not answer; it may well in a moment
-# Asking again does not help here, unlike with those.
+AWAY = (OperationalError, InterfaceError)  # raised if the database does not answer; it may answer again in a moment
+# A retry does not help with these errors, unlike with those above.
 REFUSALS = (DataError, IntegrityError, ProgrammingError, NotSupportedError)
 
 
 class AwayInOneLine(logging.Filter):
-    """Has Django write one line, and no traceback, for each page that is asked for while the database is away."""
+    """Logs one line, without a traceback, for each request while the database is away."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -33,11 +33,11 @@ class AwayInOneLine(logging.Filter):
 
 
 class OtherSchema(Exception):
-    """The database belongs to another version of this program: what it refuses now, it takes after an upgrade."""
+    """The database belongs to another version of this program, and accepts the same statement after an upgrade."""
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same may well work later: the database is away, or belongs to another version for now."""
+    """Whether a retry may work later: the database is away, or belongs to another version for now."""
     if isinstance(error, (*AWAY, OtherSchema)):
         return True
     try:
@@ -47,9 +47,9 @@ def is_passing(error: BaseException) -> bool:
 
 
 def other_schema() -> str:
-    """In what the database differs from what this program knows, as a sentence; empty where it does not.
+    """The difference between the database's version and the program's, as a sentence; empty if there is none.
 
-    Raises what the database raises where it is away.
+    Raises the database's own error if it is away.
     """
     loader = MigrationLoader(connection, ignore_no_migrations=True)
     applied, known = set(loader.applied_migrations), set(loader.disk_migrations)
@@ -62,7 +62,7 @@ def other_schema() -> str:
 
 
 def refuse_other_schema() -> None:
-    """Raises OtherSchema with the sentence, or what the database raises where it is away."""
+    """Raises OtherSchema with the sentence, or the database's own error if it is away."""
     if difference := other_schema():
         raise OtherSchema(difference)
 
@@ -72,5 +72,5 @@ def _named(names: list[tuple[str, str]]) -> str:
 
 
 def has_no_room(error: BaseException | None) -> bool:
-    """Whether a database failed since its disk is full, as SQLite and PostgreSQL say it."""
+    """Whether SQLite or PostgreSQL failed because the disk is full."""
     return "disk is full" in str(error) or "No space left" in str(error)

@@ -1,4 +1,4 @@
-"""Reading settings from the environment, so that a bad value is one sentence."""
+"""Read settings from the environment, so that a bad value is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, overload
 import environs
 from django.core.exceptions import ImproperlyConfigured
 
-LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit for a Unix socket's address
+LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit for the address of a Unix socket
 
 
 class Environment:
-    """`environs`, with its errors as the sentence that a person reads at the start."""
+    """`environs`, with errors as sentences that are shown at the start."""
 
     def __init__(self) -> None:
         self._env = environs.Env()
@@ -34,7 +34,7 @@ class Environment:
         return read
 
     def rate(self, name: str, default: str) -> str:
-        """How often something may happen, such as `600/min`; empty for no limit."""
+        """A rate limit such as `600/min`; empty for no limit."""
         value: str = self.str(name, default)
         if value and not re.fullmatch(r"[1-9]\d*/(s|sec|m|min|h|hour|d|day)", value):
             raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
@@ -58,7 +58,7 @@ class Environment:
     @overload
     def folder(self, name: str, default: Path) -> Path: ...
     def folder(self, name: str, default: Path | None = None) -> Path | None:
-        """An absolute path, with `~` for the home folder; `default` where the variable is unset or empty."""
+        """An absolute path, with `~` for the home folder; `default` if the variable is unset or empty."""
         value = self.str(name, "")
         return Path(value).expanduser().absolute() if value else default
 
@@ -69,14 +69,14 @@ class Environment:
 
 
 def masked(url: str) -> str:
-    """An address without its user and password, for a person to read."""
+    """An address without its user and password, for messages."""
     return re.sub(r"//[^/]*@", "//***@", url)
 
 
 def socket_path(path: Path) -> Path:
     """A path to the same Unix socket that is short enough for the kernel, valid in this process.
 
-    In a deep folder it leads through an open descriptor of that folder, which stays open as long as the process.
+    In a deep folder the path uses an open descriptor of that folder, which stays open as long as the process.
     """
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path

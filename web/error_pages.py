@@ -1,4 +1,4 @@
-"""Pages for what cannot be shown: a sentence that says what to do, and for htmx just that sentence as a message."""
+"""Error pages: a sentence that says what to do, and for htmx only the sentence as a message."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from web.api.exceptions import RETRY_SECONDS, why_away
 from web.database import AWAY, has_no_room
 from web.errors import DomainError, NotReady
 
-NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address is mistyped."
+NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address may be wrong."
 FORBIDDEN = "You may not do this: ask an admin."
-TITLES = {400: "Not understood", 403: "Not allowed", 404: "Not found", 409: "Not now", 503: "Not ready"}
+TITLES = {400: "Bad request", 403: "Not allowed", 404: "Not found", 409: "Not now", 503: "Not ready"}
 
 
 @login_not_required
 def favicon(request: HttpRequest) -> HttpResponse:
-    """What browsers ask for on pages that name no icon, such as the admin's."""
+    """The icon that browsers request for pages without an icon, such as the admin's."""
     return redirect(static("img/icon.svg"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404, with the view's own sentence where it gave one."""
-    given = exception.args[0] if exception.args and isinstance(exception.args[0], str) else ""
-    is_sentence = given.endswith(".") and "matches the given query" not in given
-    return _answer(request, "Not found", given if is_sentence else NOT_FOUND, 404)
+    """404, with the view's own sentence if it gave one."""
+    message = exception.args[0] if exception.args and isinstance(exception.args[0], str) else ""
+    is_sentence = message.endswith(".") and "matches the given query" not in message
+    return _answer(request, "Not found", message if is_sentence else NOT_FOUND, 404)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403, with the view's own sentence where it gave one."""
+    """403, with the view's own sentence if it gave one."""
     return _answer(request, "Not allowed", str(exception) or FORBIDDEN, 403)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database is away: a page that asks it for nothing, and for htmx a sentence."""
+    """500, or 503 if the database is away: a page without database queries, and for htmx a sentence."""
     error = sys.exc_info()[1]
     if not isinstance(error, AWAY):
         return HttpResponse(get_template("500.html").render(), status=500)
     if request.headers.get("HX-Request"):
         answer = HttpResponse(why_away(error), status=503, content_type="text/plain")
     else:
-        told = {"seconds": RETRY_SECONDS, "is_full": has_no_room(error)}
-        answer = HttpResponse(get_template("503.html").render(told), status=503)
+        context = {"seconds": RETRY_SECONDS, "is_full": has_no_room(error)}
+        answer = HttpResponse(get_template("503.html").render(context), status=503)
     answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 
 def domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
-    """The error's own status and sentence."""
+    """A page with the error's own status and sentence."""
     answer = _answer(request, TITLES[error.status], str(error), error.status)
     if isinstance(error, NotReady):
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -61,8 +61,8 @@ def domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
 
 
 def too_many(request: HttpRequest, sentence: str, seconds: int) -> HttpResponse:
-    """429, with how long to wait."""
-    answer = _answer(request, "Too many tries", sentence, 429)
+    """429, with the time to wait."""
+    answer = _answer(request, "Too many attempts", sentence, 429)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 

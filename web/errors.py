@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-The docstring is the sentence that the user reads, `status` the HTTP status. `web.api.exceptions` turns them into
-answers of the API, `web.middleware.ErrorPages` into pages.
+The docstring is the sentence that the user reads, `status` the HTTP status. `web.api.exceptions` turns errors into
+responses of the API, `web.middleware.ErrorPages` into pages.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ class DomainError(Exception):
 
 
 def _ended(sentence: str) -> str:
-    """With a full stop: what an engine says of a field is only a part of a sentence."""
+    """The message as a sentence with a full stop, since engines' messages about fields have none."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 class NotFound(DomainError):
-    """There is no such thing."""
+    """This does not exist."""
 
     status = 404
 
@@ -34,11 +34,11 @@ class NotNow(DomainError):
 
 
 class StaleDraft(NotNow):
-    """This draft was changed elsewhere since: look at its newest state, then make your change again."""
+    """This draft was changed elsewhere: check its newest state, then make your change again."""
 
 
 class BadInput(DomainError):
-    """The request is not understood."""
+    """The request is invalid."""
 
     def __init__(self, message: str | None = None, errors: dict[str, list[str]] | None = None):
         super().__init__(message)
@@ -46,12 +46,12 @@ class BadInput(DomainError):
 
 
 class NotReady(BadInput):
-    """Something that the request needs is not ready yet: try again in a moment."""
+    """The site is not ready for this request yet: try again in a moment."""
 
     status = 503
 
 
 class Forbidden(DomainError):
-    """You may look at this but not change it: ask an admin to put you into the group 'trainers'."""
+    """You may view this but not change it: ask an admin to add you to the group 'trainers'."""
 
     status = 403

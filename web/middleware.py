@@ -21,7 +21,7 @@ View = Callable[..., HttpResponseBase]
 
 @sync_and_async_middleware
 def json_errors(get_response: Callable[..., Any]) -> Callable[..., Any]:
-    """What fails under /api/ outside of any view, such as a wrong Host header, is told in JSON too."""
+    """Return errors outside of views under /api/, such as a wrong Host header, in JSON too."""
     if iscoroutinefunction(get_response):
 
         async def answer(request: HttpRequest) -> HttpResponseBase:
@@ -41,24 +41,24 @@ def _in_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Send anonymous users to the sign-in page, except from views that are marked `@login_not_required`.
+    """Send anonymous users to the sign-in page, except for views that are marked `@login_not_required`.
 
-    The API's views have that mark from Django REST framework: they authenticate by themselves, and answer 401.
+    The API's views have that mark from Django REST framework: they authenticate by themselves, and respond with 401.
     """
 
     def process_view(self, request: HttpRequest, view_func: View, *view_args: Any) -> HttpResponseBase | None:
-        """Open views do not load the user, so that `/healthz` answers while the database is away."""
+        """Open views do not load the user, so that `/healthz` responds while the database is away."""
         if not getattr(view_func, "login_required", True):
             return None
         return super().process_view(request, view_func, *view_args)
 
     def get_login_url(self, view_func: View) -> str:
-        """The admin has its own sign-in page; its pages of models do not say so, unlike its other pages."""
+        """The admin has its own sign-in page; the pages of its models lack the mark that its other pages have."""
         return reverse("admin:login") if hasattr(view_func, "model_admin") else super().get_login_url(view_func)
 
 
 class ErrorPages(MiddlewareMixin):
-    """A DomainError that a page does not handle is shown as a page with its own status and sentence."""
+    """Shows a DomainError that a page does not handle as a page with the error's own status and sentence."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return error_pages.domain_error(request, exception) if isinstance(exception, DomainError) else None

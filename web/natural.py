@@ -1,4 +1,4 @@
-"""Names in the order that people expect: 2 before 10."""
+"""Natural order of names: 2 before 10."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ NUMBERS = re.compile(r"(\d+)")
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts `9` before `10`, and capitals among the small letters."""
+    """A sort key with `9` before `10`, and capitals among the small letters."""
     parts = NUMBERS.split(name.casefold())
     return [(0, int(part), "") if part.isdecimal() and len(part) < 1000 else (1, 0, part) for part in parts if part]

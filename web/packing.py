@@ -1,6 +1,6 @@
-"""Many files as one zip file, made while it is sent: nothing is copied first, and it may be of any size.
+"""Many files as one zip file, created while it is sent: nothing is copied first, and it may be of any size.
 
-What is packed are pictures, weights and states, which a deflate hardly makes smaller, so they are only stored.
+The files are pictures, weights and states, which compression hardly makes smaller, so they are only stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Content = Path | str
 
 
 def send_zip(name: str, members: Iterable[tuple[str, Content]], method: str = "GET") -> HttpResponseBase:
-    """An answer with the members, each a name and the file or text that is to lie there."""
+    """A response with the members, each a name and its file or text."""
     headers = {
         "Content-Type": "application/zip",
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
@@ -51,7 +51,7 @@ def zipped(members: Iterable[tuple[str, Content]]) -> Pieces:
 
 
 def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
-    """What lies in a folder, below the folder's own name; links are left out, as they may lead anywhere."""
+    """The files of a folder, below the folder's own name; links are left out, since they may lead anywhere."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             yield f"{folder.name}/{path.relative_to(folder)}", path
@@ -68,13 +68,13 @@ def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path) -> Pieces:
 
 
 def _moment(path: Path) -> tuple[int, int, int, int, int, int]:
-    """When it was written; a zip file knows no year before 1980."""
+    """The file's time of change; a zip file cannot contain years before 1980."""
     written = datetime.fromtimestamp(path.stat().st_mtime)
     return (max(1980, written.year), *written.timetuple()[1:6])
 
 
 class _Outlet(io.RawIOBase):
-    """What was written since it was last emptied; a zip file can be written without ever going back."""
+    """Collects written bytes until they are read; a zip file can be written without seeking."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

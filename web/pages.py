@@ -1,4 +1,4 @@
-"""What the pages of all apps share: whole pages or their live part, paging, and who may act."""
+"""Shared parts of all apps' pages: whole pages or their live part, paging, and permissions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = TypeVar("Row")
 
 
 class PageRequest(HttpRequest):
-    """What a page of ours gets: from somebody who is signed in, and perhaps from htmx."""
+    """The request of a page: from a signed-in user, and perhaps from htmx."""
 
     user: User
     htmx: HtmxDetails
@@ -35,7 +35,7 @@ class PageRequest(HttpRequest):
 def render_page(
     request: PageRequest, page: str, part: str, context: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
-    """The whole page, or for htmx only the part of it that changes; the page includes that same part."""
+    """The whole page, or for htmx only the part that changes; the page includes the same part."""
     response = render(request, part if request.htmx else page, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response
@@ -50,13 +50,13 @@ def trainers(user: User) -> None:
 def admins(user: User) -> None:
     """Raise Forbidden unless the user is an admin."""
     if not user.is_staff:
-        raise Forbidden(_("Only admins may do this: ask one of them."))
+        raise Forbidden(_("Only admins may do this: ask an admin."))
 
 
 def page(*methods: Literal["GET", "POST"], only: Callable[[User], None] | None = None) -> Callable[[View], View]:
-    """Mark a view as a page that answers these methods, HEAD along with GET, to every signed-in user or `only` some.
+    """Mark a view as a page with these methods (HEAD with GET), for every signed-in user or `only` for some.
 
-    `LoginRequiredMiddleware` sends everybody else to the sign-in page first.
+    `LoginRequiredMiddleware` sends anonymous users to the sign-in page first.
     """
     allowed = [*methods, "HEAD"] if "GET" in methods else methods
 
@@ -83,5 +83,5 @@ def errors_as_messages(request: HttpRequest) -> Iterator[None]:
 
 
 def page_of(request: HttpRequest, rows: QuerySet[Any, Row], size: int) -> Page[Row]:
-    """The page that the address asks for; a number that is out of range or no number gives the nearest."""
+    """The page of the address; an invalid number gives the first page, a number out of range the nearest."""
     return Paginator(rows, size).get_page(request.GET.get("page"))

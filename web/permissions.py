@@ -1,4 +1,4 @@
-"""Who may do what: viewers read, trainers also start and stop runs, admins also manage users."""
+"""Permissions: viewers read, trainers also start and stop runs, admins also manage users."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TRAINERS = "trainers"
 
 
 def may_train(user: AbstractBaseUser | AnonymousUser) -> bool:
-    """Admins and members of the group `trainers` may change things; everybody else who is signed in may look."""
+    """Admins and members of the group `trainers` may make changes; all other signed-in users may only view."""
     return isinstance(user, User) and (user.is_staff or user.groups.filter(name=TRAINERS).exists())
 
 
 class ViewersReadTrainersWrite(BasePermission):
-    """You may look at everything here but change nothing: ask an admin to put you into the group 'trainers'."""
+    """You may view everything here but change nothing: ask an admin to add you to the group 'trainers'."""
 
     message = __doc__
 
@@ -26,7 +26,7 @@ class ViewersReadTrainersWrite(BasePermission):
 
 
 class OnlyTrainers(BasePermission):
-    """Only those who may train look into the server's folders: ask an admin to put you into the group 'trainers'."""
+    """Only trainers may list the server's folders: ask an admin to add you to the group 'trainers'."""
 
     message = __doc__
 

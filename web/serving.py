@@ -1,4 +1,4 @@
-"""Sending files: with ranges, so that videos can be sought and downloads resumed, and with validators for caches."""
+"""Send files: with ranges, to seek in videos and resume downloads, and with validators for caches."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ A_YEAR = 365 * 24 * 3600
 def send_file(
     request: HttpRequest, path: Path, *, as_attachment: bool = False, forever: bool = False, name: str = ""
 ) -> HttpResponseBase:
-    """The file, or the range of it that the request asks for; 304 where the client has it already.
+    """The file, or the requested range of it; 304 if the client has it already.
 
-    `forever` is for files that never change: browsers need not ask again. `name` is what it is saved as.
+    `forever` is for files that never change: browsers need not request them again. `name` is the name to save it as.
     Raises NotFound if it is not on this host.
     """
     stat = checked(path)
@@ -54,7 +54,7 @@ def send_file(
         return answer
     span = _span(request, stat.st_size, etag, int(stat.st_mtime))
     if span is None:
-        sentence = _("The file has %(st_size)s bytes: ask for a range among them.") % {"st_size": stat.st_size}
+        sentence = _("The file has %(st_size)s bytes: request a range within them.") % {"st_size": stat.st_size}
         return JsonResponse({"detail": sentence}, status=416, headers={"Content-Range": f"bytes */{stat.st_size}"})
     first, end, status = span
     headers |= {"Content-Type": kind, "Content-Length": str(end - first)}
@@ -69,19 +69,18 @@ def checked(path: Path, kind: str = "file") -> os.stat_result:
     """The `stat` of a file or folder that may be served; raises NotFound."""
     if refusal(str(path)):
         raise NotFound(
-            _("The %(kind)s lies outside the folders that are served: move it, or extend ALLOWED_ROOTS.")
-            % {"kind": kind}
+            _("The %(kind)s is outside the allowed folders: move it, or extend ALLOWED_ROOTS.") % {"kind": kind}
         )
     present = path.is_dir() if kind == "folder" else path.is_file()
     if not present:
         raise NotFound(
-            _("The %(kind)s is not here any more: it was removed, or it lies on another host.") % {"kind": kind}
+            _("The %(kind)s does not exist any more: it was removed, or it is on another host.") % {"kind": kind}
         )
     return path.stat()
 
 
 def _conditional_answer(request: HttpRequest, etag: str, modified: int, headers: dict[str, str]) -> HttpResponse | None:
-    """304 or 412 where the request's conditions say so."""
+    """304 or 412 if the request's conditions require it."""
     answer = get_conditional_response(request, etag=etag, last_modified=modified)
     if answer is None or answer.status_code not in (304, 412):
         return None
@@ -92,11 +91,11 @@ def _conditional_answer(request: HttpRequest, etag: str, modified: int, headers:
 
 
 def _span(request: HttpRequest, size: int, etag: str, modified: int) -> tuple[int, int, int] | None:
-    """(first byte, byte after the last, status), or None where the range cannot be had; several ranges give all."""
-    found = RANGE.match(request.headers.get("Range", "").strip())
-    if found is None or not any(found.groups()) or not _is_same(request.headers.get("If-Range"), etag, modified):
+    """(first byte, byte after the last, status), None for an impossible range; several ranges give the whole file."""
+    match = RANGE.match(request.headers.get("Range", "").strip())
+    if match is None or not any(match.groups()) or not _is_same(request.headers.get("If-Range"), etag, modified):
         return 0, size, 200
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         begin, end = max(0, size - int(last)), size
     else:
@@ -120,6 +119,6 @@ def _read(path: Path, first: int, end: int) -> Iterator[bytes]:
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, each read in a thread: a large file neither fills the memory nor holds up the other clients."""
+    """The file in pieces, each read in a thread: a large file neither fills the memory nor blocks other clients."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece

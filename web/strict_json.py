@@ -1,4 +1,4 @@
-"""Reading JSON that every database can hold."""
+"""Read JSON that every database can store."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def parse(content: str | bytes) -> Any:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if wrong is not None:
-        raise ValueError(f"{wrong[:60]!a} holds a NUL or half a character (as \\ud800 is)")
+        raise ValueError(f"{wrong[:60]!a} contains a NUL or half a character (such as \\ud800)")
     return data
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is no number in JSON; OneTrainer writes infinity as "inf"')
+    raise ValueError(f'{name} is not a number in JSON; OneTrainer writes infinity as "inf"')
 
 
 def _texts(data: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Threads that look after something for as long as their process lives."""
+"""Threads that check something repeatedly for as long as their process lives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Watch(threading.Thread):
     """Calls `look()` every `pause` seconds, and at once after `notice()`, until `end()`; then `close()`.
 
-    No error ends it, since nobody would start it again.
+    No error ends the thread, since nobody would start it again.
     """
 
     def __init__(self, name: str, pause: float):
@@ -39,21 +39,21 @@ class Watch(threading.Thread):
         self._noticed.set()
 
     def notice(self) -> None:
-        """Look once more at once; for other threads."""
+        """Look again at once; called by other threads."""
         self._noticed.set()
 
     def close(self) -> None:
-        """Leave what is under way to others, in the thread itself."""
+        """Release the work in progress to others, in the thread itself."""
 
     def look(self) -> bool | None:
-        """Do what is to be done; True where there may be more of it at once."""
+        """Do the pending work; True if more may be pending at once."""
         raise NotImplementedError
 
     def _look(self, look: Callable[[], bool | None] | None = None) -> bool | None:
         try:
             close_old_connections()
             more = (look or self.look)()
-        except Exception as error:  # noqa: BLE001  it is told, and the thread goes on
+        except Exception as error:  # noqa: BLE001  the error is logged, and the thread continues
             self.tell(error)
             connection.close()
             return False
@@ -61,10 +61,10 @@ class Watch(threading.Thread):
         return more
 
     def tell(self, error: Exception) -> None:
-        """Say what is wrong, once for as long as it stays the same: the next look is a moment away."""
+        """Log a problem once for as long as it stays the same, since the next look follows in a moment."""
         trouble = f"{type(error).__name__}: {error}"
         if trouble != self._trouble and is_passing(error):
             logger.warning("The database is away, so %s wait. %s", self.name, error)
         elif trouble != self._trouble:
-            logger.error("This was not expected of %s, which go on; please report it.", self.name, exc_info=error)
+            logger.error("Unexpected error in %s, which continue; please report it.", self.name, exc_info=error)
         self._trouble = trouble

@@ -1,4 +1,4 @@
-"""Pages in the reader's own time zone, which the browser tells in a cookie."""
+"""Pages in the reader's own time zone, which the browser sends in a cookie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COOKIE = "timezone"
 
 @sync_and_async_middleware
 def in_the_readers_zone(get_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Write times as the reader's clock shows them; in the site's TIME_ZONE until the browser has told its own."""
+    """Show times in the reader's time zone, or in the site's TIME_ZONE until the browser has sent its own."""
     if iscoroutinefunction(get_response):
 
         async def answer(request: HttpRequest) -> HttpResponseBase:
@@ -40,7 +40,7 @@ def in_the_readers_zone(get_response: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def _zone_of(request: HttpRequest) -> Iterator[None]:
     zone = _zone(request.COOKIES.get(COOKIE, ""))
-    if zone is None or request.path.startswith("/api/"):  # scripts get what the site is set to
+    if zone is None or request.path.startswith("/api/"):  # scripts get the site's time zone
         yield
         return
     with timezone.override(zone):
@@ -49,7 +49,7 @@ def _zone_of(request: HttpRequest) -> Iterator[None]:
 
 @lru_cache(maxsize=200)
 def _zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """The zone of that name; None for what is no zone, since cookies hold what anybody writes."""
+    """The zone of this name; None if there is no such zone, since a cookie may contain any text."""
     try:
         return zoneinfo.ZoneInfo(unquote(name)) if name else None
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

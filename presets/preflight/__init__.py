@@ -1,1 +1,1 @@
-"""The check of a config on the worker before a run is queued."""
+"""The check of a config by a worker before a run is queued."""

@@ -1,4 +1,4 @@
-"""The API of checks: the quick one, and preflights in the worker's world."""
+"""The API of checks: the quick check, and preflights by a worker."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ from presets.preflight.waiting import AwaitsPreflight, checker_of
 from web.errors import NotFound
 
 QUICK = OpenApiParameter(
-    "preflight", bool, description="false leaves out what only a worker can see, which can take seconds."
+    "preflight", bool, description="false leaves out the worker's part of the check, which can take seconds."
 )
 
 
-def told(problems: Iterable[Problem]) -> dict[str, Any]:
-    """Errors and warnings apart, each with its field."""
-    found: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+def by_severity(problems: Iterable[Problem]) -> dict[str, Any]:
+    """Errors and warnings in separate lists, each with its field."""
+    lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
     for problem in problems:
-        found[problem.is_error].append({"field": problem.field, "message": problem.message})
-    return {"valid": not found[True], "errors": found[True], "warnings": found[False]}
+        lists[problem.is_error].append({"field": problem.field, "message": problem.message})
+    return {"valid": not lists[True], "errors": lists[True], "warnings": lists[False]}
 
 
 class ValidateConfigView(AwaitsPreflight):
-    permission_classes = [IsAuthenticated]  # it changes nothing
+    permission_classes = [IsAuthenticated]  # the check changes nothing
 
     @extend_schema(request=A_CONFIG, responses=ValidationSerializer, parameters=[ENGINE, QUICK])
     def post(self, request: Request) -> Response:
-        """Check a config as a start does: types, ranges, what the engine can do, paths, and what a worker finds.
+        """Check a config as a start does: types, ranges, the engine's support, paths, and a worker's findings.
 
-        Where the quick part finds no error and a worker lives, that worker looks at base model, pictures, captions,
-        disk and memory; its answer is waited for some seconds, and `preflight` tells where to ask for it after that.
+        If the quick part finds no error and a worker lives, that worker checks base model, pictures, captions, disk
+        and memory. The response waits some seconds for it; after that, `preflight` has the id to request it by.
         """
         config, engine = config_in(request), engine_of(request)
         if request.query_params.get("preflight", "").lower() in ("false", "0", "no"):
-            return Response(told(configs.validate(config, engine)))
-        problems, found = preflight.whole_check(request.user, config, engine, checker_of(request))
-        answer = told(problems)
-        return Response(answer | {"preflight": PreflightSerializer(found).data} if found else answer)
+            return Response(by_severity(configs.validate(config, engine)))
+        problems, check = preflight.whole_check(request.user, config, engine, checker_of(request))
+        answer = by_severity(problems)
+        return Response(answer | {"preflight": PreflightSerializer(check).data} if check else answer)
 
 
 class StartPreflightView(APIView):
     @extend_schema(request=A_CONFIG, responses={202: PreflightSerializer}, parameters=[ENGINE])
     def post(self, request: Request) -> Response:
-        """Ask a worker to check a config in its world; answers at once with the preflight's id."""
+        """Ask a worker to check a config; responds at once with the preflight's id."""
         config, engine = config_in(request), engine_of(request)
         configs.refuse_errors(configs.validate(config, engine))
         return Response(PreflightSerializer(preflight.request(request.user, config, engine)).data, status=202)
@@ -65,14 +65,14 @@ class StartPreflightView(APIView):
 class PreflightView(APIView):
     @extend_schema(responses=PreflightSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """How far a preflight is, or what it found."""
+        """Return a preflight's progress or findings."""
         return Response(PreflightSerializer(find(request.user, pk)).data)
 
 
 def find(user: Any, pk: str | uuid.UUID) -> Preflight:
     """One of the user's own preflights; an admin sees all. Raises NotFound."""
     mine = Preflight.objects.all() if user.is_staff else Preflight.objects.filter(user=user)
-    found = mine.filter(pk=pk).first()
-    if found is None:
-        raise NotFound(_("There is no such preflight, or it is older than a day: start another one."))
-    return found
+    check = mine.filter(pk=pk).first()
+    if check is None:
+        raise NotFound(_("There is no such preflight, or it is older than a day: start another preflight."))
+    return check

@@ -18,7 +18,7 @@ from system.models import Job, Worker
 KEPT = timedelta(days=1)
 CLAIM_SECONDS = 3.0  # a living worker looks for jobs twice a second
 
-# Given a user, a partial config and an engine: a preflight of them that is not waited for any longer.
+# Given a user, a partial config and an engine: their preflight, for which nobody waits any longer.
 Checker = Callable[[User | None, dict[str, Any], str], Preflight]
 
 

@@ -1,4 +1,4 @@
-"""What the API says of checks."""
+"""Serializers of checks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class FoundProblemSerializer(ProblemSerializer):
 
 
 class PreflightSerializer(serializers.ModelSerializer):
-    """A check in the worker's world: first how far it is, at its end what it found."""
+    """A check by a worker: first its progress, at its end its findings."""
 
     engine = serializers.CharField(required=False, max_length=20)
     status = serializers.ChoiceField(STATUSES, required=False)
     worker = serializers.CharField(required=False, max_length=200, help_text="The name of the worker that checks.")
-    stage = serializers.CharField(required=False, max_length=100, help_text="What is being checked.")
+    stage = serializers.CharField(required=False, max_length=100, help_text="The current stage of the check.")
     current = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST)
     total = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST)
     error = serializers.CharField(required=False, help_text="Why the check itself failed.")
@@ -40,4 +40,4 @@ class ValidationSerializer(serializers.Serializer):
     valid = serializers.BooleanField()
     errors = ProblemSerializer(many=True)
     warnings = ProblemSerializer(many=True)
-    preflight = PreflightSerializer(required=False, help_text="Where a worker was asked.")
+    preflight = PreflightSerializer(required=False, help_text="The worker's check, if a worker was asked.")

@@ -22,43 +22,43 @@ from web.pages import PageRequest, page, render_page, trainers
 
 @page("POST", only=trainers)
 def start(request: PageRequest) -> HttpResponse:
-    """Ask a worker to check one of the user's drafts; what the quick check finds is said at once."""
+    """Ask a worker to check one of the user's drafts; problems of the quick check are shown at once."""
     pk = request.POST.get("draft", "")
     draft = get_object_or_404(Draft, pk=int(pk) if pk.isdecimal() else 0, user=request.user)
     problems = validate(draft.config, draft.engine)
     if any(problem.is_error for problem in problems):
         return render(request, "presets/preflight/_preflight.html", {"problems": _placed(draft.engine, problems)})
     try:
-        found = preflight.request(request.user, draft.config, draft.engine)
+        check = preflight.request(request.user, draft.config, draft.engine)
     except BadInput as error:
         return render(request, "presets/preflight/_preflight.html", {"refusal": str(error)})
     if not request.htmx:
-        return redirect("preflight", found.pk)
-    return render(request, "presets/preflight/_preflight.html", preflight_context(found))
+        return redirect("preflight", check.pk)
+    return render(request, "presets/preflight/_preflight.html", preflight_context(check))
 
 
 @page("GET")
 def show(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
-    """One preflight: how far it is, or what it found; asked for again by the page until it has ended."""
+    """One preflight, with its progress or findings; the page requests it repeatedly until it has ended."""
     context = preflight_context(find(request.user, pk))
     return render_page(request, "presets/preflight/preflight.html", "presets/preflight/_preflight.html", context)
 
 
 def _placed(engine: str, problems: list[Problem]) -> list[Shown]:
-    """The problems with where they lead in the editor, errors first."""
+    """The problems with their links into the editor, errors first."""
     form = form_of(engine)
     return [placed(form, problem) for problem in sorted(problems, key=lambda one: not one.is_error)]
 
 
-def preflight_context(found: Preflight) -> dict[str, Any]:
-    """What `_preflight.html` shows."""
-    estimate = found.estimate
+def preflight_context(check: Preflight) -> dict[str, Any]:
+    """The context of `_preflight.html`."""
+    estimate = check.estimate
     gpus = estimate.get("gpus") or []
     room = int(min(gpu["memory_total_gb"] for gpu in gpus) * 1024**3) if gpus else 0
     return {
-        "preflight": found,
-        "problems": _placed(found.engine, preflight.problems_of(found)),
-        "unattended": found.status == Job.Status.WAITING and not preflight.worker_is_alive(),
+        "preflight": check,
+        "problems": _placed(check.engine, preflight.problems_of(check)),
+        "unattended": check.status == Job.Status.WAITING and not preflight.worker_is_alive(),
         "memory": _bar(estimate.get("memory"), room),
         "disk": _bar(estimate.get("disk"), 0),
         "gpus": gpus,
@@ -67,7 +67,7 @@ def preflight_context(found: Preflight) -> dict[str, Any]:
 
 
 def _bar(estimate: dict[str, Any] | None, room: int) -> dict[str, Any] | None:
-    """The parts with their shares, in per cent, of the whole or of the room that there is."""
+    """The parts with their shares, in percent, of the total or of the available size."""
     if not estimate:
         return None
     whole = max(estimate["total"], room) or 1

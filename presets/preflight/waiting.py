@@ -1,4 +1,4 @@
-"""Waiting for a preflight: a command in its own thread, a request without one.
+"""Wait for a preflight: a command in its own thread, a request without a thread.
 
 A view that needs a check asks for it and raises Awaited. The event loop waits for the answer, and calls the view again
 with it, so that many requests can wait at once while threads serve others.
@@ -35,46 +35,46 @@ class Awaited(Exception):
 
 
 def check_and_wait(user: Any, config: dict[str, Any], engine: str) -> Preflight:
-    """A Checker for commands and the admin, which have a thread to wait in."""
-    asked = request(user, config, engine)
-    for pause in _pauses(asked):
+    """A Checker for commands and the admin, which can wait in their thread."""
+    preflight = request(user, config, engine)
+    for pause in _pauses(preflight):
         time.sleep(pause)
-        asked.refresh_from_db()
-    return asked
+        preflight.refresh_from_db()
+    return preflight
 
 
-async def answered(asked: Preflight) -> Preflight:
+async def answered(preflight: Preflight) -> Preflight:
     """Wait for a worker's answer for as long as a start does."""
-    for pause in _pauses(asked):
+    for pause in _pauses(preflight):
         await asyncio.sleep(pause)
-        await asked.arefresh_from_db()
-    return asked
+        await preflight.arefresh_from_db()
+    return preflight
 
 
-def _pauses(asked: Preflight) -> Iterator[float]:
+def _pauses(preflight: Preflight) -> Iterator[float]:
     pause = FIRST_PAUSE
-    while is_awaited(asked):
+    while is_awaited(preflight):
         yield pause
         pause = min(LONGEST_PAUSE, pause * 1.5)
 
 
-def checker_with(asked: Preflight | None) -> Checker:
+def checker_with(preflight: Preflight | None) -> Checker:
     """A Checker for web requests: takes this preflight's answer if it is of the same config, or raises Awaited."""
 
     def check(user: Any, config: dict[str, Any], engine: str) -> Preflight:
-        if asked is None or not is_of(asked, engine, config):
+        if preflight is None or not is_of(preflight, engine, config):
             raise Awaited(request(user, config, engine))
-        if is_awaited(asked):
-            raise Awaited(asked)
-        return asked
+        if is_awaited(preflight):
+            raise Awaited(preflight)
+        return preflight
 
     return check
 
 
-def is_of(asked: Preflight, engine: str, config: dict[str, Any]) -> bool:
+def is_of(preflight: Preflight, engine: str, config: dict[str, Any]) -> bool:
     """True if that preflight checks this config."""
-    frozen = json.loads(json.dumps(configs.freeze(engine, config)))  # as it comes out of the database
-    return (asked.engine, asked.config) == (engine, frozen)
+    frozen = json.loads(json.dumps(configs.freeze(engine, config)))  # as the database returns it
+    return (preflight.engine, preflight.config) == (engine, frozen)
 
 
 def checker_of(request: HttpRequest | Request) -> Checker:
@@ -83,7 +83,7 @@ def checker_of(request: HttpRequest | Request) -> Checker:
 
 
 def without_a_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
-    """Have a page's view called again with the preflight that it raises Awaited for."""
+    """Call a page's view again with the preflight for which it raised Awaited."""
 
     @functools.wraps(view)
     async def waiting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -100,9 +100,9 @@ def without_a_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Any
 
 
 async def _call_answered(view: Callable[[Preflight], HttpResponseBase], awaited: Awaited) -> HttpResponseBase:
-    """Call the view with each answer until it needs no further one.
+    """Call the view with each answer until it needs no other answer.
 
-    Callers shield this: what a user has started goes on where the browser hangs up, as it does in a thread.
+    Callers shield this: a start continues if the browser disconnects, as it does in a thread.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The API's views that belong to no app: the user's own, and the answer for addresses that lead nowhere."""
+"""The API's views that belong to no app: the user's own, and the response for unknown addresses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from web.permissions import may_train
 class MeView(APIView):
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        """Who is signed in, and what they may do."""
+        """Return the signed-in user and their permissions."""
         user: Any = request.user
         return Response(
             {
@@ -34,16 +34,16 @@ class MeView(APIView):
 
 
 class TokenView(APIView):
-    permission_classes = [IsAuthenticated]  # viewers may call the API too
+    permission_classes = [IsAuthenticated]  # viewers may use the API too
 
     @extend_schema(request=None, responses={201: TokenSerializer})
     def post(self, request: Request) -> Response:
-        """Make a new token for API clients; the one before it ends. It is shown this once."""
+        """Create a new token for API clients; the previous token is revoked. The token is shown only once."""
         return Response({"token": tokens.new_token(request.user)}, status=201)
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
-        """End the token: clients that use it are refused from now on."""
+        """Revoke the token: clients that use it are refused from now on."""
         tokens.revoke_token(request.user)
         return Response(status=204)
 
@@ -53,8 +53,8 @@ class NoSuchAddressView(APIView):
     permission_classes = [AllowAny]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Whatever the method, the address leads nowhere."""
+        """Refuse every method: the address does not exist."""
         self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
         self.request = request = self.initialize_request(request, *args, **kwargs)
-        error = NotFound(_("There is nothing at this address: see /api/docs/ for those that there are."))
+        error = NotFound(_("There is nothing at this address: see /api/docs/ for all addresses."))
         return self.finalize_response(request, self.handle_exception(error))

@@ -1,4 +1,4 @@
-"""The API of the user's own tokens for hubs: names and times come out, values never."""
+"""The API of the user's own tokens for hubs: it returns names and times, never values."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from web.errors import BadInput
 
 
 class SecretsView(APIView):
-    permission_classes = [IsAuthenticated]  # they are each user's own
+    permission_classes = [IsAuthenticated]  # the tokens are each user's own
 
     @extend_schema(responses=SecretsSerializer)
     def get(self, request: Request) -> Response:
-        """Which tokens there can be, and since when yours are set; a value is never shown again."""
-        return _told(request)
+        """List the possible tokens, and since when yours are set; values are never shown again."""
+        return _secrets_response(request)
 
     @extend_schema(request=NewSecretsSerializer, responses=SecretsSerializer)
     def put(self, request: Request) -> Response:
-        """Set tokens by name, or remove them with null; those that are left out stay. Runs of yours train with them."""
-        given: Any = request.data
-        if not isinstance(given, dict):
-            raise BadInput(_("Send a JSON object with a token by its name."))
+        """Set tokens by name, or remove them with null; tokens that are left out stay. Your runs train with them."""
+        body: Any = request.data
+        if not isinstance(body, dict):
+            raise BadInput(_("Send a JSON object with tokens by name."))
         with transaction.atomic():
-            for name, value in given.items():
+            for name, value in body.items():
                 if value is None:
                     secrets.remove_secret(request.user, name)
                 else:
                     secrets.set_secret(request.user, name, value)
-        return _told(request)
+        return _secrets_response(request)
 
 
-def _told(request: Request) -> Response:
+def _secrets_response(request: Request) -> Response:
     since = secrets.set_since(request.user)
     rows = [{"name": name, "is_set": at is not None, "updated_at": at} for name, at in since.items()]
     return Response(SecretsSerializer({"secrets": rows}).data)

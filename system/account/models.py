@@ -15,7 +15,7 @@ class Secret(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        app_label = "presets"  # the table was made by that app, and data folders have it under its name
+        app_label = "presets"  # that app created the table, and data folders have it under its name
         constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_secret_per_user_and_name")]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Tokens for hubs: each user's own, encrypted at rest, and handed to nothing but the process that trains."""
+"""Tokens for hubs: each user's own, encrypted at rest, and passed only to the process that trains."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from system.account.models import Secret
 from web.errors import BadInput, DomainError
 
 TITLES = {"huggingface_token": "Hugging Face token"}  # by OneTrainer's names
-VARIABLES = {"huggingface_token": "HF_TOKEN"}  # what a training process reads each from
+VARIABLES = {"huggingface_token": "HF_TOKEN"}  # the variables from which a training process reads the tokens
 LONGEST = 1_000
-PURPOSE = b"presets.secrets"  # so that this key is good for nothing else
+PURPOSE = b"presets.secrets"  # so that this key cannot be used for anything else
 
 
 class Unreadable(DomainError):
-    """A stored token cannot be read, since the site's SECRET_KEY is another now: enter it again on the account page."""
+    """A stored token cannot be read, since the site's SECRET_KEY changed: enter the token again on the account page."""
 
 
 def set_secret(user: Any, name: str, value: str) -> None:
-    """Keep it in place of the one before; raises BadInput."""
+    """Save a token, replacing the previous one; raises BadInput."""
     _check(name, value)
     Secret.objects.update_or_create(user=user, name=name, defaults={"ciphertext": _box().encrypt(value.encode())})
 
 
 def remove_secret(user: Any, name: str) -> None:
-    """Forget it; one that is not there is forgotten already."""
+    """Delete a token, if it is set."""
     Secret.objects.filter(user=user, name=name).delete()
 
 
 def get_secrets(user: Any) -> dict[str, str]:
-    """The user's tokens by name, readable; for a training process alone. Raises Unreadable."""
+    """The user's decrypted tokens by name, only for a training process. Raises Unreadable."""
     rows = Secret.objects.filter(user=user).values_list("name", "ciphertext") if user is not None else ()
     return {name: _open(bytes(ciphertext)) for name, ciphertext in rows}
 
 
 def set_since(user: Any) -> dict[str, datetime | None]:
-    """When each token that there can be was set; None for one that is not set."""
+    """The time when each possible token was set; None if it is not set."""
     times = dict(Secret.objects.filter(user=user).values_list("name", "updated_at"))
     return {name: times.get(name) for name in TITLES}
 
 
 def environment(user: Any) -> dict[str, str]:
-    """The variables for a process that works for this user; without a user, none. Raises Unreadable."""
+    """The environment variables for this user's process; none without a user. Raises Unreadable."""
     return {VARIABLES[name]: value for name, value in get_secrets(user).items() if name in VARIABLES}
 
 

@@ -1,4 +1,4 @@
-"""What the API says of the signed-in user."""
+"""Serializers of the signed-in user."""
 
 from rest_framework import serializers
 

@@ -1,7 +1,7 @@
-"""A limit on wrong passwords: each name can be tried so often from one address, then it has to wait.
+"""A limit on wrong passwords: after several attempts for a name from one address, the next must wait.
 
-The tries are counted in the database, so that every web process knows them, and before the password is looked at, so
-that many at once get no further than one after another.
+The attempts are counted in the database, so that every web process knows them, and before the password is checked, so
+that simultaneous attempts are limited like successive ones.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from system.models import WrongPasswords
 from web.error_pages import too_many
 
 WINDOW = timedelta(minutes=15)
-SUCCESS = 302  # a form that is shown again has 200
-IPV6_NETWORK = 64  # bits; whoever has one such address has all that begin with them
+SUCCESS = 302  # a form that is shown again has status 200
+IPV6_NETWORK = 64  # bits; the owner of one IPv6 address owns all that begin with these bits
 
 View = Callable[..., Any]
 
@@ -49,7 +49,7 @@ def limited(view: View) -> View:
 
 
 def _key(request: HttpRequest) -> str:
-    """The name as the form reads it, and where it comes from."""
+    """The name as the form reads it, and the address of the client."""
     name = unicodedata.normalize("NFKC", request.POST.get("username", "")).strip()
     return hashlib.sha256(f"{name}\0{_network(request.META.get('REMOTE_ADDR') or '')}".encode()).hexdigest()
 
@@ -58,12 +58,12 @@ def _network(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address  # a Unix socket has none
+        return address  # a Unix socket has no address
     return str(ipaddress.ip_network((parsed, IPV6_NETWORK), strict=False)) if parsed.version == 6 else address
 
 
 def _seconds_to_wait(key: str) -> int:
-    """Count this try; 0 where there may be one more. Of several at once, the database lets only so many through."""
+    """Count this attempt; returns the wait, 0 if it is allowed. The database also limits simultaneous attempts."""
     WrongPasswords.objects.filter(since__lt=now() - WINDOW).delete()
     tries, _ = WrongPasswords.objects.get_or_create(key=key)
     mine = WrongPasswords.objects.filter(key=key, count__lt=settings.SIGN_IN_TRIES)

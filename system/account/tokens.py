@@ -1,4 +1,4 @@
-"""A user's API token: there is one at a time, and a new one ends the one before."""
+"""A user's API token: there is one at a time, and a new token revokes the previous one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def token_of(user: User) -> Token | None:
 
 @transaction.atomic
 def new_token(user: User) -> str:
-    """A new key. Of two requests at once the second waits, so that its key is the one that counts."""
+    """Create a new key. Of two simultaneous requests the second waits, so that its key is valid."""
     owner = User.objects.select_for_update().get(pk=user.pk)
     revoke_token(owner)
     return Token.objects.create(user=owner).key
 
 
 def existing_or_new_token(user: User) -> str:
-    """The key that the user has, or a new one."""
+    """The user's key, or a new one."""
     token = token_of(user)
     return token.key if token else new_token(user)
 
 
 def revoke_token(user: User) -> None:
-    """From now on clients with the token are refused."""
+    """Revoke the token: clients that use it are refused from now on."""
     Token.objects.filter(user=user).delete()

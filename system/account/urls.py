@@ -1,4 +1,4 @@
-"""Pages for signing in and for one's account."""
+"""Pages for signing in and for the user's account."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView

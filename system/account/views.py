@@ -19,26 +19,26 @@ from system.account import secrets, tokens
 from web.pages import PageRequest, errors_as_messages, page
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-NEW_TOKEN = "new_token"  # the session's key for a token until it was shown
+NEW_TOKEN = "new_token"  # the session's key for a token that was not shown yet
 
 
 @login_not_required
 @require_safe
 @never_cache
 def sign_in_link(request: PageRequest, uidb64: str, token: str) -> HttpResponse:
-    """Sign in by a link that works once: signing in changes what the token is made of."""
+    """Sign in by a link that works once: signing in changes the data that the link's token is computed from."""
     user = _user_of(uidb64)
     if user is not None and user.is_active and default_token_generator.check_token(user, token):
         login(request, user, BACKEND)
         if not user.has_usable_password():
             messages.info(
-                request, _("Set a password on the account page, so that you can come back without a new link.")
+                request, _("Set a password on the account page, so that you can sign in again without a new link.")
             )
         return redirect("dashboard")
     if request.user.is_authenticated:
         return redirect("dashboard")
     messages.error(
-        request, _("This link was used already or is too old: sign in with your password, or ask for a new link.")
+        request, _("This link was used already or has expired: sign in with your password, or ask for a new link.")
     )
     return redirect("sign-in")
 
@@ -53,7 +53,7 @@ def _user_of(uidb64: str) -> User | None:
 @page("GET", "POST")
 @never_cache
 def account(request: PageRequest) -> HttpResponse:
-    """Who is signed in, the password and the API token; a new token is shown this once."""
+    """The signed-in user, the password and the API token; a new token is shown only once."""
     form = _password_form(request)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
@@ -70,14 +70,14 @@ def account(request: PageRequest) -> HttpResponse:
 
 
 def _password_form(request: PageRequest) -> SetPasswordForm:
-    """Who came by a link and has no password yet cannot be asked for the old one."""
+    """The form without the old password, for a user who signed in by a link and has no password yet."""
     kind = PasswordChangeForm if request.user.has_usable_password() else SetPasswordForm
     return kind(request.user, request.POST or None)
 
 
 @page("POST")
 def make_token(request: PageRequest) -> HttpResponse:
-    """A new API token in place of the old one."""
+    """Create a new API token, which replaces the old one."""
     request.session[NEW_TOKEN] = tokens.new_token(request.user)
     return redirect("account")
 
@@ -93,13 +93,13 @@ def change_secret(request: PageRequest) -> HttpResponse:
         return redirect("account")
     with errors_as_messages(request):
         secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
-        messages.success(request, _("The %(title)s was set: your next runs train with it.") % {"title": title})
+        messages.success(request, _("The %(title)s was saved: your next runs train with it.") % {"title": title})
     return redirect("account")
 
 
 @page("POST")
 def revoke_token(request: PageRequest) -> HttpResponse:
-    """After this, programs with the token are refused."""
+    """Revoke the token: programs that use it are refused from now on."""
     tokens.revoke_token(request.user)
     messages.success(request, _("The API token was revoked."))
     return redirect("account")

@@ -383,7 +383,7 @@ def test_a_problem_that_a_worker_found_leads_to_its_field_on_another_tab(editor,
     page = open_page(f"{ADDRESS}?tab=general", java_script_enabled=scripts)
     page.get_by_role("button", name="Check").click()
     if not scripts:
-        page.get_by_role("link", name="Look again").click()
+        page.get_by_role("link", name="Reload").click()
         wait_for(lambda: page.reload() and page.locator(".preflight-error").count(), 60, "the check")
     link = page.locator(".preflight-error a").first
     link.click()

@@ -100,7 +100,7 @@ def test_an_error_is_accessible_and_names_the_fix(open_page):
     page = open_page("/runs/wizard/", PHONE)
     page.locator("#folder").fill("/nowhere")
     page.keyboard.press("Enter")
-    page.get_by_role("alert").get_by_text("lies outside the allowed folders").wait_for()
+    page.get_by_role("alert").get_by_text("is outside the allowed folders").wait_for()
     open_page.complaints.clear()  # browsers note the status 400
     check(page)
 

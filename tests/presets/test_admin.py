@@ -98,9 +98,9 @@ def test_a_new_description_adds_no_version(admin):
     ("config", "error"),
     [
         ('{"batch_size": 4', "This is not valid JSON: Expecting ',' delimiter: line 1 column 17"),
-        ('{"learning_rate": NaN}', "This is not valid JSON: NaN is no number in JSON"),
+        ('{"learning_rate": NaN}', "This is not valid JSON: NaN is not a number in JSON"),
         ("[" * 100_000, "This is not valid JSON: it is nested too deeply"),
-        ('{"base_model_name": "\\ud800"}', "This is not valid JSON: '\\ud800' holds a NUL or half a character"),
+        ('{"base_model_name": "\\ud800"}', "This is not valid JSON: '\\ud800' contains a NUL or half a character"),
         ("[1, 2]", "A config is a JSON object"),
         ('{"batch_size": "four"}', "batch_size: "),
         ('{"optimizer": {"beta1": "high"}}', "optimizer.beta1: "),

@@ -68,5 +68,5 @@ def test_a_full_disk_is_reported_with_the_fix(client, monkeypatch, message):
         raise OperationalError(message)
 
     monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", full)
-    assert "free some room on it" in client.get("/api/runs/").json()["detail"]
-    assert "Free some room" in client.get("/runs/").content.decode()
+    assert "free some space on it" in client.get("/api/runs/").json()["detail"]
+    assert "Free some space" in client.get("/runs/").content.decode()

@@ -1,4 +1,4 @@
-"""Bad settings: each is one sentence that says how to mend it."""
+"""Bad settings: each is reported in one sentence that says how to fix it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sentences():
     return [message.msg for message in run_checks() if message.id.startswith("site.")]
 
 
-def test_the_settings_as_they_come_are_in_order():
+def test_the_default_settings_are_valid():
     assert sentences() == []
 
 
@@ -35,14 +35,14 @@ def test_the_settings_as_they_come_are_in_order():
         ("ALLOWED_HOSTS", ["here:8000"], "without scheme and port"),
     ],
 )
-def test_a_bad_value_is_named_with_its_cure(settings, name, value, sentence):
+def test_a_bad_value_is_reported_with_its_fix(settings, name, value, sentence):
     setattr(settings, name, value)
     (found,) = sentences()
     assert found.startswith(name)
     assert sentence in found
 
 
-def test_debug_is_warned_of_where_others_can_look_in(settings):
+def test_debug_mode_on_a_public_site_gives_a_warning(settings):
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["example.org"]
     assert sentences() == ["DEBUG is on for more than this machine: unset DEBUG."]
 
@@ -58,7 +58,7 @@ def test_debug_is_warned_of_where_others_can_look_in(settings):
         ("STOP_GRACE_SECONDS", "soon"),
     ],
 )
-def test_a_value_that_cannot_be_read_ends_the_start_with_a_sentence(name, value):
+def test_an_unreadable_value_stops_the_start_with_a_sentence(name, value):
     environment = {**os.environ, name: value}
     command = [sys.executable, "manage.py", "serve", "--port", "0"]
     ended = subprocess.run(command, cwd=site_settings.BASE_DIR, env=environment, capture_output=True, text=True)

@@ -35,7 +35,7 @@ def test_a_live_worker_is_counted(client):
     assert client.get("/healthz").json()["workers"] == {"alive": 1, "missing": 0}
 
 
-def test_a_worker_that_signed_off_is_not_missed(client):
+def test_a_worker_that_signed_off_is_not_counted_as_missing(client):
     make_worker(status=Worker.Status.OFFLINE, late=True)
     assert client.get("/healthz").json()["workers"] == {"alive": 0, "missing": 0}
 
@@ -71,14 +71,14 @@ def test_it_fails_without_a_database(client, monkeypatch):
     assert answer.json()["database"] == "unreachable"
 
 
-def test_it_fails_where_the_disk_is_full(client, monkeypatch):
+def test_it_fails_if_the_disk_is_full(client, monkeypatch):
     monkeypatch.setattr(health, "LEAST_ROOM", 10**18)
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["disk"] == "full"
 
 
-def test_it_fails_where_the_data_folder_is_away(client, settings, tmp_path):
+def test_it_fails_if_the_data_folder_is_away(client, settings, tmp_path):
     settings.DATA_DIR = tmp_path / "gone"
     assert client.get("/healthz").json()["disk"] == "unreachable"
 

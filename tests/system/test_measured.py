@@ -1,4 +1,4 @@
-"""The way of what was measured: from the journal through its sums into charts, the API and the table of runs."""
+"""The way of measurements: from the journal through its sums into charts, the API and the table of runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from training.models import Run
 from worker.ingest import JournalReader
 
 pytestmark = pytest.mark.django_db
-FIRST, SECOND = range(1200), range(800, 1000)  # the steps of two attempts, the later of which goes on from a backup
-AGAIN = 0.25  # the loss of the second one
+FIRST, SECOND = range(1200), range(800, 1000)  # the steps of two attempts, the second of which resumes from a backup
+AGAIN = 0.25  # the loss of the second attempt
 
 
 def loss_of(step):
@@ -22,7 +22,7 @@ def loss_of(step):
 
 
 def measure(run, steps, value):
-    """Through the journal of the present attempt, which is read every so often as it grows."""
+    """Write the events to the present attempt's journal, which is read repeatedly as it grows."""
     run.attempt_folder.mkdir(parents=True)
     journal, reader = JournalWriter(run.attempt_folder / FILE_NAME), JournalReader(run)
     for step in steps:
@@ -46,20 +46,20 @@ def curve_of(client, run, **asked):
     return answer.json()["series"]["loss"]
 
 
-def test_what_is_in_view_is_thinned_with_its_extremes(client, trainer, run):
+def test_the_visible_range_is_thinned_but_keeps_its_extremes(client, trainer, run):
     curve = curve_of(client, run, **{"from": 100, "to": 899})
     assert 4 <= len(curve["steps"]) <= 20 and curve["steps"] == sorted(curve["steps"])
     assert min(curve["values"]) == AGAIN and max(curve["values"]) == pytest.approx(loss_of(100), abs=0.02)
     assert run.metric_summaries.filter(level=2).exists()
 
 
-def test_what_was_trained_again_is_shown_as_such(client, trainer, run):
+def test_steps_that_were_trained_again_are_shown_separately(client, trainer, run):
     assert SECOND[-1] - WIDTH < max(curve_of(client, run)["steps"]) <= SECOND[-1]
     old = curve_of(client, run, old="true", points=100)
     assert (old["steps"][0], old["steps"][-1]) == (SECOND[0], FIRST[-1]) and AGAIN not in old["values"]
 
 
-def test_sums_made_as_it_came_are_those_made_at_once(run):
+def test_incremental_sums_equal_sums_over_all_steps(run):
     facts = ("level", "tag", "bucket", "count", "total", "low_step", "low_value", "high_step", "high_value")
     as_it_came = sorted(run.metric_summaries.values_list(*facts))
     run.metric_summaries.all().delete()
@@ -67,7 +67,7 @@ def test_sums_made_as_it_came_are_those_made_at_once(run):
     assert sorted(run.metric_summaries.values_list(*facts)) == as_it_came
 
 
-def test_the_table_draws_its_loss_and_sorts_by_it(client, trainer, run):
+def test_the_table_shows_the_loss_and_sorts_by_it(client, trainer, run):
     make_run("Worse", Run.Status.FINISHED, smooth_loss=1.5)
     draw_loss(run)
     run.summary.refresh_from_db()

@@ -1,4 +1,4 @@
-"""What is read from nvidia-smi, which here is a program that prints what a real one would."""
+"""Readings from nvidia-smi, which is replaced by a program that prints the output of a real one."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def nvidia_smi(tmp_path, monkeypatch):
     resources._devices_at.cache_clear()
 
 
-def test_each_card_is_read_with_its_numbers(nvidia_smi):
+def test_each_gpu_is_read_with_its_numbers(nvidia_smi):
     nvidia_smi(TWO_CARDS)
     first, second = nvidia.read_devices()
     assert (first["id"], first["name"], first["memory_total_gb"]) == (0, "NVIDIA GeForce RTX 4090", 24564 / 1024)
     assert (first["memory_allocated_gb"], first["usage_percent"], first["temperature_c"]) == (10.0, 97, 64)
     assert (first["power_w"], first["clock_mhz"]) == (318.52, 2520)
-    assert (second["power_w"], second["clock_mhz"]) == (0, 0), "what a card cannot tell"
+    assert (second["power_w"], second["clock_mhz"]) == (0, 0), "values that a GPU does not report"
 
 
-def test_who_uses_a_card_is_named_with_the_session_that_it_belongs_to(nvidia_smi):
+def test_the_processes_on_a_gpu_are_listed_with_their_sessions(nvidia_smi):
     nvidia_smi(TWO_CARDS, USERS.format(pid=os.getpid()))
     first, second = nvidia.read_devices()
     assert [(user["pid"], user["name"], user["memory_gb"], user["session"]) for user in first["users"]] == [
@@ -60,12 +60,12 @@ def test_who_uses_a_card_is_named_with_the_session_that_it_belongs_to(nvidia_smi
     ("answer", "code"),
     [("", 0), ("No devices were found\n", 0), ("NVIDIA-SMI has failed, because the driver is not there.\n", 9)],
 )
-def test_a_driver_without_a_card_is_no_card(nvidia_smi, answer, code):
+def test_a_driver_without_a_gpu_gives_no_gpus(nvidia_smi, answer, code):
     nvidia_smi(answer, answer, code)
     assert nvidia.read_devices() == []
 
 
-def test_the_api_and_the_workers_tell_the_same_of_a_card(nvidia_smi, client, db):
+def test_the_api_and_the_workers_report_the_same_gpu(nvidia_smi, client, db):
     nvidia_smi(TWO_CARDS, USERS.format(pid=os.getpid()))
     info, told = resources.host_info(), resources.worker_resources()
     assert info["gpu"]["count"] == 2

@@ -1,4 +1,4 @@
-"""What the host's numbers say."""
+"""The readings of the host."""
 
 import threading
 
@@ -10,7 +10,7 @@ def keep_busy(until: threading.Event) -> None:
         pass
 
 
-def test_a_busy_processor_is_seen_from_a_new_thread():
+def test_a_busy_processor_is_measured_in_a_new_thread():
     done, found = threading.Event(), []
     busy = threading.Thread(target=keep_busy, args=(done,))
     busy.start()
@@ -24,7 +24,7 @@ def test_a_busy_processor_is_seen_from_a_new_thread():
     assert found[0] > 0
 
 
-def test_info_and_resources_agree_on_what_is_there():
+def test_info_and_resources_report_the_same_totals():
     info, now = resources.host_info(), resources.host_resources()
     assert info["cpu"]["count"] >= 1
     assert len(now["gpu_memory"]) == info["gpu"]["count"]
@@ -32,5 +32,5 @@ def test_info_and_resources_agree_on_what_is_there():
     assert 0 <= now["disk_percent"] <= 100
 
 
-def test_a_process_that_is_gone_has_no_numbers():
+def test_a_process_that_ended_has_no_numbers():
     assert resources.process_info(2**22 + 1) is None

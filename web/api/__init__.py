@@ -1,1 +1,1 @@
-"""What the API of every app shares: parsers, errors, pages of lists, filters, throttling."""
+"""Shared parts of all apps' APIs: parsers, errors, pages of lists, filters, throttling."""

@@ -1,4 +1,4 @@
-"""How errors leave the API: one sentence in `detail`, and `errors` by field."""
+"""Errors as responses of the API: one sentence in `detail`, and `errors` by field."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from web.errors import BadInput, DomainError, NotReady
 
 logger = logging.getLogger(__name__)
 SENTENCES = {
-    400: "The request is not understood: check its parameters.",
+    400: "The request is invalid: check its parameters.",
     401: "Sign in, or send your token in the header 'Authorization: Token <key>'.",
     403: "You may not do this: ask an admin.",
     404: "There is nothing here: check the address and the id in it.",
     413: "The request is too large: send less at once.",
-    503: "The database does not answer just now: try again in a few seconds. Trainings go on, and nothing is lost.",
-    500: "The server failed unexpectedly: try again, and if it stays so, look into the log of the web server.",
+    503: "The database does not answer now: try again in a few seconds. Trainings continue, and nothing is lost.",
+    500: "The server failed unexpectedly: try again, and if it fails again, see the web server's log.",
 }
-NO_ROOM = "The disk of the database is full: free some room on it. Trainings go on, and nothing is lost."
+NO_ROOM = "The database's disk is full: free some space on it. Trainings continue, and nothing is lost."
 RETRY_SECONDS = 5
 KEPT_HEADERS = ("WWW-Authenticate", "Retry-After")
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
-    """Turn whatever a view raised into an answer; what nobody expected is logged, and the client reads no more."""
+    """Turn an exception of a view into a response; an unexpected one is logged and not shown to the client."""
     if isinstance(error, DomainError):
         set_rollback()
         headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, NotReady) else {}
@@ -53,7 +53,7 @@ def _answer_away(error: Exception) -> JsonResponse:
 
 
 def why_away(error: BaseException | None) -> str:
-    """Why the database does not take anything now, in a sentence."""
+    """The reason why the database accepts nothing now, as a sentence."""
     return NO_ROOM if has_no_room(error) else SENTENCES[503]
 
 
@@ -115,7 +115,7 @@ def _validation_body(detail: Any) -> dict[str, Any]:
 
 
 def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted path of the field, message); what is said of no field has an empty path."""
+    """(dotted path of the field, message); a message about no field has an empty path."""
     if isinstance(detail, dict):
         for key, value in detail.items():
             yield from _messages(value, path if key == "non_field_errors" else f"{path}.{key}".strip("."))

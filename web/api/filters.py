@@ -1,4 +1,4 @@
-"""Query parameters of lists: exact filters, search and order, each refused with a sentence where it makes no sense."""
+"""Query parameters of lists: exact filters, search and order, each refused with a sentence if it is invalid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from web.errors import BadInput
 
-MOST_DIGITS = 18  # what fits into a database's integers
+MOST_DIGITS = 18  # the range of a database's integers
 
 
 def text_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def text_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]
 
 
 class FieldFilter(BaseFilterBackend):
-    """The view's `filter_lookups`: parameter -> (lookup, description). A parameter given twice means either value."""
+    """The view's `filter_lookups`: parameter -> (lookup, description). A repeated parameter matches either value."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         for name, (lookup, _about) in view.filter_lookups.items():
@@ -37,7 +37,7 @@ class FieldFilter(BaseFilterBackend):
             try:
                 queryset = queryset.filter(**{f"{lookup}__in": [self._value(value) for value in values]})
             except (ValueError, TypeError, ValidationError) as error:
-                sentence = _("%(values)s is no %(name)s to filter by: see the API's documentation.") % {
+                sentence = _("%(values)s is not a valid value of %(name)s: see the API's documentation.") % {
                     "values": f"{values[0][:100]!r}",
                     "name": name,
                 }
@@ -54,28 +54,28 @@ class FieldFilter(BaseFilterBackend):
 
 
 class Search(SearchFilter):
-    """DRF's search: each word must be found in one of the view's `search_fields`."""
+    """DRF's search: each word must be in one of the view's `search_fields`."""
 
 
 class Order(OrderingFilter):
-    """DRF's order, with the primary key last, so that rows that are alike keep their places from page to page."""
+    """DRF's order, with the primary key last, so that equal rows keep their order from page to page."""
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
-        asked = [name.strip() for name in request.query_params.get(self.ordering_param, "").split(",") if name.strip()]
+        names = [name.strip() for name in request.query_params.get(self.ordering_param, "").split(",") if name.strip()]
         allowed = cast(list[str], view.ordering_fields)
-        for name in asked:
+        for name in names:
             if name.removeprefix("-") not in allowed:
-                sentence = _("%(value)s is nothing to order by: choose from %(allowed)s.") % {
+                sentence = _("%(value)s cannot be used for the order: choose from %(allowed)s.") % {
                     "value": f"{name[:100]!r}",
                     "allowed": ", ".join(allowed),
                 }
                 raise BadInput(sentence, {self.ordering_param: [sentence]})
-        order = tuple(asked) or tuple(view.ordering)
+        order = tuple(names) or tuple(view.ordering)
         return (*order, "-pk" if order[-1].startswith("-") else "pk")
 
 
 class FilteredLists:
-    """For viewsets: parameters filter lists alone, so that they mean what they like for one row."""
+    """For viewsets: parameters filter only lists, so that actions on one row may use them otherwise."""
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.detail else super().filter_queryset(queryset)  # type: ignore[attr-defined,misc]

@@ -1,4 +1,4 @@
-"""The API answers in JSON, whatever a client says that it accepts."""
+"""The API responds in JSON, whatever a client accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class OneAnswer(BaseContentNegotiation):
-    """Take the view's first parser that fits and its first renderer; 406 is no answer of this API."""
+    """Use the view's first matching parser and its first renderer; this API never responds with 406."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         kind = (request.content_type or "").partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""Lists in pages: a cursor stays right while rows are added in front."""
+"""Lists in pages: a cursor stays valid while rows are added at the front."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.errors import BadInput
 
 
 class CursorPages(CursorPagination):
-    """`?page_size=` chooses up to 500 rows a page; `next` and `previous` are whole addresses."""
+    """`?page_size=` sets up to 500 rows a page; `next` and `previous` are whole addresses."""
 
     page_size = 50
     page_size_query_param = "page_size"
@@ -27,4 +27,4 @@ class CursorPages(CursorPagination):
         except (ValidationError, ValueError, TypeError, OverflowError, DataError) as error:
             if self.cursor_query_param not in request.query_params:
                 raise
-            raise BadInput(_("The cursor is not one of ours: follow `next` and `previous` as they are.")) from error
+            raise BadInput(_("The cursor is invalid: use the addresses in `next` and `previous` unchanged.")) from error

@@ -1,4 +1,4 @@
-"""Query parameters: numbers are checked, and a list refuses a parameter that it does not know."""
+"""Query parameters: numbers are checked, and unknown parameters are refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def known_parameters(view: Any) -> list[str]:
 
 
 def _declared(view: Any) -> Iterator[str]:
-    """Those that `extend_schema` declares: it keeps its schema in the handler's `kwargs`, as DRF's `action` does."""
+    """The parameters of `extend_schema`, which keeps its schema in the handler's `kwargs`, as DRF's `action` does."""
     handler = getattr(view, getattr(view, "action", "get"))
     schema_class = getattr(handler, "kwargs", {}).get("schema")
     if schema_class is None:
@@ -70,7 +70,7 @@ def _declared(view: Any) -> Iterator[str]:
 
 
 def _of_filters(view: Any) -> Iterator[str]:
-    """Filters apply to lists alone, and not to the lists of one row, such as a run's events."""
+    """Filters apply only to lists, but not to the lists of one row, such as a run's events."""
     if getattr(view, "detail", None):
         return
     for backend in getattr(view, "filter_backends", ()):

@@ -1,4 +1,4 @@
-"""What the API reads: JSON that is small enough, and that every database can hold."""
+"""The API's parser: JSON that is small enough, and that every database can store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TooLarge(exceptions.APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, of the kind that every database can hold."""
+    """JSON in UTF-8, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, that every database can store."""
 
     media_type = "application/json"
 
@@ -30,7 +30,7 @@ class StrictJSONParser(BaseParser):
             data = parse(content.decode())
         except ValueError as error:
             raise exceptions.ParseError(
-                _("The body is not JSON (%(error)s): send one JSON object.") % {"error": error}
+                _("The body is not valid JSON (%(error)s): send one JSON object.") % {"error": error}
             ) from error
         if data is None:
             raise exceptions.ParseError(_("The body is null: send one JSON object."))

@@ -1,4 +1,4 @@
-"""Bodies and parts of answers that the APIs of all apps share."""
+"""Bodies and parts of responses that the APIs of all apps share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from web.errors import BadInput
 
 
 def read_body(request: Request, kind: type[serializers.Serializer], partial: bool = False) -> dict[str, Any]:
-    """The request's body as this kind of serializer checks it; raises DRF's ValidationError."""
+    """The request's body, validated by this serializer; raises DRF's ValidationError."""
     body = kind(data=request.data, partial=partial)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
 
 
 class OnlyKnownFields(serializers.Serializer):
-    """Refuses a body with a field that the serializer does not have: a misspelt one would change nothing."""
+    """Refuses a body with an unknown field, since a misspelt field would change nothing."""
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(self.initial_data) - set(self.fields)):

@@ -1,4 +1,4 @@
-"""How pages write statuses, times, sizes and numbers, and the parts that all of them show."""
+"""Formats of statuses, times, sizes and numbers, and parts that all pages show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from web.permissions import may_train
 
 register = template.Library()
 NOTHING = "–"
-STATUSES = (  # as the database has them, of runs, workers, commands and jobs
+STATUSES = (  # the database's values for runs, workers, commands and jobs
     *(gettext_noop("queued"), gettext_noop("starting"), gettext_noop("running"), gettext_noop("paused")),
     *(gettext_noop("stopping"), gettext_noop("finished"), gettext_noop("stopped"), gettext_noop("failed")),
     *(gettext_noop("interrupted"), gettext_noop("cancelled"), gettext_noop("planned"), gettext_noop("waiting")),
@@ -63,7 +63,7 @@ def _without_zeros(number: str) -> str:
 
 @register.filter
 def speed(steps_per_second: float | None) -> str:
-    """Steps a second, or seconds a step where one takes longer than a second."""
+    """Steps per second, or seconds per step if a step takes longer than a second."""
     if not steps_per_second:
         return NOTHING
     if steps_per_second >= 1:
@@ -73,7 +73,7 @@ def speed(steps_per_second: float | None) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """The two largest units of a length of time."""
+    """A duration in its two largest units."""
     if seconds is None:
         return NOTHING
     rest = max(0, int(_half_up(seconds, Decimal(1))))
@@ -89,13 +89,13 @@ def _largest_unit(seconds: int) -> int:
 
 
 def _half_up(value: float, places: Decimal) -> Decimal:
-    """Rounded as JavaScript rounds: a half goes up, where Python's own `round` goes to the even neighbour."""
+    """Round a half up, as JavaScript does; Python's `round` rounds a half to the even neighbour."""
     return Decimal(value).quantize(places, ROUND_HALF_UP)
 
 
 @register.filter
 def percent(fraction: float) -> int:
-    """A fraction as a whole percentage, 100 only when all is done."""
+    """A fraction as a whole percentage, which is 100 only at the end."""
     return int(fraction * 100)
 
 
@@ -107,13 +107,13 @@ def signed_percent(fraction: float) -> str:
 
 @register.filter
 def doing(text: str) -> str:
-    """What OneTrainer says that it does, to go on with: `Sampling ...` is followed by the worker."""
+    """OneTrainer's status text without its dots, so that text can follow it: `Sampling ...`."""
     return text.removesuffix("...").rstrip()
 
 
 @register.filter
 def readable(name: str) -> str:
-    """A field's or enum's name as words."""
+    """The name of a field or enum value as words."""
     return str(name).replace("_", " ")
 
 
@@ -125,13 +125,13 @@ def file_name(path: str) -> str:
 
 @register.filter
 def seconds_until(moment: datetime | None) -> int:
-    """How long it is until then, in whole seconds; 0 for what has passed."""
+    """The time until then in whole seconds; 0 if it has passed."""
     return max(0, round((moment - now()).total_seconds())) if moment else 0
 
 
 @register.filter
 def as_json(value: Any) -> str:
-    """For an attribute that a script reads; the template escapes it."""
+    """JSON for an attribute that a script reads; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -142,7 +142,7 @@ def can_train(user: Any) -> bool:
 
 @register.inclusion_tag("_status.html")
 def status_pill(status: str) -> dict[str, Any]:
-    """A status as a coloured word; css/site.css has the colours."""
+    """A status as a coloured word, with colours from css/site.css."""
     return {"status": status, "word": _(status), "moves": status in MOVING}
 
 
@@ -154,7 +154,7 @@ def size(count: float) -> str:
 
 @register.inclusion_tag("_nav_item.html", takes_context=True)
 def nav_item(context: dict[str, Any], name: str, label: str, icon: str) -> dict[str, Any]:
-    """One line of the navigation; marked where the page that is shown lies below its address."""
+    """One line of the navigation; marked if the present page is below its address."""
     address = reverse(name)
     request: HttpRequest | None = context.get("request")
     path = request.path if request else ""
@@ -166,13 +166,13 @@ def nav_item(context: dict[str, Any], name: str, label: str, icon: str) -> dict[
 
 @register.inclusion_tag("_shortcut.html")
 def shortcut(key: str, name: str, label: str) -> dict[str, str]:
-    """One line of the sheet of shortcuts: the letter that leads to a page after `g`."""
+    """One line of the list of shortcuts: the letter that opens a page after `g`."""
     return {"key": key, "address": reverse(name), "label": label}
 
 
 @register.simple_tag(takes_context=True)
 def with_page(context: dict[str, Any], number: int) -> str:
-    """This address's query with another page number."""
+    """The query of the present address with another page number."""
     query = context["request"].GET.copy()
     query["page"] = str(number)
     return f"?{query.urlencode()}"

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 register = template.Library()
-# What somebody writes as HTML is shown as text, and no picture is fetched from elsewhere.
+# HTML in a note is shown as text, and no picture is fetched from elsewhere.
 WRITER = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
 
 
@@ -23,7 +23,7 @@ def _outward(writer: RendererHTML, tokens: Sequence[Token], at: int, options: Op
 
 
 def _below(writer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
-    """Notes stand below a heading of the page, which has one of the first level already."""
+    """Notes are below a heading of the page, which has a first-level heading already."""
     tokens[at].tag = f"h{min(6, int(tokens[at].tag[1]) + 2)}"
     return writer.renderToken(tokens, at, options, env)
 
@@ -35,6 +35,6 @@ for rule in ("heading_open", "heading_close"):
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """The text as HTML; links that run a script are no links."""
+    """The text as HTML; links that would run a script are not links."""
     html: str = WRITER.render(text)
     return mark_safe(html)

@@ -12,7 +12,7 @@ from system.account.tokens import existing_or_new_token
 
 
 class Command(BaseCommand):
-    help = "Print the user's API token, made anew where there is none. Send it as `Authorization: Token ...`."
+    help = "Print the user's API token, creating it if there is none. Send it as `Authorization: Token ...`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

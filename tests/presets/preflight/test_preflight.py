@@ -1,4 +1,4 @@
-"""Preflights: asked for, taken by one worker, waited for, and what a start does with what they find."""
+"""Preflights: requested, claimed by one worker, awaited, and a start's use of the findings."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def config(tmp_path, settings):
 
 @pytest.fixture
 def answering(settings):
-    """A living worker that answers as soon as it is asked; returns what it finds."""
+    """A living worker that answers every request at once; returns its findings."""
     settings.PREFLIGHT_SECONDS = 5
     make_living_worker()
     found = {"problems": [], "estimate": MEMORY}
@@ -50,13 +50,13 @@ def fall_silent():
     Job.objects.update(heartbeat_at=now() - timedelta(seconds=11))
 
 
-def test_one_of_two_workers_takes_it(config):
+def test_one_of_two_workers_claims_it(config):
     first = preflight.request(None, config)
     second = Job.objects.get(pk=first.pk)
     assert first.take("one") and not second.take("two")
 
 
-def test_one_that_a_dead_worker_left_is_due_again_after_ten_seconds(config):
+def test_a_preflight_of_a_dead_worker_is_due_again_after_ten_seconds(config):
     asked = preflight.request(None, config)
     asked.take("dead")
     assert not Job.objects.due().exists()
@@ -66,7 +66,7 @@ def test_one_that_a_dead_worker_left_is_due_again_after_ten_seconds(config):
     assert asked.worker == "living"
 
 
-def test_who_lost_it_cannot_write_any_more(config):
+def test_a_worker_that_lost_it_cannot_write_any_more(config):
     slow = preflight.request(None, config)
     slow.take("slow")
     fall_silent()
@@ -75,14 +75,14 @@ def test_who_lost_it_cannot_write_any_more(config):
     assert Preflight.objects.get().stage == ""
 
 
-def test_old_ones_are_removed(config):
+def test_old_preflights_are_removed(config):
     old = preflight.request(None, config)
     Preflight.objects.update(created_at=now() - timedelta(days=2))
     preflight.request(None, config)
     assert not Preflight.objects.filter(pk=old.pk).exists()
 
 
-def test_nobody_is_waited_for_long_where_nobody_takes_it(config, settings):
+def test_a_preflight_that_nobody_claims_is_not_awaited_for_long(config, settings):
     settings.PREFLIGHT_SECONDS = 60
     asked = preflight.request(None, config)
     assert preflight.is_awaited(asked)
@@ -115,12 +115,12 @@ def test_without_a_worker_only_the_quick_check_is_made(config, settings):
     assert asked is None and not any(problem.is_error for problem in problems)
 
 
-def test_what_the_quick_check_finds_is_enough(answering):
+def test_a_problem_of_the_quick_check_needs_no_worker(answering):
     problems, asked = preflight.whole_check(None, {"epochs": "many"}, "builtin", check_and_wait)
     assert asked is None and [problem.field for problem in problems if problem.is_error] == ["epochs"]
 
 
-def test_a_start_is_refused_for_what_the_worker_finds_and_nothing_is_queued(config, answering):
+def test_a_start_is_refused_for_a_workers_finding_and_nothing_is_queued(config, answering):
     answering["problems"] = [ERROR]
     with pytest.raises(BadInput) as refused:
         TrainerService().start_training(config)
@@ -128,7 +128,7 @@ def test_a_start_is_refused_for_what_the_worker_finds_and_nothing_is_queued(conf
     assert not Run.objects.exists()
 
 
-def test_a_started_run_knows_what_memory_it_will_take(config, answering):
+def test_a_started_run_has_an_estimate_of_its_memory(config, answering):
     run = TrainerService().start_training(config)
     assert run.memory_estimate == MEMORY["memory"]
 
@@ -170,7 +170,7 @@ def test_a_copy_of_a_run_is_checked_too_by_api_and_page(config, answering, clien
     assert (Run.objects.count(), Preflight.objects.count()) == (3, 3)
 
 
-def test_validate_tells_what_the_worker_found(config, answering):
+def test_validate_returns_the_workers_findings(config, answering):
     answering["problems"] = [ERROR, ERROR | {"severity": "warning", "message": "small"}]
     body = trainer().post("/api/config/validate", config, format="json").json()
     assert body["valid"] is False
@@ -185,7 +185,7 @@ def test_validate_can_leave_the_worker_out(config, answering):
     assert not Preflight.objects.exists()
 
 
-def test_a_preflight_can_be_asked_for_and_looked_at(config):
+def test_a_preflight_can_be_requested_and_read(config):
     api = trainer()
     asked = api.post("/api/config/preflight", config, format="json")
     assert (asked.status_code, asked.json()["status"]) == (202, "waiting")
@@ -197,7 +197,7 @@ def test_a_preflight_of_a_bad_config_is_refused_by_field():
     assert answer.status_code == 400 and "epochs" in answer.json()["errors"]
 
 
-def test_nobody_sees_anothers_preflight(config):
+def test_nobody_sees_another_users_preflight(config):
     asked = trainer("ada").post("/api/config/preflight", config, format="json").json()["id"]
     assert trainer("bob").get(f"/api/config/preflight/{asked}").status_code == 404
 
@@ -227,19 +227,19 @@ def test_a_draft_is_checked_from_its_page(client, draft):
     assert f"/preflights/{asked.pk}/" in answer.content.decode()
 
 
-def test_without_scripts_the_check_has_a_page_of_its_own(client, draft):
+def test_without_scripts_the_check_has_its_own_page(client, draft):
     answer = client.post("/preflights/start/", {"draft": draft.pk}, follow=True)
     assert "No worker is running" in answer.content.decode()
 
 
-def test_what_is_wrong_with_a_draft_is_said_at_once(client, draft):
+def test_problems_of_a_draft_are_shown_at_once(client, draft):
     draft.config["epochs"] = 0
     draft.save()
     answer = client.post("/preflights/start/", {"draft": draft.pk}, headers={"HX-Request": "true"})
     assert 'data-jump="epochs"' in answer.content.decode() and not Preflight.objects.exists()
 
 
-def test_the_page_shows_what_was_found(client, draft, config):
+def test_the_page_shows_the_findings(client, draft, config):
     asked = preflight.request(draft.user, config)
     estimate = {**MEMORY, "disk": {"total": 7, "parts": {"backups": 7}}, "gpus": [{"memory_total_gb": 24}]}
     Preflight.objects.update(status="done", result={"problems": [ERROR], "estimate": estimate})
@@ -247,12 +247,12 @@ def test_the_page_shows_what_was_found(client, draft, config):
     assert "a.png is broken" in page and "Memory at the peak" in page and "24.0" in page
 
 
-def test_anothers_draft_cannot_be_checked(client, draft):
+def test_another_users_draft_cannot_be_checked(client, draft):
     client.force_login(trainer("bob").user)
     assert client.post("/preflights/start/", {"draft": draft.pk}).status_code == 404
 
 
-def test_a_failed_check_says_so(client, draft, config):
+def test_a_failed_check_is_reported(client, draft, config):
     asked = preflight.request(draft.user, config)
     Preflight.objects.update(status="failed", detail="The check itself failed (x): start it again.")
     assert "The check itself failed" in client.get(f"/preflights/{asked.pk}/").content.decode()

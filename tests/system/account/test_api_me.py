@@ -12,14 +12,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_who_i_am(slash):
+def test_the_api_returns_the_signed_in_user(slash):
     answer = trainer().get(f"/api/me{slash}").json()
     assert answer == {"username": "ada", "email": "", "is_admin": False, "may_train": True, "has_token": True}
     assert viewer().get("/api/me").json()["may_train"] is False
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_token_is_made_and_the_one_before_it_ends(slash):
+def test_a_new_token_revokes_the_previous_one(slash):
     client = APIClient()
     client.force_login(make_user())
     first = client.post(f"/api/me/token{slash}").json()["token"]
@@ -29,7 +29,7 @@ def test_a_token_is_made_and_the_one_before_it_ends(slash):
     assert APIClient(headers={"authorization": f"Token {second}"}).get("/api/me").status_code == 200
 
 
-def test_a_token_can_be_ended():
+def test_a_token_can_be_revoked():
     client = viewer()
     assert client.delete("/api/me/token").status_code == 204
     assert client.get("/api/me").status_code == 401

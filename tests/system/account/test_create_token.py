@@ -16,17 +16,17 @@ def create_token(capsys, name):
     return capsys.readouterr().out.strip()
 
 
-def test_it_prints_a_token_that_is_the_users(capsys):
+def test_it_prints_the_users_token(capsys):
     user = make_user("ada")
     assert Token.objects.get(key=create_token(capsys, "ada")).user == user
 
 
-def test_asked_again_it_prints_the_same(capsys):
+def test_it_prints_the_same_token_when_called_again(capsys):
     make_user("ada")
     assert create_token(capsys, "ada") == create_token(capsys, "ada")
 
 
-def test_it_refuses_who_is_not_there_and_says_who_is(capsys):
+def test_it_refuses_an_unknown_user_and_lists_the_known_ones(capsys):
     make_user("ada")
     make_user("bob", is_active=False)
     with pytest.raises(CommandError, match="no active user 'bob': choose one of ada"):

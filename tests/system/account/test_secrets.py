@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 TOKEN = "hf_verySecret123"
 
 
-def test_a_token_is_stored_encrypted_and_read_by_its_owner_alone():
+def test_a_token_is_stored_encrypted_and_read_only_by_its_owner():
     ada, bob = make_user("ada"), make_user("bob")
     secrets.set_secret(ada, "huggingface_token", TOKEN)
     assert TOKEN.encode() not in bytes(Secret.objects.get().ciphertext)
@@ -27,7 +27,7 @@ def test_a_token_is_stored_encrypted_and_read_by_its_owner_alone():
     assert secrets.get_secrets(bob) == {} and secrets.environment(None) == {}
 
 
-def test_a_new_token_takes_the_place_of_the_old_one_and_can_be_removed():
+def test_a_new_token_replaces_the_old_one_and_can_be_removed():
     ada = make_user()
     secrets.set_secret(ada, "huggingface_token", "hf_old")
     secrets.set_secret(ada, "huggingface_token", TOKEN)
@@ -36,11 +36,11 @@ def test_a_new_token_takes_the_place_of_the_old_one_and_can_be_removed():
     assert secrets.get_secrets(ada) == {}
 
 
-def test_a_changed_key_of_the_site_is_told_with_its_cure(settings):
+def test_a_changed_site_key_is_reported_with_its_fix(settings):
     ada = make_user()
     secrets.set_secret(ada, "huggingface_token", TOKEN)
     settings.SECRET_KEY = "another"
-    with pytest.raises(secrets.Unreadable, match="enter it again on the account page"):
+    with pytest.raises(secrets.Unreadable, match="enter the token again on the account page"):
         secrets.get_secrets(ada)
 
 
@@ -51,13 +51,13 @@ def test_a_changed_key_of_the_site_is_told_with_its_cure(settings):
         *(("huggingface_token", value) for value in ("", "a b", "x\ny", "é", "x" * 1001, 7, ["x"])),
     ],
 )
-def test_what_is_no_token_is_refused_by_its_name(name, value):
+def test_an_invalid_token_is_refused_by_its_name(name, value):
     with pytest.raises(BadInput) as refused:
         secrets.set_secret(make_user(), name, value)
     assert name in refused.value.errors and not Secret.objects.exists()
 
 
-def test_the_api_takes_a_token_and_never_gives_it_back():
+def test_the_api_saves_a_token_and_never_returns_it():
     client = viewer()
     assert client.get("/api/me/secrets").json()["secrets"][0]["is_set"] is False
     answer = client.put("/api/me/secrets", {"huggingface_token": TOKEN})
@@ -69,12 +69,12 @@ def test_the_api_takes_a_token_and_never_gives_it_back():
 
 
 @pytest.mark.parametrize("body", [[], {"other": "x"}, {"huggingface_token": {}}, {"huggingface_token": "a b"}])
-def test_the_api_refuses_what_is_no_token(body):
+def test_the_api_refuses_an_invalid_token(body):
     answer = viewer().put("/api/me/secrets", body)
     assert answer.status_code == 400 and not Secret.objects.exists()
 
 
-def test_of_several_tokens_with_a_mistake_none_is_set():
+def test_none_of_several_tokens_is_set_if_one_is_invalid():
     answer = viewer().put("/api/me/secrets", {"huggingface_token": TOKEN, "other": "x"})
     assert answer.status_code == 400 and "other" in answer.json()["errors"] and not Secret.objects.exists()
 
@@ -83,7 +83,7 @@ def test_the_account_page_sets_and_removes_a_token_and_never_shows_it(client):
     user = make_user()
     client.force_login(user)
     page = client.post(reverse("change-secret"), {"name": "huggingface_token", "value": TOKEN}, follow=True).text
-    assert "was set" in page and "Replace" in page and TOKEN not in page
+    assert "was saved" in page and "Replace" in page and TOKEN not in page
     assert secrets.get_secrets(user) == {"huggingface_token": TOKEN}
     page = client.post(reverse("change-secret"), {"name": "huggingface_token", "value": "a b"}, follow=True).text
     assert "copy it again" in page and secrets.get_secrets(user) == {"huggingface_token": TOKEN}
@@ -98,7 +98,7 @@ IN_MANY_PLACES = {
 }
 
 
-def test_tokens_are_found_and_left_out_wherever_they_lie():
+def test_tokens_are_found_and_left_out_at_any_depth():
     assert without_secrets(IN_MANY_PLACES) == {"cloud": {}, "another": [{"name": "kept"}]}
     assert configs.secret_fields(IN_MANY_PLACES) == ["another.0.hf_token", "cloud.password", "secrets"]
     assert configs.secret_fields({"secrets": {"huggingface_token": "", "cloud": {}}, "batch_size": 2}) == []

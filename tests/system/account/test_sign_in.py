@@ -20,12 +20,12 @@ RIGHT = "right horse battery"
 @pytest.fixture(autouse=True)
 def ada(settings):
     settings.SIGN_IN_TRIES = 3
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a quick one
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a fast hash
     return make_user("ada", password=RIGHT, is_staff=True)
 
 
 def try_(password="wrong", name="ada", form="/sign-in/", address="192.0.2.1"):
-    """From a browser of its own, as another web process would see it: nothing is remembered but in the database."""
+    """Sign in from a new browser to another web process: only the database remembers earlier attempts."""
     return Client().post(form, {"username": name, "password": password}, REMOTE_ADDR=address)
 
 
@@ -35,7 +35,7 @@ def use_up(**facts):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_after_too_many_wrong_passwords_even_the_right_one_has_to_wait(form):
+def test_after_too_many_wrong_passwords_even_the_right_one_must_wait(form):
     use_up(form=form)
     answer = try_(RIGHT, form=form)
     assert answer.status_code == 429
@@ -48,7 +48,7 @@ def test_both_forms_count_together():
     assert try_(form=FORMS[1]).status_code == 429
 
 
-def test_another_name_or_address_is_not_held_up():
+def test_another_name_or_address_is_not_limited():
     use_up()
     assert try_(name="bob").status_code == 200
     assert try_(RIGHT, address="192.0.2.2").status_code == 302
@@ -66,36 +66,36 @@ def test_an_ipv6_network_counts_as_one_address():
     assert try_(address="2001:db8:0:1::1").status_code == 200
 
 
-def test_a_name_that_does_not_exist_is_answered_the_same():
+def test_an_unknown_name_gets_the_same_answer():
     use_up(name="nobody")
     assert try_(name="nobody").status_code == 429
 
 
-def test_signing_in_forgets_the_wrong_ones():
+def test_signing_in_resets_the_count():
     try_()
     assert try_(RIGHT).status_code == 302
     use_up()
 
 
-def test_after_the_time_it_goes_on():
+def test_signing_in_works_again_after_the_wait():
     use_up()
     WrongPasswords.objects.update(since=now() - timedelta(minutes=16))
     assert try_(RIGHT).status_code == 302
     assert not WrongPasswords.objects.exists()
 
 
-def test_looking_at_the_form_costs_nothing():
+def test_opening_the_form_does_not_count():
     for _ in range(5):
         assert Client().get("/sign-in/", REMOTE_ADDR="192.0.2.1").status_code == 200
     assert not WrongPasswords.objects.exists()
 
 
-def test_many_at_once_get_no_further_than_one_after_another(rf):
+def test_simultaneous_attempts_are_limited_like_successive_ones(rf):
     looked_at = []
 
     def slow(request):
         looked_at.append(request.POST["password"])
-        sign_in(request)  # the next one comes while this password is still being looked at
+        sign_in(request)  # the next attempt comes while this password is still being checked
         return HttpResponse()
 
     sign_in = limited(slow)

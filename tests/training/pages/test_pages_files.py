@@ -221,7 +221,7 @@ def test_a_new_run_begins_with_the_settings_that_made_a_file(client, run):
 def test_a_file_that_is_gone_is_not_found_with_a_sentence(client, run):
     response = client.get(reverse("artifact", args=[run.pk, make_artifact(run, run.folder / "gone").pk]))
     assert response.status_code == 404
-    assert "not here any more" in response.text
+    assert "does not exist any more" in response.text
 
 
 def test_an_artifact_is_found_by_its_own_run_only(client, run):

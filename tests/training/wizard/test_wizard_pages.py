@@ -135,10 +135,10 @@ def check_refused(client, step, sentence, **given):
     ("folder", "sentence"),
     [
         ("", "Enter the folder with your pictures."),
-        ("/etc", "lies outside the allowed folders"),
+        ("/etc", "is outside the allowed folders"),
         (str(DEMO / "nowhere"), "does not exist: check its spelling."),
         (str(DEMO / "config.json"), "is a file: enter its folder."),
-        ("a\x00b", "A path holds no NUL characters."),
+        ("a\x00b", "A path cannot contain NUL characters."),
     ],
 )
 def test_an_unusable_folder_is_refused(client, user, folder, sentence):
@@ -189,7 +189,7 @@ def test_an_invalid_subject_is_refused(client, user, given, sentence):
     [
         ({"model": ""}, "Choose a base model."),
         ({"model": "other", "other_model": ""}, "Choose a base model."),
-        ({"model": "other", "other_model": "/etc/passwd"}, "lies outside the allowed folders"),
+        ({"model": "other", "other_model": "/etc/passwd"}, "is outside the allowed folders"),
         ({"model": "other", "other_model": str(DEMO / "dataset")}, "is not a supported base model"),
         ({"model": "other", "other_model": str(DEMO / "nowhere")}, "does not exist"),
         ({"model": "someone/something"}, "is not on this machine"),
