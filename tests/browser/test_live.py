@@ -170,7 +170,9 @@ def test_the_bar_stays_visible_and_the_title_shows_the_progress(open_page, site)
 def measured_speed(site, run_id):
     """Seconds per step, when measured; before that, pages show the trainer's own estimate."""
     with closing(sqlite3.connect(f"file:{site.folder / 'db.sqlite3'}?mode=ro", uri=True)) as database:
-        row = database.execute("select seconds_per_step from training_run where id = ?", [run_id.replace("-", "")])
+        row = database.execute(
+            "select seconds_per_step from training_runprogress where run_id = ?", [run_id.replace("-", "")]
+        )
         return row.fetchone()[0]
 
 

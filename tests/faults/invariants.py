@@ -38,11 +38,14 @@ class Findings:
             self.sentences.append(f"{what} duplicate or invented: {sorted(doubled)[:5]} ({len(doubled)} in all)")
 
 
+RUN = "SELECT * FROM training_run JOIN training_runprogress ON run_id = training_run.id WHERE training_run.id = ?"
+
+
 def examine(world: World, run_id: str, shadow: Shadow, backup_interval: int) -> Findings:
     """Check all rows and files of a run."""
     shadow.read()
     findings, key = Findings(), world.run_key(run_id)
-    run = world.rows("SELECT * FROM training_run WHERE id = ?", key)[0]
+    run = world.rows(RUN, key)[0]
     _events(findings, world, key, shadow)
     _metrics(findings, world, key, shadow)
     findings.sentences += [
