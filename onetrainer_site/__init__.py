@@ -1,1 +1,1 @@
-"""Settings, addresses and ASGI: the apps are put together here, and nobody imports it."""
+"""Settings, addresses and ASGI: this package puts the apps together, and no app imports it."""

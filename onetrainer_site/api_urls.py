@@ -1,4 +1,4 @@
-"""The REST API's addresses; each is understood with and without a slash at its end."""
+"""The REST API's addresses; each works with and without a slash at its end."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What uvicorn or daphne serves: pages and API by Django, WebSockets by Channels."""
+"""The ASGI application for uvicorn or daphne: pages and API by Django, WebSockets by Channels."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ from worker.leases import keep_leases  # noqa: E402
 
 
 async def http_application(scope: Any, receive: Any, send: Any) -> None:
-    """Django's; the first request has this process look after the workers' leases, as there may be no worker left."""
+    """Django's application; from its first request it checks the workers' leases, since no worker may be left."""
     keep_leases()
     await django_application(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""System checks: a setting that cannot work stops the start with a sentence that says how to mend it."""
+"""System checks: a setting that cannot work stops the start with a sentence that says how to fix it."""
 
 from __future__ import annotations
 
@@ -15,34 +15,40 @@ SHORTEST_KEY = 32
 
 @register()
 def check_paths(**kwargs: Any) -> list[CheckMessage]:
-    """The folders that settings name are there."""
+    """The folders in the settings exist."""
     found: list[CheckMessage] = []
     for root in settings.ALLOWED_ROOTS:
-        if root != Path.home() and not root.is_dir():  # a service's user may have no home; that is no mistake
-            sentence = f"ALLOWED_ROOTS names {root}, which is no folder: make it, or leave it out."
+        if root != Path.home() and not root.is_dir():  # a service's user may have no home folder; that is not an error
+            sentence = f"ALLOWED_ROOTS names {root}, which is not a folder: create it, or remove it from the list."
             found.append(Error(sentence, id="site.E001"))
     if not (settings.DEMO_DIR / "config.json").is_file():
-        sentence = f"DEMO_DIR is {settings.DEMO_DIR}, which holds no config.json: correct or unset it."
+        sentence = f"DEMO_DIR is {settings.DEMO_DIR}, which has no config.json: correct or unset it."
         found.append(Error(sentence, id="site.E002"))
     return found
 
 
 @register()
 def check_data_folder(**kwargs: Any) -> list[CheckMessage]:
-    """Files and folders can be made in the data folder by whoever runs the site now."""
+    """The user of the site's process can write to the data folder."""
     if os.access(settings.DATA_DIR, os.W_OK | os.X_OK):
         return []
-    return [Error(f"DATA_DIR is {settings.DATA_DIR}, where this user may not write: choose another.", id="site.E003")]
+    return [
+        Error(
+            f"DATA_DIR is {settings.DATA_DIR}, which this user cannot write to: choose another folder.", id="site.E003"
+        )
+    ]
 
 
 @register()
 def check_onetrainer(**kwargs: Any) -> list[CheckMessage]:
-    """Where OneTrainer is named, it is there with its Python."""
+    """If OneTrainer is set, it exists with its Python."""
     home, python = settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON
     if home and not (home / "modules").is_dir():
-        return [Error(f"ONETRAINER_HOME is {home}, which holds no OneTrainer: correct or unset it.", id="site.E004")]
+        return [
+            Error(f"ONETRAINER_HOME is {home}, which does not contain OneTrainer: correct or unset it.", id="site.E004")
+        ]
     if python and not _can_run(python):
-        sentence = f"ONETRAINER_PYTHON is {python}, which cannot be run: name the Python of OneTrainer's own venv."
+        sentence = f"ONETRAINER_PYTHON is {python}, which cannot be run: set the Python of OneTrainer's own venv."
         return [Error(sentence, id="site.E005")]
     return []
 
@@ -53,13 +59,13 @@ def _can_run(program: Path) -> bool:
 
 @register()
 def check_values(**kwargs: Any) -> list[CheckMessage]:
-    """Values that are of the right type, but of no use."""
+    """Values of the right type that cannot be used."""
     found: list[CheckMessage] = []
     if settings.STOP_GRACE_SECONDS < 1:
-        sentence = f"STOP_GRACE_SECONDS is {settings.STOP_GRACE_SECONDS}: give a stop at least 1 second."
+        sentence = f"STOP_GRACE_SECONDS is {settings.STOP_GRACE_SECONDS}: set at least 1 second."
         found.append(Error(sentence, id="site.E006"))
     if settings.SIGN_IN_TRIES < 1:
-        sentence = f"SIGN_IN_TRIES is {settings.SIGN_IN_TRIES}: allow at least 1, or nobody signs in by a password."
+        sentence = f"SIGN_IN_TRIES is {settings.SIGN_IN_TRIES}: set at least 1, or nobody can sign in with a password."
         found.append(Error(sentence, id="site.E009"))
     if len(settings.SECRET_KEY) < SHORTEST_KEY:
         sentence = f"SECRET_KEY has under {SHORTEST_KEY} characters: use a longer random one, or unset it."
@@ -73,7 +79,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_open_door(**kwargs: Any) -> list[CheckMessage]:
-    """DEBUG shows settings and code to whoever makes a page fail."""
+    """DEBUG shows settings and code to every user when a page fails."""
     if settings.DEBUG and set(settings.ALLOWED_HOSTS) - {"localhost", "127.0.0.1", "[::1]"}:
         return [Warning("DEBUG is on for more than this machine: unset DEBUG.", id="site.W001")]
     return []

@@ -1,4 +1,4 @@
-"""The dashboard: what trains, what waits, and the newest samples."""
+"""The dashboard: the current run, the queue, and the newest samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUEUE_SHOWN = 20
 
 @page("GET")
 def dashboard(request: PageRequest) -> HttpResponse:
-    """What trains now, what waits, and what the machine does."""
+    """The current run, the queue, and the state of the machine."""
     return render_page(request, "dashboard.html", "_dashboard.html", _dashboard())
 
 

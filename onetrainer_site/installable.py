@@ -1,4 +1,4 @@
-"""What makes the site an app on a phone or a desktop: its manifest, and the script that answers while it is away."""
+"""The site as an installable app: its manifest, and the script for when the server is unreachable."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def manifest(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(max_age=0)
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """At the root, since a service worker may only answer for what lies below its own address."""
+    """Served at the root, since a service worker only controls addresses below its own."""
     return render(request, "service_worker.js", content_type="text/javascript")
 
 
 @login_not_required
 @require_safe
 def away(request: HttpRequest) -> HttpResponse:
-    """The page that the browser keeps, and shows while the server cannot be reached."""
+    """The page that the browser stores, and shows while the server is unreachable."""
     return render(request, "away.html")

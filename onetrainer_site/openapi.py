@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what the views do: addresses as the contract writes them, errors, examples."""
+"""Additions to the OpenAPI document: addresses as in the contract, errors, examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR = {
         "detail": {"type": "string", "description": "One sentence that says what to do."},
         "errors": {
             "type": "object",
-            "description": "What is wrong with which field, by dotted path.",
+            "description": "The errors of fields, by dotted path.",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
     },
@@ -37,7 +37,7 @@ REASONS = {
 
 
 def one_address_each(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Write resources with a slash at the end and all else without, as the contract does; both are understood."""
+    """Write resources with a slash at the end and all other addresses without, as in the contract; both work."""
     return [(_written(path, view), regex, method, view) for path, regex, method, view in endpoints]
 
 
@@ -46,13 +46,13 @@ def _written(path: str, view: Any) -> str:
 
 
 def describe(result: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """Begin with what all calls have in common, and with the WebSockets, which OpenAPI has no words for."""
+    """Start with the facts common to all calls, and the WebSockets, which OpenAPI cannot describe."""
     result["info"]["description"] = DESCRIPTION_FILE.read_text()
     return result
 
 
 def add_errors(result: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """Say of each operation how it can fail."""
+    """Add the possible errors to each operation."""
     result["components"]["schemas"]["Error"] = ERROR
     for path, methods in result["paths"].items():
         for method in METHODS:
@@ -80,12 +80,12 @@ def _error(status: str) -> dict[str, Any]:
 
 @functools.cache
 def read_examples() -> dict[str, dict[str, Any]]:
-    """Real requests and answers by operation id; a test makes each of them again."""
+    """Real requests and responses by operation id; a test repeats each of them."""
     return json.loads(EXAMPLES_FILE.read_text())
 
 
 def add_examples(result: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """Show for each operation what was sent and answered once."""
+    """Add an example of a request and a response to each operation."""
     for methods in result["paths"].values():
         for method in METHODS:
             operation = methods.get(method, {})

@@ -23,17 +23,19 @@ DEMO_DIR = env.folder("DEMO_DIR", BASE_DIR / "engine" / "demo")
 
 def make_data_folder() -> None:
     try:
-        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # others may not read sessions and tokens in there
+        DATA_DIR.mkdir(
+            mode=0o700, parents=True, exist_ok=True
+        )  # other users must not read the sessions and tokens in it
         for folder in ("logs", "runs", "models", "datasets"):
             (DATA_DIR / folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"DATA_DIR is {DATA_DIR}, which cannot be written ({error.strerror}): choose a folder of yours."
+            f"DATA_DIR is {DATA_DIR}, which cannot be written ({error.strerror}): choose a writable folder."
         ) from error
 
 
 def read_secret_key() -> str:
-    """The key from the environment, else the one that the first start left in the data folder."""
+    """The key from the environment, else the key that the first start stored in the data folder."""
     if given := env.str("SECRET_KEY", ""):
         return given
     path = DATA_DIR / "secret_key"
@@ -43,12 +45,12 @@ def read_secret_key() -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{path} cannot be used ({error.strerror}): free some room, or make it readable for this user."
+            f"{path} cannot be used ({error.strerror}): free some disk space, or make it readable for this user."
         ) from error
 
 
 def make_secret_key(path: Path) -> None:
-    """Whole or not at all: half a key on a full disk would be taken for the site's from then on."""
+    """Write all or nothing: half a key on a full disk would be used as the site's key from then on."""
     beside = path.with_name("secret_key.partial")
     beside.unlink(missing_ok=True)
     beside.touch(mode=0o600)
@@ -62,7 +64,7 @@ def read_database() -> dict:
         database = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured(
-            f"DATABASE_URL is {masked(url)!r}, which is no database: use postgres://user:password@host:5432/name."
+            f"DATABASE_URL is {masked(url)!r}, which is not a database: use postgres://user:password@host:5432/name."
         ) from error
     if "sqlite" in database["ENGINE"]:
         database["OPTIONS"] = {
@@ -70,10 +72,10 @@ def read_database() -> dict:
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
-        # Tests have a file too: threads that share a database in memory meet locks that no timeout rides out.
+        # Tests use a file too: with a shared database in memory, threads meet locks that no timeout waits for.
         database["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
     if "postgresql" in database["ENGINE"]:
-        # A server whose packets are lost is given up after half a minute; by itself the kernel waits for hours.
+        # Give up a server without replies after half a minute; by default the kernel waits for hours.
         patience = {"connect_timeout": 10, "tcp_user_timeout": 20_000}
         alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
         database["OPTIONS"] = patience | alive | database.get("OPTIONS", {})
@@ -83,14 +85,18 @@ def read_database() -> dict:
 def read_redis_url() -> str:
     url = env.str("REDIS_URL", "")
     if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-        raise ImproperlyConfigured(f"REDIS_URL is {masked(url)!r}, which is no Redis: use redis://host:6379/0.")
+        raise ImproperlyConfigured(
+            f"REDIS_URL is {masked(url)!r}, which is not a Redis address: use redis://host:6379/0."
+        )
     return url or f"unix://{socket_path(DATA_DIR / 'redis.sock')}"
 
 
 def read_time_zone() -> str:
     name = env.str("TIME_ZONE", "UTC")
     if name not in zoneinfo.available_timezones():
-        raise ImproperlyConfigured(f"TIME_ZONE is {name!r}, which is no time zone: use one such as Europe/Berlin.")
+        raise ImproperlyConfigured(
+            f"TIME_ZONE is {name!r}, which is not a time zone: use a name such as Europe/Berlin."
+        )
     return name
 
 
@@ -100,32 +106,32 @@ SECRET_KEY = read_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 
-# Configs may name files and folders below these.
+# Configs may use files and folders below these.
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
 ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
-# The engines know no Django: they and the processes that they start find these here.
+# Engines run without Django: they and their child processes read these from the environment.
 os.environ["DATA_DIR"] = str(DATA_DIR)
 if ONETRAINER_HOME:
     os.environ |= {"ONETRAINER_HOME": str(ONETRAINER_HOME), "ONETRAINER_PYTHON": str(ONETRAINER_PYTHON)}
-# Whether a start may wait for others; without, it is refused while a run waits or trains.
+# Whether a start may wait in the queue; if not, it is refused while a run waits or trains.
 QUEUE = env.bool("QUEUE", True)
-# By which name this machine is known to the others; a container's own name changes with each start.
+# This machine's name for other machines; a container's own name changes with each start.
 HOST_NAME = env.str("HOST_NAME", "") or socket.gethostname()
-# For how long a worker may give no sign of life before its run is said to have lost it.
+# How long a worker may send no heartbeat before its run counts as lost.
 LEASE_SECONDS = env.int("LEASE_SECONDS", 20)
-# How long the process of an older attempt may take to notice that it was given up, on another machine.
+# How long the process of an older attempt on another machine may take to notice that it must end.
 FENCE_SECONDS = env.int("FENCE_SECONDS", 90)
 # Whether a worker keeps a process with torch imported, and forks each training from it.
 WARM_ENGINE = env.bool("WARM_ENGINE", True)
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
-DISK_LOW_BYTES = int(env.float("DISK_LOW_GB", 5.0) * 1e9)  # pages warn where less is free
-# How often a run goes on by itself after a kill, a crash or a power cut, after how many seconds each time, and how many
-# steps may be trained again for that where it has no backup yet.
+DISK_LOW_BYTES = int(env.float("DISK_LOW_GB", 5.0) * 1e9)  # pages warn below this free space
+# How often a run is retried after a kill, a crash or a power cut, the seconds before each retry, and how many steps
+# may be trained again for a retry without a backup.
 RETRIES = env.int("RETRIES", 5)
 RETRY_DELAYS = env.delays("RETRY_DELAYS", [15, 60, 300, 900, 3600])
 RETRY_LOST_STEPS = env.int("RETRY_LOST_STEPS", 0)
-# How long a start waits for a worker's check of the config; what is not known by then is told by the run.
+# How long a start waits for a worker's check of the config; later problems are reported by the run.
 PREFLIGHT_SECONDS = env.int("PREFLIGHT_SECONDS", 20)
 
 INSTALLED_APPS = [
@@ -202,7 +208,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "otw",
-        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},  # a frozen Redis must not hold up a request
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},  # a frozen Redis must not block a request
     }
 }
 
@@ -230,9 +236,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# How many wrong passwords one name may have from one address within a quarter of an hour.
+# How many wrong passwords are allowed for a name from one address within 15 minutes.
 SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", 10)
-# How often one user may call the API; empty for as often as they like.
+# How often one user may call the API; empty for no limit.
 API_RATES = {"read": env.rate("API_READ_RATE", ""), "write": env.rate("API_WRITE_RATE", "600/min")}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -1,1 +1,1 @@
-"""The process that owns a GPU: it claims runs, starts engine processes, reads their journals and does jobs."""
+"""The worker process of a GPU: it claims runs, starts engine processes, reads their journals and does jobs."""

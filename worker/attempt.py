@@ -25,14 +25,14 @@ from worker.ingest import JournalReader, StaleAttempt
 from worker.postmortem import Cause, look_into
 
 logger = logging.getLogger(__name__)
-COMMAND_SECONDS = 0.25  # how often the database is asked for new commands
-PASS_SECONDS = 0.05  # at most so many times a second is a journal read
-GPU_SECONDS = 5  # how long a GPU's driver may take to let go of what a killed process had
-LINGER_SECONDS = 30  # how long an engine process may live on after its last word
+COMMAND_SECONDS = 0.25  # how often the database is checked for new commands
+PASS_SECONDS = 0.05  # seconds between two reads of a journal, at least
+GPU_SECONDS = 5  # how long a GPU's driver may take to free a killed process's memory
+LINGER_SECONDS = 30  # how long an engine process may run after its last event
 
 
 class Following:
-    """From the start of an attempt, or from half-way, until its process has ended."""
+    """Follows an attempt from its start, or from a later point, until its process has ended."""
 
     def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher):
         self.run = run
@@ -49,7 +49,7 @@ class Following:
         self._told_stubborn = False
 
     def step(self, shutting_down: bool) -> bool:
-        """Wait for news, take them in, pass commands on; say whether the run goes on."""
+        """Wait for events, store them, pass commands on; return whether the run continues."""
         alive = self.process is not None and self.process.alive
         if alive and self.process is not None:
             self.process.wait_for_news(COMMAND_SECONDS)
@@ -71,10 +71,10 @@ class Following:
         return False
 
     def _give_way(self) -> None:
-        """Another worker reads on, or a newer attempt has begun: then this one's process may write nothing more."""
+        """We lost the run to another worker or attempt; kill our process so that it cannot write any more."""
         same = Run.objects.filter(pk=self.run.pk, attempt=self.attempt, status__in=(*Run.ACTIVE, *Run.ENDED))
         if self.process is not None and not same.exists():
-            logger.warning("Run %s has gone on without attempt %d, whose process is killed.", self.run, self.attempt)
+            logger.warning("Run %s continued without attempt %d, whose process is killed.", self.run, self.attempt)
             self.process.kill()
 
     def kill(self, reason: str, sentence: str) -> None:
@@ -84,7 +84,7 @@ class Following:
         if self.process is None or self.process.kill(seconds) or self._told_stubborn:
             return
         self._told_stubborn = True
-        message = _("Its process was killed and is not gone yet: it waits in the kernel, for a driver or a disk.")
+        message = _("The killed process has not ended yet: it waits in the kernel for a driver or a disk.")
         self.run.events.create(attempt=self.attempt, kind="warning", data={"message": message})
 
     # -- commands ----------------------------------------------------------------------------------------------
@@ -96,18 +96,18 @@ class Following:
         self._refuse_another_attempt()
         if shutting_down and not self._shutdown_asked:
             self._ask_to_stop()
-            self._shutdown_asked = True  # not before: the database may be away just now
+            self._shutdown_asked = True  # not before: the database may be unreachable
         self._enforce_stop()
         for command in self._open_commands() if self._killed is None else ():
             if not self._deliver(command):
-                break  # it does not listen just now, and each try may take seconds
+                break  # it does not accept connections now, and each try may take seconds
 
     def _refuse_another_attempt(self) -> None:
         self.run.refresh_from_db()
         if self.run.attempt != self.attempt:
-            raise StaleAttempt(f"Run {self.run.pk} is in attempt {self.run.attempt} by now, not in {self.attempt}.")
+            raise StaleAttempt(f"Run {self.run.pk} is in attempt {self.run.attempt} now, not in {self.attempt}.")
         if self.run.is_lost:
-            self.run.take_up_again("Its worker is back.")
+            self.run.take_up_again("The worker is back.")
 
     def _open_commands(self) -> QuerySet[RunCommand]:
         return self.run.commands.filter(status__in=RunCommand.OPEN, attempt=self.attempt)
@@ -118,12 +118,12 @@ class Following:
         if self.run.is_active:
             arguments = {"final_model": False, "shutdown": True}
             self.run.commands.create(attempt=self.run.attempt, kind="stop", arguments=arguments)
-            self.run.move_to(Run.Status.STOPPING, detail="The server is being shut down.")
+            self.run.move_to(Run.Status.STOPPING, detail="The server is shutting down.")
 
     def _deliver(self, command: RunCommand) -> bool:
-        """Hand it over once on each connection: what a worker sent before it was killed may not have been read.
+        """Send it once on each connection: commands of a killed worker may not have been read.
 
-        The process obeys each id once, however often it comes.
+        The process obeys each id only once, even if it is sent again.
         """
         if self.process is None:
             return False
@@ -139,32 +139,32 @@ class Following:
         return True
 
     def _enforce_stop(self) -> None:
-        """A stop always ends the run: one that is not obeyed within the grace period is enforced."""
+        """A stop always ends the run: after the grace period the process is killed."""
         stops = list(self._open_commands().filter(kind="stop").select_related("requested_by"))
         for stop in stops:
             if stop.arguments.get("now"):
                 user = stop.requested_by or _("Somebody")
-                self.kill("stop_now", _("%(user)s had it killed at once.") % {"user": user})
+                self.kill("stop_now", _("Stopped at once by %(user)s.") % {"user": user})
                 return
         if stops and now() > min(stop.requested_at for stop in stops) + timedelta(seconds=settings.STOP_GRACE_SECONDS):
-            sentence = _("It did not stop within %(patience)s seconds, so it was killed.")
+            sentence = _("The process did not stop within %(patience)s seconds and was killed.")
             self.kill("stop_forced", sentence % {"patience": settings.STOP_GRACE_SECONDS})
 
     def _enforce_end(self) -> None:
-        """A process that has said its last word has nothing to do any more, and holds a GPU's memory."""
+        """Kill a process that does not exit after its last event, since it holds GPU memory."""
         if self.run.is_active:
             return
         self._ended_at = self._ended_at or time.monotonic()
         if time.monotonic() - self._ended_at > LINGER_SECONDS:
-            self.kill("killed", "It did not end after its last word, so it was killed.")
+            self.kill("killed", "The process did not exit after its last event and was killed.")
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """The process is gone. If it left no last word, it was killed, or the power failed."""
+        """The process has ended. Without a last event it was killed, or the power failed."""
         self.run.refresh_from_db()
         if self.run.attempt != self.attempt:
-            raise StaleAttempt(f"Run {self.run.pk} is in attempt {self.run.attempt} by now, not in {self.attempt}.")
+            raise StaleAttempt(f"Run {self.run.pk} is in attempt {self.run.attempt} now, not in {self.attempt}.")
         if self.run.is_active:
             self._end_without_a_word()
             self.run.refresh_from_db()
@@ -174,18 +174,18 @@ class Following:
         self.publisher.publish(state_messages(self.run))
 
     def _leave_nothing_behind(self) -> None:
-        """Data loaders and the like that outlived their engine would hold its memory for ever."""
+        """Kill data loaders and other processes that outlived their engine and would hold its memory for ever."""
         left = kill_all_of(self.run.attempt_folder)
         if left:
-            message = _("%(count)s processes that it had started outlived it, and were killed.") % {"count": len(left)}
+            message = _("%(count)s child processes outlived it and were killed.") % {"count": len(left)}
             self.run.events.create(attempt=self.attempt, kind="warning", data={"message": message})
         if self.process is not None and (holding := self._holds_gpu_memory(left)):
-            message = _("The GPU says that process %(pid)s still holds its memory: look at nvidia-smi.")
+            message = _("Process %(pid)s still holds GPU memory: check with nvidia-smi.")
             data = {"message": message % {"pid": ", ".join(map(str, sorted(holding)))}}
             self.run.events.create(attempt=self.attempt, kind="warning", data=data)
 
     def _holds_gpu_memory(self, left: list[int]) -> set[int]:
-        """Which of the attempt's processes a GPU still names, after a moment for the driver to let go."""
+        """The attempt's processes that a GPU still lists, after a moment for the driver to free them."""
         ours = {*left, *self.process.killed, self.process.identity.pid} if self.process else set(left)
         deadline = time.monotonic() + GPU_SECONDS
         while (holding := gpu_processes() & ours) and time.monotonic() < deadline:
@@ -193,11 +193,11 @@ class Following:
         return holding
 
     def end_unstarted(self, sentence: str) -> None:
-        """There never was a process."""
+        """The process never started."""
         self._close(Run.Status.FAILED, Cause("not_started", sentence))
         self.publisher.publish(state_messages(self.run))
 
-    @transaction.atomic  # or a kill in between leaves commands open for ever, or a run that nobody resumes
+    @transaction.atomic  # or a kill in between would leave commands open for ever, or a run without its retry
     def _end_without_a_word(self) -> None:
         asked_to_stop = self.run.status == Run.Status.STOPPING
         status = Run.Status.STOPPED if asked_to_stop else Run.Status.INTERRUPTED
@@ -207,7 +207,7 @@ class Following:
 
     @transaction.atomic
     def _close(self, status: str, why: Cause) -> None:
-        """End the run with a sentence, and with it the commands that nobody will obey any more."""
+        """End the run with a sentence, and close its open commands."""
         facts: dict[str, Any] = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
         self.run.move_to(status, detail=why.sentence, **facts, log_tail=last_lines(self.run.log_file))
         self.publisher.publish([command_message(one) for one in self.run.close_commands(why.sentence, why.sentence)])

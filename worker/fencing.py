@@ -1,7 +1,7 @@
 """The fence between two attempts of a run, kept by the worker that wants to start the later one.
 
-The worker that waits writes to the run's row why it waits: a web process may be on a machine that does not see the
-attempt's folder, and must not read a disk for each row of a list.
+The waiting worker stores the reason in the run's row: a web process may be on a machine without the attempt's folder,
+and must not read a disk for each row of a list.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE, Ob
 
 
 class Fencing:
-    """Remembers when this worker told which old process to end."""
+    """Remembers when this worker asked each old process to end."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._told_at: dict[Path, float] = {}
 
     def is_complete(self, run: Run) -> bool:
-        """Whether the process of the run's last attempt can write nothing more; if not, the row says why it waits."""
+        """True if the process of the run's last attempt can no longer write; else the row gets the reason to wait."""
         obstacle = self._obstacle(run)
         if obstacle != run.obstacle and run.keep_obstacle(obstacle):
             self._publisher.publish(state_messages(run))
         return not obstacle
 
     def _obstacle(self, run: Run) -> Obstacle:
-        """A process that is seen from here is killed; another one is told to end and given the time to hear of it."""
+        """Kill the process if it is on this host; otherwise ask it to end, and give it the time to notice."""
         folder = run.attempt_folder
         start = ProcessRecord.read(folder)
         if run.attempt == 0 or start is None:

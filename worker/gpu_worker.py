@@ -1,7 +1,7 @@
 """The worker: claims runs, starts an engine process for each, follows its journal, and passes commands on.
 
-Kill it at any time: the engine process trains on, and the next worker on this host follows it from where the
-database is.
+It can be killed at any time: the engine process trains on, and the next worker on this host follows it from the
+offset in the database.
 """
 
 from __future__ import annotations
@@ -44,15 +44,20 @@ from worker.warm_start import WarmStart, engine_environment
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
-FRESH = {"journal_offset": 0, "journal_sequence": 0, "steps_per_second": None, "busy_until": None}  # of an attempt
+FRESH = {
+    "journal_offset": 0,
+    "journal_sequence": 0,
+    "steps_per_second": None,
+    "busy_until": None,
+}  # files of an attempt
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0
-# Seconds: a service manager tells all processes of a service of a signal, and the supervisor tells this one again.
+# Seconds: a service manager sends a signal to all processes of a service, and the supervisor sends it again.
 SAME_SIGNAL = 0.3
 
 
 class GpuWorker:
-    """One process that owns one GPU (or the CPU), and trains one run at a time."""
+    """The process that owns one GPU (or the CPU) and trains one run at a time."""
 
     def __init__(self, name: str, gpu: str = "", once: bool = False):
         self.name, self.gpu, self.once = name, gpu, once
@@ -70,7 +75,7 @@ class GpuWorker:
         self._signal_at = -math.inf
 
     def run(self) -> None:
-        """Work until a signal says otherwise; with `once`, until one run has ended or none is waiting.
+        """Work until a signal; with `once`, until one run has ended or none is waiting.
 
         Raises NameTaken.
         """
@@ -80,7 +85,7 @@ class GpuWorker:
             for thread in threads:
                 thread.start()
             for engine in ENGINES.values():
-                engine.give_time(0)  # one that takes long to tell of its settings begins with that before it is asked
+                engine.give_time(0)  # reading the settings of an engine can take long, so it starts before a request
         try:
             self._run()
         finally:
@@ -103,7 +108,7 @@ class GpuWorker:
         self._sign_off()
 
     def _turn(self) -> bool:
-        """One piece of work, and then a sign of life: a worker that gets nowhere must not look as if it were well."""
+        """One pass of work, then a heartbeat: a stuck worker must not look alive."""
         close_old_connections()
         if self._beat == 0.0:
             refuse_other_schema()
@@ -114,25 +119,25 @@ class GpuWorker:
         return worked
 
     def _why(self, error: Exception) -> str:
-        """What kind of trouble it is: away, of another version, or a fault of ours."""
+        """Classify the error: unreachable, another version, or a fault of this program."""
         connection.close()
         try:
             difference = other_schema()
         except (DatabaseError, InterfaceError) as away:
-            return f"The database is away: {away}"
+            return f"The database is unreachable: {away}"
         if not difference and isinstance(error, REFUSALS):
             return self._own_fault(error)
-        what = "The database's disk is full" if has_no_room(error) else "The database is away"
+        what = "The database's disk is full" if has_no_room(error) else "The database is unreachable"
         return difference or f"{what}: {error}"
 
     def _own_fault(self, error: Exception) -> str:
-        logger.error("The database refuses what this worker does; please report it.", exc_info=error)
+        logger.error("The database refuses a query of this worker; please report it.", exc_info=error)
         return str(error)
 
     def _wait(self, why: str) -> bool:
-        """Wait a moment, and say once why; False where there is nothing to wait for."""
+        """Wait a moment, and log the reason once; False if there is no reason to wait."""
         if why != self._waiting_for:
-            logger.warning("This worker waits, and training goes on. %s", why)
+            logger.warning("This worker waits, and training continues. %s", why)
         self._waiting_for = why
         connection.close()
         if self.shutting_down and self.following is None:
@@ -141,7 +146,7 @@ class GpuWorker:
         return True
 
     def _work(self) -> bool:
-        """Take the next piece of work; say whether there was one."""
+        """Do the next piece of work; return whether there was one."""
         if self.following is None:
             self.following = self._find_orphan() or self._claim_next()
         if self.following is None:
@@ -156,10 +161,10 @@ class GpuWorker:
     # -- taking runs -------------------------------------------------------------------------------------------
 
     def _find_orphan(self) -> Following | None:
-        """A run of this data folder that nobody follows: this worker's own from before, or a vanished worker's.
+        """A run of this data folder that no worker follows: this worker's earlier run, or a vanished worker's.
 
-        The folder counts, not the host's name, which is another one when a container is made anew. One that was given
-        up for lost is looked at again: its process may live, and its journal may say more than is known.
+        The folder counts, not the host's name, which changes when a container is recreated. A lost run is checked
+        again: its process may be alive, and its journal may have unread events.
         """
         late = Q(worker__heartbeat_at__lt=now() - LATE) | Q(worker__heartbeat_at__gt=now() + AHEAD)
         late = Q(worker__host=self.host) & late | Q(worker__in=self.leases.silent())
@@ -172,7 +177,7 @@ class GpuWorker:
         return None
 
     def _is_followed_by_another(self, run: Run) -> bool:
-        """A worker that is only late, since the database was away, goes on with its run."""
+        """True if the worker is only late because the database was unreachable: then it keeps its run."""
         return run.worker is not None and run.worker.name != self.name and NameLock(run.worker.name).is_held
 
     def _take_over(self, run: Run) -> bool:
@@ -187,7 +192,7 @@ class GpuWorker:
         for run in Run.objects.ready():
             refuse_other_schema()
             if self._may_start(run):
-                # before the claim: whatever fails meanwhile, the run still waits
+                # before the claim: if this fails, the run still waits
                 template = None if self.once else self._warm.template(run)
                 if not self._is_ending and (claimed := self._claim(run)):
                     return self._launch(claimed, template)
@@ -205,7 +210,7 @@ class GpuWorker:
         return not self._is_ending
 
     def _goes_on(self, run: Run) -> bool:
-        """Whether its last attempt, once its journal is read to the end, has left something to train."""
+        """Read the last attempt's journal to the end; return whether steps are left to train."""
         try:
             return catch_up(run, self.publisher)
         except (StaleAttempt, Run.DoesNotExist) as error:
@@ -213,7 +218,7 @@ class GpuWorker:
             return False
 
     def _reaches(self, run: Run) -> bool:
-        """One that has begun in another data folder waits for a worker there: its files are not here."""
+        """A run that started in another data folder waits for a worker there: its files are not here."""
         own = run.data_folder in ("", folder_identity())
         return run.attempt == 0 or own or run.attempt_folder.is_dir()
 
@@ -238,7 +243,7 @@ class GpuWorker:
             log_tail="",
         )
         if run is not None:
-            missed = "The run has begun anew, and this was meant for the attempt before."
+            missed = "The run has a new attempt, and this command was for the previous attempt."
             self.publisher.publish([command_message(one) for one in run.close_commands(missed, missed)])
         return run
 
@@ -255,7 +260,7 @@ class GpuWorker:
         }
         try:
             command = get_engine(run.engine).command(run.attempt_folder)
-            # the tokens of the run's owner go no other way to the engine
+            # the tokens of the run's owner reach the engine only this way
             environment = engine_environment(self.gpu) | secrets.environment(run.owner)
             folder = run.attempt_folder
             process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
@@ -266,7 +271,7 @@ class GpuWorker:
         self.publisher.publish(state_messages(run))
         return Following(run, process, self.publisher)
 
-    # -- saying that it lives ----------------------------------------------------------------------------------
+    # -- heartbeat --------------------------------------------------------------------------------------------
 
     def _row(self) -> Worker:
         return Worker.objects.get(name=self.name)
@@ -292,7 +297,7 @@ class GpuWorker:
         record(self.host, facts["resources"])
 
     def _training(self) -> dict[str, Any] | None:
-        """Which process trains which run for this worker, so that pages can name who uses a GPU."""
+        """The process and run of this worker, so that pages can name the run that uses a GPU."""
         process = self.following.process if self.following else None
         if self.following is None or process is None:
             return None
@@ -304,7 +309,7 @@ class GpuWorker:
         return Worker.Status.BUSY if self.following else Worker.Status.IDLE
 
     def _suspended(self) -> int | None:
-        """The process that trains for this worker, where somebody has stopped it by a signal."""
+        """The worker's training process, if it is suspended by a signal."""
         process = self.following.process if self.following else None
         return process.identity.pid if process is not None and process.is_suspended else None
 
@@ -316,7 +321,7 @@ class GpuWorker:
         try:
             Worker.objects.filter(name=self.name).update(status=Worker.Status.OFFLINE, heartbeat_at=now())
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("The database is away, so this worker ends without saying so. %s", error)
+            logger.warning("The database is unreachable, so this worker ends without reporting it. %s", error)
 
     # -- signals -----------------------------------------------------------------------------------------------
 
@@ -330,7 +335,7 @@ class GpuWorker:
             return
         self._signal_at = time.monotonic()
         if self.shutting_down and self.following is not None:
-            self.following.kill("shutdown", "The worker was ended at once, while this run was training.")
+            self.following.kill("shutdown", "The worker was stopped at once while this run was training.")
         self.shutting_down = True
 
     def _detach(self, number: int, frame: Any) -> None:

@@ -16,7 +16,7 @@ def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
 
 
 def config_on_host(config: dict[str, Any], folder: Path, on_gpu: bool) -> dict[str, Any]:
-    """A config as it is used here: all that it writes lies in the data folder, on the worker's device."""
+    """The config for this host: all output goes to the data folder, and training uses the worker's device."""
     config = dict(config)
     config["workspace_dir"] = str(folder / "workspace")
     config["cache_dir"] = str(settings.DATA_DIR / "cache")
@@ -24,6 +24,6 @@ def config_on_host(config: dict[str, Any], folder: Path, on_gpu: bool) -> dict[s
     if not on_gpu:
         config["train_device"] = config["temp_device"] = "cpu"
     elif str(config.get("train_device", "")).startswith("cuda"):
-        # the worker's own GPU is the only one that the process sees, whatever its number
+        # the process sees only the worker's GPU, under its first number
         config["train_device"] = "cuda"
     return config

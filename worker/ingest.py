@@ -1,7 +1,7 @@
-"""From the journal into the database: each event exactly once, whatever dies.
+"""Storing the journal in the database: each event exactly once, even if a process dies in between.
 
-The byte offset up to which the journal was read is stored in the same transaction as what was read, and only if the
-run is still in the attempt and at the offset that the reader believes: a stale attempt's words are refused there.
+The byte offset of the journal is stored in the same transaction as the events before it, and only if the run is still
+in the reader's attempt and at the reader's offset: events of a stale attempt are refused there.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from training.runs.retries import plan_retry
 from web.database import REFUSALS, refuse_other_schema
 
 logger = logging.getLogger(__name__)
-UNSTORABLE = (*REFUSALS, ValueError, TypeError, OverflowError)  # the latter before the database is even asked
+UNSTORABLE = (*REFUSALS, ValueError, TypeError, OverflowError)  # the latter before any query
 TIMELINE = {"started", "warning", "artifact", "removed", "failed", "ended", "damaged"}
 PROGRESS = ("epoch", "epoch_step", "epoch_sample", "global_step", "max_step", "max_epoch")
-LOG_BYTES = 65536  # at most so much of the log in one message
+LOG_BYTES = 65536  # most bytes of the log in one message
 LIVE_METRICS = ("loss", "smooth_loss", "steps_per_second")
 
 
@@ -39,7 +39,7 @@ class StaleAttempt(Exception):
 
 
 class JournalReader:
-    """Reads one attempt's journal into the database, and says what its watchers should hear."""
+    """Reads one attempt's journal into the database, and returns messages for its watchers."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -47,7 +47,7 @@ class JournalReader:
         self._log_offset = _size(run.log_file)
 
     def read(self) -> list[Message]:
-        """Take in what is new; return the messages to publish. Raises StaleAttempt."""
+        """Store the new events; return the messages to publish. Raises StaleAttempt."""
         events, offset = read_journal(self.run.attempt_folder / FILE_NAME, self.run.progress.journal_offset)
         messages = take_in(self.run, self._pace, events, offset) if events else []
         return [*messages, *self._log_news()]
@@ -66,16 +66,16 @@ class JournalReader:
 def take_in(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Message]:
     """Store the events, which end at byte `offset`, in one transaction; return the messages to publish.
 
-    Where the database refuses one of them, only that one is left out, and the timeline says so. Raises OtherSchema
-    where it would refuse them all.
+    If the database refuses an event, only that event is left out, and the timeline says so. Raises OtherSchema if it
+    would refuse all of them.
     """
     begin = run.progress.journal_offset
     try:
         return Transcript(run, pace, events).store(offset)
     except UNSTORABLE as error:
-        run.progress.journal_offset = begin  # as in the database, where nothing of this has happened
+        run.progress.journal_offset = begin  # as in the database, since the transaction was rolled back
         refuse_other_schema()
-        logger.warning("The database refuses what run %s says, so it is taken in line by line: %s", run.pk, error)
+        logger.warning("The database refuses events of run %s, so they are stored one by one: %s", run.pk, error)
         return _take_in_one_by_one(run, pace, events, offset)
 
 
@@ -98,7 +98,7 @@ def _damaged(event: Event, error: Exception) -> Event:
 
 
 class Transcript:
-    """A batch of events on their way into one transaction."""
+    """A batch of events for one transaction."""
 
     def __init__(self, run: Run, pace: Pace, events: list[Event]):
         self.run = run
@@ -113,7 +113,7 @@ class Transcript:
     @transaction.atomic
     def store(self, offset: int) -> list[Message]:
         self._lock()
-        self.run.take_up_again("Its worker is back.")
+        self.run.take_up_again("The worker is back.")
         for event in self.events:
             self._take(event)
         self._store_metrics()
@@ -127,7 +127,7 @@ class Transcript:
         return [*self.messages, *state_messages(self.run)]
 
     def _lock(self) -> None:
-        """Both rows, so that nobody starts another attempt or reads the same journal meanwhile."""
+        """Lock both rows, so that no other process starts an attempt or reads the same journal."""
         fields = ("run__attempt", "journal_offset", "run__status", "run__error_reason")
         locked = RunProgress.objects.select_for_update().values_list(*fields)
         attempt, offset, status, reason = locked.get(pk=self.run.pk)
@@ -136,17 +136,17 @@ class Transcript:
         self.run.status, self.run.error_reason = status, reason
 
     def _store_progress(self, offset: int) -> None:
-        """With each pass the short row; the long one only where the trainer said something that belongs there."""
+        """Write the short row with each pass, and the long row only if the trainer reported something for it."""
         progress = self.run.progress
         last = self.events[-1].sequence or progress.journal_sequence
         progress.write(**self.progress, journal_offset=offset, journal_sequence=last)
         if self.changes:
             Run.objects.filter(pk=self.run.pk).update(**self.changes)
         self.run.refresh_from_db()
-        self.run.progress = progress  # it is as new as the row, and need not be read again
+        self.run.progress = progress  # it is as new as the row, so it need not be read again
 
     def _may_move_to(self, status: str) -> bool:
-        """A run that is to stop does not look as if it would not, though its process has not heard of it yet."""
+        """A stopping run keeps its status, even if its process has not received the stop yet."""
         going_on = status in (Run.Status.RUNNING, Run.Status.PAUSED)
         return (
             self.run.is_active
@@ -155,7 +155,7 @@ class Transcript:
         )
 
     def _take(self, event: Event) -> None:
-        """Take one event in; one that lacks what its kind has must not hold up all that follow."""
+        """Store one event; an incomplete event must not block the events after it."""
         try:
             getattr(self, f"_take_{event.kind}", self._take_nothing)(event)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -176,7 +176,7 @@ class Transcript:
     # -- one method an event -----------------------------------------------------------------------------------
 
     def _take_nothing(self, event: Event) -> None:
-        """An event that needs no more than its line in the timeline."""
+        """An event that only gets a line in the timeline."""
 
     def _take_started(self, event: Event) -> None:
         self.pace.start(event.time)
@@ -253,13 +253,13 @@ class Transcript:
         self.messages.append((group_of(self.run.pk), envelope("artifact", artifact.to_dict())))
 
     def _note_that_it_moved(self, path: str, now_at: str) -> None:
-        """Of this run or of another one on this host: else that one's row would offer, and delete, the new file."""
+        """Of any run on this host: otherwise the other run's row would point at, and delete, the new file."""
         worker = self.run.worker
         here = Q(run=self.run) | Q(run__worker__host=worker.host) if worker else Q(run=self.run)
         Artifact.objects.filter(here, path=path, deleted_at=None).update(path=now_at)
 
     def _take_removed(self, event: Event) -> None:
-        """The engine made room, as the run's config says."""
+        """Deleted by the engine, according to the run's config."""
         there = self.run.artifacts.filter(path=event.data["path"], deleted_at=None)
         there.update(deleted_at=_moment(event), deleted_why=str(event.data["why"])[:200])
 
@@ -283,7 +283,7 @@ class Transcript:
             self._move(Run.Status.FINISHED, ended_at=_moment(event))
 
     def _who_stopped(self) -> str:
-        """A person by a command, the server's shutdown by another, or a signal without any."""
+        """Stopped by a user's command, by the command of the server's shutdown, or by a signal without a command."""
         stops = self.run.commands.filter(kind="stop", attempt=self.run.attempt).order_by("requested_at")
         if (first := stops.first()) is None:
             return "signal"
@@ -306,9 +306,9 @@ class Transcript:
             self.messages.append(command_message(command))
 
     def _close_commands(self) -> None:
-        """Nothing can come of what is still open when the run has ended; a stop is done by that very end."""
+        """Close the commands that are open at the end of the run: a stop is done, others cannot be done any more."""
         done = f"The run ended at step {self.run.progress.global_step}."
-        closed = self.run.close_commands(done, "The run ended before it came to this.")
+        closed = self.run.close_commands(done, "The run ended before this was done.")
         self.messages += [command_message(command) for command in closed]
 
     def _store_metrics(self) -> None:
@@ -329,8 +329,8 @@ class Transcript:
         self.messages.append((group_of(self.run.pk), envelope("metrics", self._columns())))
 
     def _supersede(self, first_step: int) -> None:
-        """What an earlier attempt measured from this step on is trained again now."""
-        if self.run.attempt > 1:  # with the tags, it is found by the index, so this costs little each time
+        """Mark values of earlier attempts from this step on, since these steps are trained again."""
+        if self.run.attempt > 1:  # with the tags, the index is used, so this query is cheap
             later = self.run.metrics.present().filter(tag__in=list(spans(self.run)), step__gte=first_step)
             later.filter(attempt__lt=self.run.attempt).update(superseded=True)
 

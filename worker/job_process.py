@@ -1,4 +1,4 @@
-"""What a worker's thread has of a job that it does: a child process, and the job's claim."""
+"""A job in a worker: its child process, and its claim."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from training.live.publisher import announce
 from training.models import Run
 
 MOST_FAILURES = 3
-LET_GO = gettext_lazy("Following it was ended by hand: import its workspace again to see how it went on.")
+LET_GO = gettext_lazy("A user stopped following this run: import its workspace again to see its progress.")
 
 
 def abandon(job: Job, sentence: str) -> None:
-    """Interrupt the runs that this import followed, as they must not look as if somebody still followed them."""
+    """Interrupt the runs that this import followed, since they must not look followed any more."""
     if job.kind != Job.Kind.IMPORT:
         return
     for run in Run.objects.watched().filter(source=job.arguments["path"]):
@@ -32,14 +32,14 @@ def abandon(job: Job, sentence: str) -> None:
 
 
 def leashed(*command: str) -> list[str]:
-    """The command, whose process the kernel kills when the thread that started it ends."""
+    """The command; the kernel kills its process when the thread that started it ends."""
     return [sys.executable, leash.__file__, str(os.getpid()), *command]
 
 
 class JobProcess:
-    """A job that a worker has claimed, and its child process; a subclass knows the command line of its kinds."""
+    """A claimed job and its child process; a subclass knows the command line for its kinds of jobs."""
 
-    most_at_once = 4  # processes of this class in one worker, beside its training
+    most_at_once = 4  # processes of this class in one worker, in addition to its training
 
     def __init__(self, job: Job, gpu: str, notice: Callable[[], None]):
         self.job, self.gpu = job, gpu
@@ -48,20 +48,20 @@ class JobProcess:
 
     @staticmethod
     def is_for(job: Job, host: str) -> bool:
-        """Whether a worker on this host can reach the job's files."""
+        """True if a worker on this host can reach the job's files."""
         path = job.arguments.get("path")
         return job.host == host or path is None or Path(path).exists()
 
     @staticmethod
     def why_failed(error: Exception) -> str:
-        """The sentence of a job that came to no result in this worker."""
-        return f"It failed ({type(error).__name__}: {error}): see the worker's log."
+        """The sentence for a job without a result in this worker."""
+        return f"The job failed ({type(error).__name__}: {error}): see the worker's log."
 
     def start(self) -> subprocess.Popen[str]:
         raise NotImplementedError
 
     def goes_on(self) -> bool:
-        """Look after the process; False once it has ended and that is written down."""
+        """Check the process; False once it has ended and its end is stored."""
         raise NotImplementedError
 
     def kill(self) -> None:
@@ -85,12 +85,12 @@ class CommandProcess(JobProcess):
 
 
 def take_back(job: Job) -> None:
-    """Have the job done once more if its process ended without a result; a few times, then the job fails."""
+    """Retry the job if its process ended without a result; after a few retries the job fails."""
     failures = job.failures + 1
     if not job.change(failures=failures):
         return
     if failures >= MOST_FAILURES:
-        fail(job, f"Its process ended {failures} times without a word: see the worker's log.")
+        fail(job, f"Its process ended {failures} times without a result: see the worker's log.")
     else:
         Job.objects.filter(pk=job.pk, claim=job.claim).update(heartbeat_at=now() - 2 * SILENT)
 

@@ -1,4 +1,4 @@
-"""The worker's thread for jobs: starts a child process for each job that it claims, and looks after it."""
+"""The worker's thread for jobs: it starts and checks a child process for each claimed job."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from web.threads import Watch
 from worker.job_process import CommandProcess, JobProcess, fail
 from worker.preflight_process import PreflightProcess
 
-LOOK_SECONDS = 0.5  # somebody waits for a preflight
+LOOK_SECONDS = 0.5  # a user waits for a preflight
 PROCESSES: dict[str, type[JobProcess]] = {Job.Kind.PREFLIGHT: PreflightProcess}
 
 
 class JobKeeper(Watch):
-    """Claims jobs that are due and starts a process for each, of a class that depends on the job's kind.
+    """Claims due jobs and starts a process for each, of a class that depends on the job's kind.
 
     The kernel kills these processes when their worker dies; another worker claims the jobs once their leases end.
     """
@@ -26,7 +26,7 @@ class JobKeeper(Watch):
         super().__init__("jobs", LOOK_SECONDS)
         self.worker, self.gpu = worker, gpu
         self.host = settings.HOST_NAME
-        self._before_this_life = worker  # a worker of this name that ended has lost its processes
+        self._before_this_life = worker  # an ended worker of this name has lost its processes
         self._processes: list[JobProcess] = []
 
     def end(self) -> None:
@@ -65,12 +65,12 @@ class JobKeeper(Watch):
             return False
 
     def _has_room(self, job: Job) -> bool:
-        """Jobs of one class of process wait for each other, never for those of another class."""
+        """Jobs of one process class wait for each other, never for jobs of another class."""
         kind = _class_of(job)
         return sum(type(process) is kind for process in self._processes) < kind.most_at_once
 
     def _begin(self, job: Job) -> None:
-        """Claim the job if this worker can do it. One that cannot be started fails, and holds up no other."""
+        """Claim the job if this worker can do it. A job that cannot be started fails, and blocks no other job."""
         try:
             if _class_of(job).is_for(job, self.host) and job.take(self.worker):
                 logger.info("Doing %s.", job)
@@ -87,7 +87,7 @@ class JobKeeper(Watch):
         fail(job, _class_of(job).why_failed(error))
 
     def _adopt_runs(self) -> None:
-        """Have somebody follow each run that looks as if it trained elsewhere, or it would look so for ever."""
+        """Have a job follow each run that trains elsewhere, or it would look active for ever."""
         sources = set(Run.objects.watched().values_list("source", flat=True))
         if not sources:
             return

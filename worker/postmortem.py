@@ -1,4 +1,4 @@
-"""Why an engine process ended without a last word: what can be known of it, and no more."""
+"""Why an engine process ended without reporting its end, as far as that can be known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRACE_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason of `training.progress.endings`, the sentence that a person reads, and where it happened, if known."""
+    """A reason of `training.progress.endings`, the sentence for the user, and the traceback, if known."""
 
     reason: str
     sentence: str
@@ -25,11 +25,11 @@ class Cause:
 def look_into(folder: Path, process: EngineProcess | None) -> Cause:
     """The reason for the end of the attempt in this folder; `process` knows its exit status if it was a child.
 
-    Of a process that another worker started nobody gets the exit status. What it wrote as it crashed, the machine's
-    boot and the kernel's count of processes that it killed for want of memory are left, and tell as much.
+    The exit status of a process that another worker started is unknown. Its crash output, the machine's boot id and the
+    kernel's count of out-of-memory kills are used instead.
     """
     if not (folder / SPEC_FILE).exists():
-        return Cause("interrupted", "Its training process never came to be.")
+        return Cause("interrupted", "The training process never started.")
     code = process.exit_code if process else None
     trace = _fatal_trace(folder)
     start = ProcessRecord.read(folder)
@@ -38,25 +38,29 @@ def look_into(folder: Path, process: EngineProcess | None) -> Cause:
         return Cause("crash", f"The trainer crashed in native code ({how}).", trace)
     if code is not None and code >= 0:
         how = f" (exit status {code})" if code else ""
-        return Cause("crash" if code else "interrupted", f"The training process ended without a word{how}.")
+        return Cause("crash" if code else "interrupted", f"The training process ended without a reason{how}.")
     if start is not None and not start.is_of_this_boot and not start.is_of_this_host:
-        return Cause("lost_host", f"Its worker's machine {start.host} is gone, and this run is taken on elsewhere.")
+        return Cause(
+            "lost_host", f"Its worker's machine {start.host} is unreachable, and another worker takes this run."
+        )
     if start is not None and not start.is_of_this_boot:
-        return Cause("restarted", "The machine was restarted, or lost its power, while this run was training.")
+        return Cause("restarted", "The machine restarted or lost power while this run was training.")
     return _killed(code, start)
 
 
 def _killed(code: int | None, start: ProcessRecord | None) -> Cause:
     if start is not None and oom_kills() > start.oom_kills:
-        return Cause("killed_for_memory", "The kernel killed the training process, as the machine's memory ran out.")
+        return Cause(
+            "killed_for_memory", "The kernel killed the training process because the machine ran out of memory."
+        )
     if code is not None:
         name = signal.Signals(-code).name
         return Cause("killed", f"The training process was killed from outside ({name}).")
-    return Cause("killed", "The training process is gone without a last word: most likely it was killed from outside.")
+    return Cause("killed", "The training process disappeared without a reason: most likely it was killed from outside.")
 
 
 def _fatal_trace(folder: Path) -> str:
-    """What Python wrote while a signal such as SIGSEGV ended it: the signal, and where each thread was."""
+    """Python's report of a fatal signal such as SIGSEGV: the signal, and the stack of each thread."""
     try:
         return (folder / FATAL_FILE).read_text(errors="replace")[:TRACE_CHARACTERS].strip()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A preflight in a child process without Django or keys: the worker's thread reads what it prints into the job."""
+"""A preflight in a child process without Django or keys: the worker's thread stores its output in the job."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from system.resources import gpus
 from worker.host_config import config_on_host
 from worker.job_process import JobProcess, fail, leashed
 
-NICENESS = 5  # training comes first
+NICENESS = 5  # training has priority
 END = None  # of the child's output
 
 
 class PreflightProcess(JobProcess):
-    """Runs `python -m engine.preflight` at low priority; what it has found is kept until the database takes it."""
+    """Runs `python -m engine.preflight` at low priority; its results are kept until the database takes them."""
 
     @staticmethod
     def is_for(job: Job, host: str) -> bool:
@@ -74,7 +74,7 @@ class PreflightProcess(JobProcess):
         self.notice()
 
     def goes_on(self) -> bool:
-        """Write down what it printed, with a heartbeat; kill it where the job is lost."""
+        """Store its output with a heartbeat; kill the process if the job is lost."""
         try:
             self._take_lines()
             if "problems" in self.found:
@@ -105,7 +105,7 @@ class PreflightProcess(JobProcess):
 
     def _why(self) -> str:
         said = Path(self._folder.name, "errors").read_text().strip()
-        last = said.splitlines()[-1][:500] if said else "it was ended from outside"
+        last = said.splitlines()[-1][:500] if said else "the process was killed"
         logger.error("The process of %s failed: %s", self.job, said)
         return failure(last)
 
@@ -115,5 +115,5 @@ class PreflightProcess(JobProcess):
 
 
 def failure(why: str) -> str:
-    """The sentence of a check that came to no result."""
-    return f"The check itself failed ({why}): start it again, and look into the worker's log if it comes again."
+    """The sentence for a check without a result."""
+    return f"The check itself failed ({why}): start it again; if it fails again, see the worker's log."

@@ -1,4 +1,4 @@
-"""The worker's part of retention: after each new file of its runs, what the policy lets go is removed."""
+"""The worker's part of retention: after each new file of its runs, old files are deleted by the policy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from web.threads import Watch
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
-LATELY = timedelta(hours=1)  # for so long after its end, a changed policy is followed at once; later by the clean-up
+LATELY = timedelta(
+    hours=1
+)  # how long after a run's end a changed policy applies at once; later the clean-up applies it
 
 
 class RetentionKeeper(Watch):
-    """Looks after the runs of one worker; a run in which nothing is new costs two small queries.
+    """Checks the runs of one worker; a run without news costs two small queries.
 
-    A thread of its own, since large files can take seconds to remove.
+    It is a thread, since deleting large files can take seconds.
     """
 
     def __init__(self, worker: str):
@@ -42,10 +44,10 @@ class RetentionKeeper(Watch):
             try:
                 gone = keeping.apply_policy(run) + pictures.apply_policy(run)
             except OSError:
-                logger.exception("What the retention policy lets go of run %s could not be removed.", run)
+                logger.exception("Old files of run %s could not be deleted.", run)
                 return news
             if gone:
-                logger.info("Removed %d files of run %s, as its retention policy says.", gone, run)
+                logger.info("Deleted %d files of run %s according to its retention policy.", gone, run)
         return news
 
 

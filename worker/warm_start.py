@@ -1,4 +1,4 @@
-"""The templates that a worker forks its attempts from, so that a training need not import torch at each start."""
+"""The template processes that a worker forks its attempts from, so that no start has to import torch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from training.models import Run
 
 
 def engine_environment(gpu: str) -> dict[str, str]:
-    """What all of a worker's engine processes inherit; the tokens of a run's owner come on top."""
+    """The environment of a worker's engine processes; the tokens of a run's owner are added."""
     return {**child_environment(), "CUDA_VISIBLE_DEVICES": gpu, "PYTHONUNBUFFERED": "1"}
 
 
 class WarmStart:
-    """Makes the template of an engine when its first run is about to start; nothing where the settings say so.
+    """Makes the template of an engine when its first run starts, unless the settings turn templates off.
 
-    `go_on` is called while the template imports, and tells whether to wait on.
+    `go_on` is called while the template imports, and returns whether to wait on.
     """
 
     def __init__(self, gpu: str, go_on: Callable[[], bool]):
@@ -29,7 +29,7 @@ class WarmStart:
         self._templates = Templates()
 
     def template(self, run: Run) -> Template | None:
-        """One that is ready to be forked; None where the run must begin in a fresh process."""
+        """A template that is ready to fork; None if the run must start in a new process."""
         origin = self._origin(run) if settings.WARM_ENGINE else None
         return self._templates.ready(origin, self._go_on) if origin else None
 
@@ -38,7 +38,7 @@ class WarmStart:
             engine = get_engine(run.engine)
             python = engine.command(run.attempt_folder)[0]
         except (UnknownEngine, Unavailable):
-            return None  # which the start itself says on the run's page
+            return None  # the start itself reports this on the run's page
         environment = engine_environment(self._gpu)
         return Origin(python, engine.package, settings.BASE_DIR, environment) if engine.package else None
 

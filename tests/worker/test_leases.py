@@ -142,7 +142,7 @@ def test_a_worker_that_comes_back_goes_on_with_its_run(training, unseen):
     declare_lost(everybody())
     wait_for(lambda: training.following.step(False) and run.status == Status.RUNNING, what="its return")
     assert (run.attempt, run.error, run.error_reason) == (1, "", "")
-    assert run.events.filter(kind="status_changed").last().data["detail"] == "Its worker is back."
+    assert run.events.filter(kind="status_changed").last().data["detail"] == "The worker is back."
 
 
 def test_what_a_lost_run_did_meanwhile_is_read_when_its_worker_is_back(training, unseen):

@@ -89,4 +89,4 @@ def test_a_restart_of_the_machine_is_told(start, monkeypatch):
 
 
 def test_a_process_that_never_was_is_told(tmp_path):
-    assert "never came to be" in look_into(tmp_path, None).sentence
+    assert "never started" in look_into(tmp_path, None).sentence

@@ -202,7 +202,7 @@ def test_a_command_for_an_earlier_attempt_expires_and_is_never_handed_to_the_nex
     command = run.commands.create(attempt=1, kind="stop")
     assert worker._claim(run)
     command.refresh_from_db()
-    assert command.ended_at and "begun anew" in command.detail
+    assert command.ended_at and "has a new attempt" in command.detail
 
 
 def test_a_process_of_an_attempt_that_was_overtaken_is_killed_and_changes_nothing(follow):

@@ -1,4 +1,4 @@
-"""Django's makemessages, which also finds what `engine/fields.toml` says of the fields of a config."""
+"""Django's makemessages, extended by the texts of config fields in `engine/fields.toml`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.core.management.commands import makemessages
 
 from engine import fields
 
-FOUND = "titles_and_help_of_fields.py"  # only while the messages are gathered
+FOUND = "titles_and_help_of_fields.py"  # only while the messages are collected
 WORDS = {"title", "help", "unit", "note"}
 
 
 class Command(makemessages.Command):
-    help = "Gather every text that can be translated: " + makemessages.Command.help
+    help = "Collect every translatable text:  " + makemessages.Command.help
 
     def handle(self, *args: Any, **options: Any) -> None:
         Path(settings.LOCALE_PATHS[0]).mkdir(exist_ok=True)

@@ -14,13 +14,13 @@ from worker.gpu_worker import GpuWorker
 
 class Command(BaseCommand):
     help = (
-        "Train queued runs, one at a time. SIGTERM or Ctrl-C: the run makes a backup and ends, then the worker does; "
+        "Train queued runs, one at a time. SIGTERM or Ctrl-C: the run writes a backup and ends, then the worker ends; "
         "a second one: at once. SIGHUP: the worker ends and leaves the training running."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--gpu", default="", help="CUDA device index, or several as 0,1; none for the CPU")
-        parser.add_argument("--name", default="", help="how it is listed; host:gpu0 or host:cpu if not given")
+        parser.add_argument("--name", default="", help="the worker's name; by default host:gpu0 or host:cpu")
         parser.add_argument("--once", action="store_true", help="end after one run, or at once if none is queued")
 
     def handle(self, *args: Any, gpu: str, name: str, once: bool, **options: Any) -> None:
