@@ -1,4 +1,4 @@
-"""Runs in the admin: a list to steer them from, and a page that tells all about one."""
+"""Runs in the admin: a list to control them, and a page with all facts about a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from web.errors import DomainError
 
 
 class TagsFormField(forms.CharField):
-    """A list of words, written with commas between them."""
+    """A list of words, separated by commas."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -45,7 +45,7 @@ class TagsFormField(forms.CharField):
 
 
 class RunForm(forms.ModelForm):
-    tags = TagsFormField(required=False, help_text="Words with commas between them.")
+    tags = TagsFormField(required=False, help_text="Words, separated by commas.")
 
     class Meta:
         model = Run
@@ -103,7 +103,7 @@ class RunAdmin(admin.ModelAdmin):
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
-        """From the first start to the end, or until now."""
+        """The time from the first start to the end, or until now."""
         if run.started_at is None or run.status == Run.Status.QUEUED:
             return NOTHING
         minutes, seconds = divmod(int(((run.ended_at or now()) - run.started_at).total_seconds()), 60)
@@ -119,14 +119,14 @@ class RunAdmin(admin.ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """An ended run is history."""
+        """Ended runs can only be viewed."""
         return super().has_change_permission(request, obj) and not (obj and obj.is_ended)
 
     def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or obj.is_ended)
 
     def get_fields(self, request: HttpRequest, obj: Run | None = None) -> tuple[str, ...]:
-        """The tags are among the facts above; where they cannot be edited that is enough."""
+        """Users without the right to edit see the tags among the facts above."""
         return ("notes", "tags") if self.has_change_permission(request, obj) else ("notes",)
 
     # -- one run -----------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class RunAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _page_actions(self, request: HttpRequest, run: Run) -> list[tuple[str, str]]:
-        """The actions that make sense for this run now, as (name, label)."""
+        """The actions for the run's current state, as (name, label)."""
         labels = {name: action[2] for name, action in self.get_actions(request).items() if action}
         senseless = {"stop": not run.is_active, "cancel": run.status != Run.Status.QUEUED}
         senseless["stop_at_once"] = run.status != Run.Status.STOPPING
@@ -149,13 +149,13 @@ class RunAdmin(admin.ModelAdmin):
         return [(name, labels[name]) for name in self.actions if name in labels and not senseless.get(name)]
 
     def save_model(self, request: HttpRequest, obj: Run, form: forms.ModelForm, change: bool) -> None:
-        """Write the edited fields alone: a worker may have changed the others since they were read."""
+        """Save only the edited fields: a worker may have changed others since they were read."""
         obj.save(update_fields=form.changed_data)
 
     # -- deleting ----------------------------------------------------------------------------------------------
 
     def get_deleted_objects(self, objs: Iterable[Run], request: HttpRequest) -> tuple[list, dict, set, list]:
-        """What a deletion takes with it, in numbers: a run has too many metrics to name each."""
+        """The rows that a deletion removes, as numbers: a run has too many metrics to list."""
         runs = list(objs)
         kept = [f"{run.name} is {run.status}: stop or cancel it first" for run in runs if not run.is_ended]
         named = [format_html("{} ({}, with its files)", run.name, run.status) for run in runs]
@@ -180,14 +180,14 @@ class RunAdmin(admin.ModelAdmin):
         return self._or_back(request, lambda: super(RunAdmin, self).delete_view(request, object_id, extra_context))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
-        """The list, and where actions are sent to: one that was chosen on a run's page leads back to that page."""
+        """The list, which also receives actions; an action from a run's page returns to that page."""
         response = self._or_back(request, lambda: super(RunAdmin, self).changelist_view(request, extra_context))
         if isinstance(response, HttpResponseRedirect) and "back_to_run" in request.POST:
             return redirect("admin:training_run_change", request.POST["back_to_run"])
         return response
 
     def _or_back(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
-        """A refusal by the service is a message on the list."""
+        """Show a refusal by the service as a message on the list."""
         try:
             return view()
         except DomainError as refusal:
@@ -198,21 +198,21 @@ class RunAdmin(admin.ModelAdmin):
 
     @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, TrainerService(request.user).stop_training, "Told to stop")
+        self._do(request, queryset, TrainerService(request.user).stop_training, "Stop requested")
 
     @admin.action(description="Stop at once", permissions=["change"])
     def stop_at_once(self, request: HttpRequest, queryset: QuerySet[Run]) -> HttpResponse | None:
-        """Ask once more, since it costs what the run did since its last backup."""
+        """Ask for confirmation, since all progress after the last backup is lost."""
         if "confirmed" not in request.POST:
             context = {**self.admin_site.each_context(request), "title": _("Stop at once"), "runs": queryset}
             return render(request, "admin/training/run/stop_at_once.html", context)
         stop = partial(TrainerService(request.user).stop_training, at_once=True)
-        self._do(request, queryset, stop, "Killed at once")
+        self._do(request, queryset, stop, "Killed")
         return None
 
-    @admin.action(description="Go on now", permissions=["change"])
+    @admin.action(description="Start now", permissions=["change"])
     def start_now(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        self._do(request, queryset, QueueService(request.user).start_now, "Goes on now")
+        self._do(request, queryset, QueueService(request.user).start_now, "Starts now")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
@@ -232,7 +232,7 @@ class RunAdmin(admin.ModelAdmin):
         return admin_parts.download({"runs": runs}, f"runs-{now():%Y-%m-%d}.json")
 
     def _do(self, request: HttpRequest, runs: QuerySet[Run], act: Callable[[Run], Any], done: str) -> None:
-        """Do it to each, oldest first, and say what became of each; a new run that came of it is the one linked."""
+        """Do the action on each run, oldest first, and report each result, with a link to a new run if there is one."""
         served = []
         for run in runs.order_by("created_at"):
             try:
@@ -247,7 +247,7 @@ class RunAdmin(admin.ModelAdmin):
 
 
 class OfRunAdmin(ReadOnlyAdmin):
-    """A list of what belongs to runs."""
+    """A list of objects that belong to runs."""
 
     list_select_related: ClassVar[tuple[str, ...]] = ("run",)
 

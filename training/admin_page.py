@@ -1,4 +1,4 @@
-"""What the admin shows of one run beyond its fields, and what it exports of each."""
+"""The admin's page of one run beyond its fields, and the export of runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _against_defaults(run: Run, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _comparison(title: str, run: Run, config: dict[str, Any], *layers: dict[str, Any]) -> dict[str, Any]:
-    """A titled table of changes, or the sentence why there is none: an engine may have been removed since."""
+    """A titled table of changes, or a sentence with the reason why there is none: the engine may have been removed."""
     try:
         base = without_secrets(configs.full_config(run.engine, *layers))
     except DomainError as problem:

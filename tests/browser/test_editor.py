@@ -253,7 +253,7 @@ def test_a_preset_is_loaded_below_the_changes(editor, site):
     page = editor()
     field(page, "epochs").fill("7")
     page.get_by_label("Start from").select_option(label="Editor/Large")
-    expect(page.locator("#messages")).to_contain_text("Loaded preset Editor/Large with your changes over it")
+    expect(page.locator("#messages")).to_contain_text("Loaded preset Editor/Large with your changes applied")
     assert stored(site) == {"epochs": 7, "lora_rank": 64}
 
 

@@ -82,7 +82,7 @@ def test_bulk_actions_confirm_and_report_accessibly(open_page, filled, row, size
     box.check()
     check(page)
     for _ in range(2):
-        page.get_by_role("button", name="Favourite", exact=True).click()
+        page.get_by_role("button", name="Add to favourites", exact=True).click()
     expect(page.get_by_text("1 run was added to your favourites.")).to_be_visible()
     check(page)
 

@@ -47,7 +47,7 @@ def test_a_queued_run_is_held_prioritised_and_cancelled_next_to_the_lane_of_the_
     expect(rows(page).locator(".queue-name")).to_have_text(["Late", "Early"])
     expect(rows(page).first.locator(".queue-priority")).to_have_text("priority 7")
     page.get_by_role("button", name="Cancel Late").click()
-    expect(page.get_by_text("“Late” was taken out of the queue.")).to_be_visible()
+    expect(page.get_by_text("“Late” was removed from the queue.")).to_be_visible()
     expect(rows(page).locator(".queue-name")).to_have_text(["Early"])
     wait_for(
         lambda: page.wait_for_timeout(50) or lane.get_by_role("progressbar").evaluate("bar => bar.value") > before,

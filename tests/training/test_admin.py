@@ -233,7 +233,7 @@ def test_ended_runs_are_deleted_together(admin):
 
 def test_stop_is_a_command_by_the_user_who_clicked(admin):
     run = make_run(status=Status.RUNNING)
-    assert "Told to stop" in act(admin, "stop", run)[0]
+    assert "Stop requested" in act(admin, "stop", run)[0]
     assert [(command.kind, str(command.requested_by)) for command in run.commands.all()] == [("stop", "root")]
 
 

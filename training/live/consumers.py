@@ -1,7 +1,7 @@
-"""The WebSockets `/ws`, for what a single-trainer client follows, and `/ws/runs/<id>`, for one run.
+"""The WebSockets `/ws`, for single-trainer clients, and `/ws/runs/<id>`, for one run.
 
-A socket that may not be opened is accepted and closed at once, so that a browser learns why: 4401 not signed in, 4404
-no such run or address. A foreign Host or Origin is refused before that, with 403.
+A refused socket is accepted and closed at once, so that a browser gets the reason: 4401 not signed in, 4404 unknown run
+or address. A foreign Host or Origin is refused before that, with 403.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
 FAILED = 1011
 PONG = '{"type":"pong"}'
-NOT_UNDERSTOOD = envelope("error", {"detail": "This is not understood: send the text ping, or nothing."})
+NOT_UNDERSTOOD = envelope("error", {"detail": "Unknown message: send only the text ping."})
 
 
 class RunGone(Exception):
@@ -32,9 +32,9 @@ class RunGone(Exception):
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
-    """Joins the hub, then tells the present state, then whatever happens."""
+    """Joins the hub, sends the current state, and then all news."""
 
-    channel_layer_alias = "none"  # the hub is in the channel layer, for all sockets
+    channel_layer_alias = "none"  # the hub subscribes to the channel layer for all sockets
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class RunConsumer(LiveConsumer):
 
 
 class NoSuchAddress(AsyncWebsocketConsumer):
-    """A WebSocket address that leads nowhere."""
+    """An unknown WebSocket address."""
 
     channel_layer_alias = "none"
 

@@ -1,7 +1,7 @@
 """One hub per web process: it joins the channel layer once for all sockets, and fans out in memory.
 
-Were each socket a member of the channel layer's groups, each message would cost a delivery per socket there and here.
-The truth is in the database: where messages may have been lost, clients are told the whole state anew.
+If each socket joined the channel layer's groups, each message would cost one delivery per socket there and here. The
+database has the true state: if messages may have been lost, clients get the whole state again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from channels.layers import get_channel_layer
 from training.live.outbox import Client, ReadState, Topic, live_message
 
 logger = logging.getLogger(__name__)
-PROBE_SECONDS = 2.0  # how often the way through the channel layer is tried
-ANSWER_SECONDS = 1.0  # how long an answer may take
-POLL_SECONDS = 3.0  # how often the database is asked whether a message was lost, or a worker is silent
+PROBE_SECONDS = 2.0  # how often the channel layer is tested
+ANSWER_SECONDS = 1.0  # how long a reply may take
+POLL_SECONDS = 3.0  # how often the database is checked for lost messages and silent workers
 
 
 class Hub:
-    """The process's one subscriber to the channel layer; it works while somebody watches."""
+    """The process's only subscriber to the channel layer; it runs while there are clients."""
 
     _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
@@ -41,14 +41,14 @@ class Hub:
 
     @classmethod
     def of_this_process(cls) -> Hub:
-        """The hub of the running event loop, of which a web process has one."""
+        """The hub of the running event loop; a web process has one loop."""
         return cls._hubs.setdefault(asyncio.get_running_loop(), cls())
 
     async def join(self, group: str, client: Client, read_state: ReadState) -> None:
-        """Let the client hear the group's messages from now on; `read_state` makes a message of the whole state.
+        """Send the group's messages to the client from now on; `read_state` makes a message of the whole state.
 
-        What is published after this returned arrives, so a state that is read afterwards leaves no gap. Only a channel
-        layer that is away is not waited for: the hub tells its clients the state when it comes back.
+        Every message published after this returns arrives, so a state that is read afterwards leaves no gap. If the
+        channel layer is unreachable, this does not wait: the hub sends the state when the layer is back.
         """
         if self._work is None:
             self._work = asyncio.create_task(self._keep_subscribed())
@@ -62,7 +62,7 @@ class Hub:
         await asyncio.wait([self._joining[group]], timeout=2 * ANSWER_SECONDS)
 
     async def leave(self, group: str, client: Client) -> None:
-        """The opposite of `join`; the last one to leave ends the subscription."""
+        """The opposite of `join`; the last client to leave ends the subscription."""
         topic = self._topics.get(group)
         if topic is None or client not in topic.clients:
             return
@@ -84,20 +84,20 @@ class Hub:
         return get_channel_layer()
 
     async def _keep_subscribed(self) -> None:
-        """Open the subscription, try it all the while, and open it anew where it does not answer."""
+        """Open the subscription, test it regularly, and reopen it if it does not answer."""
         try:
             if not await self._open():
                 await self._bring_back()
             while True:
                 await self._listen()
-                logger.warning("The channel layer does not answer: clients are told the state by polling.")
+                logger.warning("The channel layer does not answer: clients get the state by polling the database.")
                 await self._bring_back()
         finally:
             self._opened.clear()
             await self._done(self._layer.group_discard(self._own_group, self._channel))
 
     async def _bring_back(self) -> None:
-        """Tell clients what the database says until the channel layer is back, and then the whole state once more."""
+        """Send clients the state in the database until the channel layer is back, and then the whole state once."""
         self._opened.clear()
         self._tell_whether_live(False)
         while not await self._done(self._layer.flush()) or not await self._open():
@@ -108,14 +108,14 @@ class Hub:
         self._tell_whether_live(True)
 
     def _tell_whether_live(self, is_live: bool) -> None:
-        """Clients that are told nothing by themselves for a while have to ask."""
+        """Tell clients that they get no news for a while and have to poll."""
         if is_live != self._is_live:
             self._is_live = is_live
             for topic in self._topics.values():
                 topic.push("live", live_message(is_live))
 
     async def _open(self) -> bool:
-        """Join the channel layer for every group that is watched; say whether that worked."""
+        """Join the channel layer for every group with clients; return whether that worked."""
         opening = self._layer.new_channel("hub.")
         channel = await self._answer(opening)
         if channel is None:
@@ -128,12 +128,12 @@ class Hub:
         return True
 
     async def _subscribe(self, group: str) -> bool:
-        """Join one more group, and wait until a message to it comes back: what is sent later cannot be missed."""
+        """Join one more group, and wait until a message to it comes back: then no later message can be missed."""
         await self._opened.wait()
         return await self._done(self._layer.group_add(group, self._channel)) and await self._echoes(group)
 
     async def _listen(self) -> None:
-        """Hand out what arrives for as long as the channel layer answers."""
+        """Pass on arriving messages as long as the channel layer answers."""
         tasks = [asyncio.create_task(self._receive(self._channel)), asyncio.create_task(self._poll_now_and_then())]
         try:
             while await self._echoes(self._own_group):
@@ -148,11 +148,11 @@ class Hub:
             self._tell_whether_live(await self._poll())
 
     async def _poll(self) -> bool:
-        """Tell what no message has told; False where the database does not answer."""
+        """Send changes in the database that no message has reported; False if the database does not answer."""
         return all([await topic.poll() for topic in list(self._topics.values())])
 
     async def _echoes(self, group: str) -> bool:
-        """Whether a message to the group comes back to this hub."""
+        """True if a message to the group comes back to this hub."""
         probe = uuid.uuid4().hex
         heard = self._probes[probe] = asyncio.get_running_loop().create_future()
         try:
@@ -162,7 +162,7 @@ class Hub:
             del self._probes[probe]
 
     async def _done(self, call: Awaitable[Any]) -> bool:
-        """Whether the call to the channel layer ended well, and in time."""
+        """True if the call to the channel layer succeeded in time."""
         return await self._answer(self._true(call)) is not None
 
     async def _true(self, call: Awaitable[Any]) -> bool:
@@ -170,12 +170,12 @@ class Hub:
         return True
 
     async def _answer(self, call: Awaitable[Any]) -> Any:
-        """What the channel layer answers, or None where it is away."""
+        """The reply of the channel layer, or None if it is unreachable."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await call
-        except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
-            logger.info("The channel layer is away: %s", error or type(error).__name__)
+        except Exception as error:  # noqa: BLE001  any error of the layer's client when its server is unreachable
+            logger.info("The channel layer is unreachable: %s", error or type(error).__name__)
             return None
 
     # -- messages ----------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class Hub:
             try:
                 self._hand_out(message)
             except (KeyError, ValueError, TypeError):
-                logger.exception("A message from the channel layer was not understood.")
+                logger.exception("A message from the channel layer could not be read.")
 
     def _hand_out(self, message: dict[str, Any]) -> None:
         if message["type"] == "probe":

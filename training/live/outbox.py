@@ -1,4 +1,4 @@
-"""What each WebSocket client still has to be told, and the groups of clients that are told the same."""
+"""The pending messages of each WebSocket client, and the groups of clients that get the same messages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
-STATES = {"training_state", "sample_default_progress", "sample_custom_progress"}  # only the newest of each matters
+STATES = {
+    "training_state",
+    "sample_default_progress",
+    "sample_custom_progress",
+}  # only the newest message of each type matters
 STATES_PER_SECOND = 20  # to each client
-MOST_WAITING = 500  # news for one client; whoever lags further behind is told the whole state instead
-ReadState = Callable[[str], Awaitable[str]]  # from a message's type to the message about the present state
+MOST_WAITING = 500  # pending messages of one client; a slower client gets the whole state instead
+ReadState = Callable[[str], Awaitable[str]]  # message type -> the message about the current state
 
 
 def live_message(is_live: bool) -> str:
-    """Whether all news arrive by themselves; while they do not, only the run's state is told every few seconds."""
+    """True if all news are pushed; otherwise only the run's state is sent every few seconds."""
     return json.dumps({"type": "live", "data": {"is_live": is_live}})
 
 
 class Client:
-    """One socket's outbox: the newest state of each kind, and all other news in their order."""
+    """The outbox of one socket: the newest state of each type, and all other messages in their order."""
 
     def __init__(self, read_state: ReadState) -> None:
         self._read_state = read_state
@@ -42,7 +46,7 @@ class Client:
         self._wake.set()
 
     def tell_anew(self, text: str) -> None:
-        """Forget what waits: `text` says it all."""
+        """Replace all pending messages by `text`, the whole state."""
         self._forget()
         self._news.append(text)
         self._wake.set()
@@ -52,7 +56,7 @@ class Client:
         self._states.clear()
 
     async def write(self, send: Callable[[str], Awaitable[None]]) -> None:
-        """Send without end, the whole state first; to be cancelled when the socket closes."""
+        """Send until cancelled when the socket closes, the whole state first."""
         self._is_behind = True
         while True:
             if self._is_behind:
@@ -68,7 +72,7 @@ class Client:
 
 
 class Topic:
-    """A group's clients. States go out at most so many times a second; everything else goes out at once."""
+    """The clients of a group. States are sent at a limited rate; all other messages are sent at once."""
 
     def __init__(self, read_state: ReadState) -> None:
         self.clients: set[Client] = set()
@@ -90,19 +94,19 @@ class Topic:
             self._timer = loop.call_at(max(self._due, loop.time()), self._tell_states)
 
     def close(self) -> None:
-        """Nobody listens any more."""
+        """The last client has left."""
         if self._timer is not None:
             self._timer.cancel()
 
     async def poll(self) -> bool:
-        """Tell all clients the state in the database, unless a message has told them; False where it is away."""
+        """Send all clients the state in the database, unless they have it; False if the database is unreachable."""
         text = await self._present("training_state")
         if text and text != self._newest:
             self.push("training_state", text)
         return bool(text)
 
     async def tell_anew(self) -> None:
-        """Tell all clients the whole state, read once: messages may have been lost."""
+        """Send all clients the whole state, read once, since messages may have been lost."""
         if text := await self._present("connected"):
             for client in self.clients:
                 client.tell_anew(text)
@@ -110,8 +114,8 @@ class Topic:
     async def _present(self, kind: str) -> str:
         try:
             return await self._read_state(kind)
-        except Exception:  # noqa: BLE001  the database may be away too, and other topics wait
-            logger.exception("The state could not be read, so clients are told later.")
+        except Exception:  # noqa: BLE001  the database may be unreachable too, and other topics wait
+            logger.exception("The state could not be read, so clients get it later.")
             return ""
 
     def _tell_states(self) -> None:

@@ -1,6 +1,6 @@
-"""Telling browsers and scripts what changed: one message, serialized once, to the channel layer's groups.
+"""Sending changes to browsers and scripts: one message, serialized once, to the channel layer's groups.
 
-What is sent here is only the news. The truth is in the database, so a lost message costs nothing but a moment.
+Messages carry only news. The database has the true state, so a lost message costs only a short delay.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from training.progress.state import state_of
 
 logger = logging.getLogger(__name__)
 ALL_RUNS = "runs"
-PATIENCE = 3.0  # seconds for one batch; a Redis that is frozen must not hold up a click
-MOST_WAITING = 2000  # messages; more means that the channel layer is away, and the oldest are of no use any more
+PATIENCE = 3.0  # seconds for one batch; a frozen Redis must not delay a click
+MOST_WAITING = 2000  # messages; more means that the channel layer is unreachable, and the oldest are out of date
 
 Message = tuple[str, str]
 
 
 def group_of(run_id: uuid.UUID) -> str:
-    """The channel-layer group of those who watch this run."""
+    """The channel-layer group of the clients that watch this run."""
     return f"run.{run_id}"
 
 
@@ -40,17 +40,17 @@ def envelope(kind: str, data: dict[str, Any]) -> str:
 
 
 def state_messages(run: Run) -> list[Message]:
-    """(group, text) pairs that bring all watchers of the run up to date."""
+    """(group, text) pairs with the current state, for all clients that watch the run."""
     return [(group_of(run.pk), envelope("training_state", state_of(run))), *_active_state()]
 
 
 def _active_state() -> list[Message]:
-    """What a single-trainer client sees: the active run, which may be another than the one that changed."""
+    """The state for single-trainer clients: the active run, which may not be the changed run."""
     return [(ALL_RUNS, envelope("training_state", state_of(Run.objects.current())))]
 
 
 def command_message(command: RunCommand) -> Message:
-    """The news that a command was requested, delivered, done or refused."""
+    """The message that a command was requested, delivered, done or refused."""
     data = {
         "run_id": str(command.run_id),
         "id": str(command.pk),
@@ -63,7 +63,7 @@ def command_message(command: RunCommand) -> Message:
 
 
 def announce(run: Run, command: RunCommand | None = None) -> None:
-    """From the web process: tell all watchers how a run stands now, once the transaction is through."""
+    """From the web process: send the state of a run to all its clients after the transaction."""
 
     def tell() -> None:
         messages = state_messages(run)
@@ -75,21 +75,21 @@ def announce(run: Run, command: RunCommand | None = None) -> None:
 
 
 async def send_all(messages: list[Message]) -> bool:
-    """Hand the messages to the channel layer; say whether it took them. A run never fails for want of an audience."""
+    """Pass the messages to the channel layer; return whether it took them. A run never fails because of this."""
     layer = get_channel_layer()
     try:
         async with asyncio.timeout(PATIENCE):
             for group, text in messages:
                 await layer.group_send(group, {"type": "push", "group": group, "text": text})
-    except Exception as error:  # noqa: BLE001  whatever the layer's client raises when its server is away
+    except Exception as error:  # noqa: BLE001  any error of the layer's client when its server is unreachable
         why = str(error) or type(error).__name__
-        logger.warning("The channel layer is away, so pages fall back to polling: %s", why)
+        logger.warning("The channel layer is unreachable, so pages fall back to polling: %s", why)
         return False
     return True
 
 
 class Publisher:
-    """The worker's way to publish: a thread of its own, so that a slow channel layer never holds up the reading."""
+    """The worker's publisher: a thread, so that a slow channel layer never delays reading the journal."""
 
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque(maxlen=MOST_WAITING)
@@ -99,7 +99,7 @@ class Publisher:
         work.start()
 
     def publish(self, messages: list[Message]) -> None:
-        """Return at once; the messages go out in their order."""
+        """Return at once; the messages are sent in their order."""
         if messages:
             self._waiting.extend(messages)
             self._loop.call_soon_threadsafe(self._news.set)

@@ -1,4 +1,4 @@
-"""Who opens a WebSocket, and from where: a token in the header or the address, else the session."""
+"""The user and origin of a WebSocket: a token in the header or the address, else the session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rest_framework.authtoken.models import Token
 
 
 def sign_in(application: Any) -> Any:
-    """Put the user into the scope. A token that is wrong does not fall back to the session: it is a mistake."""
+    """Put the user into the scope. A wrong token does not fall back to the session, so that the mistake is seen."""
     with_session = AuthMiddlewareStack(application)
 
     async def signed_in(scope: dict[str, Any], receive: Any, send: Any) -> Any:
@@ -30,7 +30,7 @@ def sign_in(application: Any) -> Any:
 
 
 def check_origin(application: Any) -> Any:
-    """Refuse foreign Host headers, and pages of foreign sites; scripts send no Origin and are let in."""
+    """Refuse foreign Host headers and pages of foreign sites; scripts send no Origin and are allowed."""
 
     async def checked(scope: dict[str, Any], receive: Any, send: Any) -> Any:
         if _host_is_ours(_header(scope, b"host")) and _origin_is_allowed(_header(scope, b"origin")):
@@ -64,7 +64,7 @@ def _host_is_ours(host: str | None) -> bool:
 
 
 def _origin_is_allowed(origin: str | None) -> bool:
-    """As CORS has it, and the site's own pages."""
+    """Origins that CORS allows, and the site's own pages."""
     if origin is None:
         return True
     if origin in (*settings.CORS_ALLOWED_ORIGINS, *settings.CSRF_TRUSTED_ORIGINS):

@@ -1,1 +1,1 @@
-"""The log of a run: its last lines, pieces of it, and searching it."""
+"""The log of a run: its last lines, parts of it, and the search."""

@@ -1,4 +1,4 @@
-"""The last lines of a log, to be kept with a run that did not end well."""
+"""The last lines of a log, stored with a run that ended with an error."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from training.logs.tail import tail
 
 LINES = 30
-LINE = 500  # characters of each
+LINE = 500  # characters of each line
 BYTES = 30_000
 
 
 def last_lines(path: Path) -> str:
-    """At most so many lines; empty where there is no log."""
+    """At most LINES lines; empty if there is no log."""
     end = tail(path, BYTES)
     lines = end.text.rstrip().split("\n")[-LINES:] if end else []
     return "\n".join(line[:LINE] for line in lines).replace("\x00", "")

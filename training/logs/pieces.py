@@ -1,4 +1,4 @@
-"""Reading a run's log piece by piece."""
+"""Reading a run's log in parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class LogPiece:
-    """A piece of a log; reading goes on at `next_offset`. All are counted in bytes."""
+    """A part of a log; the next part starts at `next_offset`. All numbers are bytes."""
 
     offset: int
     next_offset: int
@@ -20,7 +20,7 @@ class LogPiece:
 def read_log(path: Path, offset: int, limit: int) -> LogPiece:
     """At most `limit` bytes from `offset` on; a negative offset counts from the end.
 
-    A character that is not whole yet is left for the next piece. A log that is not there yet is empty.
+    An incomplete character is left for the next part. A missing log is empty.
     """
     try:
         with path.open("rb") as file:

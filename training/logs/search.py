@@ -1,4 +1,4 @@
-"""Finding lines in a log of any length: the system maps the file, and only what is found is copied."""
+"""Finding lines in a log of any length: the system maps the file, and only matching lines are copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = {"warning": (b"WARN", b"Warning:", *ERRORS), "error": ERRORS}
 
 @dataclass(frozen=True)
 class FoundLine:
-    """A line that begins at this byte of the log."""
+    """A line that starts at this byte of the log."""
 
     offset: int
     text: str
@@ -32,7 +32,7 @@ class LogMatches:
 
 
 def search(path: Path, words: str = "", level: str = "") -> LogMatches:
-    """The first lines that hold the words, in whatever case, and are of the level (`warning` holds errors too)."""
+    """The first lines that contain the words, in any case, and have the level (`warning` includes errors)."""
     lines: list[FoundLine] = []
     for line in _lines(path, words, LEVELS.get(level, ())):
         if len(lines) == MOST_LINES:
@@ -61,7 +61,7 @@ def _lines(path: Path, words: str, marks: tuple[bytes, ...]) -> Iterator[FoundLi
 
 
 def _places(log: mmap.mmap, words: tuple[bytes, ...], any_case: bool = False) -> Iterator[int]:
-    """Where any of the words stands, in order; piece by piece, so that other threads go on in between."""
+    """The positions of any of the words, in order; in parts, so that other threads can run in between."""
     words = tuple(word.lower() for word in words) if any_case else words
     beyond = max(map(len, words), default=1) - 1
     for begin in range(0, len(log), PIECE):
@@ -71,7 +71,7 @@ def _places(log: mmap.mmap, words: tuple[bytes, ...], any_case: bool = False) ->
 
 
 def _in_piece(piece: bytes, word: bytes) -> Iterator[int]:
-    """A word is looked for by itself, which is far quicker than a pattern of several."""
+    """Each word is searched on its own, which is much faster than a pattern of several words."""
     place = piece.find(word)
     while 0 <= place < PIECE:
         yield place

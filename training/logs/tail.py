@@ -1,4 +1,4 @@
-"""The end of a run's log, as a person wants to read it."""
+"""The end of a run's log, as a page shows it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 TAIL_BYTES = 100_000
-BEFORE = 1000  # bytes that are shown of what came before a line that was looked for
-# What turns colours on and off or moves the cursor in a terminal, and has no place on a page (ECMA-48, section 5.4).
+BEFORE = 1000  # bytes shown before the line of a search result
+# Terminal codes for colours and cursor moves, which a page does not show (ECMA-48, section 5.4).
 CONTROLS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
 @dataclass(frozen=True)
 class Tail:
-    """The last lines of a log; `offset` is the byte after them, `cut` whether there are earlier ones."""
+    """The last lines of a log; `offset` is the byte after them, `cut` is True if there are earlier lines."""
 
     text: str
     offset: int
@@ -25,7 +25,7 @@ class Tail:
 class Window:
     """Whole lines from the middle of a log: from byte `begin` to byte `end` of `size`.
 
-    Where a line was looked for, it is `line`; `before` and `text` are what is around it.
+    For a search result, `line` is the matching line; `before` and `text` are the lines around it.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Window:
 
     @property
     def earlier(self) -> int | None:
-        """Where the window before this one begins; None at the beginning."""
+        """The first byte of the previous window; None at the beginning."""
         return max(0, self.begin - TAIL_BYTES) if self.begin else None
 
     @property
@@ -46,7 +46,7 @@ class Window:
 
 
 def window(path: Path, at: int, size: int = TAIL_BYTES) -> Window | None:
-    """About `size` bytes from the line on in which byte `at` lies, or None where there is no log."""
+    """About `size` bytes, starting with the line of byte `at`, or None if there is no log."""
     try:
         with path.open("rb") as file:
             whole = file.seek(0, 2)
@@ -63,7 +63,7 @@ def window(path: Path, at: int, size: int = TAIL_BYTES) -> Window | None:
 
 
 def around(path: Path, at: int) -> Window | None:
-    """The window that begins with the line in which byte `at` lies, with some lines before it."""
+    """The window that starts with the line of byte `at`, with some lines before it."""
     found = window(path, at)
     if found is None:
         return None
@@ -77,7 +77,7 @@ def around(path: Path, at: int) -> Window | None:
 
 
 def tail(path: Path, size: int = TAIL_BYTES) -> Tail | None:
-    """The last `size` bytes from the start of a line on, or None where there is no log."""
+    """The last `size` bytes from the start of a line, or None if there is no log."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, 2)
@@ -92,6 +92,6 @@ def tail(path: Path, size: int = TAIL_BYTES) -> Tail | None:
 
 
 def fold(text: str) -> str:
-    """What a terminal would show, without colours: of a line that was written over, the last writing."""
+    """The text as a terminal would show it, without colours: of an overwritten line, only the last version."""
     lines = CONTROLS.sub("", text).replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

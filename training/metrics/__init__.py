@@ -1,1 +1,1 @@
-"""Metrics of a run: summaries, thinning, and the charts drawn from them."""
+"""Metrics of a run: summaries, thinning and charts."""

@@ -1,4 +1,4 @@
-"""A run's metrics, thinned for a chart; and drawn as lines for pages without JavaScript."""
+"""A run's metrics, thinned for a chart, and as SVG lines for pages without JavaScript."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from training.models import Run
 from web.natural import natural
 
 MOST_STEPS = 2**53
-POINTS = 1200  # of one line; a chart is hardly wider than that in pixels
-WIDTH, HEIGHT = 600, 160  # the coordinates of the drawn lines
+POINTS = 1200  # points of one line; a chart is rarely wider than this in pixels
+WIDTH, HEIGHT = 600, 160  # the coordinates of the SVG lines
 Line = dict[str, Any]
 
 
 def tags_of(run: Run) -> list[str]:
-    """What was measured, the losses first."""
+    """The measured tags, losses first."""
     return sorted(spans(run), key=lambda tag: ("loss" not in tag, natural(tag)))
 
 
 def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
-    """One line a tag: `{"tag", "steps": [...], "values": [...], "times": [...]}`, without tags that have no value."""
+    """A line for each tag with values: `{"tag", "steps": [...], "values": [...], "times": [...]}`."""
     found = curves(run, tags, points)
     return [{"tag": tag, **found[tag]} for tag in tags if tag in found]
 
@@ -29,10 +29,10 @@ def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
 def curves(
     run: Run, tags: list[str], points: int, first: int = 0, last: int = MOST_STEPS, old: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """By tag, `{"steps", "values", "times"}` thinned to so many points, and `total`: how many there are in all.
+    """By tag, `{"steps", "values", "times"}` thinned to at most `points` points, and `total`, the number of values.
 
-    Where values were left out, `means` is a curve of its own. `first` and `last` are the steps to show; `old` asks for
-    what was trained again since.
+    If values were left out, `means` is an extra curve. `first` and `last` are the steps to show; `old` selects the
+    values of steps that were trained again.
     """
     known = spans(run)
     shown = [known[tag] for tag in tags if tag in known]
@@ -61,7 +61,7 @@ def _columns(points: list[Point]) -> dict[str, list[Any]]:
 
 
 def drawing(drawn: list[Line]) -> dict[str, Any] | None:
-    """The lines as SVG points in one coordinate system, and the values at its edges; None where there is nothing."""
+    """The lines as SVG points in one coordinate system, and the values at its edges; None without points."""
     values = [value for line in drawn for value in line["values"]]
     if not values:
         return None

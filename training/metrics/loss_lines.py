@@ -1,4 +1,4 @@
-"""The loss of a run as the table of runs draws it, from what was summed up of its metrics."""
+"""The small loss line of a run in the table of runs, from the summaries of its metrics."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from training.metrics.thinning import Stretch
 from training.models import Run, RunSummary
 
 POINTS = 40
-FINER = 4  # a point is the mean of so many stretches or more, as one that was summed up may lie across two points
+FINER = 4  # a point is the mean of at least this many summaries, since a summary may span two points
 TAGS = ("smooth_loss", "loss")
-SECONDS = 20  # between two drawings of a run that trains
+SECONDS = 20  # seconds between two updates of a training run
 
 
 class LossLine:
-    """Draws the loss of a run that trains, every so often."""
+    """Updates the loss line of a training run at intervals."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -30,12 +30,12 @@ class LossLine:
 
 
 def draw_loss(run: Run) -> None:
-    """Keep the loss as it is now."""
+    """Store the current loss line."""
     RunSummary.objects.filter(run=run).update(loss_line=loss_line(run))
 
 
 def loss_line(run: Run) -> list[float]:
-    """The mean loss of each of so many equally long stretches that has a value; empty where none was measured."""
+    """The mean loss in each of POINTS equal intervals with values; empty if no loss was measured."""
     for tag in TAGS:
         last = run.metrics.present().filter(tag=tag).order_by("-step").values_list("step", flat=True).first()
         if last is not None:

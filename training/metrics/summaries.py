@@ -1,7 +1,7 @@
-"""Curves of any length in constant time: extremes and means of each 16, 256, 4096 and 65,536 steps, kept as they come.
+"""Curves of any length in constant time: stored extremes and means of each 16, 256, 4096 and 65,536 steps.
 
-A row of `MetricSummary` holds one tag's values of the steps from `bucket * width` on. It is made when the run has
-passed its last step, out of the rows of the level below. What is not summed up yet is read from that level.
+A row of `MetricSummary` holds one tag's values of the steps from `bucket * width` on. It is made from the rows of the
+level below when the run has passed its last step. Values without a summary yet are read from that level.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from django.db.models import F, Max, Min, QuerySet
 from training.metrics.thinning import Point, Stretch, Thinner
 from training.models import Metric, MetricSummary, Run
 
-WIDTH = 16  # buckets of a level that make one of the next, and steps that make one of the first
+WIDTH = 16  # buckets of a level per bucket of the next level, and steps per bucket of the first
 LEVELS = (1, 2, 3, 4)
 BATCH = 500  # buckets of all tags at once
 FACTS = ("count", "total", "low_step", "low_value", "low_time", "high_step", "high_value", "high_time")
 Rows = Iterator[tuple[str, Stretch]]
 
-# One look into the index for each tag, however many values there are.
+# One index look-up for each tag, for any number of values.
 TAGS = """
 WITH RECURSIVE tags(tag) AS (
     SELECT MIN(tag) FROM {metric} WHERE run_id = %s
@@ -37,7 +37,7 @@ FROM tags WHERE tag IS NOT NULL
 
 
 def spans(run: Run) -> dict[str, tuple[int, int]]:
-    """The first and the last step of all that was measured, by tag."""
+    """The first and the last measured step, by tag."""
     pk = Run._meta.pk.get_db_prep_value(run.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(TAGS.format(metric=Metric._meta.db_table), [pk] * 4)
@@ -45,9 +45,9 @@ def spans(run: Run) -> dict[str, tuple[int, int]]:
 
 
 def sum_up(run: Run, since: int) -> None:
-    """Make the rows of all buckets that the run has passed; `since` is the first step that has new values.
+    """Make the rows of all buckets that the run has passed; `since` is the first step with new values.
 
-    What was made of that step and later ones, by an attempt that was trained again, is made anew.
+    Rows of that step and later steps, from an attempt that was trained again, are made again.
     """
     if since < _summed(run, 1) * WIDTH:
         _forget_from(run, since)
@@ -60,12 +60,12 @@ def sum_up(run: Run, since: int) -> None:
         while begin < end and (step := _next_step(run, found, level - 1, begin * WIDTH**level)) is not None:
             begin, some = min(end, step // WIDTH**level + BATCH), step
             rows = _read(run, found, level - 1, some, begin * WIDTH**level - 1)
-            # read to the end first: SQLite lets nobody write whose look at the database is open and out of date
+            # read to the end first: SQLite refuses a write whose connection has an open, outdated read
             MetricSummary.objects.bulk_create(list(_summaries(run, level, rows)))
 
 
 def _next_step(run: Run, tags: Iterable[str], level: int, step: int) -> int | None:
-    """Where the next value of this level lies, at this step or later."""
+    """The step of the next value of this level, at this step or later."""
     if level:
         later = run.metric_summaries.filter(level=level, bucket__gte=step // WIDTH**level)
         bucket = later.aggregate(next=Min("bucket"))["next"]
@@ -83,7 +83,7 @@ def _forget_from(run: Run, step: int) -> None:
 
 
 def _summed(run: Run, level: int) -> int:
-    """The first bucket of this level that has no row yet."""
+    """The first bucket of this level without a row."""
     newest = run.metric_summaries.filter(level=level).aggregate(newest=Max("bucket"))["newest"]
     return 0 if newest is None else newest + 1
 
@@ -98,7 +98,7 @@ def _summaries(run: Run, level: int, rows: Rows) -> Iterator[MetricSummary]:
 
 
 def _read(run: Run, tags: Iterable[str], level: int, first: int, last: int) -> Rows:
-    """What a level holds of these steps, in their order; level 0 is the values themselves."""
+    """The rows of a level in these steps, in order; level 0 has the values themselves."""
     if level == 0:
         values = run.metrics.present().filter(tag__in=list(tags), step__gte=first, step__lte=last)
         return _values(values.order_by("tag", "step", "attempt"))
@@ -117,7 +117,7 @@ def _values(rows: QuerySet[Metric]) -> Rows:
 
 
 def thinned(run: Run, tags: Iterable[str], first: int, last: int, points: int) -> dict[str, Thinner]:
-    """Each tag's curve between two steps: from the coarsest level that has enough, and what it lacks from below."""
+    """Each tag's curve between two steps: from the coarsest sufficient level, completed from the levels below."""
     wanted = max(1, (points - 2) // 2)
     thinners: dict[str, Thinner] = defaultdict(lambda: Thinner(first, last, points))
     begin = first
@@ -134,7 +134,7 @@ def thinned(run: Run, tags: Iterable[str], first: int, last: int, points: int) -
 
 
 def old_values(run: Run, tags: Iterable[str], first: int, last: int, points: int) -> dict[str, Thinner]:
-    """The same of what was trained again since; of very many, each so many-th."""
+    """The same for values of steps that were trained again; of very many values, only every Nth."""
     rows = run.metrics.filter(superseded=True, tag__in=list(tags), step__gte=first, step__lte=last)
     each = 1 + rows.count() // (WIDTH * points)
     thinners: dict[str, Thinner] = defaultdict(lambda: Thinner(first, last, points))

@@ -1,4 +1,4 @@
-"""What the metrics tab shows: which metrics share a chart, their extremes in a table, and the marks at their steps."""
+"""The metrics tab: the metrics of each chart, their extremes in a table, and the marks at steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from training.metrics.charts import curves, drawing, tags_of
 from training.models import Run
 from web.natural import natural
 
-POINTS = 900  # of each line in a chart, which is hardly wider than that in pixels
-DRAWN_POINTS = 64  # of each line in what is drawn without scripts
+POINTS = 900  # points of each line; a chart is rarely wider than this in pixels
+DRAWN_POINTS = 64  # points of each line in the SVG for pages without scripts
 MOST_MARKS = 400
 MOST_CHARTS = 40
 GROUPS: tuple[tuple[str, Any, Callable[[str], bool]], ...] = (
     ("loss", _("Loss"), lambda tag: "loss" in tag),
     ("rates", _("Learning rates"), lambda tag: tag.startswith("lr/") or "learning_rate" in tag),
-    ("speed", _("Speed (steps a second)"), lambda tag: tag == "steps_per_second"),
+    ("speed", _("Speed (steps per second)"), lambda tag: tag == "steps_per_second"),
     ("memory", _("Memory (GiB)"), lambda tag: tag.endswith("memory_gb")),
     ("temperature", _("GPU temperature (°C)"), lambda tag: tag == "gpu_temperature_c"),
     ("use", _("GPU use (%)"), lambda tag: tag == "gpu_percent"),
@@ -46,7 +46,7 @@ class Chart:
     title: Any
     rows: list[ChartRow]
     drawing: dict[str, Any] | None
-    address: str  # of its curves in the API
+    address: str  # address of its curves in the API
 
     @property
     def tags(self) -> list[str]:
@@ -54,7 +54,7 @@ class Chart:
 
 
 def charts_of(run: Run) -> list[Chart]:
-    """A chart for each group of metrics that has values, the losses first."""
+    """A chart for each group of metrics with values, losses first."""
     found = curves(run, tags_of(run), DRAWN_POINTS)
     groups: dict[tuple[str, Any], list[str]] = {}
     for tag in found:
@@ -85,7 +85,7 @@ def _row(tag: str, curve: dict[str, Any]) -> ChartRow:
 
 
 def marks_of(run: Run) -> list[dict[str, Any]]:
-    """What happened on the way: at a step, or at a time where the step is not known."""
+    """The run's events to mark: at a step, or at a time if the step is unknown."""
     steps = list(run.samples.order_by("global_step").values_list("global_step", flat=True).distinct())
     samples = steps[:: 1 + len(steps) // MOST_MARKS]
     files = run.artifacts.order_by("created_at").values_list("kind", "global_step")[:MOST_MARKS]

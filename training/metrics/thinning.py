@@ -1,4 +1,4 @@
-"""Fewer points for a chart that look the same: the lowest and the highest of each stretch are kept."""
+"""Fewer points for a chart that looks the same: the lowest and the highest point of each interval are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Stretch:
-    """So many values of neighbouring steps, told by their sum and their extremes."""
+    """The sum, count and extremes of values of neighbouring steps."""
 
     count: int
     total: float
@@ -38,9 +38,9 @@ class Stretch:
 
 @dataclass
 class Thinner:
-    """Takes a curve's values in the order of their steps, and holds no more than it gives: `limit` (4 or more) points.
+    """Takes a curve's values in the order of their steps, and holds at most `limit` (4 or more) points.
 
-    `first` and `last` are the steps between which the curve is parted into stretches of equal width.
+    The curve between the steps `first` and `last` is divided into intervals of equal width.
     """
 
     first: int
@@ -68,21 +68,21 @@ class Thinner:
             held.take(stretch)
 
     def _number(self, step: int) -> int:
-        """Which of the stretches; one that was summed up before may lie across an end."""
+        """The index of the interval; a summary may span the end of an interval."""
         number = (step - self.first) * self._parts // (self.last - self.first + 1)
         return min(max(0, number), self._parts - 1)
 
     def stretches(self) -> list[Stretch]:
-        """Those that have values, in their order."""
+        """The intervals with values, in order."""
         return list(self._stretches.values())
 
     def points(self) -> list[Point]:
-        """In their order: all where they are few enough, else the first, the last, and each stretch's extremes."""
+        """All points if they are few enough, else the first, the last, and each interval's extremes, in order."""
         if self._all is not None:
             return self._all
         extremes = (point for stretch in self._stretches.values() for point in (stretch.low, stretch.high))
         return sorted({*self._ends, *extremes})
 
     def means(self) -> list[Point]:
-        """The mean of each stretch; nothing where all values are among the points."""
+        """The mean of each interval; empty if all values are among the points."""
         return [] if self._all is not None else sorted(stretch.mean for stretch in self._stretches.values())

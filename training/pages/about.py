@@ -1,4 +1,4 @@
-"""What is edited on a run's page: its name, tags and notes, and which of its files are kept."""
+"""Editing on a run's page: its name, tags and notes, and pinning or deleting its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from web.pages import PageRequest, errors_as_messages, page, trainers
 
 @page("POST", only=trainers)
 def about(request: PageRequest, pk: Any) -> HttpResponse:
-    """Take what was written of the run."""
+    """Save the edited fields of the run."""
     run = get_object_or_404(Run, pk=pk)
     tags = dict.fromkeys(tag.strip() for tag in request.POST.get("tags", "").split(",") if tag.strip())
     notes = request.POST.get("notes", "").replace("\r\n", "\n").strip()
@@ -29,12 +29,12 @@ def about(request: PageRequest, pk: Any) -> HttpResponse:
         messages.error(request, f"{field}: {_first(problems)}")
         return redirect(run)
     RunNotes(request.user).edit_run(run, _differences(run, change.validated_data))
-    messages.success(request, _("It was saved."))
+    messages.success(request, _("The run was saved."))
     return redirect(f"{reverse('run', args=[pk])}#about")
 
 
 def _first(problems: Any) -> str:
-    """The first sentence in a serializer's errors, however deep."""
+    """The first sentence in a serializer's errors, at any depth."""
     while not isinstance(problems, str):
         problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
     return problems
@@ -55,5 +55,5 @@ def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) 
             remove_by_hand(artifact, by=request.user)
             messages.success(request, _("The file was deleted."))
         else:
-            raise Http404(_("There is no such action."))
+            raise Http404(_("This action does not exist: reload the page."))
     return redirect("run-files", pk)

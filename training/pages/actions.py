@@ -1,4 +1,4 @@
-"""The strip of what trains now, and the buttons of all pages that show a run."""
+"""The strip with the current run, and the buttons of all pages that show a run."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def now_training(request: PageRequest) -> HttpResponse:
 @without_a_thread
 @page("POST", only=trainers)
 def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
-    """Do what a button says. Its news are a message: on the page that was shown, or for htmx just that."""
+    """Do a button's action and report it in a message: on the page with the button, or alone for htmx."""
     run = get_object_or_404(Run, pk=pk)
     action = ACTIONS.get(verb)
     if action is None:
-        raise Http404(_("There is no such action."))
+        raise Http404(_("This action does not exist: reload the page."))
     status, new = 200, None
     try:
         new = action.do(TrainerService(request.user, checker_of(request)), run, request.POST)
@@ -46,7 +46,7 @@ def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
 
 
 def _with_refresh(response: HttpResponse) -> HttpResponse:
-    """Tell the page that what it shows has changed."""
+    """Tell the page to refresh its parts."""
     response["HX-Trigger"] = "live-refresh"
     return response
 

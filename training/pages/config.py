@@ -1,4 +1,4 @@
-"""A run's settings: as they are now, or those that made one of its files."""
+"""A run's settings: the current ones, or those of one of its files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Table = dict[str, Any]
 
 @page("GET")
 def config(request: PageRequest, pk: Any) -> HttpResponse:
-    """The frozen config: what differs from the preset and from the defaults, and all of it."""
+    """The frozen config: its differences from the preset and from the defaults, and all settings."""
     run = run_of(pk)
     file = _file_of(request, run)
     frozen = _settings(run, file)
@@ -37,7 +37,7 @@ def config(request: PageRequest, pk: Any) -> HttpResponse:
 
 @page("GET")
 def config_file(request: PageRequest, pk: Any) -> HttpResponse:
-    """The same as a JSON file, which both this site and OneTrainer read."""
+    """The same as a JSON file for this site and OneTrainer."""
     run = run_of(pk)
     file = _file_of(request, run)
     name = f"{run.name} step {file.global_step}.json" if file else f"{run.name}.json"
@@ -47,13 +47,13 @@ def config_file(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 def _file_of(request: PageRequest, run: Run) -> Artifact | None:
-    """The one that the address names."""
+    """The file in the address."""
     asked = request.GET.get("file")
     if not asked:
         return None
     found = next((one for one in run.artifacts.all() if str(one.pk) == asked), None)
     if found is None:
-        raise Http404(_("This run has no such file: choose one from its list."))
+        raise Http404(_("This run does not have this file: choose one from its list."))
     return found
 
 
@@ -65,7 +65,7 @@ def _comparisons(run: Run, file: Artifact | None, frozen: dict[str, Any], user: 
     after = _("This file") if file else _("This run")
     bases: list[tuple[str, list[dict[str, Any]]]] = []
     if file is not None:
-        bases.append((_("Different from the run's config as it is now"), [run.config]))
+        bases.append((_("Different from the run's current config"), [run.config]))
     if run.preset_version is not None:
         name = _("Changed from the preset %(name)s") % {"name": run.preset_version}
         bases.append((name, [run.preset_version.config]))
@@ -74,12 +74,12 @@ def _comparisons(run: Run, file: Artifact | None, frozen: dict[str, Any], user: 
     bases.append((_("Changed from the engine's defaults"), []))
     draft = get_draft(user)
     if draft.engine == run.engine:
-        bases.append((_("Different from your draft as it is now"), [draft.config]))
+        bases.append((_("Different from your current draft"), [draft.config]))
     return [{"title": title, "after": after, **_comparison(run.engine, frozen, layers)} for title, layers in bases]
 
 
 def _comparison(engine: str, frozen: dict[str, Any], layers: list[dict[str, Any]]) -> Table:
-    """The changes, or the sentence why there are none: an engine may have been removed since."""
+    """The changes, or a sentence with the reason why there are none: the engine may have been removed."""
     try:
         return {"rows": changes(without_secrets(configs.full_config(engine, *layers)), frozen)}
     except DomainError as problem:
@@ -88,7 +88,7 @@ def _comparison(engine: str, frozen: dict[str, Any], layers: list[dict[str, Any]
 
 @page("POST", only=trainers)
 def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
-    """Make the run's config a preset, or a new version of the one with that name."""
+    """Save the run's config as a preset, or as a new version of the preset with that name."""
     run = run_of(pk)
     try:
         preset = save_preset(
@@ -99,7 +99,7 @@ def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
         return redirect("run-config", run.pk)
     messages.success(
         request,
-        _("The config was kept as “%(preset)s”, version %(version)s.")
+        _("The config was saved as “%(preset)s”, version %(version)s.")
         % {"preset": preset.name, "version": preset.version},
     )
     return redirect("preset", preset.pk)

@@ -1,4 +1,4 @@
-"""A run's files: the tab that lists them, and what is sent of them."""
+"""A run's files: the tab that lists them, and their downloads."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from web.serving import send_file
 
 @page("GET")
 def files(request: PageRequest, pk: Any) -> HttpResponse:
-    """Backups, models, samples, logs and settings, each to be downloaded."""
+    """Backups, models, samples, logs and settings, with their downloads."""
     run = run_of(pk)
     context = {"artifacts": with_ways_on(run), "logs": _logs(run), "sample_count": run.samples.count()}
     return show_tab(request, run, "run-files", context)
 
 
 def _logs(run: Run) -> list[dict[str, Any]]:
-    """Of each attempt that left one on this machine, the newest first."""
+    """The logs of all attempts that are on this machine, newest first."""
     paths = {number: run.folder / "attempts" / str(number) / run.log_file.name for number in range(run.attempt, 0, -1)}
     return [{"attempt": number, "size": path.stat().st_size} for number, path in paths.items() if path.is_file()]
 
@@ -37,14 +37,14 @@ def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBas
     """A backup or a model: a file as it is, a folder as a zip file."""
     found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
     if found.deleted_at is not None:
-        raise Http404(_("This file was removed since, by retention or by hand."))
+        raise Http404(_("This file was deleted, by the retention policy or by a user."))
     path = Path(found.path)
     return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
 
 
 @page("GET")
 def log_file(request: PageRequest, pk: Any) -> HttpResponseBase:
-    """The whole log of an attempt."""
+    """The complete log of an attempt."""
     _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))
     return _sent(_send_attachment, request, path)
 

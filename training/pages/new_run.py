@@ -1,4 +1,4 @@
-"""A new run: its draft in the editor, begun with a preset, a run or the defaults, checked, and queued."""
+"""A new run: its draft in the editor, started from a preset, a run or the defaults, then checked and queued."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from web.errors import BadInput, DomainError
 from web.ids import as_uuid
 from web.pages import PageRequest, page, trainers
 
-WIZARD = "wizard"  # a start that only the draft itself holds
-BY_RUN = ("run", "file")  # starts that a run has left
+WIZARD = "wizard"  # a start whose settings only the draft holds
+BY_RUN = ("run", "file")  # starts from a run
 
 
 @dataclass(frozen=True)
 class DraftStart:
-    """What a draft can begin with; `key` is how draft and form name it."""
+    """A starting point of a draft; `key` is its name in the draft and the form."""
 
     key: str
     title: str
@@ -43,7 +43,7 @@ class DraftStart:
 
 @page("GET", "POST", only=trainers)
 def new_run(request: PageRequest) -> HttpResponse:
-    """Show the draft, load another start into it, check it, or queue the run."""
+    """Show the draft, load another starting point, check the draft, or queue the run."""
     draft = drafts.get_draft(request.user)
     if refusal := without_engine(request, draft):
         return refusal
@@ -70,7 +70,7 @@ def _do(request: PageRequest, draft: Draft, verb: str) -> HttpResponse:
 
 
 def _save_as_preset(request: PageRequest, draft: Draft) -> HttpResponse:
-    """Make the draft's config a preset, or a new version of the one with that name; the draft stays."""
+    """Save the draft's config as a preset, or as a new version of the preset with that name; the draft stays."""
     name = request.POST.get("preset-name", "").strip()
     try:
         preset = save_preset(name, draft.config, request.user, engine=draft.engine)
@@ -79,14 +79,14 @@ def _save_as_preset(request: PageRequest, draft: Draft) -> HttpResponse:
         return _show(request, draft, 400, preset_name=name)
     messages.success(
         request,
-        _("The config was kept as “%(preset)s”, version %(version)s.")
+        _("The config was saved as “%(preset)s”, version %(version)s.")
         % {"preset": preset.name, "version": preset.version},
     )
     return same_tab(request, draft)
 
 
 def _check(request: PageRequest, draft: Draft) -> HttpResponse:
-    """Say what the quick check finds; where that is nothing, and a worker lives, show its check as it goes on."""
+    """Show the problems of the quick check; if it finds none and a worker is running, show the worker's check."""
     if Editor(draft).error_count:
         return _show(request, draft, 400, checked=True)
     if not preflight.worker_is_alive():
@@ -96,13 +96,13 @@ def _check(request: PageRequest, draft: Draft) -> HttpResponse:
 
 
 def _asked_for(request: PageRequest) -> str:
-    """The address may name a preset, a run, or a file that a run made, to begin with."""
+    """The starting point in the address: a preset, a run, or a file of a run."""
     given = ((kind, request.GET.get(kind)) for kind in ("preset", *BY_RUN))
     return next((f"{kind}:{value}" for kind, value in given if value), "")
 
 
 def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = False) -> HttpResponse:
-    """Begin again with it; the page says so, and has an undo."""
+    """Start the draft again from it; the page says so and offers undo."""
     start = _start(key, draft)
     if request.method != "HEAD":
         drafts.load(
@@ -114,10 +114,10 @@ def _load(request: PageRequest, draft: Draft, key: str, keep_changes: bool = Fal
             version=start.version,
             keep_changes=keep_changes,
         )
-        kept = " with your changes over it" if keep_changes and drafts.changes_since_start(draft) else ""
+        kept = " with your changes applied" if keep_changes and drafts.changes_since_start(draft) else ""
         messages.success(
             request,
-            _("Loaded %(start)s%(kept)s; undo brings back what was here.") % {"start": start.title, "kept": kept},
+            _("Loaded %(start)s%(kept)s. Undo restores the previous settings.") % {"start": start.title, "kept": kept},
         )
     return redirect("new-run")
 
@@ -146,7 +146,7 @@ def _uuid(text: str) -> uuid.UUID:
 
 
 def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
-    """Queue the run; where a worker checks it first, show that check, after which the page starts the run."""
+    """Queue the run; if a worker checks it first, show that check, after which the page starts the run."""
     try:
         return redirect(queue_draft(request, draft, None))
     except Awaited as awaited:

@@ -1,4 +1,4 @@
-"""The queue's page: what each worker does, what waits, and moving, holding and planning it."""
+"""The queue's page: the workers, the waiting runs, and moving, holding and planning them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def queue(request: PageRequest) -> HttpResponse:
 
 @page("POST", only=trainers)
 def change(request: PageRequest, pk: Any) -> HttpResponse:
-    """A button of a run's row, or where it was dragged to."""
+    """A button of a run's row, or the place that it was dragged to."""
     run = get_object_or_404(Run, pk=pk)
     status = 200
     try:
@@ -51,30 +51,30 @@ def _do(service: QueueService, run: Run, request: HttpRequest) -> None:
         service.plan_run(run, {"held": verb == "hold"})
     elif verb == "cancel":
         service.cancel(run)
-        messages.success(request, _("“%(name)s” was taken out of the queue.") % {"name": run.name})
+        messages.success(request, _("“%(name)s” was removed from the queue.") % {"name": run.name})
     elif verb == "before":
         before = request.POST.get("before")
         service.move_in_queue(run, _other(before) if before else None)
     else:
-        raise BadInput(_("There is no such button: load the page again."))
+        raise BadInput(_("This action does not exist: reload the page."))
 
 
 def _other(pk: str) -> Run:
     try:
         return Run.objects.get(pk=pk)
     except (Run.DoesNotExist, ValidationError) as error:
-        raise BadInput(_("That run is not there any more: look at the queue again.")) from error
+        raise BadInput(_("The other run no longer exists: reload the queue.")) from error
 
 
 @page("GET", "POST", only=trainers)
 def plan(request: PageRequest, pk: Any) -> HttpResponse:
-    """When a run starts: its priority, not before a moment, and after which other run."""
+    """The plan of a run: its priority, its earliest start, and the run that it waits for."""
     run = get_object_or_404(Run.objects.select_related("held_by", "after_run", "owner", "preset"), pk=pk)
     problem, status = "", 200
     if request.method == "POST":
         try:
             QueueService(request.user).plan_run(run, _plan(request))
-            messages.success(request, _("“%(name)s” was planned.") % {"name": run.name})
+            messages.success(request, _("The plan of “%(name)s” was saved.") % {"name": run.name})
             return redirect("queue")
         except DomainError as error:
             problem, status = str(error), error.status
@@ -112,7 +112,7 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None:
-        raise BadInput(_("Enter a date and a time, or neither."))
+        raise BadInput(_("Enter both a date and a time, or neither."))
     return make_aware(moment) if is_naive(moment) else moment
 
 
@@ -123,5 +123,5 @@ def _priority(text: str) -> int:
         number = MOST_PRIORITY + 1
     if not LEAST_PRIORITY <= number <= MOST_PRIORITY:
         least_and_most = {"least": LEAST_PRIORITY, "most": MOST_PRIORITY}
-        raise BadInput(_("A priority is a whole number from %(least)d to %(most)d.") % least_and_most)
+        raise BadInput(_("Enter a whole number from %(least)d to %(most)d as priority.") % least_and_most)
     return number

@@ -38,16 +38,16 @@ LOSSES = ["loss", "smooth_loss"]
 NEWEST_SAMPLES = 8
 NEWEST_FILES = 3
 COMMANDS_SHOWN = 5
-MOST_DIGITS = 16  # of a place in a log
+MOST_DIGITS = 16  # bytes shown around a place in a log
 
 
 def run_of(pk: Any) -> Run:
-    """The run with all that a page of it names."""
+    """The run with all related rows that its page shows."""
     return get_object_or_404(Run.objects.select_related("owner", "preset", "preset_version", "worker", "parent"), pk=pk)
 
 
 def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
-    """A tab's page; the templates of their contents are named after the tabs."""
+    """A tab's page; the template of its content is named after the tab."""
     shared = {
         "run": run,
         "tab": tab,
@@ -63,7 +63,7 @@ def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) 
 
 @page("GET")
 def overview(request: PageRequest, pk: Any) -> HttpResponse:
-    """How far it is, its loss, its newest samples, and its files."""
+    """Its progress, loss, newest samples, and files."""
     run = run_of(pk)
     run.is_favourite = run.favourite_of.filter(pk=request.user.pk).exists()  # type: ignore[attr-defined]
     drawn = lines(run, LOSSES)
@@ -83,13 +83,13 @@ def overview(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 def newest_samples(run: Run) -> list[Any]:
-    """The newest, those of one step in the order of their prompts."""
+    """The newest samples, those of a step in the order of their prompts."""
     newest = run.samples.newest_first()[:NEWEST_SAMPLES]
     return sorted(newest, key=lambda sample: (-sample.global_step, sample.index))
 
 
 def _place_in_queue(run: Run) -> int:
-    """1 for the run that starts next, 0 for one that does not wait."""
+    """1 for the run that starts next, 0 for a run that does not wait."""
     waiting = list(Run.objects.queued().values_list("pk", flat=True))
     return waiting.index(run.pk) + 1 if run.pk in waiting else 0
 
@@ -103,7 +103,7 @@ def metrics(request: PageRequest, pk: Any) -> HttpResponse:
 
 @page("GET")
 def log(request: PageRequest, pk: Any) -> HttpResponse:
-    """What an attempt's process wrote: its end, what lies around a place in it, or the lines that hold something."""
+    """The log of an attempt: its end, the lines around a place in it, or the lines that match a search."""
     run = run_of(pk)
     attempt, path = log_of_attempt(request, run)
     words, level, at = (request.GET.get(name, "") for name in ("q", "level", "at"))
@@ -123,7 +123,7 @@ def log(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
-    """The attempt in the address, or the newest, and where its log lies."""
+    """The attempt in the address, or the newest, and the path of its log."""
     asked = request.GET.get("attempt", "")
     attempt = int(asked) if asked.isdecimal() and 1 <= int(asked) <= run.attempt else run.attempt
     return attempt, run.folder / "attempts" / str(attempt) / run.log_file.name
@@ -131,7 +131,7 @@ def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
 
 @page("GET")
 def timeline(request: PageRequest, pk: Any) -> HttpResponse:
-    """What happened to the run: all, or what is of some kinds, from either end."""
+    """The timeline of the run: all events or some kinds, from either end."""
     run = run_of(pk)
     chosen = [kind for kind in request.GET.getlist("kind") if kind in KINDS]
     order = "oldest" if request.GET.get("order") == "oldest" else "newest"

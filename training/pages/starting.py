@@ -1,4 +1,4 @@
-"""Starting the draft: the page shows a worker's check as it goes on, then the run is queued."""
+"""Starting the draft: the page shows the progress of a worker's check, then the run is queued."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from web.errors import DomainError, NotFound, NotNow
 from web.pages import PageRequest, page, render_page, trainers
 
 PAGE, PART = "training/new_run/start.html", "training/new_run/_starting.html"
-FRESH = timedelta(minutes=5)  # beyond the seconds that a start waits; files change
+FRESH = timedelta(minutes=5)  # seconds beyond the wait of a start, since files change
 
 
 @page("GET", "POST", only=trainers)
 def start_when_checked(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
-    """Show the check that a start waits for; POST queues the run once the answer is known."""
+    """Show the check that a start waits for; POST queues the run when the check is done."""
     try:
         asked = find(request.user, pk)
     except NotFound as error:
@@ -41,11 +41,11 @@ def start_when_checked(request: PageRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _start(request: PageRequest, asked: Preflight) -> HttpResponse:
-    """A check that is too old is made again; where the draft was changed meanwhile, nothing starts by itself."""
+    """A check that is too old is repeated; if the draft was changed during the check, nothing starts automatically."""
     draft = drafts.get_draft(request.user)
     try:
         if not is_of(asked, draft.engine, draft.config):
-            raise NotNow(_("The settings were changed while they were checked: press Start again."))
+            raise NotNow(_("The settings were changed during the check: press Start again."))
         return _go(request, queue_draft(request, draft, asked if _is_fresh(asked) else None))
     except Awaited as awaited:
         return _go(request, "new-run-start", awaited.preflight.pk)
@@ -55,7 +55,7 @@ def _start(request: PageRequest, asked: Preflight) -> HttpResponse:
 
 
 def _go(request: PageRequest, to: Any, *args: Any) -> HttpResponse:
-    """Lead the browser there: a redirect, which htmx would follow itself."""
+    """Send the browser there by a header, since htmx would follow a redirect itself."""
     if request.htmx:
         return HttpResponse(headers={"HX-Redirect": resolve_url(to, *args)})
     return redirect(to, *args)
@@ -70,7 +70,7 @@ def _has_errors(asked: Preflight) -> bool:
 
 
 def starting_context(asked: Preflight) -> dict[str, Any]:
-    """What `_starting.html` shows."""
+    """The context of `_starting.html`."""
     return preflight_context(asked) | {
         "starting": True,
         "awaited": is_awaited(asked),
@@ -79,7 +79,7 @@ def starting_context(asked: Preflight) -> dict[str, Any]:
 
 
 def queue_draft(request: PageRequest, draft: Draft, asked: Preflight | None) -> Run:
-    """Queue a run of the draft and say so; raises Awaited until `asked` is a worker's answer, and domain errors."""
+    """Queue a run of the draft and report it; raises Awaited until `asked` has a worker's answer, and domain errors."""
     facts = draft.facts
     kind, _colon, value = draft.start.partition(":")
     run = TrainerService(request.user, checker_with(asked)).start_training(
@@ -92,18 +92,18 @@ def queue_draft(request: PageRequest, draft: Draft, asked: Preflight | None) -> 
         tags=[tag.strip() for tag in facts.get("tags", "").split(",") if tag.strip()],
     )
     drafts.retry(draft, lambda one: drafts.change_facts(one, one.revision, {"name": "", "notes": ""}))
-    messages.success(request, _("“%(run)s” waits in the queue.") % {"run": run.name})
+    messages.success(request, _("“%(run)s” is in the queue.") % {"run": run.name})
     return run
 
 
 def _run_behind(kind: str, value: str) -> Run | None:
-    """The run whose settings the draft began with."""
+    """The run whose settings the draft was started from."""
     if kind == "file":
         return Run.objects.filter(artifacts__pk=value).first()
     return Run.objects.filter(pk=value).first() if kind == "run" else None
 
 
 def _version_of(draft: Draft) -> PresetVersion | None:
-    """The version of the preset that the draft began with."""
+    """The version of the preset that the draft was started from."""
     number = draft.facts.get("base", {}).get("version")
     return PresetVersion.objects.filter(preset_id=int(draft.start.partition(":")[2]), number=number).first()

@@ -1,4 +1,4 @@
-"""Up to eight runs side by side: their curves, the settings in which they differ, and their samples."""
+"""Up to eight runs side by side: their curves, their different settings, and their samples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from web.ids import as_uuid
 from web.natural import natural
 
 MOST_RUNS = 8
-POINTS = 3200  # of all curves together: eight shall be read as fast as two
+POINTS = 3200  # points of all curves together: eight runs must load as fast as two
 FIRST = ("smooth_loss", "loss")
 
 
 def chosen_runs(text: str) -> list[Run]:
-    """Those whose ids stand between commas, in that order; what is no run is left out."""
+    """The runs with these comma-separated ids, in that order; unknown ids are left out."""
     wanted = list(dict.fromkeys(pk for part in text.split(",") if (pk := as_uuid(part.strip()))))[:MOST_RUNS]
     found = Run.objects.with_progress().select_related("owner", "preset").defer("traceback", "log_tail").in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
@@ -31,14 +31,14 @@ def chosen_runs(text: str) -> list[Run]:
 
 
 def tags(runs: list[Run]) -> list[str]:
-    """What at least one of them measured, the losses first."""
+    """The tags that at least one run measured, losses first."""
     found = {tag for run in runs for tag in tags_of(run)}
     first = [tag for tag in FIRST if tag in found]
     return [*first, *sorted(found - set(first), key=natural)]
 
 
 def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
-    """One line a run that measured it, with what its steps are in epochs and seconds; `colour` is the run's number."""
+    """One line for each run that measured it, with its steps as epochs and seconds; `colour` is the run's number."""
     drawn, points = [], POINTS // len(runs)
     for colour, run in enumerate(runs, start=1):
         facts = {"run": str(run.pk), "name": run.name, "colour": colour, "epoch_length": run.progress.max_step}
@@ -50,7 +50,7 @@ def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
 
 
 def differences(runs: list[Run]) -> list[dict[str, Any]]:
-    """The settings that are not the same in all of them: path, title, and each run's value as text."""
+    """The settings that differ between the runs: path, title, and each run's value as text."""
     configs = [dict(leaves(without_secrets(run.config))) for run in runs]
     paths = dict.fromkeys(path for config in configs for path in config)
     form, rows = _form(runs[0].engine), []
@@ -62,7 +62,7 @@ def differences(runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def _form(engine: str) -> Form | None:
-    """What the editor knows of the fields; None where the engine cannot be used now."""
+    """The editor's schema of the fields; None if the engine cannot be used."""
     try:
         return form_of(engine)
     except (DomainError, UnknownEngine):

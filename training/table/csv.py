@@ -9,7 +9,7 @@ from typing import Any
 
 from training.models import Run
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with these a spreadsheet begins to calculate
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet treats text that starts with these as a formula
 HEAD = (
     *("id", "name", "status", "engine", "preset", "model_type", "training_method", "epochs", "steps", "total_steps"),
     *("loss", "smooth_loss", "created_at", "started_at", "ended_at", "seconds", "owner", "tags", "favourite"),
@@ -18,14 +18,14 @@ HEAD = (
 
 
 class _Echo:
-    """A file that hands on what is written."""
+    """A file that returns the written text."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def lines(runs: Any) -> Iterator[str]:
-    """A line a run, with whether it is a favourite of who asks; read from the database in pieces."""
+    """One line for each run, with the user's favourites marked; read from the database in parts."""
     writer = csv.writer(_Echo())
     yield writer.writerow(HEAD)
     found = runs.with_progress().select_related("owner", "preset", "summary")

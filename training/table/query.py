@@ -1,4 +1,4 @@
-"""The table of runs: what an address asks for, as a question to the database. The address is its whole state."""
+"""The table of runs: an address as a database query. The address is the whole state of the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from presets.models import Preset
 from training.models import Run, RunQuerySet, RunSummary
 
 FILTERS = ("q", "status", "preset", "model", "method", "tag", "person", "from", "to", "favourite")
-STATE = (*FILTERS, "sort")  # of an address; a page number is no part of a view that somebody keeps
+STATE = (*FILTERS, "sort")  # parameters of an address without the page number, which a saved view does not store
 LONG = ("config", "notes", "traceback", "memory_estimate", "summary__words", "summary__tags")
 MOST_WORDS = 10
 NEWEST = "-date"
@@ -55,12 +55,12 @@ ORDERS = {column.key: column.order for column in COLUMNS if column.order}
 
 
 def read(text: str) -> QueryDict:
-    """What an address's query says of the table."""
+    """The table's state from an address's query."""
     return QueryDict(state(QueryDict(text.replace("%00", "").replace("\x00", ""))))
 
 
 def asked_for(query: QueryDict, user: Any) -> RunQuerySet:
-    """The runs that an address asks for, in its order; what makes no sense in it asks for nothing."""
+    """The runs for an address, in its order; parameters that make no sense are ignored."""
     return in_order(with_status(filtered(query, user), query), query, user)
 
 
@@ -69,7 +69,7 @@ def in_order(found: RunQuerySet, query: QueryDict, user: Any) -> RunQuerySet:
 
 
 def rows(query: QueryDict, user: Any) -> RunQuerySet:
-    """The same, with all that a row of the table shows, and nothing that is long."""
+    """The same, with all fields that a row of the table shows, without long fields."""
     return as_rows(asked_for(query, user))
 
 
@@ -78,26 +78,26 @@ def as_rows(found: RunQuerySet) -> RunQuerySet:
 
 
 def searched(query: QueryDict, user: Any) -> tuple[dict[str, int], list[uuid.UUID]]:
-    """The counts, and the ids of the rows in order, by one look: to find words is to read every run's."""
+    """The counts, and the ids of the rows in order, in one query: a search for words reads every run."""
     found = list(in_order(filtered(query, user), query, user).values_list("pk", "status"))
     wanted = statuses(query)
     return Counter(status for _, status in found), [pk for pk, status in found if not wanted or status in wanted]
 
 
 def rows_of(ids: Sequence[uuid.UUID], user: Any) -> list[Run]:
-    """In the order of the ids; one that is gone by now is left out."""
+    """The runs in the order of the ids, without deleted runs."""
     shown = {run.pk: run for run in as_rows(Run.objects.with_favourites_of(user).filter(pk__in=ids))}
     return [shown[pk] for pk in ids if pk in shown]
 
 
 def filtered(query: QueryDict, user: Any) -> RunQuerySet:
-    """By everything but the status, so that the statuses can be counted."""
+    """Filtered by everything except the status, so that the statuses can be counted."""
     found = Run.objects.filter(favourite_of=user) if query.get("favourite") else Run.objects.all()
     return narrowed(found, query)
 
 
 def narrowed(found: Any, query: QueryDict) -> Any:
-    """Those of the runs that have the words, tag, preset, model, method, person and days that the query names."""
+    """The runs with the query's words, tag, preset, model, method, user and days."""
     for number, word in enumerate(query.get("q", "").lower().split()[:MOST_WORDS]):
         found = found.alias(**{f"at_{number}": StrIndex(F("summary__words"), Value(word))})
         found = found.filter(**{f"at_{number}__gt": 0})
@@ -121,7 +121,7 @@ def _facts(query: QueryDict) -> Q:
 
 
 def _tagged(tag: str) -> Q:
-    """By the tags alone, as JSON writes them in SQLite or in PostgreSQL: a run's words are long."""
+    """Filtered by the tags' JSON in SQLite or PostgreSQL, since searching a run's words takes longer."""
     if not tag:
         return Q()
     written = {json.dumps(tag), json.dumps(tag, ensure_ascii=False)}
@@ -129,7 +129,7 @@ def _tagged(tag: str) -> Q:
 
 
 def _day(text: str) -> datetime | None:
-    """Where a day begins in the site's time zone."""
+    """The start of a day in the site's time zone."""
     try:
         found: date | None = parse_date(text)
     except ValueError:
@@ -143,14 +143,14 @@ def with_status(found: RunQuerySet, query: QueryDict) -> RunQuerySet:
 
 
 def statuses(query: QueryDict) -> set[str]:
-    """The statuses that are asked for; `active` stands for all in which it trains."""
+    """The statuses in the query; `active` means all statuses of a training run."""
     names = query.getlist("status")
     wanted = {str(name) for name in names if name in Run.Status.values}
     return wanted | {str(status) for status in Run.ACTIVE} if "active" in names else wanted
 
 
 def order(query: QueryDict) -> list[Any]:
-    """By the column that is asked for, what is not known last; the newest first among those that are alike."""
+    """Sorted by the requested column, unknown values last; the newest first among equal values."""
     asked = query.get("sort", "") or NEWEST
     field = F(ORDERS.get(asked.removeprefix("-"), "created_at"))
     first = field.desc(nulls_last=True) if asked.startswith("-") else field.asc(nulls_last=True)
@@ -158,13 +158,13 @@ def order(query: QueryDict) -> list[Any]:
 
 
 def counts(query: QueryDict, user: Any) -> dict[str, int]:
-    """How many runs of each status the other filters leave."""
+    """The number of runs of each status, after the other filters."""
     found = filtered(query, user).order_by().values_list("status").annotate(Count("pk"))
     return dict(found)
 
 
 def choices() -> dict[str, Any]:
-    """What can be filtered by: what some run has."""
+    """The choices of the filters: values that some run has."""
     kinds = set(RunSummary.objects.values_list("model_type", "training_method").distinct().order_by())
     tags = RunSummary.objects.exclude(tags=[]).values_list("tags", flat=True)
     return {
@@ -181,13 +181,13 @@ def _labelled(field: str, values: set[str]) -> list[tuple[str, str]]:
 
 
 def label_of(field: str, value: str) -> str:
-    """What people call a model type or a method, as the editor does."""
+    """The display name of a model type or a method, as in the editor."""
     labels = {choice.value: choice.label for choice in form_of("builtin").specs[field].choices}
     return labels.get(value) or value.replace("_", " ").capitalize()
 
 
 def state(query: QueryDict, **changes: Any) -> str:
-    """The address's query with some of it changed, from its first page; None takes a filter away."""
+    """The address's query with some parameters changed, on the first page; None removes a filter."""
     kept = QueryDict(mutable=True)
     for name in STATE:
         if name in changes:

@@ -1,4 +1,4 @@
-"""What a user does with views of the table of runs: the page and the API do it by this."""
+"""Changes to a user's saved views of the table of runs, for the page and the API."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ LONGEST_NAME, LONGEST_QUERY = 60, 2000
 
 
 def keep(user: Any, name: str, query: str, replace: bool = False) -> SavedView:
-    """Keep filters and order under a name, in place of what has it if `replace`; raises BadInput or NotNow."""
+    """Save filters and order under a name; `replace` overwrites a view of that name. Raises BadInput or NotNow."""
     name, views = _name(name), user.saved_views
     known = views.filter(name=name).first()
     if known and replace:
         return change(known, {"query": query})
     if known:
-        raise NotNow(_("You have a view “%(name)s” already: choose another name, or change that.") % {"name": name})
+        raise NotNow(
+            _("You already have a view “%(name)s”: choose another name, or change that view.") % {"name": name}
+        )
     if views.count() >= MOST_VIEWS:
         raise NotNow(_("You have %(number)d views: delete one first.") % {"number": MOST_VIEWS})
     return _saved(SavedView(user=user, name=name, query=_query(query)))
 
 
 def change(view: SavedView, changes: dict[str, str]) -> SavedView:
-    """Give it another name, or other filters; raises BadInput or NotNow."""
+    """Change its name or filters; raises BadInput or NotNow."""
     if "name" in changes:
         view.name = _name(changes["name"])
     if "query" in changes:
@@ -46,7 +48,7 @@ def _name(text: str) -> str:
 
 
 def _query(text: str) -> str:
-    """What is the table's of an address."""
+    """The table's parameters of an address."""
     return run_table.read(text.removeprefix("?")).urlencode()[:LONGEST_QUERY]
 
 
@@ -55,6 +57,6 @@ def _saved(view: SavedView) -> SavedView:
         with transaction.atomic():
             view.save()
     except IntegrityError as error:
-        sentence = _("You have a view “%(name)s” already: choose another name, or change that.")
+        sentence = _("You already have a view “%(name)s”: choose another name, or change that view.")
         raise NotNow(sentence % {"name": view.name}) from error
     return view

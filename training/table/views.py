@@ -1,4 +1,4 @@
-"""The table of runs: filtered, sorted, kept as views, edited in place, and taken away as CSV."""
+"""The table of runs: filtering, sorting, saved views, editing in place, and download as CSV."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MOST_TAGS = 50
 
 @page("GET")
 def runs(request: PageRequest) -> HttpResponse:
-    """All runs, or those that the address asks for."""
+    """All runs, or the runs that match the address."""
     query = run_table.read(request.META["QUERY_STRING"])
     counts, page = _page(request, query)
     context = {
@@ -61,7 +61,7 @@ def runs(request: PageRequest) -> HttpResponse:
 
 
 def _page(request: PageRequest, query: Any) -> tuple[dict[str, int], Page]:
-    """How many of each status there are, and the page that the address asks for."""
+    """The number of runs of each status, and the page in the address."""
     number = request.GET.get("page")
     if query.get("q"):
         counts, ids = run_table.searched(query, request.user)
@@ -70,12 +70,14 @@ def _page(request: PageRequest, query: Any) -> tuple[dict[str, int], Page]:
         return counts, page
     counts, wanted = run_table.counts(query, request.user), run_table.statuses(query)
     pages = Paginator(run_table.rows(query, request.user), RUNS_ON_A_PAGE)
-    pages.count = sum(count for status, count in counts.items() if not wanted or status in wanted)  # as counted already
+    pages.count = sum(
+        count for status, count in counts.items() if not wanted or status in wanted
+    )  # the number is already counted
     return counts, pages.get_page(number)
 
 
 def _head(column: run_table.Column, query: Any) -> dict[str, Any]:
-    """A column's head: which way it is sorted, and the address that sorts by it, or turns it around."""
+    """A column's head: its sort direction, and the address that sorts by it or reverses the order."""
     present = query.get("sort") or run_table.NEWEST
     is_up, is_down = present == column.key, present == f"-{column.key}"
     turned = f"-{column.key}" if is_up or (column.key == "date" and not is_down) else column.key
@@ -84,7 +86,7 @@ def _head(column: run_table.Column, query: Any) -> dict[str, Any]:
 
 
 def _tabs(query: Any, counts: dict[str, int], wanted: set[str]) -> list[dict[str, Any]]:
-    """The statuses that there are, with how many each has, as links that filter by them."""
+    """The existing statuses with their numbers of runs, as links that filter by them."""
     active = [str(status) for status in Run.ACTIVE]
     groups: list[tuple[str | None, Any, list[str]]] = [(None, _("All"), list(counts))]
     groups += [("active", _("training now"), active)]
@@ -105,7 +107,7 @@ def _views(request: PageRequest, query: Any) -> list[dict[str, Any]]:
 
 
 def _chips(query: Any, choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each filter that is on beside statuses and favourites, with the address that takes it away."""
+    """Each active filter except statuses and favourites, with the address that removes it."""
     presets = {str(preset.pk): preset.name for preset in choices["presets"]}
     shown = {"preset": presets, "model": dict(choices["models"]), "method": dict(choices["methods"])}
     for name, label in LABELS.items():
@@ -116,7 +118,7 @@ def _chips(query: Any, choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @page("GET", "POST", only=trainers)
 def edit(request: PageRequest, pk: Any) -> HttpResponse:
-    """Name and tags of a run, in its row of the table, or on a page of their own where there are no scripts."""
+    """Name and tags of a run, in its row of the table, or on a separate page without scripts."""
     run = _row(request, pk)
     if request.method != "POST":
         part = "training/table/_run_row.html" if "row" in request.GET else "training/table/_run_row_edit.html"
@@ -139,13 +141,13 @@ def _row(request: PageRequest, pk: Any) -> Run:
 
 
 def _tags(text: str) -> list[str]:
-    """What stands between commas, each once."""
+    """The comma-separated items, each once."""
     return list(dict.fromkeys(tag.strip()[:50] for tag in text.split(",") if tag.strip()))[:MOST_TAGS]
 
 
 @page("POST", only=trainers)
 def favourite(request: PageRequest, pk: Any) -> HttpResponse:
-    """Make a run a favourite, or one like the others again."""
+    """Mark a run as a favourite, or remove the mark."""
     wanted = request.POST.get("favourite") == "true"
     RunNotes(request.user).edit_run(get_object_or_404(Run, pk=pk), {"favourite": wanted})
     if request.htmx:
@@ -154,7 +156,7 @@ def favourite(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 def _back(request: PageRequest) -> str:
-    """The table as it was, from which one came."""
+    """The table that the user came from."""
     address = request.POST.get("next") or request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
     return address if safe else "/runs/"
@@ -162,7 +164,7 @@ def _back(request: PageRequest) -> str:
 
 @page("POST")
 def save_view(request: PageRequest) -> HttpResponse:
-    """Keep the table's filters and order under a name, in place of what had it."""
+    """Save the table's filters and order under a name, replacing a view of that name."""
     query = request.POST.get("query", "")
     with errors_as_messages(request):
         view = saved_views.keep(request.user, request.POST.get("name", ""), query, replace=True)
@@ -180,7 +182,7 @@ def delete_view(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("GET")
 def export(request: PageRequest) -> HttpResponse:
-    """Those that the address asks for, as a table for other programs."""
+    """The runs that match the address, as CSV."""
     found = run_table.asked_for(run_table.read(request.META["QUERY_STRING"]), request.user)
     return csv_of(found)
 

@@ -1,4 +1,4 @@
-"""Many runs at once: shown first what will happen to how many, then done."""
+"""Actions on many runs at once: first a preview with numbers, then the action."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ PROBLEMS_SHOWN = 5
 
 @page("POST")
 def bulk(request: PageRequest) -> HttpResponse:
-    """What a button under the table asks for, of the runs that are ticked or of all that match its filters."""
+    """A button under the table: the action, and the selected runs or all runs that match the filters."""
     verb = request.POST.get("do", "")
     chosen = _chosen(request)
     if not chosen.exists():
-        messages.error(request, _("No run is chosen: tick some in the table first."))
+        messages.error(request, _("No run is selected: select runs in the table first."))
         return redirect(_table(request))
     if verb == "export":
         return csv_of(chosen)
     if verb == "compare":
         return _compare(request, chosen)
     if verb not in BULK:
-        raise Http404(_("There is no such action."))
+        raise Http404(_("This action does not exist: reload the page."))
     return _change(request, BULK[verb], chosen)
 
 
 def _chosen(request: PageRequest) -> Any:
-    """The runs that are meant, without what is long."""
+    """The chosen runs, without long fields."""
     query = run_table.read(request.POST.get("query", ""))
     if request.POST.get("all"):
         return run_table.asked_for(query, request.user)
@@ -63,7 +63,7 @@ def _compare(request: PageRequest, chosen: Any) -> HttpResponse:
 
 
 def _change(request: PageRequest, verb: Bulk, chosen: Any) -> HttpResponse:
-    """Ask whether it is meant; once it is, do it. What has come in between is asked about again."""
+    """Ask for confirmation, then do it. If more runs match since then, ask again."""
     trainers(request.user)
     runs = list(chosen.defer("config", "traceback", "memory_estimate"))
     tag = request.POST.get("tag", "").replace("\x00", "").replace(",", " ").strip()[:50]
@@ -72,7 +72,7 @@ def _change(request: PageRequest, verb: Bulk, chosen: Any) -> HttpResponse:
         return render(request, "training/table/runs_bulk.html", _question(request, verb, fits, others))
     if verb.verb == "delete" and len(fits) >= MANY:
         ask_for_deletion(fits, request.user)
-        return redirect(_table(request))  # which says how it goes
+        return redirect(_table(request))  # the page shows its progress
     outcome = carry_out(verb, fits, request.user, tag)
     if outcome.done or not outcome.problems:
         messages.success(request, verb.done % outcome.done)
@@ -80,7 +80,7 @@ def _change(request: PageRequest, verb: Bulk, chosen: Any) -> HttpResponse:
         messages.error(request, problem)
     more = len(outcome.problems) - PROBLEMS_SHOWN
     if more > 0:
-        text = ngettext("%d more could not be changed.", "%d more could not be changed.", more)
+        text = ngettext("%d more runs could not be changed.", "%d more runs could not be changed.", more)
         messages.error(request, text % more)
     return redirect(_table(request))
 
@@ -103,6 +103,6 @@ def _question(request: PageRequest, verb: Bulk, fits: list[Run], others: list[Ru
 
 
 def _size(runs: list[Run]) -> int:
-    """Bytes of the backups and models that go with the runs."""
+    """Bytes of the backups and models that are deleted with the runs."""
     kept = Artifact.objects.filter(run__in=[run.pk for run in runs], deleted_at=None)
     return kept.aggregate(total=Sum("size"))["total"] or 0

@@ -1,4 +1,4 @@
-"""What the form of one's own samples offers, and what commands are called."""
+"""The choices of the form for custom samples, and the labels of commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def draw_choices(context: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Shapes, samplers, the user's last draws, and what to begin with: the draw or sample that the address names."""
+    """Shapes, samplers, the user's last requests, and the initial values: the request or sample in the address."""
     request = context["request"]
     recent = draws.recent(request.user)
     again, like = request.GET.get("again", ""), request.GET.get("like", "")
@@ -32,7 +32,7 @@ def draw_choices(context: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 def _settings_like(run: Run, pk: str) -> dict[str, Any]:
-    """Of the run's sample with this id."""
+    """The settings of the run's sample with this id."""
     try:
         sample = run.samples.filter(pk=pk).first()
     except ValidationError:
@@ -48,7 +48,7 @@ def as_draw(sample: Any) -> dict[str, Any]:
 
 @register.filter
 def button_of(command: RunCommand) -> str:
-    """What the button is called that asks for it."""
+    """The label of the command's button."""
     return label_of(command.kind)
 
 

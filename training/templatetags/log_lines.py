@@ -14,7 +14,7 @@ WORDS = {level: [mark.decode() for mark in marks] for level, marks in LEVELS.ite
 
 @register.filter
 def by_level(text: str) -> SafeString:
-    """Its lines, with warnings and errors marked as such; `log.js` does the same with what comes later."""
+    """The log's lines, with warnings and errors marked; `log.js` does the same with later lines."""
     return format_html_join("", "{}{}{}", (_marked(line) for line in text.splitlines(keepends=True)))
 
 

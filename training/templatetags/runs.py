@@ -1,4 +1,4 @@
-"""How pages write the epochs, times and state of runs."""
+"""The epochs, times and states of runs as pages show them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ register.filter("why_stale", why_stale)
 
 @register.filter
 def epoch_shown(run: Run) -> int:
-    """The epoch that is trained, counted from 1."""
+    """The current epoch, counted from 1."""
     return epoch_counted(run.progress.epoch, run)
 
 
 @register.filter
 def epoch_counted(epoch: int, run: Run) -> int:
-    """An epoch counted from 1; what came after the last one still belongs to that."""
+    """The epoch counted from 1; work after the last epoch counts as part of it."""
     return min(epoch + 1, run.progress.max_epoch or epoch + 1)
 
 
 @register.filter
 def epoch_done(run: Run) -> float:
-    """How much of the present epoch is trained; after the last one, all of it."""
+    """The trained part of the current epoch; all of it after the last epoch."""
     progress = run.progress
     if progress.fraction_done == 1:
         return 1.0
@@ -45,13 +45,13 @@ def epoch_done(run: Run) -> float:
 
 @register.filter
 def seconds_left(run: Run) -> float | None:
-    """How long the run still takes, samples and backups included; None while that is not known."""
+    """The remaining time of the run, with samples and backups; None while unknown."""
     return time_left.seconds_left(run)
 
 
 @register.filter
 def time_taken(run: Run) -> str:
-    """From the start to the end, or to now while it is active."""
+    """The time from the start to the end, or to now while it is active."""
     if run.started_at is None:
         return NOTHING
     return duration(((run.ended_at if run.is_ended and run.ended_at else now()) - run.started_at).total_seconds())
@@ -59,11 +59,11 @@ def time_taken(run: Run) -> str:
 
 @register.inclusion_tag("_now_training.html")
 def now_training() -> dict[str, Any]:
-    """The strip at the top of every page: what trains now and how far it is."""
+    """The strip at the top of every page: the current run and its progress."""
     return {"run": Run.objects.active().with_progress().select_related("owner").first()}
 
 
 @register.simple_tag
 def why_waits(run: Run) -> str:
-    """Why a queued run does not start yet: one sentence."""
+    """Why a queued run does not start yet, in one sentence."""
     return reason(run, Worker.objects.alive())

@@ -1,4 +1,4 @@
-"""What the table of runs draws and names."""
+"""Times and loss lines in the table of runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.table.query import label_of
 
 register = template.Library()
 SOON = 60  # seconds
-WIDTH, HEIGHT = 72, 18  # of a drawn loss
+WIDTH, HEIGHT = 72, 18  # size of a loss line
 
 
 @register.filter
@@ -29,7 +29,7 @@ def method_label(method: str | None) -> str:
 
 @register.filter
 def about(moment: datetime) -> str:
-    """A moment to come, as one would say it: now, the time, or day and time."""
+    """A future moment as text: now, the time, or day and time."""
     if (moment - now()).total_seconds() < SOON:
         return str(_("now"))
     local, today = localtime(moment), localtime(now())
@@ -38,7 +38,7 @@ def about(moment: datetime) -> str:
 
 @register.inclusion_tag("training/table/_sparkline.html")
 def sparkline(values: list[float] | None) -> dict[str, Any]:
-    """A small drawing of a run's loss; nothing for fewer than two values."""
+    """A small SVG line of a run's loss; nothing for fewer than two values."""
     return {"points": _points(values) if values and len(values) > 1 else "", "width": WIDTH, "height": HEIGHT}
 
 

@@ -1,4 +1,4 @@
-"""The wizard's word on the editor's page."""
+"""The wizard's note on the editor's page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("training/wizard/_note.html", takes_context=True)
 def wizard_note(context: dict[str, Any]) -> dict[str, Any]:
-    """Why the draft is as it is, and what the check found; nothing once that was read."""
+    """The reasons for the draft's settings, and the result of the check; nothing after it was dismissed."""
     request = context["request"]
     note = request.session.get(NOTE)
     kept = note and Preflight.objects.filter(pk=note.get("preflight"), user=request.user).exists()

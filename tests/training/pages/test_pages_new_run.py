@@ -52,7 +52,7 @@ def concepts(path=None):
 def test_a_preset_in_the_address_is_loaded_into_the_draft(client, user, preset):
     page = client.get(ADDRESS, {"preset": preset.pk}, follow=True)
     assert page.redirect_chain == [(ADDRESS, 302)]
-    assert "Loaded preset SD 1.5/LoRA; undo brings back what was here." in page.text
+    assert "Loaded preset SD 1.5/LoRA. Undo restores the previous settings." in page.text
     assert f'value="preset:{preset.pk}" selected' in page.text
     assert shown(client, "lora_rank") == "8"
 
@@ -141,7 +141,7 @@ def test_another_start_keeps_what_was_changed(client, user, preset):
         client, ADDRESS, tab_of("learning_rate"), "load", start=f"preset:{other.pk}", field__learning_rate="fast"
     )
     assert page.url == ADDRESS
-    assert "with your changes over it" in client.get(ADDRESS).text
+    assert "with your changes applied" in client.get(ADDRESS).text
     assert [shown(client, field) for field in ("batch_size", "learning_rate", "lora_rank")] == ["3", "fast", "64"]
 
 

@@ -111,7 +111,7 @@ def test_a_draft_that_was_changed_meanwhile_is_not_started_by_itself(client, use
     draft.config |= {"epochs": 77}
     draft.save()
     assert client.post(address(), headers=HTMX)["HX-Redirect"] == ADDRESS
-    assert "changed while they were checked" in client.get(ADDRESS).text
+    assert "changed during the check" in client.get(ADDRESS).text
     assert not Run.objects.exists()
 
 

@@ -147,9 +147,9 @@ def test_a_run_is_planned(client, trainer):
     ("data", "sentence"),
     [
         ({"priority": "high"}, "whole number from -1000 to 1000"),
-        ({"start_after": "tomorrow"}, "Enter a date and a time"),
-        ({"start_after": "2031-13-01T00:00"}, "Enter a date and a time"),
-        ({"after_run": "x"}, "not there any more"),
+        ({"start_after": "tomorrow"}, "Enter both a date and a time"),
+        ({"start_after": "2031-13-01T00:00"}, "Enter both a date and a time"),
+        ({"after_run": "x"}, "no longer exists"),
     ],
 )
 def test_a_bad_plan_is_told_and_what_was_typed_stays(client, trainer, data, sentence):

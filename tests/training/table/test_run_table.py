@@ -316,7 +316,7 @@ def test_all_that_match_are_meant_and_what_came_in_between_is_asked_about(client
 
 def test_choosing_none_is_told(client, trainer):
     page = client.post(reverse("runs-bulk"), {"do": "delete", "run": ["x"]}, follow=True).text
-    assert "No run is chosen" in page
+    assert "No run is selected" in page
 
 
 def test_up_to_eight_are_compared(client, viewer):
