@@ -76,7 +76,7 @@ def test_a_worker_cannot_be_edited_or_deleted(admin):
     assert admin.post(reverse("admin:system_worker_delete", args=[worker.pk]), {"post": "yes"}).status_code == 403
 
 
-def test_jobs_are_shown_with_what_became_of_them(admin):
+def test_jobs_are_shown_with_their_results(admin):
     job = Job.objects.create(kind=Job.Kind.IMPORT, host="host", status=Job.Status.FAILED, detail="It holds nothing.")
     page = admin.get("/admin/system/job/").content.decode()
     assert "It holds nothing." in page and "failed" in page

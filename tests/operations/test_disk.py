@@ -33,12 +33,12 @@ def free(monkeypatch):
     return have
 
 
-def test_with_room_nothing_is_said(free):
+def test_with_enough_free_space_there_is_no_notice(free):
     free(50 * GB)
     assert disk.notice() is None
 
 
-def test_little_room_is_warned_of_on_every_page(free, client):
+def test_little_free_space_is_warned_of_on_every_page(free, client):
     free(2 * GB)
     client.force_login(make_user("ada", is_staff=True))
     page = client.get("/runs/").content.decode()
@@ -51,14 +51,14 @@ def test_a_full_disk_says_what_is_left_out(free, client):
     assert "backups and saves are skipped until there is space" in client.get("/system/disk/").content.decode()
 
 
-def test_a_backup_that_will_not_fit_is_told_before_it_is_due(free):
+def test_a_backup_that_will_not_fit_is_reported_before_it_is_due(free):
     free(8 * GB)
     run = make_run("Big", Run.Status.RUNNING)
     make_backup(run, 1, size=9 * GB)
     assert disk.notice().sentences == ["The next backup of “Big” needs 9.5 GB and would be left out."]
 
 
-def test_a_disk_that_will_be_full_within_a_day_is_told_though_much_is_free(free):
+def test_a_disk_that_will_be_full_within_a_day_is_reported_even_with_much_free_space(free):
     free(60 * GB)
     facts = {"free": 30 * GB, "total": 100 * GB, "shrinks_by": 10 * GB}
     Worker.objects.create(name="gpu0", host="trainer", resources={"disk": facts})
@@ -66,7 +66,7 @@ def test_a_disk_that_will_be_full_within_a_day_is_told_though_much_is_free(free)
     assert sentence == "30.0 GB free on the disk of trainer. At the current rate it will be full in about 3 hours."
 
 
-def test_a_worker_tells_how_fast_it_fills(free, monkeypatch):
+def test_a_worker_reports_how_fast_the_disk_fills(free, monkeypatch):
     watch, seconds = DiskWatch(), iter([0.0, 60.0, 720.0])
     monkeypatch.setattr("system.disk.time.monotonic", lambda: next(seconds))
     speeds = []

@@ -86,7 +86,7 @@ def found(home, name):
     return next((one.state, one.sentence) for one in findings if one.name == name)
 
 
-def test_a_usable_checkout_is_told_part_by_part(home, driver):
+def test_a_usable_checkout_is_reported_part_by_part(home, driver):
     driver(WHOLE)
     findings = check()
     assert [one.name for one in findings] == ["Checkout", "Python", "PyTorch", "Packages", "Trainer", "Training"]
@@ -99,7 +99,7 @@ def test_packages_of_the_desktop_alone_are_not_missed(home):
     assert found(home, "Packages") == (OK, sentence)
 
 
-def test_a_package_of_another_version_is_told(home):
+def test_a_package_of_another_version_is_reported(home):
     (home / "requirements-global.txt").write_text("torch==1.0\n")
     assert found(home, "Packages")[1].startswith("torch 2.12.0 instead of 1.0")
 
@@ -122,7 +122,7 @@ def test_a_trainer_that_cannot_be_loaded_says_why(home):
     assert state == WRONG and "No module named 'no_such_module'" in sentence
 
 
-def test_a_checkout_that_lacks_a_part_is_to_be_fetched_anew(home):
+def test_an_incomplete_checkout_must_be_fetched_again(home):
     (home / "modules/util/create.py").unlink()
     state, sentence = found(home, "Trainer")
     assert state == WRONG and "download the checkout again" in sentence and "install.sh" not in sentence
@@ -216,7 +216,7 @@ def test_the_command_ends_with_1_and_a_sentence_where_nothing_is_set_up(settings
     assert ended.value.code == 1 and "set it to the folder of your OneTrainer checkout" in capsys.readouterr().out
 
 
-def test_a_check_is_asked_for_on_the_system_page_and_shown_there(client, home, driver):
+def test_a_check_is_requested_and_shown_on_the_system_page(client, home, driver):
     client.force_login(trainer().user)
     driver(WHOLE)
     page = client.post("/system/onetrainer/check/", {"training": "on"}, follow=True).content.decode()

@@ -32,7 +32,7 @@ def _token(user):
     return default_token_generator.make_token(user)
 
 
-def test_the_dashboard_says_what_to_do_when_nothing_is_there(client, user):
+def test_the_empty_dashboard_says_what_to_do(client, user):
     page = client.get("/").text
     assert "No runs yet" in page
     assert "No worker is connected" in page
@@ -117,7 +117,7 @@ def test_one_signs_in_with_a_password_and_gets_where_one_wanted_to(client):
     assert response.url == reverse("samples")
 
 
-def test_a_wrong_password_is_told_and_the_name_is_kept(client):
+def test_a_wrong_password_is_reported_and_the_name_is_kept(client):
     page = client.post(reverse("sign-in"), {"username": "ada", "password": "wrong"}).text
     assert 'role="alert"' in page
     assert 'value="ada"' in page
@@ -146,7 +146,7 @@ def test_a_link_of_a_blocked_user_signs_nobody_in(client):
     assert client.get(address).url == reverse("sign-in")
 
 
-def test_who_came_by_a_link_is_told_to_set_a_password_and_can(client):
+def test_a_user_who_signed_in_by_a_link_is_asked_to_set_a_password_and_can(client):
     user = make_user()
     assert "Set a password" in client.get(link_for(user), follow=True).text
     response = client.post(reverse("account"), {"new_password1": PASSWORD, "new_password2": PASSWORD})
@@ -156,7 +156,7 @@ def test_who_came_by_a_link_is_told_to_set_a_password_and_can(client):
     assert client.get("/").status_code == 200, "the present session goes on"
 
 
-def test_a_wrong_old_password_is_told_beside_its_field(client, user):
+def test_a_wrong_old_password_is_reported_beside_its_field(client, user):
     data = {"old_password": "wrong", "new_password1": PASSWORD + "2", "new_password2": PASSWORD + "2"}
     response = client.post(reverse("account"), data)
     assert response.status_code == 400

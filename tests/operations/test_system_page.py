@@ -84,7 +84,7 @@ def test_without_a_living_worker_the_web_servers_own_numbers_are_shown(client, t
         ({"status": "busy", "heartbeat_at": now() - timedelta(hours=1)}, "lost", "It vanished"),
     ],
 )
-def test_the_state_of_a_worker_is_told_as_it_is(client, trainer, fields, pill, words):
+def test_the_true_state_of_a_worker_is_shown(client, trainer, fields, pill, words):
     make_worker(**fields)
     shown = page(client)
     assert f"pill-{pill}" in shown and words in shown
@@ -126,7 +126,7 @@ def test_the_number_of_queries_does_not_grow_with_the_workers(client, trainer):
 # -- two hours -----------------------------------------------------------------------------------------------------
 
 
-def test_a_host_is_recorded_once_in_ten_seconds_whoever_comes_first():
+def test_a_host_is_recorded_once_in_ten_seconds_by_the_first_process():
     for _worker in range(3):
         readings._recorded.clear()
         record("studio", {**NUMBERS, "gpus": [CARD]})
@@ -140,7 +140,7 @@ def test_a_workers_sign_of_life_is_recorded():
     assert Reading.objects.get().values["cpu"] >= 0
 
 
-def test_what_is_older_than_two_hours_is_neither_shown_nor_kept(monkeypatch):
+def test_values_older_than_two_hours_are_neither_shown_nor_kept(monkeypatch):
     newest = int(time.time()) // SLOT_SECONDS // 30 * 30  # where old ones are removed
     monkeypatch.setattr(time, "time", lambda: newest * SLOT_SECONDS + 1.0)
     for age in (0, 1, KEPT_SLOTS - 1, KEPT_SLOTS, KEPT_SLOTS + 5):

@@ -105,7 +105,7 @@ def test_a_runs_page_shows_what_differs_from_its_preset_and_from_the_defaults(ad
     assert "batch_size" in [row["field"] for row in from_defaults["rows"]]
 
 
-def test_a_run_of_an_engine_that_is_gone_can_still_be_looked_at(admin):
+def test_a_run_of_a_removed_engine_can_still_be_viewed(admin):
     page = admin.get(page_of(make_run(engine="removed"))).content.decode()
     assert "There is no engine &#x27;removed&#x27;" in page
 
@@ -141,7 +141,7 @@ def test_samples_are_thumbnails_that_link_to_the_file(admin):
     assert 'alt="a &quot;red&quot; star"' in page
 
 
-def test_an_artifact_whose_file_is_gone_is_called_gone(admin, tmp_path):
+def test_an_artifact_without_its_file_is_shown_as_missing(admin, tmp_path):
     run = make_run(status=Status.FINISHED)
     (tmp_path / "there.safetensors").write_bytes(b"x" * 2048)
     for number, name in enumerate(("there", "gone")):
@@ -237,7 +237,7 @@ def test_stop_is_a_command_by_the_user_who_clicked(admin):
     assert [(command.kind, str(command.requested_by)) for command in run.commands.all()] == [("stop", "root")]
 
 
-def test_stop_says_of_each_what_became_of_it(admin):
+def test_stop_reports_the_result_for_each_run(admin):
     said = act(admin, "stop", make_run("Busy", Status.RUNNING), make_run("Old", Status.FINISHED))
     refused, told = said
     assert refused.startswith("Old: The run “Old” is finished")
@@ -260,7 +260,7 @@ def test_queue_again_and_duplicate_make_a_new_run_and_link_it(admin, action, nam
     assert page_of(new) in said[0]
 
 
-def test_a_run_whose_data_set_is_gone_is_not_queued_again(admin):
+def test_a_run_without_its_data_set_is_not_queued_again(admin):
     config = trainable_config(concepts=[{"name": "gone", "path": "/nowhere/at/all"}])
     said = act(admin, "queue_again", make_run(status=Status.FAILED, config=config))
     assert said[0].startswith("Stars: concepts.0.path") and Run.objects.count() == 1
@@ -281,7 +281,7 @@ def test_an_action_on_a_runs_page_leads_back_to_it(admin):
     assert admin.post(LIST, data).url == page_of(run)
 
 
-def test_a_runs_page_offers_what_makes_sense_now(admin):
+def test_a_run_s_page_offers_the_actions_for_its_state(admin):
     offered = {
         status: {name for name, _ in admin.get(page_of(make_run(status=status))).context["page_actions"]}
         for status in (Status.QUEUED, Status.RUNNING, Status.FAILED)
@@ -305,7 +305,7 @@ def test_staff_without_permissions_see_no_runs(client):
     assert client.get(LIST).status_code == 403
 
 
-def test_staff_who_may_only_look_can_only_export(client):
+def test_staff_with_view_permission_can_only_export(client):
     client.force_login(make_user(is_staff=True, permissions=("view_run",)))
     run = make_run(status=Status.RUNNING)
     page = client.get(page_of(run))
@@ -315,7 +315,7 @@ def test_staff_who_may_only_look_can_only_export(client):
 
 
 @pytest.mark.parametrize("model", ["runcommand", "runevent", "artifact"])
-def test_what_belongs_to_runs_can_be_looked_at_but_not_changed(admin, model):
+def test_objects_of_runs_can_be_viewed_but_not_changed(admin, model):
     run = make_run(status=Status.RUNNING)
     row = {
         "runcommand": lambda: run.commands.create(kind="save", attempt=1),

@@ -60,7 +60,7 @@ def backup_of(run):
     return run.goes_on_from.global_step
 
 
-def test_nothing_of_it_is_lost_and_it_goes_on_from_the_newest_backup(run, journal, worker):
+def test_no_event_is_lost_and_the_run_continues_from_the_newest_backup(run, journal, worker):
     go_on(run)
     worker.following = worker._claim_next()
     assert backup_of(run) == 20
@@ -77,7 +77,7 @@ def test_an_older_backup_that_was_chosen_is_obeyed(run, journal, worker):
     assert run.metrics.exists() and run.artifacts.count() == 3
 
 
-def test_one_that_has_come_to_its_end_has_finished(run, journal, worker):
+def test_a_run_that_reached_its_last_step_has_finished(run, journal, worker):
     journal.append("ended", {"reason": "finished"})
     go_on(run)
     assert worker._claim_next() is None
@@ -85,7 +85,7 @@ def test_one_that_has_come_to_its_end_has_finished(run, journal, worker):
     assert (run.status, run.attempt, run.progress.global_step, run.error) == (Status.FINISHED, 1, 20, "")
 
 
-def test_one_that_shall_have_more_epochs_than_it_came_to_goes_on(run, journal, worker):
+def test_a_run_with_more_epochs_than_it_trained_continues(run, journal, worker):
     journal.append("ended", {"reason": "finished"})
     go_on(run, epochs=5)
     worker.following = worker._claim_next()

@@ -92,7 +92,7 @@ def test_a_living_training_is_followed_until_its_process_ends(living):
     assert Run.objects.get().artifacts.count() == 2
 
 
-def test_its_news_are_told_as_they_come(living):
+def test_its_events_are_published_as_they_come(living):
     workspace, log, end = living
     told = []
 
@@ -126,7 +126,7 @@ def test_a_next_training_of_the_same_process_is_followed_in_its_place(living, pr
     follow(workspace, [begin_the_next, look])
 
 
-def test_a_workspace_in_which_nothing_trains_is_taken_in_once(tmp_path):
+def test_a_workspace_without_a_training_is_imported_once(tmp_path):
     workspace = Workspace(tmp_path / "stars")
     workspace.log(steps=3)
     assert follow(workspace, []).status == "done"
@@ -140,7 +140,7 @@ def test_a_workspace_that_goes_away_ends_its_run_with_a_sentence(living, tmp_pat
     assert run.status == "interrupted" and "check whether it was moved" in run.error
 
 
-def test_a_followed_run_goes_on_with_the_next_process_where_the_last_one_was(living):
+def test_a_followed_run_is_continued_by_the_next_process_at_the_same_offset(living):
     workspace, log, end = living
 
     job = ask_for_import(str(workspace.folder), follow=True, doer="first")
@@ -153,7 +153,7 @@ def test_a_followed_run_goes_on_with_the_next_process_where_the_last_one_was(liv
     assert list(Run.objects.get().metrics.filter(tag="loss").values_list("step", flat=True)) == [0, 1, 2, 3]
 
 
-def test_who_lost_a_job_writes_nothing_more(living, monkeypatch):
+def test_a_worker_that_lost_its_job_writes_nothing_more(living, monkeypatch):
     monkeypatch.setattr(jobs, "BEAT_SECONDS", 0)
     job = ask_for_import(str(living[0].folder), follow=True, doer="first")
     do(job, lambda messages: None, lambda seconds: Job.objects.get().take("second"))
@@ -161,7 +161,7 @@ def test_who_lost_a_job_writes_nothing_more(living, monkeypatch):
     assert (job.worker, job.status, shown()[0]) == ("second", "running", "running")
 
 
-def test_an_ended_run_of_the_workspace_can_be_deleted_meanwhile(living):
+def test_an_ended_run_of_the_workspace_can_be_deleted_during_the_import(living):
     workspace, log, end = living
     workspace.log(-60, steps=2)
 
@@ -255,7 +255,7 @@ def test_a_worker_takes_a_waiting_job_on_and_no_other_does(keeper, living):
     assert keeper.started == [job] and keeper.started[0].claim == 1
 
 
-def test_a_job_whose_process_fell_silent_is_taken_on_again(keeper, living):
+def test_a_job_with_a_silent_process_is_claimed_again(keeper, living):
     job = ask_for_import(str(living[0].folder), doer="gone")
     keeper.step()
     assert keeper.started == []
@@ -264,7 +264,7 @@ def test_a_job_whose_process_fell_silent_is_taken_on_again(keeper, living):
     assert keeper.started == [job]
 
 
-def test_a_worker_goes_on_with_what_it_did_in_its_life_before(keeper, living):
+def test_a_restarted_worker_continues_its_jobs(keeper, living):
     ask_for_import(str(living[0].folder), doer="here:cpu")
     keeper.step("here:cpu")
     assert len(keeper.started) == 1
@@ -276,7 +276,7 @@ def test_a_job_whose_files_are_on_another_host_is_left_to_that(keeper):
     assert keeper.started == []
 
 
-def test_a_job_that_cannot_be_begun_fails_with_a_sentence_and_holds_up_no_other(keeper, living, caplog):
+def test_a_job_that_cannot_be_started_fails_with_a_sentence_and_blocks_no_other(keeper, living, caplog):
     broken = Job.objects.create(kind=Job.Kind.IMPORT, arguments={"path": "/a" * 5000}, host="another")
     job = ask_for_import(str(living[0].folder))
     keeper.step()
@@ -286,7 +286,7 @@ def test_a_job_that_cannot_be_begun_fails_with_a_sentence_and_holds_up_no_other(
     assert "Traceback" in caplog.text
 
 
-def test_a_run_that_nobody_follows_any_more_is_followed_again(keeper, living):
+def test_a_run_that_lost_its_follower_is_followed_again(keeper, living):
     make_run(status=Run.Status.RUNNING, engine="onetrainer", source=str(living[0].folder))
     keeper.step()
     assert [job.arguments["follow"] for job in keeper.started] == [True]
@@ -303,7 +303,7 @@ def test_a_job_whose_process_dies_again_and_again_fails_and_lets_its_runs_go(liv
     assert (job.status, run.status) == ("failed", "interrupted") and "see the worker's log" in run.error
 
 
-def test_a_workspace_that_is_being_taken_in_is_not_begun_twice(living):
+def test_a_workspace_is_not_imported_twice_at_the_same_time(living):
     path = str(living[0].folder)
     assert ask_for_import(path) == ask_for_import(path)
     Job.objects.update(status=Job.Status.RUNNING, claim=1)
@@ -321,7 +321,7 @@ def test_an_import_that_fails_says_why(tmp_path, living, monkeypatch):
 
 
 @pytest.mark.parametrize("is_early", [True, False])
-def test_following_can_be_ended_on_the_runs_page_and_the_training_goes_on(client, living, process, is_early):
+def test_following_can_be_ended_on_the_run_s_page_and_the_training_continues(client, living, process, is_early):
     """Early, its process looks once more before it sees that it is not wanted any more."""
     workspace, _log, _ = living
     client.force_login(trainer().user)
@@ -341,7 +341,7 @@ def test_following_can_be_ended_on_the_runs_page_and_the_training_goes_on(client
     assert "Stop following" not in client.get(run.get_absolute_url()).content.decode()
 
 
-def test_what_nobody_follows_cannot_be_let_go(client):
+def test_a_run_that_no_job_follows_cannot_be_released(client):
     client.force_login(trainer().user)
     run = make_run(status="running")
     answer = client.post(f"/runs/{run.pk}/stop-following/", follow=True)

@@ -51,7 +51,7 @@ def test_an_event_that_lacks_something_does_not_hold_up_those_after_it(run, jour
     assert run.events.filter(kind="damaged").count() == 8
 
 
-def test_the_same_events_are_never_taken_in_twice(run, journal):
+def test_the_same_events_are_never_stored_twice(run, journal):
     journal.append("metrics", {"step": 0, "values": {"loss": 0.5}})
     other = JournalReader(Run.objects.get())
     JournalReader(run).read()
@@ -60,7 +60,7 @@ def test_the_same_events_are_never_taken_in_twice(run, journal):
     assert run.metrics.count() == 1
 
 
-def test_a_model_that_was_kept_aside_is_found_where_it_lies_now(run, journal):
+def test_a_moved_model_is_found_at_its_new_path(run, journal):
     """Else its row would offer the weights of the newer one, and delete them."""
     host, elsewhere = (Worker.objects.create(name=name, host=name) for name in ("here", "elsewhere"))
     Run.objects.update(worker=host)
@@ -77,7 +77,7 @@ def test_a_model_that_was_kept_aside_is_found_where_it_lies_now(run, journal):
     assert run.artifacts.get().path == "/models/stars.safetensors"
 
 
-def test_what_was_not_done_when_the_run_ended_has_expired_and_a_stop_is_done(run, journal):
+def test_open_commands_of_an_ended_run_have_expired_and_a_stop_is_done(run, journal):
     for kind in ("backup", "stop"):
         run.commands.create(attempt=1, kind=kind)
     journal.append("ended", {"reason": "stopped"})
@@ -97,7 +97,7 @@ def test_the_greatest_memory_peak_of_all_attempts_is_kept_beside_the_estimate(ru
     assert (run.progress.memory_peak, run.memory_expected, run.memory_error) == (2 * 2**30, 2**30, -0.5)
 
 
-def test_what_the_database_refuses_does_not_hold_up_what_follows(run, journal):
+def test_an_event_that_the_database_refuses_does_not_block_later_events(run, journal):
     """PostgreSQL takes no character 0, SQLite no such number, and neither a word for a loss."""
     journal.append("metrics", {"step": 0, "values": {"loss": 0.5}})
     journal.append("metrics", {"step": 1, "values": {"loss": "low"}})

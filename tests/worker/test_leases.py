@@ -112,7 +112,7 @@ def test_a_worker_is_silent_when_its_lease_is_over_whatever_its_clock_says(hosts
     assert after_the_lease(monkeypatch, watch) == {row.pk}
 
 
-def test_a_database_that_was_away_makes_nobody_silent(hosts, monkeypatch):
+def test_an_unreachable_database_makes_no_worker_silent(hosts, monkeypatch):
     hosts("alpha")
     watch = LeaseWatch()
     watch.silent()
@@ -133,11 +133,11 @@ def test_a_run_whose_host_vanished_is_said_to_be_lost_and_its_commands_end_but_t
     assert (backup.status, stop.status) == (RunCommand.Status.EXPIRED, RunCommand.Status.REQUESTED)
 
 
-def test_a_run_that_is_seen_to_train_is_not_lost_though_nobody_follows_it(training):
+def test_a_run_with_a_live_process_is_not_lost_even_without_a_worker(training):
     assert declare_lost(everybody()) == []
 
 
-def test_a_worker_that_comes_back_goes_on_with_its_run(training, unseen):
+def test_a_worker_that_comes_back_continues_its_run(training, unseen):
     run = training.following.run
     declare_lost(everybody())
     wait_for(lambda: training.following.step(False) and run.status == Status.RUNNING, what="its return")
@@ -145,7 +145,7 @@ def test_a_worker_that_comes_back_goes_on_with_its_run(training, unseen):
     assert run.events.filter(kind="status_changed").last().data["detail"] == "The worker is back."
 
 
-def test_what_a_lost_run_did_meanwhile_is_read_when_its_worker_is_back(training, unseen):
+def test_the_events_of_a_lost_run_are_read_when_its_worker_is_back(training, unseen):
     run = training.following.run
     declare_lost(everybody())
     (run.attempt_folder / "end").touch()
@@ -153,7 +153,7 @@ def test_what_a_lost_run_did_meanwhile_is_read_when_its_worker_is_back(training,
     assert run.status == Status.FINISHED
 
 
-def test_a_container_that_was_made_anew_under_another_name_follows_its_runs(training, hosts, monkeypatch):
+def test_a_recreated_container_with_another_name_follows_its_runs(training, hosts, monkeypatch):
     run = training.following.run
     other = hosts("beta")
     assert other._find_orphan() is None
@@ -200,20 +200,20 @@ def test_why_a_run_waits_for_its_old_process_is_read_from_its_row_and_from_no_fo
     assert state_of(run)["waits_for"].startswith("Its previous process on alpha is still running:")
 
 
-def test_what_keeps_a_run_from_starting_is_forgotten_when_its_status_changes():
+def test_an_obstacle_is_cleared_when_the_run_s_status_changes():
     run = make_run(attempt=1, obstacle={"code": "old_process_lives", "host": "alpha"})
     run.move_to(Status.CANCELLED)
     assert Run.objects.get().obstacle == {}
 
 
-def test_what_keeps_a_run_from_starting_is_not_written_to_its_next_attempt():
+def test_an_obstacle_is_not_written_to_the_run_s_next_attempt():
     run = make_run(attempt=1)
     Run.objects.update(attempt=2)
     assert not run.keep_obstacle({"code": "old_process_lives", "host": "alpha"})
     assert Run.objects.get().obstacle == {}
 
 
-def test_a_stale_worker_kills_its_process_and_what_that_wrote_is_refused(training):
+def test_a_stale_worker_kills_its_process_and_its_events_are_refused(training):
     run, process = training.following.run, training.following.process
     Run.objects.update(attempt=2, status=Status.STARTING)
     RunProgress.objects.update(journal_offset=0)
@@ -240,7 +240,7 @@ def test_a_living_process_of_the_attempt_before_is_ended_before_the_next_begins(
     assert not process.alive and other.following.run.attempt == run.attempt + 1
 
 
-def test_a_lock_tells_whether_anything_of_an_attempt_lives(training):
+def test_a_lock_shows_whether_a_process_of_an_attempt_is_alive(training):
     folder = training.following.run.attempt_folder
     assert fence.is_held(folder)
     psutil.Process(training.following.process.identity.pid).kill()
@@ -248,7 +248,7 @@ def test_a_lock_tells_whether_anything_of_an_attempt_lives(training):
     assert not fence.is_held(folder.with_name("99"))
 
 
-def test_a_machine_that_is_gone_is_told_from_one_that_was_restarted(training, monkeypatch):
+def test_an_unreachable_machine_is_distinguished_from_a_restarted_one(training, monkeypatch):
     folder = training.following.run.attempt_folder
     monkeypatch.setattr(launcher, "_boot", lambda: "another")
     assert postmortem.look_into(folder, None).reason == "restarted"

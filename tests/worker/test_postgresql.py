@@ -21,7 +21,7 @@ ESSENTIAL = (
 
 
 @needs_postgres
-def test_runs_are_taken_in_drawn_searched_queued_and_kept_on_postgresql():
+def test_runs_are_read_charted_searched_queued_and_kept_on_postgresql():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ESSENTIAL]
     with postgres_server() as server:
         environment = os.environ | {"DATABASE_URL": server.url}

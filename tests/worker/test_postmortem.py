@@ -47,7 +47,7 @@ def looked_into(process, is_ours):
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_kill_is_told_from_a_crash_in_native_code(start, is_ours):
+def test_a_kill_is_distinguished_from_a_crash_in_native_code(start, is_ours):
     process = start("time.sleep(600)")
     os.kill(process.identity.pid, signal.SIGKILL)
     found = looked_into(process, is_ours)
@@ -62,31 +62,31 @@ def test_a_crash_in_native_code_says_where_it_was(start, is_ours):
     assert "string_at" in found.trace
 
 
-def test_an_exit_without_a_word_tells_its_status(start):
+def test_an_exit_without_a_reason_reports_its_status(start):
     found = looked_into(start("os._exit(3)"), True)
     assert (found.reason, "exit status 3" in found.sentence) == ("crash", True)
 
 
-def test_a_kill_by_the_kernel_for_want_of_memory_is_told(start, monkeypatch):
+def test_a_kill_by_the_kernel_for_lack_of_memory_is_reported(start, monkeypatch):
     process = start("time.sleep(600)")
     process.kill()
     monkeypatch.setattr(postmortem, "oom_kills", lambda: 1_000_000)
     assert looked_into(process, False).reason == "killed_for_memory"
 
 
-def test_the_kernel_s_count_of_such_kills_is_read(tmp_path, monkeypatch):
+def test_the_kernel_s_count_of_out_of_memory_kills_is_read(tmp_path, monkeypatch):
     events = tmp_path / "memory.events"
     events.write_text("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\n")
     monkeypatch.setattr(launcher, "_memory_events", lambda: [tmp_path / "none", events])
     assert launcher.oom_kills() == 2
 
 
-def test_a_restart_of_the_machine_is_told(start, monkeypatch):
+def test_a_restart_of_the_machine_is_reported(start, monkeypatch):
     process = start("time.sleep(600)")
     process.kill()
     monkeypatch.setattr(launcher, "_boot", lambda: "another")
     assert looked_into(process, False).reason == "restarted"
 
 
-def test_a_process_that_never_was_is_told(tmp_path):
+def test_a_process_that_never_started_is_reported(tmp_path):
     assert "never started" in look_into(tmp_path, None).sentence

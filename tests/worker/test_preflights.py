@@ -103,7 +103,7 @@ def test_a_broken_picture_is_found(config, keeper, tmp_path):
     assert "star-04.png" in next(one["message"] for one in problems if one["severity"] == "error")
 
 
-def test_a_folder_that_goes_away_meanwhile_is_a_problem_not_a_failure(config, keeper, tmp_path):
+def test_a_folder_that_disappears_during_the_check_is_a_problem_not_a_failure(config, keeper, tmp_path):
     asked = preflight.request(None, config)
     shutil.rmtree(tmp_path / "pictures")
     keeper.start()
@@ -119,7 +119,7 @@ def test_a_child_that_is_killed_fails_the_check_with_a_sentence(endless, keeper)
     assert (asked.status, "start it again" in asked.error) == (Job.Status.FAILED, True)
 
 
-def test_a_check_shows_how_far_it_is_and_beats_while_it_goes_on(endless, keeper):
+def test_a_check_shows_its_progress_and_sends_heartbeats(endless, keeper):
     asked = preflight.request(None, endless)
     keeper.start()
     wait_for(lambda: Preflight.objects.get(pk=asked.pk).stage, what="the name of the part that is checked")
@@ -169,7 +169,7 @@ def test_the_thread_lives_on_whatever_it_meets(config, keeper, monkeypatch, erro
     assert ended(asked).status == Job.Status.DONE
 
 
-def test_a_check_that_nobody_wants_any_more_is_ended(endless, keeper):
+def test_a_check_without_a_reader_is_ended(endless, keeper):
     preflight.request(None, endless)
     keeper.start()
     wait_for(children)

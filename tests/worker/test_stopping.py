@@ -78,7 +78,7 @@ def ask_long_ago(following):
 
 
 @pytest.mark.parametrize("phase", ["caching", "training", "sampling", "paused"])
-def test_one_that_does_not_stop_is_killed_after_the_grace_period(follow, phase):
+def test_a_run_that_does_not_stop_is_killed_after_the_grace_period(follow, phase):
     following = follow(DEAF, phase)
     ask_long_ago(following)
     run = step_to_the_end(following)
@@ -102,7 +102,7 @@ def test_it_is_left_alone_within_the_grace_period_and_says_until_when(follow):
     assert following.run.killed_after > now() and following.process.alive
 
 
-def test_a_stop_at_once_kills_it_and_says_who_wanted_it(follow):
+def test_a_stop_at_once_kills_the_process_and_names_the_user(follow):
     following = follow(DEAF)
     service = TrainerService(make_user("ada"))
     service.stop_training(following.run), service.stop_training(following.run, at_once=True)
@@ -111,14 +111,14 @@ def test_a_stop_at_once_kills_it_and_says_who_wanted_it(follow):
     assert "ada" in run.error and not run.commands.filter(status__in=RunCommand.OPEN).exists()
 
 
-def test_an_obedient_one_ends_by_itself_and_names_who_stopped_it(follow):
+def test_a_stopped_run_ends_and_names_the_user_who_stopped_it(follow):
     following = follow(OBEDIENT)
     TrainerService(make_user("ada")).stop_training(following.run)
     run = step_to_the_end(following)
     assert (run.status, run.error_reason, run.error) == (Status.STOPPED, "stopped", "")
 
 
-def test_a_shutdown_and_a_signal_are_told_apart(follow):
+def test_a_shutdown_and_a_signal_are_distinguished(follow):
     following = follow(OBEDIENT)
     following._shutdown_asked = False
     wait_for(lambda: not following.step(True), what="the end")
@@ -128,7 +128,7 @@ def test_a_shutdown_and_a_signal_are_told_apart(follow):
     assert step_to_the_end(other).error_reason == "signal"
 
 
-def test_what_it_started_is_killed_with_it_and_after_it(follow):
+def test_its_child_processes_are_killed_with_it_and_after_it(follow):
     following = follow(WITH_CHILDREN + DEAF)
     ask_long_ago(following)
     run = step_to_the_end(following)
@@ -140,7 +140,7 @@ def test_what_it_started_is_killed_with_it_and_after_it(follow):
     wait_for(lambda: kill_all_of(run.attempt_folder) == [])
 
 
-def test_gpu_memory_that_is_still_held_is_told(follow, monkeypatch):
+def test_gpu_memory_that_is_still_held_is_reported(follow, monkeypatch):
     following = follow(OBEDIENT)
     monkeypatch.setattr(following_module, "GPU_SECONDS", 0)
     monkeypatch.setattr(following_module, "gpu_processes", lambda: {following.process.identity.pid, 1})

@@ -93,7 +93,7 @@ def test_a_changed_library_gets_a_new_template(start, project):
     assert parent(start()) not in (first, os.getpid())
 
 
-def test_the_run_of_a_fork_is_found_again_and_says_what_killed_it(start, worker):
+def test_the_run_of_a_fork_is_found_again_and_reports_the_signal_that_killed_it(start, worker):
     process = start()
     os.kill(process.identity.pid, signal.SIGKILL)
     wait_for(lambda: not worker.following.step(False))

@@ -17,7 +17,7 @@ def watch():
     return Watch("tests", 0)
 
 
-def test_the_same_trouble_is_told_once_and_again_after_all_was_well(watch, caplog, monkeypatch):
+def test_the_same_error_is_logged_once_and_again_after_a_recovery(watch, caplog, monkeypatch):
     looks = iter([OperationalError("gone"), OperationalError("gone"), None, OperationalError("gone")])
 
     def look():
@@ -32,7 +32,7 @@ def test_the_same_trouble_is_told_once_and_again_after_all_was_well(watch, caplo
     assert caplog.text.count("The database is away, so tests wait. gone") == 2
 
 
-def test_what_was_not_expected_is_told_with_its_traceback(watch, caplog):
+def test_an_unexpected_error_is_logged_with_its_traceback(watch, caplog):
     try:
         raise KeyError("odd")
     except KeyError as error:
@@ -41,7 +41,7 @@ def test_what_was_not_expected_is_told_with_its_traceback(watch, caplog):
     assert "KeyError: 'odd'" in caplog.text
 
 
-def test_a_database_that_is_away_or_of_another_version_is_waited_for_and_one_that_refuses_is_not():
+def test_it_waits_for_an_unreachable_or_other_version_of_the_database_but_not_for_one_that_refuses():
     assert is_passing(OperationalError("gone")) and is_passing(OtherSchema("newer"))
     assert not is_passing(DataError("too long")) and not is_passing(KeyError("odd"))
     MigrationRecorder(connection).record_applied("training", "9999_upgrade")

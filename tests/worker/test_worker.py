@@ -133,7 +133,7 @@ def test_a_run_whose_owner_s_token_cannot_be_read_fails_with_the_cure(worker, en
     assert run.status == Run.Status.FAILED and "account page" in run.error
 
 
-def test_a_shutdown_is_asked_for_again_where_the_database_was_away(worker, engine, monkeypatch):
+def test_a_shutdown_is_requested_again_if_the_database_was_unreachable(worker, engine, monkeypatch):
     make_run()
     worker.following = following = worker._claim_next()
     with monkeypatch.context() as broken:
@@ -146,7 +146,7 @@ def test_a_shutdown_is_asked_for_again_where_the_database_was_away(worker, engin
     assert [command.kind for command in following.run.commands.all()] == ["stop"]
 
 
-def test_a_process_that_lives_on_after_its_last_word_is_killed(worker, engine, monkeypatch):
+def test_a_process_that_runs_on_after_its_last_event_is_killed(worker, engine, monkeypatch):
     monkeypatch.setattr(following_module, "LINGER_SECONDS", 0)
     engine(ENDED)
     make_run()
@@ -156,7 +156,7 @@ def test_a_process_that_lives_on_after_its_last_word_is_killed(worker, engine, m
     assert not following.process.alive
 
 
-def test_a_run_that_was_cut_short_goes_on_from_its_newest_backup_that_is_whole(worker, engine):
+def test_an_interrupted_run_continues_from_its_newest_complete_backup(worker, engine):
     engine("")  # ends without a word
     make_run(retries_left=1)
     worker.following = following = worker._claim_next()
@@ -168,7 +168,7 @@ def test_a_run_that_was_cut_short_goes_on_from_its_newest_backup_that_is_whole(w
     assert (following.run.status, following.run.resume_from) == (Run.Status.QUEUED, str(whole))
 
 
-def test_the_commands_of_a_run_whose_process_is_gone_are_closed(worker):
+def test_the_commands_of_a_run_without_a_process_are_closed(worker):
     run = active_run(retries_left=0)
     for kind in ("stop", "backup"):
         run.commands.create(attempt=1, kind=kind)
@@ -177,7 +177,7 @@ def test_the_commands_of_a_run_whose_process_is_gone_are_closed(worker):
     assert not run.commands.filter(status__in=RunCommand.OPEN).exists()
 
 
-def test_a_command_for_a_run_that_ended_meanwhile_is_refused_and_leaves_no_row():
+def test_a_command_for_a_run_that_has_just_ended_is_refused_and_leaves_no_row():
     run = make_run(status=Run.Status.RUNNING)
     Run.objects.update(status=Run.Status.FINISHED)
     with pytest.raises(Exception, match="and not training"):
@@ -223,7 +223,7 @@ def test_a_worker_takes_no_run_from_a_newer_database_and_says_so(worker, engine,
     assert caplog.text.count("newer than this program (training.9999_upgrade)") == 1
 
 
-def test_a_worker_whose_clock_was_turned_back_is_not_taken_for_well_for_long():
+def test_a_worker_with_a_clock_that_was_set_back_does_not_look_alive_for_long():
     worker = Worker.objects.create(name="a", host="a", heartbeat_at=now() + timedelta(hours=1))
     assert not worker.is_alive
     assert not Worker.objects.alive().exists()

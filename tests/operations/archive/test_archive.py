@@ -101,7 +101,7 @@ def test_rows_and_files_are_in_it(archive):
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_without_being_asked_it_holds_no_key_and_no_token(archive, capsys):
+def test_by_default_it_contains_no_key_and_no_token(archive, capsys):
     user = make_user()
     secrets.set_secret(user, "huggingface_token", "hf_planted")
     planted = [Token.objects.create(user=user).key, site_settings.SECRET_KEY, "hf_planted"]
@@ -140,7 +140,7 @@ def test_a_run_that_trains_comes_along_as_its_rows_know_it(archive):
     assert [name for name in files if "not yet" in files[name].decode(errors="replace")] == []
 
 
-def test_a_file_that_goes_away_meanwhile_is_left_out_and_told(archive, monkeypatch, capsys):
+def test_a_file_that_is_deleted_during_archiving_is_left_out_and_reported(archive, monkeypatch, capsys):
     run = told_run()
     gone = saved_model(run)
     entries = list(export_module.Tree(time.time()).entries())
@@ -150,7 +150,7 @@ def test_a_file_that_goes_away_meanwhile_is_left_out_and_told(archive, monkeypat
     assert "1 files that made room for newer ones" in capsys.readouterr().out
 
 
-def test_what_cannot_be_written_is_refused_and_nothing_is_left(archive, tmp_path, settings, monkeypatch):
+def test_an_archive_that_cannot_be_written_is_refused_and_leaves_nothing(archive, tmp_path, settings, monkeypatch):
     (tmp_path / "there.zip").touch()
     for path, why in [
         (tmp_path / "there.zip", "exists already"),
@@ -263,7 +263,7 @@ OLD_CHECK = {
 }
 
 
-def test_an_archive_of_an_older_database_is_taken_in_and_brought_up_to_date(archive, tmp_path):
+def test_an_archive_of_an_older_database_is_imported_and_migrated(archive, tmp_path):
     """What was going on is over, what did not come along is marked as removed, and old checks are left out."""
     run = told_run(status=Run.Status.RUNNING)
     run.commands.create(attempt=1, kind="backup")
@@ -300,7 +300,7 @@ def test_an_archive_of_an_older_database_is_taken_in_and_brought_up_to_date(arch
     assert Artifact.objects.get(kind="backup").created_at  # the old site has lost nothing
 
 
-def test_an_archive_from_before_progress_had_a_table_of_its_own_is_taken_in(archive, tmp_path):
+def test_an_archive_without_the_progress_table_is_imported(archive, tmp_path):
     run = told_run(status=Run.Status.FINISHED)
     run.progress.write(global_step=20, smooth_loss=0.25, times={"backup": 3.5})
     new = tmp_path / "new"

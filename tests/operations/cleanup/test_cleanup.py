@@ -86,7 +86,7 @@ def test_everything_is_counted_by_kind_by_run_and_by_folder(run, data):
     assert found["folders"]["runs"] == counted["bytes"] < 10_000
 
 
-def test_the_page_counts_nothing_itself_but_asks_a_worker(page, run):
+def test_the_page_requests_the_count_from_a_worker(page, run):
     assert "A worker is counting" in page.get("/system/cleanup/").content.decode()
     work_off()
     make_backup(run, 1)
@@ -96,7 +96,7 @@ def test_the_page_counts_nothing_itself_but_asks_a_worker(page, run):
     assert Job.objects.filter(kind=Job.Kind.MEASURE).count() <= 2
 
 
-def test_it_shows_exactly_what_would_go_and_what_stays_and_then_removes_just_that(page, run):
+def test_it_shows_exactly_which_files_it_would_delete_and_then_deletes_only_those(page, run):
     backups = [make_backup(run, step) for step in (1, 2, 3)]
     shown = preview(page, kinds="backups", keep=1)
     assert [item.label for item in shown["going"]] == ["backup at step 1", "backup at step 2"]
@@ -117,7 +117,7 @@ def test_without_a_number_each_runs_policy_counts(page, run):
     assert len(preview(page, kinds="backups")["going"]) == 1
 
 
-def test_what_is_pinned_or_liked_or_has_come_since_is_left_and_it_is_said(page, run):
+def test_pinned_favourite_and_new_files_are_kept_and_reported(page, run):
     first, _, third = [make_backup(run, step) for step in (1, 2, 3)]
     samples = [make_sample(run, step) for step in (1, 2, 3)]
     shown = preview(page, kinds=["backups", "samples"], keep=1)
@@ -185,7 +185,7 @@ def test_nothing_goes_through_a_link(page, run, tmp_path):
     assert size_of(tmp_path / "elsewhere") == 1000
 
 
-def test_a_yes_counts_once_and_only_for_who_was_shown(page, run, client):
+def test_a_confirmation_counts_once_and_only_for_the_user_who_saw_the_list(page, run, client):
     make_backup(run, 1), make_backup(run, 2)
     token = str(preview(page, kinds="backups", keep=1)["token"])
     other = trainer()
@@ -195,7 +195,7 @@ def test_a_yes_counts_once_and_only_for_who_was_shown(page, run, client):
     assert "too old, or is being carried out already" in answer.content.decode()
 
 
-def test_a_trainer_sees_and_removes_only_what_is_his(run, data):
+def test_a_trainer_sees_and_deletes_only_their_own_files(run, data):
     make_file(run, "save", 1), make_file(run, "save", 2)
     client = trainer()
     mine = make_run("Mine", Run.Status.FINISHED, owner=client.user)
@@ -213,14 +213,14 @@ def test_a_trainer_sees_and_removes_only_what_is_his(run, data):
     assert not Path(first.path).exists()
 
 
-def test_only_what_is_old_enough_goes(page, run):
+def test_only_files_that_are_old_enough_are_deleted(page, run):
     make_backup(run, 1), make_backup(run, 2)
     shown = preview(page, kinds="backups", keep=1, older_than=30)
     assert shown["going"] == [] and "It is not older than 30 days." in [why for why, *_ in shown["staying"]]
 
 
 @pytest.mark.parametrize("given", [{"kinds": "nonsense"}, {}, {"kinds": "logs", "older_than": "-1"}, {"run": "x"}])
-def test_a_choice_that_cannot_be_is_told(page, given):
+def test_an_impossible_choice_is_reported(page, given):
     assert "token" not in preview(page, **given)
     assert page.get("/system/cleanup/", {"preview": "1", **given}).status_code == 200
 

@@ -33,7 +33,7 @@ def work_off(job):
     do(job)
 
 
-def test_many_are_a_job_that_the_table_tells_of(client, user):
+def test_deleting_many_runs_is_a_job_that_the_table_shows(client, user):
     runs = [make_run(f"Run {number}", Run.Status.FAILED) for number in range(deletions.MANY)]
     runs[0].folder.mkdir(parents=True)
     assert "20 runs will be deleted as soon as a worker takes it on." in ask(client, *runs)
@@ -48,7 +48,7 @@ def test_few_go_at_once(client, user):
     assert not Job.objects.exists() and not Run.objects.exists()
 
 
-def test_what_was_queued_again_meanwhile_stays_and_is_told(client, user):
+def test_a_run_that_was_queued_again_is_kept_and_reported(client, user):
     stays, goes = make_run("Again"), make_run("Old", Run.Status.FAILED)
     work_off(deletions.ask_for_deletion([stays, goes], user))
     assert list(Run.objects.all()) == [stays]
@@ -56,7 +56,7 @@ def test_what_was_queued_again_meanwhile_stays_and_is_told(client, user):
     assert "1 run was deleted." in page and "Again: Only an ended run can be deleted" in page
 
 
-def test_a_job_that_is_begun_again_counts_what_is_gone_as_deleted(user):
+def test_a_restarted_job_counts_missing_runs_as_deleted(user):
     runs = [make_run(f"Run {number}", Run.Status.FAILED) for number in range(3)]
     job = deletions.ask_for_deletion(runs, user)
     runs[0].delete()
@@ -64,7 +64,7 @@ def test_a_job_that_is_begun_again_counts_what_is_gone_as_deleted(user):
     assert job.detail == "3 of 3 runs were deleted."
 
 
-def test_others_see_what_is_under_way_and_not_what_was_done(client, user):
+def test_other_users_see_running_but_not_finished_deletions(client, user):
     job = deletions.ask_for_deletion([make_run("Run", Run.Status.FAILED)], user)
     other = api_trainer("bob").user
     assert deletions.deletions(other) == [job]

@@ -54,11 +54,11 @@ def run_doctor(*arguments, **environment):
         ([wrong("No.", mend=lambda: "Now it is.")], 0),
     ],
 )
-def test_the_exit_status_tells_fine_from_found_from_unknown(found, status):
+def test_the_exit_status_separates_fine_found_and_unknown(found, status):
     assert examine(mend=True, subjects=finding(*found)).exit_status == status
 
 
-def test_nothing_is_mended_unless_it_is_asked_for():
+def test_nothing_is_repaired_without_a_request():
     def mend():
         raise AssertionError
 
@@ -67,7 +67,7 @@ def test_nothing_is_mended_unless_it_is_asked_for():
     assert "1 can be repaired" in report.summary
 
 
-def test_what_was_mended_is_told_and_what_could_not_be_does_not_end_the_others():
+def test_repairs_are_reported_and_a_failed_repair_does_not_stop_the_others():
     def fail():
         raise OSError("No space left on device")
 
@@ -113,7 +113,7 @@ def test_a_setting_that_stops_everything_is_a_sentence_without_its_password():
     assert "DATABASE_URL is" in stopped.stderr and "sekret99" not in stopped.stderr
 
 
-def test_a_database_file_that_is_damaged_is_told_to_programs_too(tmp_path):
+def test_a_damaged_database_file_is_reported_as_json_too(tmp_path):
     damaged = tmp_path / "db"
     damaged.write_bytes(b"This is no database at all. " * 100)
     told = run_doctor("--json", DATABASE_URL=f"sqlite:///{damaged}")
@@ -124,14 +124,14 @@ def test_a_database_file_that_is_damaged_is_told_to_programs_too(tmp_path):
     assert told.stderr == ""
 
 
-def test_a_data_folder_that_is_away_is_told(settings):
+def test_an_unreachable_data_folder_is_reported(settings):
     settings.DATA_DIR = settings.DATA_DIR / "gone"
     report = examine(subjects=QUICK)
     assert report.exit_status == 2
     assert "does not exist" in " ".join(report.to_text().split())
 
 
-def test_a_full_disk_is_told(monkeypatch):
+def test_a_full_disk_is_reported(monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
@@ -140,7 +140,7 @@ def test_a_full_disk_is_told(monkeypatch):
     assert list(site_settings.DATA_DIR.iterdir()) == []
 
 
-def test_a_channel_layer_that_is_away_is_told(settings, tmp_path):
+def test_an_unreachable_channel_layer_is_reported(settings, tmp_path):
     settings.EMBEDDED_REDIS = False
     settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
     config = {"hosts": [settings.REDIS_URL]}
@@ -150,12 +150,12 @@ def test_a_channel_layer_that_is_away_is_told(settings, tmp_path):
     assert "was not received" in next(iter(live.look(Asked()))).sentence
 
 
-def test_a_message_through_the_channel_layer_is_heard(settings):
+def test_a_message_through_the_channel_layer_is_received(settings):
     settings.EMBEDDED_REDIS = False
     assert "was received" in next(iter(live.look(Asked()))).sentence
 
 
-def test_a_key_that_others_may_read_is_told_and_closed(settings):
+def test_a_key_that_others_can_read_is_reported_and_protected(settings):
     key = settings.DATA_DIR / "secret_key"
     key.touch(mode=0o644)
     report = examine(True, subjects=[Subject("Data folder", disk.look)])
@@ -163,13 +163,13 @@ def test_a_key_that_others_may_read_is_told_and_closed(settings):
     assert key.stat().st_mode & 0o077 == 0
 
 
-def test_settings_that_open_a_door_are_told(settings):
+def test_insecure_settings_are_reported(settings):
     settings.DEBUG, settings.ALLOWED_HOSTS, settings.SECRET_KEY = True, ["*"], "short"
     said = " ".join(one.sentence for one in found_by("Settings"))
     assert all(name in said for name in ("DEBUG", "ALLOWED_HOSTS", "SECRET_KEY"))
 
 
-def test_migrations_that_are_not_applied_or_not_known_are_told(monkeypatch):
+def test_missing_and_unknown_migrations_are_reported(monkeypatch):
     from django.db.migrations.recorder import MigrationRecorder
 
     recorder = MigrationRecorder(database.connection)
@@ -182,7 +182,7 @@ def test_migrations_that_are_not_applied_or_not_known_are_told(monkeypatch):
 # -- what must not stand in a report ---------------------------------------------------------------------------
 
 
-def test_no_secret_that_is_planted_anywhere_stands_in_the_report(settings, monkeypatch):
+def test_no_planted_secret_is_in_the_report(settings, monkeypatch):
     """Each look is made to say everything that it could come across."""
     user = make_user("Ada Lovelace", email="ada@example.org")
     secrets.set_secret(user, "huggingface_token", "hf_plantedplanted")

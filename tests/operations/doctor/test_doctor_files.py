@@ -40,7 +40,7 @@ def test_a_run_with_all_its_files_is_fine():
     assert files() == []
 
 
-def test_an_artifact_whose_file_is_gone_is_told_and_marked_as_removed():
+def test_an_artifact_without_its_file_is_reported_and_marked_as_deleted():
     run = told_run()
     model = saved_model(run)
     Path(model.path).unlink()
@@ -52,7 +52,7 @@ def test_an_artifact_whose_file_is_gone_is_told_and_marked_as_removed():
     assert files() == []
 
 
-def test_a_backup_that_made_room_for_newer_ones_is_no_fault():
+def test_a_backup_that_was_replaced_by_newer_ones_is_not_a_fault():
     run = told_run()
     Run.objects.update(config=run.config | {"rolling_backup": True})
     backup = Path(Artifact.objects.get().path)
@@ -75,14 +75,14 @@ def test_nothing_is_marked_where_the_whole_folder_is_away():
         (lambda path: path.write_bytes(b"Weights"), "its hash differs"),
     ],
 )
-def test_a_model_that_was_changed_is_told(spoil, expected):
+def test_a_changed_model_is_reported(spoil, expected):
     model = saved_model(told_run())
     spoil(Path(model.path))
     (finding,) = files()
     assert finding.level == WRONG and expected in finding.sentence
 
 
-def test_a_backup_with_a_file_cut_off_is_told():
+def test_a_backup_with_a_truncated_file_is_reported():
     told_run()
     backup = Artifact.objects.get()
     (Path(backup.path) / "weights").write_text("w")
@@ -100,14 +100,14 @@ def test_samples_without_a_picture_are_counted_by_run(spoil, expected):
     assert finding.sentence == f"Of run {run.pk}, 1 sample is {expected}{' from the disk' * (expected == 'gone')}."
 
 
-def test_a_folder_that_belongs_to_no_run_is_told_and_left():
+def test_a_folder_without_a_run_is_reported_and_kept():
     folder = data_file("runs/6ad0d0a6-5bbf-4d9e-9a43-3f5e0a4b8d11/attempts/1/journal.jsonl").parent
     (folder / "journal.jsonl").touch()
     (finding,) = files()
     assert "belongs to no run" in finding.sentence and finding.mend is None
 
 
-def test_only_what_was_half_written_long_ago_and_of_no_living_run_is_removed():
+def test_only_old_partial_files_of_ended_runs_are_deleted():
     ended, active = told_run(), told_run(status=Run.Status.RUNNING)
     old, fresh = data_file(f"runs/{ended.pk}/old.partial"), data_file(f"runs/{ended.pk}/fresh.partial")
     living = data_file(f"runs/{active.pk}/living.partial")
@@ -119,7 +119,7 @@ def test_only_what_was_half_written_long_ago_and_of_no_living_run_is_removed():
     assert (old.exists(), fresh.exists(), living.exists()) == (False, True, True)
 
 
-def test_what_a_killed_site_left_is_removed(settings):
+def test_leftovers_of_a_killed_site_are_deleted(settings):
     lock, redis = data_file("serve.lock"), data_file("redis.sock")
     lock.write_text('{"pid": 999999}')
     with socket.socket(socket.AF_UNIX) as server:

@@ -48,7 +48,7 @@ def test_a_run_whose_journal_is_in_the_database_is_fine():
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_that_the_database_lost_are_told_and_taken_in_again(table):
+def test_rows_missing_from_the_database_are_reported_and_read_again(table):
     run = told_run()
     before = rows()
     lost = table.objects.exclude(kind="status_changed") if table is RunEvent else table.objects.all()
@@ -60,7 +60,7 @@ def test_rows_that_the_database_lost_are_told_and_taken_in_again(table):
     assert rows() == before
 
 
-def test_a_value_that_stands_for_another_is_seen_though_the_count_is_right():
+def test_a_replaced_value_is_found_even_if_the_count_is_right():
     told_run()
     Metric.objects.filter(tag="loss", step=1).update(step=100)
     assert "1 value" in journals()[0].sentence
@@ -83,7 +83,7 @@ def test_rows_of_an_earlier_attempt_come_back_as_superseded_as_they_were():
     assert Metric.objects.filter(superseded=True).count() == 4
 
 
-def test_what_a_stale_attempt_said_later_is_not_taken_in(settings):
+def test_later_events_of_a_stale_attempt_are_not_read(settings):
     run = told_run()
     run.move_to(Run.Status.QUEUED)
     run.move_to(Run.Status.STARTING, attempt=2, progress={"journal_offset": 0, "journal_sequence": 0})
@@ -116,13 +116,13 @@ def test_lines_that_came_too_late_to_be_read_are_read_by_mending():
         (lambda lines: lines[:-1], "shorter than the part that was read"),
     ],
 )
-def test_a_journal_that_is_not_in_order_is_told(spoil, expected):
+def test_a_journal_out_of_order_is_reported(spoil, expected):
     run = told_run()
     rewrite(run, spoil(lines_of(run)))
     assert any(expected in finding.sentence for finding in journals()), journals()
 
 
-def test_a_journal_that_is_gone_is_told():
+def test_a_missing_journal_is_reported():
     run = told_run()
     (run.attempt_folder / FILE_NAME).unlink()
     (finding,) = journals()
@@ -137,7 +137,7 @@ def test_a_row_that_was_removed_with_its_file_is_not_missed():
     assert journals() == []
 
 
-def test_a_run_that_trains_now_may_be_ahead_of_what_was_looked_at():
+def test_a_training_run_may_be_ahead_of_the_examined_rows():
     run = told_run(status=Run.Status.RUNNING)
     Metric.objects.create(run=run, attempt=1, tag="loss", step=100, value=1, time=0)
     assert journals() == []

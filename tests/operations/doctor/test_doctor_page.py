@@ -44,7 +44,7 @@ def test_only_admins_may_have_it_examined(client):
     assert not Job.objects.exists()
 
 
-def test_an_examination_is_asked_for_done_shown_and_downloaded(admin, work):
+def test_an_examination_is_requested_done_shown_and_downloaded(admin, work):
     assert admin.get("/system/doctor/report.txt").status_code == 404
     run = make_run(name="A secret portrait", status="finished")
     run.commands.create(attempt=1, kind="backup")
@@ -60,7 +60,7 @@ def test_an_examination_is_asked_for_done_shown_and_downloaded(admin, work):
     assert RunCommand.objects.get().status == RunCommand.Status.REQUESTED
 
 
-def test_it_mends_where_that_was_asked_for(admin, work):
+def test_it_repairs_on_request(admin, work):
     make_run(status="finished").commands.create(attempt=1, kind="backup")
     admin.post("/system/doctor/examine/", {"mend": "on"})
     work()

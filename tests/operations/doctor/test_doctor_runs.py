@@ -71,7 +71,7 @@ def test_a_run_without_process_and_worker_is_ended_as_a_worker_would(gone):
     assert Metric.objects.filter(run=run, step=9).count() == 1
 
 
-def test_a_run_that_trains_without_a_worker_is_told_and_left_alone(gone, start):
+def test_a_run_that_trains_without_a_worker_is_reported_and_left_alone(gone, start):
     run = make_run(status=Run.Status.RUNNING, worker=gone)
     process = start(run)
     (finding,) = runs()
@@ -87,7 +87,7 @@ def test_a_run_whose_worker_lives_is_none_of_the_doctor_s_business(gone):
     held.release()
 
 
-def test_a_run_that_got_a_worker_meanwhile_is_not_mended(gone):
+def test_a_run_that_got_a_worker_in_between_is_not_repaired(gone):
     run = make_run(status=Run.Status.RUNNING, worker=gone)
     found = runs()
     Worker.objects.update(heartbeat_at=now())
@@ -104,7 +104,7 @@ def test_a_run_on_another_host_is_for_that_host_to_end():
 
 
 @pytest.mark.parametrize("leave", [Run.delete, lambda run: Run.objects.update(status=Run.Status.STOPPED)])
-def test_a_process_that_no_run_wants_is_told_with_what_ends_it(start, leave):
+def test_a_process_without_a_run_is_reported_with_the_command_to_end_it(start, leave):
     run = make_run(status=Run.Status.RUNNING)
     process = start(run)
     leave(run)
@@ -113,7 +113,7 @@ def test_a_process_that_no_run_wants_is_told_with_what_ends_it(start, leave):
     assert finding.mend is None and process.alive
 
 
-def test_a_wish_that_nobody_will_obey_is_told_and_expires():
+def test_a_command_without_a_process_is_reported_and_expires():
     run = make_run(status=Run.Status.FINISHED)
     command = run.commands.create(attempt=1, kind="backup")
     mend(runs())
@@ -122,6 +122,6 @@ def test_a_wish_that_nobody_will_obey_is_told_and_expires():
     assert runs() == []
 
 
-def test_runs_that_wait_for_a_worker_that_is_not_there_are_told():
+def test_runs_that_wait_for_a_missing_worker_are_reported():
     make_run()
     assert "No worker is alive, and 1 run is waiting." in runs()[0].sentence

@@ -40,12 +40,12 @@ def test_the_admin_has_no_password_and_is_made_once():
     assert admin_account() == admin
 
 
-def test_an_admin_who_is_there_is_taken():
+def test_an_existing_admin_is_used():
     mine = User.objects.create_superuser("root", password="x")
     assert admin_account() == mine
 
 
-def test_a_user_who_is_called_admin_does_not_become_one():
+def test_a_user_named_admin_does_not_become_an_admin():
     make_user("admin")
     assert admin_account().username == "admin2"
 
@@ -96,7 +96,7 @@ def test_presets_of_ones_own_are_kept(demo):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_each_preset_is_one_that_the_engine_takes(name):
+def test_the_engine_accepts_each_preset(name):
     config = PRESETS[name][1]
     assert check_form(config) == []
     assert engines_for(config)[0] == {"name": "builtin", "title": "Built-in trainer", "why_not": ""}

@@ -22,7 +22,7 @@ def lock(name):
 
 
 @pytest.mark.parametrize("kind", ["requirements", "requirements-dev"])
-def test_the_lock_holds_each_pinned_package_in_its_version(kind):
+def test_the_lock_file_contains_each_pinned_package_in_its_version(kind):
     missing = {pin for pin in pins(f"{kind}.txt") - pins(f"{kind}.lock") if pin[0] != "torch"}
     assert not missing, "run `make lock`"
 

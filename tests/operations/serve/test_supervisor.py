@@ -39,7 +39,7 @@ def log_of(part):
     return part.log.read_text()
 
 
-def test_what_a_part_says_is_logged(part):
+def test_the_output_of_each_process_is_logged(part):
     speaker = part("import sys; print('out', flush=True); print('ärger', file=sys.stderr)")
     speaker.start()
     wait_for(lambda: log_of(speaker) == "out\närger\n")
@@ -175,7 +175,7 @@ def test_an_address_that_cannot_be_had_is_a_sentence(host, port, cure):
         listen(host, port)
 
 
-def test_a_port_that_is_taken_is_a_sentence():
+def test_a_port_in_use_is_reported_in_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotListen, match="is in use"):
         listen("127.0.0.1", taken.getsockname()[1])
 

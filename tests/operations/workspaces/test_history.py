@@ -78,7 +78,7 @@ def test_a_sample_whose_prompt_the_config_lost_keeps_what_its_folder_says(worksp
     assert run.samples.get().prompt == BEGINNING and run.samples.get().settings == {}
 
 
-def test_a_sample_is_served_from_where_it_lies(tmp_path):
+def test_a_sample_is_served_from_its_original_folder(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace)
     answer = trainer().get(run.samples.first().get_file_url())
@@ -98,7 +98,7 @@ def test_its_scalars_come_under_the_sites_names(tmp_path):
     assert list(run.metrics.filter(tag="loss").order_by("step").values_list("step", flat=True)) == list(range(20))
 
 
-def test_a_second_import_doubles_nothing_and_brings_what_is_new(tmp_path):
+def test_a_second_import_duplicates_nothing_and_adds_the_news(tmp_path):
     workspace = finished_workspace(tmp_path)
     (first,) = taken_in(workspace)
     before = count(first)
@@ -142,7 +142,7 @@ def ending_of(workspace):
     return run.status, run.error
 
 
-def test_one_that_left_a_model_before_its_last_epoch_was_stopped(workspace):
+def test_a_run_with_a_model_before_its_last_epoch_was_stopped(workspace):
     workspace.config(output_model_destination=str(workspace.folder / "model.safetensors"))
     workspace.log(steps=7)
     workspace.backup(7, 1, epoch=1, epoch_step=2)
@@ -150,7 +150,7 @@ def test_one_that_left_a_model_before_its_last_epoch_was_stopped(workspace):
     assert ending_of(workspace) == ("stopped", "")
 
 
-def test_one_that_came_to_its_last_epoch_was_finished_wherever_its_model_is_now(workspace):
+def test_a_run_that_reached_its_last_epoch_has_finished_even_without_its_model(workspace):
     workspace.config()
     workspace.log(steps=20)
     workspace.backup(20, 1, epoch=4, epoch_step=0)
@@ -168,7 +168,7 @@ def test_one_without_a_step_says_so(workspace):
     assert ending_of(workspace) == ("interrupted", "It ended before its first step.")
 
 
-def test_one_that_trains_now_is_not_shown_as_running_where_nobody_follows_it(workspace):
+def test_a_training_run_that_no_job_follows_is_not_shown_as_running(workspace):
     workspace, _ = living_workspace(workspace.folder, os.getpid())
     assert ending_of(workspace) == ("interrupted", history_module.STILL_TRAINS)
 
@@ -193,7 +193,7 @@ def test_the_page_before_a_deletion_says_that_these_files_stay(tmp_path, client)
     assert f"Its files in {workspace.folder} are not deleted" in page and "model.safetensors" not in page
 
 
-def test_a_pruned_backup_and_a_model_that_was_written_over_are_marked_as_gone(tmp_path):
+def test_a_pruned_backup_and_an_overwritten_model_are_marked_as_deleted(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace)
     for file in sorted((workspace.folder / "backup").rglob("*"), reverse=True):
@@ -223,7 +223,7 @@ def test_a_run_that_was_continued_here_is_left_as_it_is(tmp_path):
     assert (run.status, run.progress.global_step, run.samples.count()) == ("running", 3, 4)
 
 
-def test_two_who_take_in_the_same_workspace_do_not_get_into_each_others_way(workspace):
+def test_two_imports_of_the_same_workspace_do_not_disturb_each_other(workspace):
     log = workspace.log(steps=2)
     first, second = History(workspace.folder), History(workspace.folder)
     first.update()
@@ -246,7 +246,7 @@ def test_a_workspace_outside_the_allowed_folders_is_refused(tmp_path, settings):
 
 
 @pytest.mark.parametrize("path", ["", "  ", None, 7, "\x00", "\udcff", "/nowhere/at/all"])
-def test_what_is_no_workspace_is_refused_with_a_sentence(path):
+def test_a_folder_that_is_not_a_workspace_is_refused_with_a_sentence(path):
     with pytest.raises(BadInput):
         checked_folder(path)
 
@@ -257,7 +257,7 @@ def test_a_folder_without_a_workspace_is_refused(tmp_path):
         checked_folder(str(tmp_path / "pictures"))
 
 
-def test_a_link_that_leads_out_of_the_allowed_folders_is_not_taken_in(workspace, settings, tmp_path):
+def test_a_link_out_of_the_allowed_folders_is_not_imported(workspace, settings, tmp_path):
     settings.ALLOWED_ROOTS = [workspace.folder]
     workspace.log(steps=1)
     secret = Workspace(tmp_path / "elsewhere").sample(1, 1)
@@ -279,7 +279,7 @@ def test_a_followed_run_cannot_be_commanded(workspace):
         TrainerService().stop_training(run)
 
 
-def test_a_run_that_trains_here_comes_before_one_that_is_only_watched(workspace, settings):
+def test_a_run_that_trains_here_comes_before_a_followed_run(workspace, settings):
     settings.QUEUE = False
     workspace.log(steps=1)
     (watched,) = taken_in(workspace)
@@ -307,7 +307,7 @@ def test_a_backup_that_the_desktop_made_is_continued(workspace, tmp_path):
     assert (run.status, run.resume_from) == ("queued", run.artifacts.get(kind="backup").path)
 
 
-def test_what_a_config_from_elsewhere_would_overwrite_is_refused(workspace, tmp_path):
+def test_an_imported_config_that_would_overwrite_files_is_refused(workspace, tmp_path):
     run = continuable(workspace, tmp_path, output_model_destination="/etc/passwd")
     with pytest.raises(BadInput, match="output_model_destination"):
         Continuation().continue_run(run)
@@ -330,7 +330,7 @@ def continuable(workspace, tmp_path, **config):
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_it_took_in(tmp_path, capsys):
+def test_the_command_reports_the_imported_runs(tmp_path, capsys):
     workspace = finished_workspace(tmp_path / "stars")
     make_user("ada")
     call_command("import_onetrainer_workspace", str(workspace.folder), name="Old", owner="ada")

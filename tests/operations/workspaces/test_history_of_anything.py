@@ -44,7 +44,7 @@ def allowed(settings, tmp_path):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(PATHS, CONTENTS), max_size=12))
-def test_anything_is_taken_in_twice_without_an_error_or_a_double(files):
+def test_importing_anything_twice_causes_no_error_and_no_duplicate(files):
     Run.objects.all().delete()
     with tempfile.TemporaryDirectory() as name:
         folder = Workspace(Path(name) / "workspace").folder

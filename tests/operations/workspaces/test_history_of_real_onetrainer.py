@@ -87,7 +87,7 @@ def test_its_backups_and_model_are_there(run):
     assert sorted(kinds) == [("backup", 1), ("backup", 2), ("model", 2)]
 
 
-def test_a_training_of_it_goes_on_here_from_its_backup(run, tmp_path):
+def test_an_imported_training_continues_here_from_its_backup(run, tmp_path):
     backup = run.artifacts.filter(kind="backup").earliest("global_step")
     attempt = Attempt(real(), tmp_path, engine_config(run, on_gpu=False), Path(backup.path)).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log

@@ -33,7 +33,7 @@ def done(job):
     return job
 
 
-def test_a_workspace_is_asked_for_and_its_runs_are_shown(page, workspace):
+def test_a_workspace_is_imported_and_its_runs_are_shown(page, workspace):
     answer = page.post(PAGE, {"path": str(workspace.folder), "name": "Old stars", "follow": "on"}, follow=True)
     assert "It begins as soon as a worker takes it on." in answer.content.decode()
     job = Job.objects.get()
@@ -58,7 +58,7 @@ def test_without_a_worker_the_page_says_how_to_start_one(page, workspace):
     assert "No worker is connected" not in page.get(PAGE).content.decode()
 
 
-def test_only_what_changes_is_sent_to_htmx_and_it_asks_again_while_something_goes_on(page, workspace):
+def test_htmx_gets_only_the_changing_part_and_polls_during_an_import(page, workspace):
     page.post(PAGE, {"path": str(workspace.folder)})
     part = page.get(PAGE, headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part and 'hx-trigger="every 2s"' in part
@@ -104,7 +104,7 @@ def test_the_api_takes_a_workspace_in(workspace):
 
 
 @pytest.mark.parametrize("body", [{}, {"path": 7}, {"path": "/etc"}, {"path": ""}, {"path": "x", "follow": "maybe"}])
-def test_the_api_refuses_what_will_not_do(body):
+def test_the_api_refuses_bad_requests(body):
     answer = trainer().post(CALL, body)
     assert answer.status_code == 400 and answer.json()["errors"]
 

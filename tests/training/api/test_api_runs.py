@@ -65,7 +65,7 @@ def test_a_list_comes_in_pages_that_follow_each_other(api):
     assert sorted(found) == list("0123456") and found[0] == "6"
 
 
-def test_a_page_holds_at_most_so_many(api):
+def test_a_page_has_a_limited_number_of_runs(api):
     runs = Run.objects.bulk_create(Run(name=str(number), config={}) for number in range(510))
     RunProgress.objects.bulk_create(RunProgress(run=run) for run in runs)
     assert len(names(api.get("/api/runs/?page_size=100000"))) == 500
@@ -257,7 +257,7 @@ def test_a_run_that_has_not_ended_is_not_deleted(api, status):
         ("sample", "sample_default"),
     ],
 )
-def test_a_running_run_is_asked(api, verb, kind):
+def test_a_running_run_takes_commands(api, verb, kind):
     run = make_run(status=Status.RUNNING)
     answer = api.post(f"/api/runs/{run.pk}/{verb}")
     assert answer.status_code == 202, answer.json()
@@ -267,7 +267,7 @@ def test_a_running_run_is_asked(api, verb, kind):
 
 
 @pytest.mark.parametrize("verb", ["stop", "pause", "continue", "backup", "save", "sample"])
-def test_an_ended_run_cannot_be_asked(api, verb):
+def test_an_ended_run_takes_no_commands(api, verb):
     run = make_run(status=Status.FINISHED)
     assert api.post(f"/api/runs/{run.pk}/{verb}").status_code == 409
     assert not run.commands.exists()
@@ -316,7 +316,7 @@ def test_a_run_is_continued_from_a_chosen_backup(api):
     assert api.post(f"/api/runs/{run.pk}/resume/", {"backup": str(chosen.pk)}).json()["resume_from"] == chosen.path
 
 
-def test_a_run_is_not_continued_from_what_is_no_backup_of_its_own(api):
+def test_a_run_is_only_continued_from_its_own_backups(api):
     run, other = make_run(status=Status.FAILED), make_run(status=Status.FAILED)
     assert api.post(f"/api/runs/{run.pk}/resume/").status_code == 409
     model, theirs = make_artifact(run, Artifact.Kind.MODEL, "model"), make_artifact(other)
@@ -391,7 +391,7 @@ def test_metrics_are_thinned_and_keep_their_extremes(api):
     assert series["steps"] == sorted(series["steps"])
 
 
-def test_what_was_trained_again_is_left_out(api):
+def test_values_of_repeated_steps_are_left_out(api):
     run = make_run()
     measure(run, "loss", [1.0], superseded=True)
     assert api.get(f"/api/runs/{run.pk}/metrics/").json()["series"] == {}
@@ -431,14 +431,14 @@ def test_the_end_of_a_log(api):
     assert (piece["text"], piece["offset"], piece["next_offset"]) == ("last\n", 6, 11)
 
 
-def test_a_log_that_is_not_there_yet_or_shorter_than_asked(api):
+def test_a_log_that_is_missing_or_shorter_than_requested(api):
     run = make_run()
     assert api.get(f"/api/runs/{run.pk}/log?offset=99").json()["text"] == ""
     write_log(run, b"abc")
     assert api.get(f"/api/runs/{run.pk}/log?offset=99").json()["next_offset"] == 3
 
 
-def test_what_is_no_text_does_not_break_a_log(api):
+def test_bytes_that_are_not_text_do_not_break_a_log(api):
     run = make_run(status=Status.RUNNING)
     write_log(run, b"ok \xff\xfe ok")
     assert api.get(f"/api/runs/{run.pk}/log").json()["text"] == "ok \ufffd\ufffd ok"
@@ -490,7 +490,7 @@ def test_a_folder_is_downloaded_as_a_zip_file(api):
     assert found == {f"backup-1/{name}": text for name, text in files.items()}
 
 
-def test_an_artifact_that_is_gone_is_not_found(api):
+def test_a_deleted_artifact_is_not_found(api):
     run = make_run(status=Status.FINISHED)
     artifact = make_artifact(run)
     (run.folder / "backup").unlink()

@@ -60,7 +60,7 @@ async def test_a_slow_client_gets_all_news_in_their_order(slow):
     assert [message["number"] for message in slow.sent[1:]] == list(range(50))
 
 
-async def test_a_client_too_far_behind_is_told_the_whole_state_instead(slow):
+async def test_a_slow_client_gets_the_whole_state_instead(slow):
     for number in range(MOST_WAITING + 1):
         slow.client.tell("log", json.dumps({"number": number}))
     slow.client.tell("training_state", json.dumps({"step": 1}))

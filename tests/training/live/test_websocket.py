@@ -61,7 +61,7 @@ async def publish(*messages):
     assert await send_all(list(messages))
 
 
-async def test_a_client_is_told_the_present_state_first(key, run):
+async def test_a_client_gets_the_current_state_first(key, run):
     socket = await Socket(key=key).opened()
     message = await socket.next()
     assert message["type"] == "connected"
@@ -79,7 +79,7 @@ async def test_ping_is_answered_with_pong(key):
 
 
 @pytest.mark.parametrize("words", [{"text_data": "hello"}, {"text_data": "{}"}, {"bytes_data": b"ping"}])
-async def test_what_is_not_understood_is_answered_and_the_socket_stays_open(key, words):
+async def test_an_unknown_message_is_answered_and_the_socket_stays_open(key, words):
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     await socket.send_to(**words)
@@ -106,7 +106,7 @@ async def test_a_session_signs_in(client):
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws?token=wrong", "/ws?token=%00", "/ws/"])
-async def test_who_is_not_signed_in_is_told_so(path):
+async def test_a_socket_without_sign_in_gets_the_reason(path):
     socket = await Socket(path).opened()
     assert await socket.close_code() == 4401
 
@@ -119,7 +119,7 @@ async def test_a_wrong_key_is_not_made_good_by_a_session(client):
     assert await socket.close_code() == 4401
 
 
-async def test_a_user_who_was_switched_off_is_not_let_in(key):
+async def test_an_inactive_user_is_refused(key):
     await database_sync_to_async(lambda: Token.objects.get(key=key).user.__class__.objects.update(is_active=False))()
     socket = await Socket(key=key).opened()
     assert await socket.close_code() == 4401
@@ -128,7 +128,7 @@ async def test_a_user_who_was_switched_off_is_not_let_in(key):
 @pytest.mark.parametrize(
     "path", ["/ws/runs/f147146b-0819-4dcc-af2c-04b19b2aa588", "/ws/runs/all", "/ws/no", "/elsewhere"]
 )
-async def test_an_unknown_run_or_address_is_told(key, path):
+async def test_an_unknown_run_or_address_is_reported(key, path):
     socket = await Socket(path, key).opened()
     assert await socket.close_code() == 4404
 
@@ -155,7 +155,7 @@ async def test_a_foreign_host_name_is_refused(key, host):
     assert not accepted
 
 
-async def test_what_is_published_reaches_every_client(key, run):
+async def test_a_published_message_reaches_every_client(key, run):
     sockets = [await Socket(key=key).opened() for _ in range(5)]
     for socket in sockets:
         await socket.next("connected")
@@ -165,7 +165,7 @@ async def test_what_is_published_reaches_every_client(key, run):
         await socket.disconnect()
 
 
-async def test_a_command_is_told_to_those_who_follow_the_run(key, run):
+async def test_a_command_is_sent_to_clients_that_follow_the_run(key, run):
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
     await database_sync_to_async(lambda: TrainerService().backup(run))()
@@ -174,7 +174,7 @@ async def test_a_command_is_told_to_those_who_follow_the_run(key, run):
     await socket.disconnect()
 
 
-async def test_a_run_s_socket_hears_nothing_of_other_runs(key, run):
+async def test_a_run_s_socket_gets_no_messages_of_other_runs(key, run):
     other = await database_sync_to_async(make_run)("Other")
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
@@ -235,7 +235,7 @@ async def test_many_sockets_make_one_subscription(key):
         await socket.disconnect()
 
 
-async def test_a_run_that_is_deleted_while_its_socket_opens_is_told(key, run, monkeypatch):
+async def test_a_run_that_is_deleted_while_its_socket_opens_is_reported(key, run, monkeypatch):
     async def exists(self):
         await run.adelete()
         return True

@@ -56,7 +56,7 @@ asyncio.run(layer.group_send("runs", message))
 """
 
 
-async def test_what_another_process_publishes_arrives(server, key):
+async def test_messages_of_another_process_arrive(server, key):
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     command = [sys.executable, "-c", SEND_FROM_ELSEWHERE, f"unix://{server.socket}"]
@@ -89,7 +89,7 @@ async def test_redis_may_go_away_and_come_back(server, key, run):
     await socket.disconnect()
 
 
-async def test_what_redis_forgot_is_told_after_its_restart(server, key, run):
+async def test_messages_that_redis_lost_are_made_up_for_after_its_restart(server, key, run):
     """Also where Redis is back before anybody noticed: its subscriptions are gone, and so may messages be."""
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
@@ -110,7 +110,7 @@ async def test_a_message_that_was_lost_without_a_trace_is_made_up_for(server, ke
     await socket.disconnect()
 
 
-async def test_clients_are_told_when_they_have_to_ask_and_when_no_more(server, key, run):
+async def test_clients_learn_when_to_poll_and_when_to_stop(server, key, run):
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     server.kill()
@@ -134,7 +134,7 @@ async def test_clients_have_to_ask_while_the_database_is_away(server, key, run, 
     await socket.disconnect()
 
 
-async def test_a_frozen_redis_holds_up_no_click(server, monkeypatch):
+async def test_a_frozen_redis_does_not_block_a_click(server, monkeypatch):
     """Nothing answers, and nothing is refused either."""
     monkeypatch.setattr(publisher, "PATIENCE", 0.2)
     assert await publisher.send_all([("runs", "{}")])

@@ -33,20 +33,20 @@ def test_metrics_of_a_kind_share_a_chart_and_the_losses_come_first():
     ]
 
 
-def test_metrics_that_are_numbered_stand_in_the_order_of_their_numbers():
+def test_numbered_metrics_are_in_the_order_of_their_numbers():
     run = make_run(status="running")
     measure(run, ["lr/10", "lr/2", "lr/1"])
     assert charts_of(run)[0].tags == ["lr/1", "lr/2", "lr/10"]
 
 
-def test_a_table_tells_the_last_value_and_the_extremes_with_their_steps():
+def test_a_table_shows_the_last_value_and_the_extremes_with_their_steps():
     run = make_run(status="running")
     measure(run, ["loss"])
     (row,) = charts_of(run)[0].rows
     assert (row.last, row.lowest, row.highest) == (1.0, (0.0, 2), (2.0, 0))
 
 
-def test_the_first_chart_s_curves_are_asked_for_with_the_page_and_not_only_by_its_script(client, viewer):
+def test_the_first_chart_s_curves_are_requested_with_the_page_and_not_only_by_its_script(client, viewer):
     run = make_run(status="running")
     measure(run, ["loss", "smooth_loss"])
     page = client.get(f"/runs/{run.pk}/metrics/").content.decode()

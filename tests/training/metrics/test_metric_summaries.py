@@ -79,7 +79,7 @@ def test_summing_up_as_values_come_gives_the_same_as_at_once(run):
     assert rows[0] == rows[1] and len(rows[0]) == 2 * (749 + 46 + 2)
 
 
-def test_steps_that_are_trained_again_replace_what_was_summed_up(run):
+def test_repeated_steps_replace_their_summaries(run):
     sum_up(run, 0)
     run.metrics.filter(step__gte=5000).update(superseded=True)
     measure(run, range(5000, 6000), attempt=2, value=lambda step: 9.0)
@@ -98,7 +98,7 @@ def test_sparse_and_huge_steps_are_summed_up_too():
     assert (curve["total"], curve["values"][-1]) == (100, 99 * 10.0**10)
 
 
-def test_the_span_of_each_tag_is_told(run):
+def test_the_span_of_each_tag_is_returned(run):
     measure(run, [3, 40], tags=("a/rate", "zz"))
     assert spans(run) == {"a/rate": (3, 40), "loss": (0, STEPS - 1), "zz": (3, 40)}
     assert spans(make_run("Empty")) == {}

@@ -37,7 +37,7 @@ def test_a_short_curve_is_kept_as_it_is():
     assert (whole.points(), whole.means()) == (curve(50), [])
 
 
-def test_a_thinned_curve_tells_its_means():
+def test_a_thinned_curve_has_its_means():
     points = [Point(step, float(step % 2), float(step)) for step in range(1000)]
     means = thinner(points, 22).means()
     assert len(means) == 10 and {point.value for point in means} == {0.5}

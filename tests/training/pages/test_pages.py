@@ -26,14 +26,14 @@ def act(client, run, verb, htmx=False, **data):
 
 
 @pytest.mark.parametrize("name", ("dashboard", "runs", "new-run", "presets", "samples", "system", "account"))
-def test_who_is_not_signed_in_is_sent_to_sign_in(client, name):
+def test_a_visitor_is_sent_to_the_sign_in_page(client, name):
     response = client.get(reverse(name))
     assert response.status_code == 302
     assert response.url == f"{reverse('sign-in')}?next={reverse(name)}"
 
 
 @pytest.mark.parametrize("name", TABS)
-def test_a_run_shows_no_tab_to_who_is_not_signed_in(client, name):
+def test_a_run_shows_no_tab_to_a_visitor(client, name):
     assert client.get(reverse(name, args=[make_run().pk])).status_code == 302
 
 
@@ -81,7 +81,7 @@ def test_a_button_leaves_a_command_and_leads_back(client, trainer, verb, kind):
     assert (command.kind, command.requested_by) == (kind, trainer)
 
 
-def test_a_button_that_was_pressed_is_locked_until_it_is_done_and_the_bar_tells_what_became_of_it(client, trainer):
+def test_a_pressed_button_is_locked_until_its_command_is_done_and_the_bar_shows_the_result(client, trainer):
     run = make_run(status=Run.Status.RUNNING)
     act(client, run, "backup", htmx=True)
     page = client.get(run.get_absolute_url()).text
@@ -93,7 +93,7 @@ def test_a_button_that_was_pressed_is_locked_until_it_is_done_and_the_bar_tells_
     assert "Back up: done" in squeezed(page) and "It lies in backup-7." in page
 
 
-def test_a_button_tells_htmx_its_news_and_that_the_page_has_changed(client, trainer):
+def test_a_button_returns_its_message_to_htmx_and_refreshes_the_page(client, trainer):
     response = act(client, make_run(status=Run.Status.RUNNING), "backup", htmx=True)
     assert response.status_code == 200
     assert response["HX-Trigger"] == "live-refresh"
@@ -113,7 +113,7 @@ def test_a_queued_run_is_cancelled(client, trainer):
     assert run.status == Run.Status.CANCELLED
 
 
-def test_a_paused_run_goes_on(client, trainer):
+def test_a_paused_run_continues(client, trainer):
     run = make_run(status=Run.Status.PAUSED)
     act(client, run, "continue")
     assert run.commands.get().kind == "continue"
@@ -125,7 +125,7 @@ def test_start_again_leads_to_the_new_run(client, trainer):
     assert response.url == run.children.get().get_absolute_url()
 
 
-def test_a_run_goes_on_from_the_chosen_backup(client, trainer, settings):
+def test_a_run_continues_from_the_chosen_backup(client, trainer, settings):
     run = make_run(status=Run.Status.STOPPED)
     folder = settings.DATA_DIR / "runs" / "backup"
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def test_a_run_goes_on_from_the_chosen_backup(client, trainer, settings):
     assert "step 1" in run.events.last().data["detail"]
 
 
-def test_a_sample_of_ones_own_takes_what_was_typed(client, trainer):
+def test_a_custom_sample_takes_the_form_s_settings(client, trainer):
     run = make_run(status=Run.Status.RUNNING)
     act(client, run, "sample-custom", prompt="a green moon", seed="7", width="64")
     arguments = run.commands.get().arguments
@@ -177,7 +177,7 @@ def test_a_button_never_leads_to_another_site(client, trainer):
     assert act(client, run, "save", next="https://evil.example/").url == run.get_absolute_url()
 
 
-def test_deleting_shows_first_what_is_lost(client, trainer):
+def test_deleting_first_shows_the_files_to_lose(client, trainer):
     run = make_run(status=Run.Status.FINISHED)
     run.folder.mkdir(parents=True)
     (run.folder / "model.safetensors").write_bytes(b"12345")
@@ -194,7 +194,7 @@ def test_a_running_run_is_not_deleted(client, trainer):
     assert Run.objects.filter(pk=run.pk).exists()
 
 
-def test_what_was_asked_is_called_as_its_button_is(client, trainer):
+def test_a_command_has_the_label_of_its_button(client, trainer):
     run = make_run(status="running")
     for kind in ("sample_default", "sample_custom", "save"):
         run.commands.create(kind=kind, attempt=1)
@@ -230,7 +230,7 @@ def test_an_ended_run_offers_to_go_on_from_its_backup(client, trainer, settings)
         assert ("Continue from backup" in page) is offered
 
 
-def test_what_an_engine_cannot_do_is_a_disabled_button_with_the_reason(client, trainer, monkeypatch):
+def test_an_action_that_the_engine_cannot_do_is_a_disabled_button_with_the_reason(client, trainer, monkeypatch):
     monkeypatch.setitem(engines.ENGINES, "onetrainer", engines.ONETRAINER)
     run = make_run(status=Run.Status.PAUSED, engine="onetrainer")
     page = client.get(run.get_absolute_url()).text

@@ -34,7 +34,7 @@ def test_name_tags_and_notes_are_edited_on_the_page(client, run):
     assert run.events.get(kind="edited").data == {"name": "New", "tags": ["a", "b"], "notes": "**bold** star"}
 
 
-def test_what_was_not_changed_is_not_noted(client, run):
+def test_unchanged_fields_are_not_recorded(client, run):
     save(client, run, tags="", notes="old")
     assert not run.events.filter(kind="edited").exists()
 
@@ -94,7 +94,7 @@ def test_the_timeline_writes_several_values_as_a_list(client, run):
     assert "tags: a, &lt;b&gt;" in moments(client, run).text
 
 
-def test_the_timeline_tells_of_a_file_in_few_words_and_of_the_rest_in_its_details(client, run):
+def test_the_timeline_shows_a_file_in_few_words_and_more_in_its_details(client, run):
     facts = {
         "kind": "backup",
         "path": "/data/x/backup-96",
@@ -112,7 +112,7 @@ def test_the_timeline_tells_of_a_file_in_few_words_and_of_the_rest_in_its_detail
     assert "/data/x/backup-96" in written.details and "ab" * 32 in written.details
 
 
-def test_a_long_timeline_goes_on_where_it_ended_and_is_parted_by_attempts(client, run):
+def test_a_long_timeline_has_more_pages_and_is_divided_by_attempts(client, run):
     Run.objects.update(attempt=2)
     begin = now()
     for number in range(MOST_MOMENTS + 30):

@@ -79,7 +79,7 @@ def test_windows_follow_each_other_without_a_gap(tmp_path):
     assert window(path, 10).begin == 0 and window(path, 10**12).later is None
 
 
-def test_a_line_that_was_looked_for_is_marked_among_what_is_around_it(client, run):
+def test_a_search_result_is_marked_among_the_lines_around_it(client, run):
     write_log(run, log_of_many_lines())
     page = client.get(reverse("run-log", args=[run.pk]), {"at": "error"})
     part = page.context["window"]
@@ -112,7 +112,7 @@ def test_a_line_is_found_once_wherever_the_log_is_cut_for_the_search(tmp_path, m
         assert len(search(path, "needle").lines) == len(search(path, level="error").lines) == 30
 
 
-def test_a_line_that_was_found_leads_to_what_is_around_it(client, run):
+def test_a_search_result_links_to_the_lines_around_it(client, run):
     write_log(run, log_of_many_lines())
     address = reverse("run-log", args=[run.pk])
     page = client.get(address, {"level": "error"}).text
@@ -218,7 +218,7 @@ def test_a_new_run_begins_with_the_settings_that_made_a_file(client, run):
     assert Run.objects.get(status="queued").parent == run
 
 
-def test_a_file_that_is_gone_is_not_found_with_a_sentence(client, run):
+def test_a_deleted_file_is_not_found_with_a_sentence(client, run):
     response = client.get(reverse("artifact", args=[run.pk, make_artifact(run, run.folder / "gone").pk]))
     assert response.status_code == 404
     assert "does not exist any more" in response.text

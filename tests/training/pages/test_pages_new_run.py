@@ -57,7 +57,7 @@ def test_a_preset_in_the_address_is_loaded_into_the_draft(client, user, preset):
     assert shown(client, "lora_rank") == "8"
 
 
-def test_a_run_is_queued_with_what_was_changed_over_its_preset(client, user, preset):
+def test_a_run_is_queued_with_the_changes_to_its_preset(client, user, preset):
     client.get(ADDRESS, {"preset": preset.pk})
     put(client, "concepts", concepts())
     put(client, "epochs", "7")
@@ -70,7 +70,7 @@ def test_a_run_is_queued_with_what_was_changed_over_its_preset(client, user, pre
     assert json.loads(concepts()) == [{key: run.config["concepts"][0][key] for key in ("name", "path")}]
 
 
-def test_what_the_preset_sets_and_the_draft_put_back_is_the_default_in_the_run(client, user, preset):
+def test_a_preset_s_setting_that_the_draft_reset_has_its_default_in_the_run(client, user, preset):
     client.get(ADDRESS, {"preset": preset.pk})
     put(client, "concepts", concepts())
     client.post(ADDRESS, {"revision": get_draft(user).revision, "tab": tab_of("lora_rank"), "reset": "lora_rank"})
@@ -87,7 +87,7 @@ def test_the_next_run_begins_with_the_last_config_and_a_name_of_its_own(client, 
     assert shown(client, "lora_rank") == "8"
 
 
-def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(client, user, preset):
+def test_errors_are_beside_their_fields_and_no_input_is_lost(client, user, preset):
     client.get(ADDRESS, {"preset": preset.pk})
     put(client, "concepts", concepts("/nowhere/at/all"))
     response = send(client, ADDRESS, tab_of("epochs"), "start", field__epochs="many", fact__name="Mine")
@@ -105,7 +105,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(client, user
 
 
 @pytest.mark.parametrize("text", ["{", "[1", "NaN"])
-def test_what_is_no_json_stays_as_typed_and_is_told(client, user, text):
+def test_invalid_json_is_kept_and_reported(client, user, text):
     assert put(client, "optimizer_defaults", text, "check").status_code == 400
     assert shown(client, "optimizer_defaults") == text
 
@@ -133,7 +133,7 @@ def test_an_empty_field_is_unset_where_it_may_be_and_wrong_where_not(client, use
     assert "Must be a whole number" in client.get(ADDRESS, {"tab": tab_of("epochs")}).text
 
 
-def test_another_start_keeps_what_was_changed(client, user, preset):
+def test_another_starting_point_keeps_the_changes(client, user, preset):
     other = make_preset("Other", {"training_method": "LORA", "lora_rank": 64, "batch_size": 4})
     client.get(ADDRESS, {"preset": preset.pk})
     put(client, "batch_size", "3")
@@ -179,7 +179,7 @@ def test_a_check_starts_nothing(client, user, preset):
     assert not Run.objects.exists()
 
 
-def test_the_page_takes_up_what_was_typed_last(client, user):
+def test_the_page_shows_the_last_input(client, user):
     put(client, "epochs", "9")
     assert shown(client, "epochs") == "9"
     client.force_login(make_user("grace", is_staff=True))
@@ -200,7 +200,7 @@ def test_a_start_that_is_not_there_is_not_found(client, user, query):
     assert client.get(f"{ADDRESS}?{query}").status_code == 404
 
 
-def test_a_page_from_before_another_windows_change_overwrites_nothing_and_says_what_was_typed(client, user):
+def test_an_outdated_page_overwrites_nothing_and_shows_its_input(client, user):
     old = client.get(ADDRESS, {"tab": tab_of("epochs")}).text
     put(client, "epochs", "9")
     response = send(client, ADDRESS, page=old, field__epochs="7", fact__name="Mine")
@@ -227,7 +227,7 @@ def test_a_viewer_cannot_start_a_run(client):
     assert client.post(reverse("new-run")).status_code == 403
 
 
-def test_a_check_shows_what_a_worker_finds_as_it_goes_on(client, user):
+def test_a_check_shows_a_worker_s_results_as_they_come(client, user):
     Worker.objects.create(name="here:cpu", host="here")
     put(client, "concepts", concepts())
     page = send(client, ADDRESS, do="check").text

@@ -23,12 +23,12 @@ from web.templatetags.formats import doing, duration, loss, percent, speed
         (90000, "1 d 1 h"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_two_largest_units(seconds, text):
+def test_a_duration_is_shown_in_its_two_largest_units(seconds, text):
     assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "–"), (2.5, "2.50 steps/s"), (0.4, "2.50 s/step")])
-def test_a_slow_speed_is_told_in_seconds_a_step(value, text):
+def test_a_slow_speed_is_shown_in_seconds_per_step(value, text):
     assert speed(value) == text
 
 
@@ -37,7 +37,7 @@ def test_a_loss_has_four_digits_that_matter(value, text):
     assert loss(value) == text
 
 
-def test_what_a_run_does_is_told_without_dots_so_that_the_sentence_goes_on():
+def test_a_run_s_action_is_shown_without_dots_so_that_the_sentence_continues():
     assert [doing(text) for text in ("Sampling ...", "caching 20 of 32", "")] == ["Sampling", "caching 20 of 32", ""]
 
 
@@ -65,7 +65,7 @@ def measure(run, tag, values, **fields):
 
 
 @pytest.mark.django_db
-def test_losses_come_first_and_what_was_trained_again_has_no_line():
+def test_losses_come_first_and_repeated_steps_have_no_line():
     run = make_run(status=Run.Status.RUNNING)
     measure(run, "a/rate", [1.0])
     measure(run, "loss", [1.0])
@@ -90,5 +90,5 @@ def test_a_drawing_spans_its_box():
 
 
 @pytest.mark.parametrize("drawn", [[], [{"tag": "loss", "steps": [3], "values": [1.0], "times": [0]}]])
-def test_nothing_and_a_single_value_can_be_drawn(drawn):
+def test_no_value_and_a_single_value_can_be_shown(drawn):
     assert (drawing(drawn) is None) == (not drawn)

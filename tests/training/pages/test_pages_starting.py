@@ -50,7 +50,7 @@ def address():
     return reverse("new-run-start", args=[Preflight.objects.latest("created_at").pk])
 
 
-def test_the_page_shows_the_check_and_asks_for_more_of_it(started):
+def test_the_page_shows_the_check_and_polls_for_more(started):
     assert f'hx-get="{address()}"' in started and "The run starts when its settings" in started
     assert "Waiting for a worker" in started and not Run.objects.exists()
 
@@ -63,7 +63,7 @@ def test_the_part_shows_how_far_the_check_is(client, started):
     assert "Checking the pictures" in part and "3 of 9" in part and f'hx-get="{address()}"' in part
 
 
-def test_once_nothing_is_wrong_the_part_starts_the_run_by_itself(client, started):
+def test_a_check_without_problems_starts_the_run_automatically(client, started):
     answer(problems=[FOUND | {"severity": "warning"}], estimate={"memory": {"total": 5, "parts": {}}})
     part = client.get(address(), headers=HTMX).text
     assert f'hx-post="{address()}" hx-trigger="load"' in part
@@ -74,7 +74,7 @@ def test_once_nothing_is_wrong_the_part_starts_the_run_by_itself(client, started
     assert Preflight.objects.count() == 1
 
 
-def test_what_a_worker_finds_keeps_the_run_from_starting_and_is_shown_with_its_field(client, started):
+def test_a_worker_s_finding_stops_the_start_and_is_shown_with_its_field(client, started):
     answer(problems=[FOUND])
     part = client.get(address(), headers=HTMX).text
     assert "The run was not started" in part and "star.png is broken" in part
@@ -83,7 +83,7 @@ def test_what_a_worker_finds_keeps_the_run_from_starting_and_is_shown_with_its_f
     assert not Run.objects.exists()
 
 
-def test_without_javascript_the_check_has_a_page_that_looks_again_by_itself(client, started):
+def test_without_javascript_the_check_has_a_page_that_reloads_itself(client, started):
     assert address() in started.split("<noscript>")[-1]
     page = client.get(address()).text
     assert '<meta http-equiv="refresh"' in page and not Run.objects.exists()
@@ -105,7 +105,7 @@ def test_a_run_whose_check_no_worker_claims_starts_after_three_seconds(client, s
     assert Run.objects.get().status == "queued"
 
 
-def test_a_draft_that_was_changed_meanwhile_is_not_started_by_itself(client, user, started):
+def test_a_draft_that_was_changed_during_the_check_is_not_started(client, user, started):
     answer(problems=[])
     draft = get_draft(user)
     draft.config |= {"epochs": 77}
@@ -130,7 +130,7 @@ def test_without_a_worker_the_run_is_queued_at_once(client, user):
     assert response.url == Run.objects.get().get_absolute_url() and not Preflight.objects.exists()
 
 
-def test_nobody_starts_anothers_check(client, started):
+def test_a_user_cannot_start_another_user_s_check(client, started):
     client.force_login(make_user("bob", is_superuser=False))
     assert client.post(address()).status_code in (403, 404)
     assert not Run.objects.exists()

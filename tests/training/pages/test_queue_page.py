@@ -45,13 +45,13 @@ def minutes(moment):
 # -- the page ------------------------------------------------------------------------------------------------------
 
 
-def test_the_empty_queue_says_what_it_is_for(client, trainer):
+def test_the_empty_queue_explains_its_purpose(client, trainer):
     page = client.get(reverse("queue")).text
     assert "The queue is empty" in page and reverse("new-run") in page
     assert "manage.py gpu_worker" in page
 
 
-def test_each_worker_has_a_lane_with_what_it_trains(client, trainer):
+def test_each_worker_has_a_lane_with_its_run(client, trainer):
     make_run("Going", Run.Status.RUNNING, worker=make_worker(status="busy"), global_step=5, max_step=10, max_epoch=1)
     make_worker("host:gpu1", drain=True)
     page = client.get(reverse("queue")).text
@@ -152,7 +152,7 @@ def test_a_run_is_planned(client, trainer):
         ({"after_run": "x"}, "no longer exists"),
     ],
 )
-def test_a_bad_plan_is_told_and_what_was_typed_stays(client, trainer, data, sentence):
+def test_a_bad_plan_is_reported_and_the_input_is_kept(client, trainer, data, sentence):
     run = make_run("Stars")
     response = client.post(reverse("queue-plan", args=[run.pk]), {"priority": "3", **data})
     assert response.status_code == 400 and sentence in response.text
@@ -174,7 +174,7 @@ def test_times_are_estimated_from_the_running_run_and_from_runs_of_the_same_pres
     ]
 
 
-def test_of_two_workers_the_one_that_is_free_first_takes_the_next():
+def test_the_first_free_worker_takes_the_next_run():
     preset = make_preset()
     make_past(preset, 600)
     make_worker("a", status="busy")
@@ -186,7 +186,7 @@ def test_of_two_workers_the_one_that_is_free_first_takes_the_next():
     assert [(one.worker, minutes(one.starts_at)) for one in read_queue().waiting] == [("b", 0), ("b", 10)]
 
 
-def test_each_lane_names_what_comes_next_and_each_run_its_worker(client, trainer):
+def test_each_lane_names_its_next_run_and_each_run_its_worker(client, trainer):
     preset = make_preset()
     make_past(preset, 600)
     make_worker("a")
@@ -256,7 +256,7 @@ def test_the_api_refuses_nonsense_with_a_sentence(body, status):
     assert answer.status_code == status and answer.json()["detail"]
 
 
-def test_the_api_refuses_what_does_not_wait_and_who_may_only_look():
+def test_the_api_refuses_runs_that_do_not_wait_and_users_who_may_only_view():
     run = make_run("Going", Run.Status.RUNNING)
     assert api_trainer().patch(f"/api/queue/{run.pk}", {"held": True}).status_code == 409
     assert api_trainer("bob").patch(f"/api/queue/{run.pk}", {"position": 1}).status_code == 409

@@ -118,14 +118,14 @@ def test_it_is_right_from_the_first_of_each_kind_on(monkeypatch, each, seconds):
     assert max(training.errors(since=begin)) < 0.07
 
 
-def test_it_counts_down_while_samples_are_drawn_and_backups_written(monkeypatch):
+def test_it_counts_down_during_samples_and_backups(monkeypatch):
     training = Training(monkeypatch).start().train(until=800)
     quiet = training.time
     training.train(until=1300)
     assert max(training.jumps(since=quiet)) < 6, "seconds of a thousand"
 
 
-def test_it_does_not_jump_when_a_run_goes_on_from_a_backup(monkeypatch):
+def test_it_does_not_jump_when_a_run_continues_from_a_backup(monkeypatch):
     training = Training(monkeypatch).start(loading=300).train(until=900)
     before = seconds_left(training.run)
     training.start(step=900, loading=30).train(until=1000)
@@ -165,7 +165,7 @@ def test_a_pause_does_not_count():
     assert pace.seconds_per_step == pytest.approx(2.0)
 
 
-def test_a_sample_that_somebody_asked_for_does_not_tell_how_long_all_take():
+def test_a_custom_sample_does_not_count_as_the_duration_of_all_samples():
     pace = Pace(times={"sampling": 40.0})
     for kind, seconds in (("custom", 4.0), ("default", 20.0)):
         pace.enter("sampling", 0.0)
@@ -174,7 +174,7 @@ def test_a_sample_that_somebody_asked_for_does_not_tell_how_long_all_take():
     assert pace.times["sampling"] == 30
 
 
-def test_what_nobody_told_of_is_spread_over_all_steps():
+def test_unreported_pauses_are_spread_over_all_steps():
     pace, time = Pace(), 0.0
     for step in range(1, 2001):
         time += 1.0 + (50 if step % 100 == 0 else 0)
@@ -182,7 +182,7 @@ def test_what_nobody_told_of_is_spread_over_all_steps():
     assert pace.seconds_per_step == pytest.approx(1.5, rel=0.02)
 
 
-def test_nothing_is_said_of_a_run_that_has_hardly_begun():
+def test_a_run_that_has_just_started_has_no_estimate():
     pace = Pace()
     for step in range(6):
         assert pace.seconds_per_step is None
@@ -211,7 +211,7 @@ def running(rules, **progress):
         ({}, {"caching": 3, "loading": 100}, 5 * 3, 3),
     ],
 )
-def test_what_comes_between_steps_is_counted_as_often_as_the_config_has_it(rules, times, later, here):
+def test_phases_between_steps_count_as_often_as_the_config_has_them(rules, times, later, here):
     """At step 40 of 100, after what is due there and before."""
     run = running(rules, epoch=4, global_step=40, seconds_per_step=2.0, times=times, since_step=list(times))
     assert seconds_left(run) == pytest.approx(120 + later)
@@ -220,14 +220,14 @@ def test_what_comes_between_steps_is_counted_as_often_as_the_config_has_it(rules
 
 
 @pytest.mark.parametrize(("since_step", "left"), [([], 3), (["backup"], 2), (["backup", "backup"], 1)])
-def test_what_comes_after_the_last_step_is_counted_until_it_is_done(since_step, left):
+def test_phases_after_the_last_step_count_until_they_are_done(since_step, left):
     rules = {"backup_after": 2, "backup_after_unit": "EPOCH", "backup_before_save": True}
     run = running(rules, epoch=10, global_step=100, seconds_per_step=2.0, times={"backup": 1, "saving": 1})
     run.progress.since_step = since_step
     assert seconds_left(run) == left
 
 
-def test_before_its_speed_is_known_it_is_what_the_trainer_says():
+def test_the_trainer_s_speed_is_used_before_there_is_a_measured_one():
     run = running({}, global_step=40, steps_per_second=9.0)
     assert seconds_left(run) == pytest.approx(60 / 9)
     run.status = "stopping"
@@ -235,7 +235,7 @@ def test_before_its_speed_is_known_it_is_what_the_trainer_says():
 
 
 @pytest.mark.django_db
-def test_the_journal_tells_all_of_it_and_the_next_attempt_begins_with_it():
+def test_the_journal_gives_all_values_and_the_next_attempt_starts_with_them():
     run = make_run(status="running", config=RULES)
     run.attempt_folder.mkdir(parents=True)
     journal = JournalWriter(run.attempt_folder / FILE_NAME)

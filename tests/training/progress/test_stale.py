@@ -23,7 +23,7 @@ def test_all_is_well_while_the_worker_speaks(run):
     assert state_of(run)["stale"] == ""
 
 
-def test_a_silent_worker_is_told_of(run):
+def test_a_silent_worker_is_reported(run):
     Worker.objects.update(heartbeat_at=now() - timedelta(seconds=12))
     assert "Worker host:gpu0 has not reported since" in state_of(Run.objects.get())["stale"]
 

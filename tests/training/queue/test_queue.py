@@ -85,7 +85,7 @@ def test_another_priority_forgets_the_place(service):
     assert order() == ["A", "B", "C"]
 
 
-def test_what_does_not_wait_is_neither_moved_nor_held_nor_waited_for(service):
+def test_a_run_that_does_not_wait_is_not_moved_held_or_waited_for(service):
     running, waiting = make_run("Going", Run.Status.RUNNING), make_run()
     for refused in (
         lambda: service.move_by(running, "up"),
@@ -159,7 +159,7 @@ def test_a_cancelled_run_that_is_queued_again_has_no_plan_any_more(service):
     assert (run.held_at, run.held_by, run.start_after) == (None, None, None)
 
 
-def test_the_timeline_tells_who_planned_what(service):
+def test_the_timeline_shows_who_planned_what(service):
     before, run = make_run("Before"), make_run()
     service.plan_run(run, {"after_run": before})
     event = run.events.get(kind="planned")
@@ -195,7 +195,7 @@ def test_a_run_that_is_held_while_it_is_claimed_stays(monkeypatch):
     assert first.status == Run.Status.QUEUED
 
 
-def test_a_run_that_another_worker_claims_meanwhile_is_claimed_once(monkeypatch):
+def test_a_run_that_another_worker_claims_at_the_same_time_is_claimed_once(monkeypatch):
     run = make_run()
     lock = RunQuerySet.select_for_update
 

@@ -31,7 +31,7 @@ def keep(run, kind=Kind.SAVE, name="save.safetensors"):
     return run.artifacts.create(kind=kind, path=str(path), attempt=1, sequence=99, global_step=30)
 
 
-def test_a_run_that_waits_again_does_not_say_what_it_did_last():
+def test_a_requeued_run_does_not_show_its_last_action():
     run = ended()
     Run.objects.update(status_text="Saving the final model", phase="saving")
     continued = Continuation().continue_run(run, back_up(run))
@@ -114,7 +114,7 @@ def test_a_refusal_says_why(make, sentence):
         Continuation().continue_run(run, chosen)
 
 
-def test_weights_that_are_gone_begin_nothing():
+def test_deleted_weights_start_no_run():
     run = ended()
     gone = run.artifacts.create(kind=Kind.SAVE, path="/gone", attempt=1, sequence=1)
     answer = trainer().post(f"/api/runs/{run.pk}/restart/", {"weights": str(gone.pk)})

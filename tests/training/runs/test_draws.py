@@ -20,7 +20,7 @@ def test_a_seed_that_is_kept_counts_up_over_several_pictures():
 
 
 @pytest.mark.parametrize("form", [{}, {"seed": "7", "by_chance": "1"}])
-def test_without_a_seed_each_picture_has_one_by_chance(form):
+def test_without_a_seed_each_picture_has_a_random_seed(form):
     asked = draws.wanted({"prompt": "a star", "count": "2", **form})
     assert [one.get("random_seed") for one in asked] == [True, True] and "seed" not in asked[0]
 
@@ -39,7 +39,7 @@ def test_a_shape_gives_the_size_unless_one_was_typed():
 @pytest.mark.parametrize(
     "form", [{"count": "0"}, {"count": "17"}, {"count": "x"}, {"aspect": "wide"}, {"seed": "x"}, {"width": "1e3"}]
 )
-def test_what_makes_no_sense_is_refused_by_field(form):
+def test_bad_values_are_refused_by_field(form):
     with pytest.raises(BadInput) as refused:
         draws.wanted({"prompt": "a star", **form})
     assert list(refused.value.errors) == list(form)
@@ -53,7 +53,7 @@ def test_shapes_have_as_many_pixels_as_the_run_trains_on(resolution, first, wide
     assert values[0] == first and values[5] == wide
 
 
-def test_several_are_asked_for_at_once_and_the_page_says_what_becomes_of_each(client, trainer):
+def test_several_samples_are_requested_at_once_and_the_page_shows_the_result_of_each(client, trainer):
     run = make_run(status="running")
     form = {"prompt": "a star\na moon", "each_line": "1", "count": "2", "seed": "5"}
     client.post(reverse("run-action", args=[run.pk, "sample-custom"]), form)
@@ -64,7 +64,7 @@ def test_several_are_asked_for_at_once_and_the_page_says_what_becomes_of_each(cl
     assert [one["prompt"] for one in draws.recent(trainer)] == ["a moon", "a star"]
 
 
-def test_one_that_is_refused_takes_the_others_with_it(client, trainer):
+def test_one_refused_sample_refuses_all(client, trainer):
     run = make_run(status="running")
     answer = client.post(
         reverse("run-action", args=[run.pk, "sample-custom"]),
@@ -89,7 +89,7 @@ def draw_a_sample(run):
     return run.samples.create(attempt=1, sequence=1, index=0, prompt="a red star", path=path, settings=LIKE)
 
 
-def test_a_sample_fills_the_form_with_its_settings_to_be_drawn_again(client, trainer):
+def test_a_sample_fills_the_form_with_its_settings_to_generate_it_again(client, trainer):
     run = make_run(status="running")
     sample = draw_a_sample(run)
     address = f"{reverse('run-samples', args=[run.pk])}?like={sample.pk}"
@@ -104,12 +104,12 @@ def test_a_sample_fills_the_form_with_its_settings_to_be_drawn_again(client, tra
 
 
 @pytest.mark.parametrize(("status", "why"), [("finished", "The run has ended"), ("queued", "not training")])
-def test_a_sample_that_cannot_be_drawn_again_says_why(client, trainer, status, why):
+def test_a_sample_that_cannot_be_generated_again_says_why(client, trainer, status, why):
     page = client.get(draw_a_sample(make_run(status=status)).get_absolute_url()).text
     assert "It cannot be generated again now:" in page and why in page and "?like=" not in page
 
 
-def test_the_chosen_sampler_is_asked_for(client, trainer):
+def test_the_chosen_sampler_is_requested(client, trainer):
     run = make_run(status="running")
     client.post(reverse("run-action", args=[run.pk, "sample-custom"]), {"prompt": "x", "noise_scheduler": "DPMPP"})
     assert run.commands.get().arguments["noise_scheduler"] == "DPMPP"

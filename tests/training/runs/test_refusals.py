@@ -23,7 +23,7 @@ def test_every_sentence_of_the_engines_can_be_translated():
     assert set(SENTENCES) == {limits.PAUSED, limits.SEVERAL_GPUS}
 
 
-def test_it_is_told_in_the_readers_language(monkeypatch):
+def test_it_is_in_the_user_s_language(monkeypatch):
     german = {limits.PAUSED: "Der Lauf pausiert: setze ihn zuerst fort."}
     monkeypatch.setattr(refusals, "_", lambda text: german.get(text) or real_gettext(text))
     run = make_run(status="paused", engine="onetrainer")
@@ -31,6 +31,6 @@ def test_it_is_told_in_the_readers_language(monkeypatch):
     assert refusal(run, "continue") == ""
 
 
-def test_what_an_engine_never_does_is_said_with_its_name():
+def test_a_command_that_an_engine_never_supports_is_refused_with_its_name():
     run = make_run(status="running", engine="onetrainer")
     assert refusal(run, "fly") == "The engine OneTrainer does not support this command."

@@ -48,7 +48,7 @@ def test_a_rule_keeps_the_newest_and_every_so_manieth(keep_newest, every, kept):
     assert [item for item, why in split if why] == kept
 
 
-def test_what_went_before_still_counts_for_every_so_manieth():
+def test_deleted_items_still_count_for_every_nth():
     split = Rule(1, 2).split([1, 2, 3, 4, 5, 6, 7], lambda item: item not in (1, 3, 5))
     assert [item for item, why in split if not why] == []
 
@@ -59,7 +59,7 @@ def test_nothing_goes_while_there_is_no_policy(run):
     assert keeping.apply_policy(run) == 0
 
 
-def test_old_backups_and_saves_go_and_the_history_tells_it(run):
+def test_old_backups_and_saves_are_deleted_and_the_history_records_it(run):
     keep(keep_backups=2, keep_saves=1)
     for step in (1, 2, 3):
         make_backup(run, step)
@@ -80,7 +80,7 @@ def test_a_runs_own_policy_comes_before_the_sites(run):
     assert steps_there(run) == [2, 3]
 
 
-def test_a_pinned_backup_stays_and_the_engine_is_told(run):
+def test_a_pinned_backup_is_kept_and_marked_for_the_engine(run):
     keep(keep_backups=1)
     first, *_ = [make_backup(run, step) for step in (1, 2, 3)]
     pin(first, True, by=make_user())
@@ -101,7 +101,7 @@ def test_the_newest_whole_backup_of_an_unfinished_run_stays_also_where_newer_one
         remove_artifact(whole, "by hand")
 
 
-def test_a_finished_runs_last_backup_may_go_by_hand(run):
+def test_a_user_may_delete_a_finished_run_s_last_backup(run):
     backup = make_backup(run, 1)
     Run.objects.update(status=Run.Status.FINISHED)
     backup.refresh_from_db()
@@ -111,7 +111,7 @@ def test_a_finished_runs_last_backup_may_go_by_hand(run):
     assert (steps_there(run), backup.deleted_by, backup.deleted_why) == ([], user, "Deleted by a user.")
 
 
-def test_the_backup_from_which_a_queued_run_goes_on_stays(run):
+def test_the_backup_that_a_queued_run_continues_from_is_kept(run):
     old, _ = make_backup(run, 1), make_backup(run, 2)
     Run.objects.update(status=Run.Status.QUEUED, resume_from=old.path)
     old.refresh_from_db()
@@ -136,7 +136,7 @@ def test_nothing_is_removed_through_a_link(run, tmp_path):
     assert len(list((real / "backup").iterdir())) == 2
 
 
-def test_what_lies_elsewhere_is_never_removed(run, tmp_path):
+def test_files_outside_the_run_s_folder_are_never_deleted(run, tmp_path):
     keep(keep_backups=1)
     for step in (1, 2):
         backup = make_backup(run, step)
@@ -154,14 +154,14 @@ def test_a_pin_that_comes_at_the_last_moment_comes_first(run):
     assert steps_there(run) == [1, 2]
 
 
-def test_what_is_gone_cannot_be_pinned(run):
+def test_a_deleted_artifact_cannot_be_pinned(run):
     backup = make_backup(run, 1)
     shutil.rmtree(backup.path)
     with pytest.raises(NotNow, match="It is deleted"):
         pin(backup, True)
 
 
-def test_samples_go_by_whole_steps_with_their_thumbnails_but_never_a_favourite_or_what_was_asked_for(run):
+def test_samples_are_deleted_by_whole_steps_with_thumbnails_but_never_favourites_or_custom_samples(run):
     keep(keep_samples=1, every_samples=3)
     samples = [make_sample(run, step, index) for step in (1, 2, 3, 4) for index in (0, 1)]
     custom = make_sample(run, 1, 2, kind="custom")
@@ -174,7 +174,7 @@ def test_samples_go_by_whole_steps_with_their_thumbnails_but_never_a_favourite_o
     assert custom.file.exists() and not samples[1].file.exists() and not kept_at(samples[1]).exists()
 
 
-def test_of_samples_that_were_asked_for_the_newest_stay_and_the_favourites(run):
+def test_the_newest_custom_samples_and_the_favourites_are_kept(run):
     keep(keep_custom_samples=2)
     first, *others = (make_sample(run, step, kind="custom") for step in (1, 2, 3, 4))
     Sample.objects.filter(pk=first.pk).update(favourite=True)
@@ -183,7 +183,7 @@ def test_of_samples_that_were_asked_for_the_newest_stay_and_the_favourites(run):
     assert [one.file.exists() for one in (first, *others, default)] == [True, False, True, True, True]
 
 
-def test_samples_that_were_asked_for_are_no_removed_steps(run):
+def test_custom_samples_do_not_count_as_steps(run):
     keep(keep_samples=1, every_samples=2, keep_custom_samples=1)
     for step in (1, 2, 3):
         make_sample(run, step, 1, kind="custom")

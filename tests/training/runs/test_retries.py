@@ -40,7 +40,7 @@ def test_each_reason_that_an_engine_can_give_is_one_of_the_list():
     assert known_reason("what nobody foresaw") == "crash"
 
 
-def test_a_killed_run_goes_on_from_its_newest_backup_that_is_whole():
+def test_a_killed_run_is_retried_from_its_newest_complete_backup():
     run = ended()
     whole, damaged = back_up(run, 10), back_up(run, 20)
     (damaged / "weights").write_bytes(b"w" * 98)
@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_from_its_newest_backup_that_is_whole():
 
 
 @pytest.mark.parametrize("reason", [reason for reason, ending in ENDINGS.items() if not ending.may_retry])
-def test_what_would_come_again_is_not_tried_again(reason):
+def test_a_failure_that_would_repeat_is_not_retried(reason):
     run = ended(reason, Status.FAILED)
     back_up(run, 10)
     assert not plan_retry(run) and run.status == Status.FAILED
@@ -129,7 +129,7 @@ def test_a_run_that_waits_to_go_on_is_not_ready_before_its_time():
     assert list(Run.objects.ready()) == [due] and set(Run.objects.queued()) == {later, due}
 
 
-def test_a_clock_that_is_set_back_holds_nothing_up():
+def test_a_clock_that_is_set_back_delays_no_run():
     run = make_run(queued_at=now() + timedelta(days=1), start_after=now() + timedelta(days=1, seconds=15))
     assert list(Run.objects.ready()) == [run]
 
@@ -144,7 +144,7 @@ def test_a_waiting_run_can_go_on_now_or_be_cancelled():
     assert api.post(f"/api/runs/{run.pk}/cancel/").json()["status"] == "cancelled"
 
 
-def test_a_person_who_continues_it_gives_it_all_its_retries_again():
+def test_a_user_who_continues_a_run_resets_its_retries():
     run = ended(retries=3, retries_left=0)
     back_up(run, 10)
     Continuation().continue_run(run)

@@ -55,7 +55,7 @@ def test_views_of_others_are_not_there(client):
         assert answer.status_code == 404
 
 
-def test_a_name_that_is_taken_is_refused_when_making_and_when_renaming(client):
+def test_a_name_in_use_is_refused_when_creating_and_when_renaming(client):
     make_view(client.user)
     other = make_view(client.user, "Other")
     assert client.post("/api/views/", {"name": "Failed"}).status_code == 409
@@ -63,7 +63,7 @@ def test_a_name_that_is_taken_is_refused_when_making_and_when_renaming(client):
     assert answer.status_code == 409 and "already" in answer.json()["detail"]
 
 
-def test_nobody_keeps_views_without_end(client):
+def test_a_user_has_a_limited_number_of_views(client):
     SavedView.objects.bulk_create(SavedView(user=client.user, name=str(number)) for number in range(MOST_VIEWS))
     answer = client.post("/api/views/", {"name": "One more"})
     assert answer.status_code == 409 and "delete one first" in answer.json()["detail"]

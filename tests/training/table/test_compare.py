@@ -33,7 +33,7 @@ def show(client, *runs, **query):
     return client.get(reverse("compare"), {"runs": ",".join(str(run.pk) for run in runs), **query})
 
 
-def test_the_curves_lie_in_one_chart_in_the_order_of_the_address(client):
+def test_the_curves_are_in_one_chart_in_the_order_of_the_address(client):
     one, two = measured("One", [3.0, 2.0]), measured("Two", [4.0, 1.0, 0.5])
     response = show(client, two, one)
     assert [(line["name"], line["colour"], line["epoch_length"]) for line in response.context["lines"]] == [
@@ -55,7 +55,7 @@ def test_any_metric_may_be_compared_and_nonsense_shows_the_loss(client):
     assert (context["tag"], context["axis"]) == ("smooth_loss", "steps")
 
 
-def test_metrics_to_compare_stand_in_the_order_of_their_numbers(client):
+def test_metrics_to_compare_are_in_the_order_of_their_numbers(client):
     run, other = measured("One", [1.0], tag="lr/10"), measured("Two", [2.0], tag="lr/2")
     assert show(client, run, other).context["tags"] == ["lr/2", "lr/10"]
 
@@ -75,7 +75,7 @@ def test_tokens_are_never_shown(client):
     assert "hf_private" not in show(client, one, make_run("Two")).text
 
 
-def test_samples_of_one_prompt_and_seed_stand_at_the_nearest_steps(client):
+def test_samples_of_one_prompt_and_seed_are_at_the_nearest_steps(client):
     one, two, three = make_run("One"), make_run("Two"), make_run("Three")
     sampled(one, 0, 10, 20)
     sampled(two, 9, 26)

@@ -50,7 +50,7 @@ def test_words_are_found_in_name_notes_tags_and_config(client, trainer):
     assert names(client, q="fox teapot") == []
 
 
-def test_what_is_edited_is_found_at_once(client, trainer):
+def test_edited_text_is_found_at_once(client, trainer):
     run = make_run("Fox")
     RunNotes(trainer).edit_run(run, {"notes": "Sharp at last"})
     assert names(client, q="sharp") == ["Fox"]
@@ -186,7 +186,7 @@ def line_of(values, summed=False):
     return RunSummary.objects.get(run=run).loss_line
 
 
-def test_a_loss_is_drawn_small_with_its_run(client, trainer):
+def test_a_small_loss_line_is_shown_with_its_run(client, trainer):
     line = line_of(range(1000, 0, -1))
     assert len(line) == 40 and line[0] == 988 and line == sorted(line, reverse=True)
     assert "<polyline" in client.get(reverse("runs")).text
@@ -225,7 +225,7 @@ def test_a_view_of_the_same_name_takes_the_olds_place_and_may_be_deleted(client,
     assert not SavedView.objects.exists()
 
 
-def test_nobody_sees_or_deletes_anothers_views(client, viewer):
+def test_a_user_cannot_see_or_delete_another_user_s_views(client, viewer):
     view = SavedView.objects.create(user=make_user("grace"), name="Hers", query="q=x")
     assert "Hers" not in client.get(reverse("runs")).text
     assert client.post(reverse("delete-view", args=[view.pk])).status_code == 404
@@ -302,7 +302,7 @@ def test_many_are_tagged_and_untagged(client, trainer):
     assert [run.tags for run in Run.objects.order_by("name")] == [["a"], []]
 
 
-def test_all_that_match_are_meant_and_what_came_in_between_is_asked_about(client, trainer):
+def test_all_matching_runs_are_chosen_and_new_matches_need_another_confirmation(client, trainer):
     for number in range(60):
         make_run(f"Old {number}", Run.Status.FAILED)
     make_run("Good", Run.Status.FINISHED)
@@ -314,7 +314,7 @@ def test_all_that_match_are_meant_and_what_came_in_between_is_asked_about(client
     assert trainer.favourite_runs.count() == 61 and not trainer.favourite_runs.filter(name="Good")
 
 
-def test_choosing_none_is_told(client, trainer):
+def test_an_empty_selection_is_reported(client, trainer):
     page = client.post(reverse("runs-bulk"), {"do": "delete", "run": ["x"]}, follow=True).text
     assert "No run is selected" in page
 
