@@ -34,10 +34,10 @@ def own_reason(run: Run) -> str:
         return _waits_for(run, run.after_run)
     if run.start_after is not None and run.start_after > now():
         return _("Not before %(time)s.") % {"time": _moment(run.start_after)}
-    return _found_by_a_worker(run)
+    return _sentence_of_obstacle(run)
 
 
-def _found_by_a_worker(run: Run) -> str:
+def _sentence_of_obstacle(run: Run) -> str:
     sentence = OBSTACLES.get(run.obstacle.get("code"), "")
     return str(sentence) % {**run.obstacle, "host": run.obstacle.get("host") or _("another machine")}
 

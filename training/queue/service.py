@@ -71,7 +71,7 @@ class QueueService(ForUser):
             _refuse_a_circle(run, before)
         if not Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED).update(**changes):
             raise NotNow(_does_not_wait(run))
-        self._note_plan(run, {key: _told(value) for key, value in plan.items()})
+        self._note_plan(run, {key: _recorded(value) for key, value in plan.items()})
         run.refresh_from_db()
         return run
 
@@ -129,7 +129,7 @@ def _refuse_a_circle(run: Run, before: Run) -> None:
         behind = links.get(behind)
 
 
-def _told(value: Any) -> Any:
+def _recorded(value: Any) -> Any:
     """The value as the timeline stores it."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")

@@ -72,7 +72,7 @@ def _artifact(run: Run, chosen: str | None) -> Artifact | None:
 def _sample_custom(service: TrainerService, run: Run, data: Data) -> None:
     """Generate all requested samples, or none if one of them is refused."""
     with transaction.atomic():
-        for settings in draws.wanted(data):
+        for settings in draws.requested_settings(data):
             service.sample_custom(settings, run)
 
 

@@ -20,7 +20,7 @@ NUMBERS = (("width", int), ("height", int), ("diffusion_steps", int), ("seed", i
 KEPT = ("prompt", "negative_prompt", "width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler", "seed")
 
 
-def wanted(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def requested_settings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The settings of each sample in the form: several prompts, several seeds. Raises BadInput by field."""
     facts = dict(_numbers(data)) | {"negative_prompt": data.get("negative_prompt", "")}
     if sampler := data.get("noise_scheduler"):

@@ -15,25 +15,25 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_seed_that_is_kept_counts_up_over_several_pictures():
-    asked = draws.wanted({"prompt": "a star", "seed": "7", "count": "3"})
+    asked = draws.requested_settings({"prompt": "a star", "seed": "7", "count": "3"})
     assert [one["seed"] for one in asked] == [7, 8, 9]
 
 
 @pytest.mark.parametrize("form", [{}, {"seed": "7", "by_chance": "1"}])
 def test_without_a_seed_each_picture_has_a_random_seed(form):
-    asked = draws.wanted({"prompt": "a star", "count": "2", **form})
+    asked = draws.requested_settings({"prompt": "a star", "count": "2", **form})
     assert [one.get("random_seed") for one in asked] == [True, True] and "seed" not in asked[0]
 
 
 def test_each_line_is_a_picture_where_that_is_wished():
     form = {"prompt": "a star\n\na moon ", "each_line": "1"}
-    assert [one["prompt"] for one in draws.wanted(form)] == ["a star", "a moon"]
-    assert len(draws.wanted({"prompt": "a star\na moon"})) == 1
+    assert [one["prompt"] for one in draws.requested_settings(form)] == ["a star", "a moon"]
+    assert len(draws.requested_settings({"prompt": "a star\na moon"})) == 1
 
 
 def test_a_shape_gives_the_size_unless_one_was_typed():
-    assert draws.wanted({"prompt": "x", "aspect": "576x448"})[0]["width"] == 576
-    assert draws.wanted({"prompt": "x", "aspect": "576x448", "width": "64"})[0]["width"] == 64
+    assert draws.requested_settings({"prompt": "x", "aspect": "576x448"})[0]["width"] == 576
+    assert draws.requested_settings({"prompt": "x", "aspect": "576x448", "width": "64"})[0]["width"] == 64
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_shape_gives_the_size_unless_one_was_typed():
 )
 def test_bad_values_are_refused_by_field(form):
     with pytest.raises(BadInput) as refused:
-        draws.wanted({"prompt": "a star", **form})
+        draws.requested_settings({"prompt": "a star", **form})
     assert list(refused.value.errors) == list(form)
 
 
