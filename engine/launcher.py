@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -285,9 +285,9 @@ def kill_all_of(folder: Path) -> list[int]:
     return killed
 
 
-def oom_kills() -> int:
+def oom_kills(counters: Iterable[Path] = ()) -> int:
     """How many processes of this control group the kernel has killed for lack of memory; 0 if it does not report it."""
-    for file in _memory_events():
+    for file in counters or _memory_events():
         try:
             lines = dict(line.split() for line in file.read_text().splitlines())
             return int(lines["oom_kill"])

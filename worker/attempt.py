@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from training.logs.last_lines import last_lines
 from training.metrics.loss_lines import LossLine, draw_loss
 from training.models import Run, RunCommand
 from training.runs.retries import plan_retry
+from worker.clock import CLOCK, Clock
 from worker.ingest import JournalReader, StaleAttempt
 from worker.postmortem import Cause, look_into
 
@@ -34,8 +34,9 @@ LINGER_SECONDS = 30  # how long an engine process may run after its last event
 class Following:
     """Follows an attempt from its start, or from a later point, until its process has ended."""
 
-    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher):
+    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher, clock: Clock = CLOCK):
         self.run = run
+        self._clock = clock
         self.attempt = run.attempt
         self.process = process
         self.publisher = publisher
@@ -53,7 +54,7 @@ class Following:
         alive = self.process is not None and self.process.alive
         if alive and self.process is not None:
             self.process.wait_for_news(COMMAND_SECONDS)
-            time.sleep(PASS_SECONDS)
+            self._clock.sleep(PASS_SECONDS)
         try:
             while messages := self.reader.read():
                 self.publisher.publish(messages)
@@ -90,9 +91,9 @@ class Following:
     # -- commands ----------------------------------------------------------------------------------------------
 
     def _pass_commands(self, shutting_down: bool) -> None:
-        if time.monotonic() - self._asked_for_commands < COMMAND_SECONDS:
+        if self._clock.monotonic() - self._asked_for_commands < COMMAND_SECONDS:
             return
-        self._asked_for_commands = time.monotonic()
+        self._asked_for_commands = self._clock.monotonic()
         self._refuse_another_attempt()
         if shutting_down and not self._shutdown_asked:
             self._ask_to_stop()
@@ -154,8 +155,8 @@ class Following:
         """Kill a process that does not exit after its last event, since it holds GPU memory."""
         if self.run.is_active:
             return
-        self._ended_at = self._ended_at or time.monotonic()
-        if time.monotonic() - self._ended_at > LINGER_SECONDS:
+        self._ended_at = self._ended_at or self._clock.monotonic()
+        if self._clock.monotonic() - self._ended_at > LINGER_SECONDS:
             self.kill("killed", "The process did not exit after its last event and was killed.")
 
     # -- the end -----------------------------------------------------------------------------------------------
@@ -187,9 +188,9 @@ class Following:
     def _holds_gpu_memory(self, left: list[int]) -> set[int]:
         """The attempt's processes that a GPU still lists, after a moment for the driver to free them."""
         ours = {*left, *self.process.killed, self.process.identity.pid} if self.process else set(left)
-        deadline = time.monotonic() + GPU_SECONDS
-        while (holding := gpu_processes() & ours) and time.monotonic() < deadline:
-            time.sleep(0.2)
+        deadline = self._clock.monotonic() + GPU_SECONDS
+        while (holding := gpu_processes() & ours) and self._clock.monotonic() < deadline:
+            self._clock.sleep(0.2)
         return holding
 
     def end_unstarted(self, sentence: str) -> None:

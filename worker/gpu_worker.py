@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import signal
-import time
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +33,7 @@ from web.database import REFUSALS, OtherSchema, has_no_room, other_schema, refus
 from web.threads import Watch
 from worker.attempt import Following
 from worker.catching_up import catch_up
+from worker.clock import CLOCK, Clock
 from worker.fencing import Fencing
 from worker.host_config import engine_config
 from worker.ingest import StaleAttempt
@@ -59,10 +59,11 @@ SAME_SIGNAL = 0.3
 class GpuWorker:
     """The process that owns one GPU (or the CPU) and trains one run at a time."""
 
-    def __init__(self, name: str, gpu: str = "", once: bool = False):
+    def __init__(self, name: str, gpu: str = "", once: bool = False, clock: Clock = CLOCK):
         self.name, self.gpu, self.once = name, gpu, once
+        self.clock = clock
         self.host = settings.HOST_NAME
-        self.leases = LeaseWatch()
+        self.leases = LeaseWatch(clock)
         self.publisher = Publisher()
         self._fencing = Fencing(self.publisher)
         self.shutting_down = False
@@ -91,30 +92,37 @@ class GpuWorker:
         finally:
             for thread in threads:
                 thread.end()
-            self._warm.end()
-            self._name.release()
+            self.close()
+
+    def close(self) -> None:
+        """End the templates, and let another worker have the name."""
+        self._warm.end()
+        self._name.release()
 
     def _run(self) -> None:
         self._listen_to_signals()
         while not self.detached:
-            try:
-                worked = self._turn()
-            except OtherSchema as difference:
-                worked = self._wait(str(difference))
-            except (DatabaseError, InterfaceError) as error:
-                worked = self._wait(self._why(error))
-            if not worked and (self.shutting_down or self.once):
+            if not self.turn() and (self.shutting_down or self.once):
                 break
         self._sign_off()
 
-    def _turn(self) -> bool:
+    def turn(self) -> bool:
+        """Do one pass of work, or wait while the database is away; return False if there was nothing to do."""
+        try:
+            return self._take_turn()
+        except OtherSchema as difference:
+            return self._wait(str(difference))
+        except (DatabaseError, InterfaceError) as error:
+            return self._wait(self._why(error))
+
+    def _take_turn(self) -> bool:
         """One pass of work, then a heartbeat: a stuck worker must not look alive."""
         close_old_connections()
         if self._beat == 0.0:
             refuse_other_schema()
-            self._heartbeat()
+            self.heartbeat()
         worked = self._work()
-        self._heartbeat()
+        self.heartbeat()
         self._waiting_for = ""
         return worked
 
@@ -142,16 +150,16 @@ class GpuWorker:
         connection.close()
         if self.shutting_down and self.following is None:
             return False
-        time.sleep(DATABASE_PAUSE)
+        self.clock.sleep(DATABASE_PAUSE)
         return True
 
     def _work(self) -> bool:
         """Do the next piece of work; return whether there was one."""
         if self.following is None:
-            self.following = self._find_orphan() or self._claim_next()
+            self.following = self.find_orphan() or self.claim_next()
         if self.following is None:
             if not (self.shutting_down or self.once):
-                time.sleep(IDLE_SECONDS)
+                self.clock.sleep(IDLE_SECONDS)
             return False
         if self.following.step(self.shutting_down):
             return True
@@ -160,7 +168,7 @@ class GpuWorker:
 
     # -- taking runs -------------------------------------------------------------------------------------------
 
-    def _find_orphan(self) -> Following | None:
+    def find_orphan(self) -> Following | None:
         """A run of this data folder that no worker follows: this worker's earlier run, or a vanished worker's.
 
         The folder counts, not the host's name, which changes when a container is recreated. A lost run is checked
@@ -173,7 +181,7 @@ class GpuWorker:
         for run in (Run.objects.active() | Run.objects.lost()).filter(nobody).select_related("worker"):
             if not self._is_followed_by_another(run) and self._take_over(run):
                 logger.info("Following run %s again, attempt %d.", run, run.attempt)
-                return Following(run, EngineProcess.find(run.attempt_folder), self.publisher)
+                return Following(run, EngineProcess.find(run.attempt_folder), self.publisher, self.clock)
         return None
 
     def _is_followed_by_another(self, run: Run) -> bool:
@@ -186,7 +194,7 @@ class GpuWorker:
         rivals = Run.objects.active().filter(pk=run.pk, worker=run.worker, attempt=run.attempt)
         return rivals.update(worker=self._row()) == 1
 
-    def _claim_next(self) -> Following | None:
+    def claim_next(self) -> Following | None:
         if self.shutting_down or self._row().drain:
             return None
         for run in Run.objects.ready():
@@ -194,7 +202,7 @@ class GpuWorker:
             if self._may_start(run):
                 # before the claim: if this fails, the run still waits
                 template = None if self.once else self._warm.template(run)
-                if not self._is_ending and (claimed := self._claim(run)):
+                if not self._is_ending and (claimed := self.claim(run)):
                     return self._launch(claimed, template)
         return None
 
@@ -206,7 +214,7 @@ class GpuWorker:
         return self.shutting_down or self.detached
 
     def _waits_for_template(self) -> bool:
-        self._heartbeat()
+        self.heartbeat()
         return not self._is_ending
 
     def _goes_on(self, run: Run) -> bool:
@@ -223,7 +231,7 @@ class GpuWorker:
         return run.attempt == 0 or own or run.attempt_folder.is_dir()
 
     @transaction.atomic
-    def _claim(self, candidate: Run) -> Run | None:
+    def claim(self, candidate: Run) -> Run | None:
         run = Run.objects.claim(
             candidate,
             detail=f"on {self.name}",
@@ -269,18 +277,18 @@ class GpuWorker:
             Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
             return None
         self.publisher.publish(state_messages(run))
-        return Following(run, process, self.publisher)
+        return Following(run, process, self.publisher, self.clock)
 
     # -- heartbeat --------------------------------------------------------------------------------------------
 
     def _row(self) -> Worker:
         return Worker.objects.get(name=self.name)
 
-    def _heartbeat(self) -> None:
-        if time.monotonic() - self._beat < HEARTBEAT_SECONDS:
+    def heartbeat(self) -> None:
+        if self.clock.monotonic() - self._beat < HEARTBEAT_SECONDS:
             return
         first = self._beat == 0.0
-        self._beat = time.monotonic()
+        self._beat = self.clock.monotonic()
         facts: dict[str, Any] = {
             "host": self.host,
             "data_folder": folder_identity(),
@@ -326,14 +334,14 @@ class GpuWorker:
     # -- signals -----------------------------------------------------------------------------------------------
 
     def _listen_to_signals(self) -> None:
-        signal.signal(signal.SIGTERM, self._shut_down)
-        signal.signal(signal.SIGINT, self._shut_down)
+        signal.signal(signal.SIGTERM, self.shut_down)
+        signal.signal(signal.SIGINT, self.shut_down)
         signal.signal(signal.SIGHUP, self._detach)
 
-    def _shut_down(self, number: int, frame: Any) -> None:
-        if time.monotonic() - self._signal_at < SAME_SIGNAL:
+    def shut_down(self, number: int, frame: Any) -> None:
+        if self.clock.monotonic() - self._signal_at < SAME_SIGNAL:
             return
-        self._signal_at = time.monotonic()
+        self._signal_at = self.clock.monotonic()
         if self.shutting_down and self.following is not None:
             self.following.kill("shutdown", "The worker was stopped at once while this run was training.")
         self.shutting_down = True

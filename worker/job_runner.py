@@ -27,7 +27,7 @@ class JobKeeper(Watch):
         self.worker, self.gpu = worker, gpu
         self.host = settings.HOST_NAME
         self._before_this_life = worker  # an ended worker of this name has lost its processes
-        self._processes: list[JobProcess] = []
+        self.processes: list[JobProcess] = []
 
     def end(self) -> None:
         """End the processes and release their jobs to other workers."""
@@ -36,9 +36,9 @@ class JobKeeper(Watch):
             self.join()
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
-        for process in self._processes:
+        for process in self.processes:
             process.job.release()
 
     def look(self) -> None:
@@ -46,9 +46,9 @@ class JobKeeper(Watch):
         self._before_this_life = ""
 
     def step(self, before_this_life: str = "") -> None:
-        for process in list(self._processes):
+        for process in list(self.processes):
             if not self._goes_on(process):
-                self._processes.remove(process)
+                self.processes.remove(process)
         self._adopt_runs()
         for job in Job.objects.due(before_this_life).order_by("created_at"):
             if self._has_room(job):
@@ -67,14 +67,14 @@ class JobKeeper(Watch):
     def _has_room(self, job: Job) -> bool:
         """Jobs of one process class wait for each other, never for jobs of another class."""
         kind = _class_of(job)
-        return sum(type(process) is kind for process in self._processes) < kind.most_at_once
+        return sum(type(process) is kind for process in self.processes) < kind.most_at_once
 
     def _begin(self, job: Job) -> None:
         """Claim the job if this worker can do it. A job that cannot be started fails, and blocks no other job."""
         try:
             if _class_of(job).is_for(job, self.host) and job.take(self.worker):
                 logger.info("Doing %s.", job)
-                self._processes.append(_class_of(job)(job, self.gpu, self.notice))
+                self.processes.append(_class_of(job)(job, self.gpu, self.notice))
         except Exception as error:
             if is_passing(error):
                 raise

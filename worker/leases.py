@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from datetime import datetime
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from system.models import Worker
 from training.live.publisher import announce
 from training.models import Run, RunCommand
 from web.threads import Watch
+from worker.clock import CLOCK, Clock
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 2.0
@@ -31,14 +31,15 @@ GAP_SECONDS = 8.0  # after a gap this long, forget earlier sightings
 class LeaseWatch:
     """The silent workers, as seen from this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._seen: dict[int, tuple[datetime, float]] = {}
         self._looked_at = -GAP_SECONDS
 
     def silent(self) -> set[int]:
         """The ids of workers whose lease has expired; to be called regularly. Raises DatabaseError."""
         signs = dict(Worker.objects.values_list("pk", "heartbeat_at"))
-        present = time.monotonic()
+        present = self._clock.monotonic()
         if present - self._looked_at > GAP_SECONDS:
             self._seen = {}
         self._looked_at = present

@@ -25,8 +25,8 @@ class Pulse:
     in a container), it may be quiet for a while.
     """
 
-    def __init__(self, patience: float = PATIENCE):
-        self.patience = patience
+    def __init__(self, patience: float = PATIENCE, settled: float = SETTLED):
+        self.patience, self.settled = patience, settled
         self.seen = False
         self._sign = 0.0
         self._computed: float | None = None
@@ -43,7 +43,7 @@ class Pulse:
             self._look_at(process)
         elif self.seen or not follow:
             return False
-        return is_newest and not _is_done(training) and time.time() - self._sign < self.patience
+        return is_newest and not _is_done(training, self.settled) and time.time() - self._sign < self.patience
 
     def _look_at(self, process: psutil.Process) -> None:
         """A process that computes is alive, even if it writes nothing for hours."""
@@ -75,12 +75,12 @@ def _process_of(training: WorkspaceTraining) -> psutil.Process | None:
         return None
 
 
-def _is_done(training: WorkspaceTraining) -> bool:
+def _is_done(training: WorkspaceTraining, settled: float) -> bool:
     """Whether the final model was written, and nothing after it."""
     if training.model is None:
         return False
     written = _newest_within(training.model)
-    return written >= training.last_write() and time.time() - written > SETTLED
+    return written >= training.last_write() and time.time() - written > settled
 
 
 def _newest_within(path: Path) -> float:

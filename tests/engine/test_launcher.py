@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from engine.launcher import MARK, EngineProcess, kill_all_of
+from tests.engine.records import rewrite_record
 from tests.waiting import wait_for
 
 SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
@@ -57,9 +58,9 @@ def test_a_process_is_found_again_after_the_clock_was_set(start, monkeypatch):
     assert EngineProcess.find(process.folder)
 
 
-def test_a_process_of_an_earlier_boot_is_not_found(start, monkeypatch):
+def test_a_process_of_an_earlier_boot_is_not_found(start):
     process = start(SLEEPER)
-    monkeypatch.setattr("engine.launcher._boot", lambda: "another")
+    rewrite_record(process.folder, boot="another")
     assert EngineProcess.find(process.folder) is None
 
 

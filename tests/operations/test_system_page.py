@@ -136,7 +136,7 @@ def test_a_host_is_recorded_once_in_ten_seconds_by_the_first_process():
 
 
 def test_a_workers_sign_of_life_is_recorded():
-    GpuWorker("here:cpu")._heartbeat()
+    GpuWorker("here:cpu").heartbeat()
     assert Reading.objects.get().values["cpu"] >= 0
 
 

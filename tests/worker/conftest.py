@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from tests.worker.clock import SleptClock
 from worker.gpu_worker import GpuWorker
 
 
 @pytest.fixture
-def worker():
+def clock():
+    return SleptClock()
+
+
+@pytest.fixture
+def worker(clock):
     """One without a GPU, which leaves no training behind."""
-    worker = GpuWorker("here:cpu")
-    worker._heartbeat()
+    worker = GpuWorker("here:cpu", clock=clock)
+    worker.heartbeat()
     yield worker
     if worker.following:
         worker.following.kill("killed", "")

@@ -62,7 +62,7 @@ def backup_of(run):
 
 def test_no_event_is_lost_and_the_run_continues_from_the_newest_backup(run, journal, worker):
     go_on(run)
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     assert backup_of(run) == 20
     assert (run.status, run.attempt, run.progress.global_step) == (Status.STARTING, 2, 20)
     assert run.metrics.get().value == 0.5
@@ -72,7 +72,7 @@ def test_no_event_is_lost_and_the_run_continues_from_the_newest_backup(run, jour
 def test_an_older_backup_that_was_chosen_is_obeyed(run, journal, worker):
     back_up(run, 12)
     go_on(run, backup=run.artifacts.get(global_step=10))
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     assert backup_of(run) == 10
     assert run.metrics.exists() and run.artifacts.count() == 3
 
@@ -80,7 +80,7 @@ def test_an_older_backup_that_was_chosen_is_obeyed(run, journal, worker):
 def test_a_run_that_reached_its_last_step_has_finished(run, journal, worker):
     journal.append("ended", {"reason": "finished"})
     go_on(run)
-    assert worker._claim_next() is None
+    assert worker.claim_next() is None
     run.refresh_from_db()
     assert (run.status, run.attempt, run.progress.global_step, run.error) == (Status.FINISHED, 1, 20, "")
 
@@ -88,7 +88,7 @@ def test_a_run_that_reached_its_last_step_has_finished(run, journal, worker):
 def test_a_run_with_more_epochs_than_it_trained_continues(run, journal, worker):
     journal.append("ended", {"reason": "finished"})
     go_on(run, epochs=5)
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     assert backup_of(run) == 20
     assert (run.status, run.attempt, run.progress.max_epoch) == (Status.STARTING, 2, 5)
 
@@ -99,6 +99,6 @@ def test_one_whose_journal_was_read_is_started_at_once(run, journal, worker):
     Run.objects.update(status=Status.INTERRUPTED, error_reason="killed")
     run.refresh_from_db()
     go_on(run, backup=run.artifacts.get(global_step=10))
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     assert backup_of(run) == 10
     assert not run.events.filter(kind="warning").exists()

@@ -15,12 +15,10 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from engine.onetrainer.workspace import read_workspace
-from operations import job_work
 from operations.job_work import do
-from operations.workspaces import pulse
 from operations.workspaces.ask import ask_for_import
-from operations.workspaces.pulse import Pulse
-from system import jobs
+from operations.workspaces.pulse import SETTLED, Pulse
+from system.jobs import Hold, JobLost
 from system.models import SILENT, Job
 from tests.api import trainer
 from tests.making import make_run
@@ -153,12 +151,20 @@ def test_a_followed_run_is_continued_by_the_next_process_at_the_same_offset(livi
     assert list(Run.objects.get().metrics.filter(tag="loss").values_list("step", flat=True)) == [0, 1, 2, 3]
 
 
-def test_a_worker_that_lost_its_job_writes_nothing_more(living, monkeypatch):
-    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0)
+def test_a_worker_that_lost_its_job_writes_nothing_more(living):
     job = ask_for_import(str(living[0].folder), follow=True, doer="first")
     do(job, lambda messages: None, lambda seconds: Job.objects.get().take("second"))
     job.refresh_from_db()
     assert (job.worker, job.status, shown()[0]) == ("second", "running", "running")
+
+
+def test_a_worker_that_lost_its_job_cannot_report_progress(living):
+    job = ask_for_import(str(living[0].folder), follow=True, doer="first")
+    hold = Hold(job)
+    hold(detail="Reading the workspace.")
+    assert Job.objects.get().take("second")
+    with pytest.raises(JobLost):
+        hold(detail="Reading the workspace still.")
 
 
 def test_an_ended_run_of_the_workspace_can_be_deleted_during_the_import(living):
@@ -176,8 +182,8 @@ def test_an_ended_run_of_the_workspace_can_be_deleted_during_the_import(living):
 # -- the pulse -----------------------------------------------------------------------------------------------------
 
 
-def pulse_of(workspace, patience=600.0, follow=True):
-    return Pulse(patience).is_beating(read_workspace(workspace.folder)[0], follow)
+def pulse_of(workspace, patience=600.0, follow=True, settled=SETTLED):
+    return Pulse(patience, settled).is_beating(read_workspace(workspace.folder)[0], follow)
 
 
 def test_a_process_that_is_there_lives(living):
@@ -190,13 +196,12 @@ def test_a_younger_process_with_the_same_number_is_another(tmp_path, process):
     assert not pulse_of(workspace, follow=False)
 
 
-def test_a_desktop_that_lives_on_after_its_training_is_no_training(living, monkeypatch):
+def test_a_desktop_that_lives_on_after_its_training_is_no_training(living):
     workspace, log, _ = living
     os.utime(log.path, (workspace.seconds(),) * 2)
     os.utime(workspace.file(0, "model.safetensors"))
     assert pulse_of(workspace), "it may still write"
-    monkeypatch.setattr(pulse, "SETTLED", -1)
-    assert not pulse_of(workspace)
+    assert not pulse_of(workspace, settled=-1)
 
 
 def test_a_process_that_neither_writes_nor_computes_is_given_up(living):
@@ -311,12 +316,11 @@ def test_a_workspace_is_not_imported_twice_at_the_same_time(living):
         call_command("import_onetrainer_workspace", path)
 
 
-def test_an_import_that_fails_says_why(tmp_path, living, monkeypatch):
+def test_an_import_that_fails_says_why(living):
     def fail(*args):
         raise ValueError("odd")
 
-    monkeypatch.setattr(job_work.History, "update", fail)
-    job = follow(living[0], [])
+    job = follow(living[0], [], fail)
     assert job.status == "failed" and "ValueError: odd" in job.detail
 
 

@@ -1,27 +1,26 @@
 """Workers on hosts that vanish, and the fence between two attempts."""
 
 import sys
-import time
 from dataclasses import replace
 
 import psutil
 import pytest
 from django.utils.timezone import now
 
-from engine import launcher
 from engine.builtin.training.checkpoint import write_backup
 from engine.engines import ENGINES
 from engine.interface import fence
 from engine.interface.progress import TrainProgress
 from engine.launcher import EngineProcess
 from system.models import Worker
+from tests.engine.records import rewrite_record
 from tests.making import make_run
 from tests.waiting import wait_for
 from training.models import Artifact, Run, RunCommand, RunProgress
 from training.progress.state import state_of
 from training.queue.board import read_queue
 from training.runs.service import TrainerService
-from worker import leases, postmortem
+from worker import postmortem
 from worker.gpu_worker import GpuWorker
 from worker.leases import LeaseWatch, declare_lost
 
@@ -42,7 +41,7 @@ reporter.run(lambda: "finished")
 
 
 @pytest.fixture
-def hosts(monkeypatch, settings):
+def hosts(monkeypatch, settings, clock):
     """Workers by the name of their host; what they started is killed in the end."""
     command = [sys.executable, "-c", ENGINE]
     engine = replace(ENGINES["builtin"], command=lambda folder: [*command, str(folder)], package="")
@@ -51,8 +50,8 @@ def hosts(monkeypatch, settings):
 
     def make(host):
         settings.HOST_NAME = host
-        worker = GpuWorker(f"{host}:cpu")
-        worker._heartbeat()
+        worker = GpuWorker(f"{host}:cpu", clock=clock)
+        worker.heartbeat()
         made.append(worker)
         return worker
 
@@ -67,16 +66,15 @@ def training(hosts):
     """A worker on the host alpha with a run that trains."""
     worker = hosts("alpha")
     make_run()
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     wait_for(lambda: worker.following.step(False) and worker.following.run.status == Status.RUNNING)
     return worker
 
 
 @pytest.fixture
-def unseen(monkeypatch):
-    """As on another machine: the processes of this one are not to be seen."""
-    monkeypatch.setattr(launcher, "_boot", lambda: "another machine's")
-    monkeypatch.setattr(launcher, "_host", lambda: "beta")
+def unseen(training, monkeypatch):
+    """The run's process looks as if it were on another machine, whose processes are not to be seen here."""
+    rewrite_record(training.following.run.attempt_folder, boot="another machine's", host="alpha")
     monkeypatch.setattr("worker.fencing.kill_all_of", lambda folder: [])
 
 
@@ -93,31 +91,27 @@ def everybody():
     return set(Worker.objects.values_list("pk", flat=True))
 
 
-def after_the_lease(monkeypatch, watch):
+def after_the_lease(clock, watch):
     """What the watch says when nothing was heard for as long as a lease lasts, though it looked all the while."""
-    watch.silent()
-    start = time.monotonic()
-    for seconds in range(2, 24, 2):
-        with monkeypatch.context() as later:
-            later.setattr(leases.time, "monotonic", lambda seconds=seconds: start + seconds)
-            silent = watch.silent()
+    for _look in range(12):
+        silent = watch.silent()
+        clock.sleep(2)
     return silent
 
 
-def test_a_worker_is_silent_when_its_lease_is_over_whatever_its_clock_says(hosts, monkeypatch):
-    row = hosts("alpha")._row()
-    Worker.objects.update(heartbeat_at=now().replace(year=2001))
-    watch = LeaseWatch()
-    assert watch.silent() == set()
-    assert after_the_lease(monkeypatch, watch) == {row.pk}
-
-
-def test_an_unreachable_database_makes_no_worker_silent(hosts, monkeypatch):
+def test_a_worker_is_silent_when_its_lease_is_over_whatever_its_clock_says(hosts, clock):
     hosts("alpha")
-    watch = LeaseWatch()
+    Worker.objects.update(heartbeat_at=now().replace(year=2001))
+    watch = LeaseWatch(clock)
+    assert watch.silent() == set()
+    assert after_the_lease(clock, watch) == everybody()
+
+
+def test_an_unreachable_database_makes_no_worker_silent(hosts, clock):
+    hosts("alpha")
+    watch = LeaseWatch(clock)
     watch.silent()
-    start = time.monotonic()
-    monkeypatch.setattr(leases.time, "monotonic", lambda: start + 600)
+    clock.sleep(600)
     assert watch.silent() == set()
 
 
@@ -140,7 +134,8 @@ def test_a_run_with_a_live_process_is_not_lost_even_without_a_worker(training):
 def test_a_worker_that_comes_back_continues_its_run(training, unseen):
     run = training.following.run
     declare_lost(everybody())
-    wait_for(lambda: training.following.step(False) and run.status == Status.RUNNING, what="its return")
+    wait_for(lambda: training.following.step(False) and Run.objects.get().is_active, what="its return")
+    run.refresh_from_db()
     assert (run.attempt, run.error, run.error_reason) == (1, "", "")
     assert run.events.filter(kind="status_changed").last().data["detail"] == "The worker is back."
 
@@ -153,43 +148,42 @@ def test_the_events_of_a_lost_run_are_read_when_its_worker_is_back(training, uns
     assert run.status == Status.FINISHED
 
 
-def test_a_recreated_container_with_another_name_follows_its_runs(training, hosts, monkeypatch):
+def test_a_recreated_container_with_another_name_follows_its_runs(training, hosts, clock):
     run = training.following.run
     other = hosts("beta")
-    assert other._find_orphan() is None
-    other._heartbeat()
-    monkeypatch.setattr(other.leases, "silent", lambda: {training._row().pk})
-    found = other._find_orphan()
+    assert other.find_orphan() is None
+    after_the_lease(clock, other.leases)
+    found = other.find_orphan()
     assert found.run == run and found.process.alive
     run.refresh_from_db()
     assert run.worker.name == "beta:cpu"
 
 
 def test_another_machine_takes_a_lost_run_on_and_waits_until_the_old_process_is_fenced(
-    training, hosts, unseen, monkeypatch, settings
+    training, hosts, unseen, clock, settings
 ):
     settings.FENCE_SECONDS, settings.RETRY_DELAYS = 600, [0]
     run = training.following.run
     backup = back_up(run, 10)
     declare_lost(everybody())
     other = hosts("beta")
-    monkeypatch.setattr(other.leases, "silent", lambda: {training._row().pk})
-    following = other._find_orphan()
+    after_the_lease(clock, other.leases)
+    following = other.find_orphan()
     assert following.process is None
     wait_for(lambda: not following.step(False), what="the end of the attempt")
     run.refresh_from_db()
     assert (run.status, run.resume_from) == (Status.QUEUED, backup)
     assert run.events.filter(kind="status_changed", data__reason="lost_host").exists()
-    assert other._claim_next() is None, "before the old process must have heard of it"
+    assert other.claim_next() is None, "before the old process must have heard of it"
     run.refresh_from_db()
     waits = state_of(run)["waits_for"]
     assert "Its previous process on " in waits and waits == read_queue().waiting[0].reason
     wait_for(lambda: not training.following.process.alive, what="the old process to end itself")
-    assert other._claim_next() is None
+    assert other.claim_next() is None
     run.refresh_from_db()
     assert "may still be running" in state_of(run)["waits_for"] and "600 seconds" in state_of(run)["waits_for"]
     settings.FENCE_SECONDS = 0
-    other.following = wait_for(other._claim_next)
+    other.following = wait_for(other.claim_next)
     assert (other.following.run.attempt, other.following.run.worker.name) == (2, "beta:cpu")
     assert other.following.run.obstacle == {}
 
@@ -226,9 +220,9 @@ def test_a_stale_worker_kills_its_process_and_its_events_are_refused(training):
 def test_a_run_that_began_in_another_data_folder_waits_for_a_worker_there(hosts):
     worker = hosts("alpha")
     run = make_run(attempt=1, data_folder="another")
-    assert worker._claim_next() is None
+    assert worker.claim_next() is None
     run.attempt_folder.mkdir(parents=True)
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     assert worker.following.run == run
 
 
@@ -236,7 +230,7 @@ def test_a_living_process_of_the_attempt_before_is_ended_before_the_next_begins(
     process, run = training.following.process, training.following.run
     Run.objects.update(status=Status.QUEUED)
     other = hosts("beta")
-    other.following = wait_for(other._claim_next)
+    other.following = wait_for(other.claim_next)
     assert not process.alive and other.following.run.attempt == run.attempt + 1
 
 
@@ -248,10 +242,10 @@ def test_a_lock_shows_whether_a_process_of_an_attempt_is_alive(training):
     assert not fence.is_held(folder.with_name("99"))
 
 
-def test_an_unreachable_machine_is_distinguished_from_a_restarted_one(training, monkeypatch):
+def test_an_unreachable_machine_is_distinguished_from_a_restarted_one(training):
     folder = training.following.run.attempt_folder
-    monkeypatch.setattr(launcher, "_boot", lambda: "another")
+    rewrite_record(folder, boot="another")
     assert postmortem.look_into(folder, None).reason == "restarted"
-    monkeypatch.setattr(launcher, "_host", lambda: "beta")
+    rewrite_record(folder, host="alpha")
     assert postmortem.look_into(folder, None).reason == "lost_host"
     assert EngineProcess.find(folder) is None

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import launcher
-from engine.launcher import EngineProcess
+from engine.launcher import EngineProcess, oom_kills
+from tests.engine.records import rewrite_record
 from tests.waiting import wait_for
-from worker import postmortem
 from worker.postmortem import look_into
 
 ENGINE = """
@@ -67,24 +66,23 @@ def test_an_exit_without_a_reason_reports_its_status(start):
     assert (found.reason, "exit status 3" in found.sentence) == ("crash", True)
 
 
-def test_a_kill_by_the_kernel_for_lack_of_memory_is_reported(start, monkeypatch):
+def test_a_kill_by_the_kernel_for_lack_of_memory_is_reported(start):
     process = start("time.sleep(600)")
     process.kill()
-    monkeypatch.setattr(postmortem, "oom_kills", lambda: 1_000_000)
+    rewrite_record(process.folder, oom_kills=oom_kills() - 1)
     assert looked_into(process, False).reason == "killed_for_memory"
 
 
-def test_the_kernel_s_count_of_out_of_memory_kills_is_read(tmp_path, monkeypatch):
+def test_the_kernel_s_count_of_out_of_memory_kills_is_read(tmp_path):
     events = tmp_path / "memory.events"
     events.write_text("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\n")
-    monkeypatch.setattr(launcher, "_memory_events", lambda: [tmp_path / "none", events])
-    assert launcher.oom_kills() == 2
+    assert oom_kills([tmp_path / "none", events]) == 2
 
 
-def test_a_restart_of_the_machine_is_reported(start, monkeypatch):
+def test_a_restart_of_the_machine_is_reported(start):
     process = start("time.sleep(600)")
     process.kill()
-    monkeypatch.setattr(launcher, "_boot", lambda: "another")
+    rewrite_record(process.folder, boot="another")
     assert looked_into(process, False).reason == "restarted"
 
 

@@ -20,7 +20,7 @@ from presets.preflight import requests as preflight
 from system.models import Job
 from tests import waiting
 from worker.job_process import CommandProcess
-from worker.job_runner import JobKeeper
+from worker.job_runner import PROCESSES, JobKeeper
 
 # The child that checks imports torch at low priority, which takes minutes while other processes want the machine.
 wait_for = partial(waiting.wait_for, timeout=300)
@@ -162,8 +162,8 @@ def test_a_result_that_the_database_never_takes_fails_the_check_with_a_sentence(
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), ProgrammingError("no such column"), KeyError("odd")])
-def test_the_thread_lives_on_whatever_it_meets(config, keeper, monkeypatch, error):
-    monkeypatch.setattr(JobKeeper, "_adopt_runs", failing_at_first(JobKeeper._adopt_runs, error))
+def test_the_thread_lives_on_whatever_it_meets(config, keeper, error):
+    keeper.step = failing_at_first(keeper.step, error)
     asked = preflight.request(None, config)
     keeper.start()
     assert ended(asked).status == Job.Status.DONE
@@ -193,10 +193,14 @@ def test_the_thread_closes_its_connection(keeper):
     assert connection.is_usable()
 
 
+class Sleeping(CommandProcess):
+    def start(self):
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
 def test_a_check_waits_behind_no_other_job(config, keeper, monkeypatch):
     """Not even where this worker does as many jobs as it may."""
-    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(CommandProcess, "start", lambda process: subprocess.Popen(sleeping))
+    monkeypatch.setitem(PROCESSES, Job.Kind.MEASURE, Sleeping)
     for _ in range(CommandProcess.most_at_once + 1):
         Job.objects.create(kind=Job.Kind.MEASURE, host="here")
     asked = preflight.request(None, config)
@@ -223,7 +227,7 @@ def test_of_two_workers_that_race_for_a_check_one_does_it(config, monkeypatch):
         step.start()
     for step in steps:
         step.join()
-    assert sorted(len(keeper._processes) for keeper in keepers) == [0, 1]
+    assert sorted(len(keeper.processes) for keeper in keepers) == [0, 1]
     asked.refresh_from_db()
     assert (asked.status, asked.claim) == (Job.Status.RUNNING, 1)
     for keeper in keepers:

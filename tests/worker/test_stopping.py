@@ -59,7 +59,7 @@ def follow(worker, monkeypatch):
 
         monkeypatch.setitem(ENGINES, "builtin", replace(ENGINES["builtin"], command=command, package=""))
         make_run()
-        worker.following = worker._claim_next()
+        worker.following = worker.claim_next()
         run = worker.following.run
         wait_for(lambda: worker.following.step(False) and run.phase == phase, what="its first word")
         return worker.following
@@ -120,7 +120,6 @@ def test_a_stopped_run_ends_and_names_the_user_who_stopped_it(follow):
 
 def test_a_shutdown_and_a_signal_are_distinguished(follow):
     following = follow(OBEDIENT)
-    following._shutdown_asked = False
     wait_for(lambda: not following.step(True), what="the end")
     assert following.run.error_reason == "shutdown"
     other = follow(OBEDIENT)
@@ -142,7 +141,6 @@ def test_its_child_processes_are_killed_with_it_and_after_it(follow):
 
 def test_gpu_memory_that_is_still_held_is_reported(follow, monkeypatch):
     following = follow(OBEDIENT)
-    monkeypatch.setattr(following_module, "GPU_SECONDS", 0)
     monkeypatch.setattr(following_module, "gpu_processes", lambda: {following.process.identity.pid, 1})
     TrainerService().stop_training(following.run)
     run = step_to_the_end(following)
@@ -200,7 +198,7 @@ def test_a_command_for_an_earlier_attempt_expires_and_is_never_handed_to_the_nex
     follow(DEAF).kill("killed", "")
     run = make_run(attempt=1)
     command = run.commands.create(attempt=1, kind="stop")
-    assert worker._claim(run)
+    assert worker.claim(run)
     command.refresh_from_db()
     assert command.ended_at and "has a new attempt" in command.detail
 

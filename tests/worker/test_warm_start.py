@@ -15,7 +15,6 @@ from tests.engine.small_engine import PACKAGE, make_small_engine
 from tests.making import make_run, make_user
 from tests.waiting import wait_for
 from training.models import Run
-from worker import gpu_worker as worker_module
 
 pytestmark = pytest.mark.django_db
 SLEEPER = "import os, time; print('token', os.environ.get('HF_TOKEN'), flush=True); time.sleep(600)"
@@ -42,14 +41,14 @@ def start(project, worker):
 
     def start(**fields):
         make_run(**fields)
-        worker.following = worker._claim_next()
+        worker.following = worker.claim_next()
         started.append(worker.following.process)
         return worker.following.process
 
     yield start
     for process in started:
         process.kill()
-    worker._warm.end()
+    worker.close()
 
 
 def parent(process):
@@ -101,10 +100,11 @@ def test_the_run_of_a_fork_is_found_again_and_reports_the_signal_that_killed_it(
     assert run.error_reason == "killed" and "SIGKILL" in run.error
 
 
-def test_a_worker_that_is_to_end_claims_nothing_while_its_template_imports(project, worker, monkeypatch):
-    make_small_engine(project, "import time; time.sleep(600)")
+def test_a_worker_that_is_to_end_claims_nothing_while_its_template_imports(project, worker):
+    make_small_engine(project, f"import os, signal, time; os.kill({os.getpid()}, signal.SIGTERM); time.sleep(600)")
     make_run()
-    monkeypatch.setattr(worker_module.GpuWorker, "_heartbeat", lambda self: self._shut_down(signal.SIGTERM, None))
-    assert worker._claim_next() is None
+    before = signal.signal(signal.SIGTERM, worker.shut_down)
+    assert worker.claim_next() is None
+    signal.signal(signal.SIGTERM, before)
     assert Run.objects.get().status == Run.Status.QUEUED
-    worker._warm.end()
+    worker.close()

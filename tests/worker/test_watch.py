@@ -1,7 +1,5 @@
 """Threads that look after something: what they meet is told once, and ends none of them."""
 
-from unittest.mock import Mock
-
 import pytest
 from django.db import DataError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -12,31 +10,33 @@ from web.threads import Watch
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def watch():
-    return Watch("tests", 0)
+class Looks(Watch):
+    """Raises the given errors, one at each look, and ends; None stands for a look without an error."""
 
+    def __init__(self, errors):
+        super().__init__("tests", 0)
+        self._errors = list(errors)
 
-def test_the_same_error_is_logged_once_and_again_after_a_recovery(watch, caplog, monkeypatch):
-    looks = iter([OperationalError("gone"), OperationalError("gone"), None, OperationalError("gone")])
-
-    def look():
-        if error := next(looks):
+    def look(self):
+        error = self._errors.pop(0)
+        if not self._errors:
+            self.end()
+        if error:
             raise error
 
-    monkeypatch.setattr("web.threads.connection", Mock())
-    monkeypatch.setattr("web.threads.close_old_connections", Mock())
-    monkeypatch.setattr(watch, "look", look)
-    for _ in range(4):
-        watch._look()
+
+def test_the_same_error_is_logged_once_and_again_after_a_recovery(caplog):
+    gone = OperationalError("gone")
+    watch = Looks([gone, gone, None, gone])
+    watch.start()
+    watch.join()
     assert caplog.text.count("The database is away, so tests wait. gone") == 2
 
 
-def test_an_unexpected_error_is_logged_with_its_traceback(watch, caplog):
-    try:
-        raise KeyError("odd")
-    except KeyError as error:
-        watch.tell(error)
+def test_an_unexpected_error_is_logged_with_its_traceback(caplog):
+    watch = Looks([KeyError("odd")])
+    watch.start()
+    watch.join()
     assert "please report it" in caplog.text
     assert "KeyError: 'odd'" in caplog.text
 

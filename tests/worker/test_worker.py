@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.timezone import now
 
 from engine.engines import ENGINES
+from engine.launcher import SPEC_FILE
 from system.account import secrets
 from system.models import Worker
 from system.worker_name import NameLock
@@ -19,9 +20,8 @@ from tests.training.files import back_up
 from tests.waiting import wait_for
 from training.models import Run, RunCommand
 from training.runs.service import TrainerService
-from worker import attempt as following_module
-from worker import gpu_worker as worker_module
-from worker.attempt import Following
+from worker.attempt import COMMAND_SECONDS, LINGER_SECONDS, Following
+from worker.gpu_worker import GpuWorker
 from worker.host_config import engine_config
 
 pytestmark = pytest.mark.django_db
@@ -69,31 +69,32 @@ def test_the_run_of_a_worker_that_is_only_late_is_left_to_it(worker):
     run = active_run("here:gpu1", **late)
     held = NameLock("here:gpu1")
     held.take()
-    assert worker._find_orphan() is None
+    assert worker.find_orphan() is None
     held.release()
-    assert worker._find_orphan().run == run
+    assert worker.find_orphan().run == run
 
 
+@pytest.mark.django_db(transaction=True)  # a turn gives up an old connection, and with it a transaction
 def test_a_run_that_was_claimed_and_never_began_is_queued_again(worker):
     run = active_run()
-    worker._work()
+    assert worker.turn()
     run.refresh_from_db()
     assert run.attempt == 1 and run.retries_left == run.retries - 1
     assert run.status == Run.Status.QUEUED
 
 
-def test_a_run_whose_process_cannot_be_started_fails_with_a_sentence(worker, engine, monkeypatch):
+def test_a_run_whose_process_cannot_be_started_fails_with_a_sentence(worker, engine):
     run = make_run()
-    monkeypatch.setattr(worker_module.EngineProcess, "start", no_room)
-    assert worker._claim_next() is None
+    (run.attempt_folder.with_name("1") / SPEC_FILE).mkdir(parents=True)  # so that no such file can be written
+    assert worker.claim_next() is None
     run.refresh_from_db()
     assert (run.status, run.error_reason) == (Run.Status.FAILED, "not_started")
-    assert "No space left" in run.error
+    assert "Is a directory" in run.error
 
 
 def test_a_run_that_starts_again_forgets_why_it_was_interrupted(worker, engine):
     make_run(error="It was killed.", error_reason="killed", log_tail="Killed")
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     run = worker.following.run
     assert (run.error, run.error_reason, run.log_tail, run.start_after) == ("", "", "", None)
 
@@ -114,7 +115,7 @@ def test_the_engine_gets_its_owner_s_token_by_its_environment_alone(worker, engi
     if with_token:
         secrets.set_secret(owner, "huggingface_token", "hf_adas")
     run = make_run(owner=owner)
-    worker.following = worker._claim_next()
+    worker.following = worker.claim_next()
     run.refresh_from_db()
     told = run.attempt_folder / "told"
     wait_for(told.exists)
@@ -128,29 +129,31 @@ def test_a_run_whose_owner_s_token_cannot_be_read_fails_with_the_cure(worker, en
     secrets.set_secret(owner, "huggingface_token", "hf_adas")
     settings.SECRET_KEY = "another"
     run = make_run(owner=owner)
-    assert worker._claim_next() is None
+    assert worker.claim_next() is None
     run.refresh_from_db()
     assert run.status == Run.Status.FAILED and "account page" in run.error
 
 
-def test_a_shutdown_is_requested_again_if_the_database_was_unreachable(worker, engine, monkeypatch):
+def test_a_shutdown_is_requested_again_if_the_database_was_unreachable(worker, clock, engine, monkeypatch):
     make_run()
-    worker.following = following = worker._claim_next()
+    worker.following = following = worker.claim_next()
     with monkeypatch.context() as broken:
         broken.setattr(following.run, "refresh_from_db", away)
         with pytest.raises(OperationalError):
-            following._pass_commands(shutting_down=True)
-    following._asked_for_commands = 0
-    following._pass_commands(shutting_down=True)
+            following.step(shutting_down=True)
+    clock.sleep(COMMAND_SECONDS)
+    following.step(shutting_down=True)
     assert following.run.status == Run.Status.STOPPING
     assert [command.kind for command in following.run.commands.all()] == ["stop"]
 
 
-def test_a_process_that_runs_on_after_its_last_event_is_killed(worker, engine, monkeypatch):
-    monkeypatch.setattr(following_module, "LINGER_SECONDS", 0)
+def test_a_process_that_runs_on_after_its_last_event_is_killed(worker, clock, engine):
     engine(ENDED)
     make_run()
-    worker.following = following = worker._claim_next()
+    worker.following = following = worker.claim_next()
+    wait_for(lambda: following.step(False) and not following.run.is_active, what="the last word")
+    assert following.step(False) and following.process.alive
+    clock.sleep(LINGER_SECONDS)
     wait_for(lambda: not following.step(False), what="the end")
     assert following.run.status == Run.Status.FINISHED
     assert not following.process.alive
@@ -159,7 +162,7 @@ def test_a_process_that_runs_on_after_its_last_event_is_killed(worker, engine, m
 def test_an_interrupted_run_continues_from_its_newest_complete_backup(worker, engine):
     engine("")  # ends without a word
     make_run(retries_left=1)
-    worker.following = following = worker._claim_next()
+    worker.following = following = worker.claim_next()
     (following.run.attempt_folder / "journal.jsonl").touch()
     whole, damaged = back_up(following.run, 10), back_up(following.run, 20)
     (damaged / "weights").write_bytes(b"w" * 98)
@@ -191,10 +194,6 @@ def test_whichever_gpu_a_config_names_the_process_sees_the_workers_own_as_its_on
     assert engine_config(run, on_gpu=False)["train_device"] == "cpu"
 
 
-def no_room(*args, **kwargs):
-    raise OSError(28, "No space left on device")
-
-
 def away(*args, **kwargs):
     raise OperationalError("database is locked")
 
@@ -210,14 +209,11 @@ def newer_database():
 
 @pytest.mark.django_db(transaction=True)  # a worker gives up its connection, and with it a transaction
 @pytest.mark.usefixtures("newer_database")
-def test_a_worker_takes_no_run_from_a_newer_database_and_says_so(worker, engine, monkeypatch, caplog):
+def test_a_worker_takes_no_run_from_a_newer_database_and_says_so(clock, engine, caplog):
     """It was forgotten in an upgrade: it waits, and does not crash again and again."""
     run = make_run()
-    monkeypatch.setattr(worker_module, "DATABASE_PAUSE", 0)
-    turns = iter([True, True, False])
-    monkeypatch.setattr(worker, "_listen_to_signals", lambda: None)
-    monkeypatch.setattr(connection, "close", lambda: setattr(worker, "detached", not next(turns, False)))
-    worker._run()
+    worker = GpuWorker("here:cpu", clock=clock)
+    assert worker.turn() and worker.turn() and worker.turn()
     run.refresh_from_db()
     assert run.status == Run.Status.QUEUED
     assert caplog.text.count("newer than this program (training.9999_upgrade)") == 1

@@ -1,0 +1,18 @@
+"""The time that a worker measures its pauses and patience by."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """Seconds since some moment, and a sleep; a test passes a clock whose sleeps take no time."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+CLOCK = Clock()
