@@ -45,6 +45,7 @@ class Template:
 
     def __init__(self, origin: Origin):
         self.origin = origin
+        self.answer_seconds = ANSWER_SECONDS
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  it is read after the process has ended
         self._connection, theirs = Pipe()
         command = [origin.python, "-m", "engine.template", str(theirs.fileno()), origin.package, " " * SPACE]
@@ -111,10 +112,10 @@ class Template:
             self._connection.send_bytes(json.dumps(message).encode())
         except OSError as error:
             raise Unusable(self._last_words()) from error
-        while self._has_message(ANSWER_SECONDS):
+        while self._has_message(self.answer_seconds):
             if answer := self._receive():
                 return answer
-        raise Unusable(f"The template did not answer within {ANSWER_SECONDS:.0f} s.")
+        raise Unusable(f"The template did not answer within {self.answer_seconds:.0f} s.")
 
     def _receive(self) -> JsonObject:
         """The next message; a message about a fork's end is noted, and None is returned."""

@@ -108,6 +108,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 
 # Configs may use files and folders below these.
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
+# For how long a page may look into one of them; what is not counted by then is left out.
+FOLDER_SECONDS = env.float("FOLDER_SECONDS", 2.0)
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
 ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
 # Engines run without Django: they and their child processes read these from the environment.

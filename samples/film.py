@@ -25,19 +25,21 @@ EDGE = 512  # pixels, at most
 WAIT_SECONDS = 20  # waiting for other films: each waiting request holds a thread of the web process
 SPEEDS = (1, 2, 4, 8, 15)  # frames a second
 
-_making = threading.BoundedSemaphore(1)
+making = threading.BoundedSemaphore(1)
 
 
-def frames_of(sample: Sample) -> list[Sample]:
+def frames_of(sample: Sample, most: int = MOST_FRAMES) -> list[Sample]:
     """The steps of its prompt, evenly thinned if there are too many; the last step is always included."""
     series = [one for one in sample.series().defer("settings") if not one.is_video]
-    if len(series) <= MOST_FRAMES:
+    if len(series) <= most:
         return series
-    apart = (len(series) - 1) / (MOST_FRAMES - 1)
-    return [series[round(number * apart)] for number in range(MOST_FRAMES)]
+    apart = (len(series) - 1) / (most - 1)
+    return [series[round(number * apart)] for number in range(most)]
 
 
-def film(sample: Sample, kind: str, speed: int) -> Path:
+def film(
+    sample: Sample, kind: str, speed: int, *, most_kept: int = MOST_KEPT, wait_seconds: float = WAIT_SECONDS
+) -> Path:
     """The file with the film. Raises BadInput, NotFound, and NotNow if too many films are being made."""
     if kind not in WRITERS or speed not in SPEEDS:
         raise BadInput(
@@ -47,13 +49,14 @@ def film(sample: Sample, kind: str, speed: int) -> Path:
     frames = frames_of(sample)
     key = hashlib.sha256("\n".join([kind, str(speed), *(str(one.pk) for one in frames)]).encode()).hexdigest()[:32]
     kept = settings.DATA_DIR / "runs" / str(sample.run_id) / "films" / f"{key}.{kind}"
-    if not _making.acquire(timeout=WAIT_SECONDS):
+    if not making.acquire(timeout=wait_seconds):
         raise NotNow(_("Other films are being made: try again in a minute."))
     try:
         if not kept.is_file():
             _make(frames, kind, speed, kept)
+            _make_room(kept.parent, most_kept)
     finally:
-        _making.release()
+        making.release()
     return kept
 
 
@@ -70,8 +73,11 @@ def _make(frames: list[Sample], kind: str, speed: int, kept: Path) -> None:
         beside.replace(kept)
     finally:
         beside.unlink(missing_ok=True)
-    by_age = sorted(kept.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
-    for old in by_age[:-MOST_KEPT]:
+
+
+def _make_room(films: Path, most: int) -> None:
+    by_age = sorted(films.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
+    for old in by_age[:-most]:
         old.unlink(missing_ok=True)
 
 

@@ -30,7 +30,7 @@ def unpack(filename: str, content: bytes) -> Iterator[tuple[str, bytes]]:
             _refuse_what_does_harm(filename, entries)
             for entry in entries:
                 if _is_preset(entry.filename):
-                    yield entry.filename, _read(archive, entry)
+                    yield entry.filename, read_entry(archive, entry)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
         raise BadInput(
             _("%(filename)s is not a readable zip file (%(error)s): pack it again.")
@@ -77,11 +77,11 @@ def _is_preset(name: str) -> bool:
     return path.suffix.lower() == ".json" and path.name != "#.json" and not hidden
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int = MOST_FILE_BYTES) -> bytes:
     """The content of a file; the sizes in the zip file's table may be false, so at most the allowed size is read."""
     with archive.open(entry) as file:
-        content = file.read(MOST_FILE_BYTES + 1)
-    if len(content) > MOST_FILE_BYTES:
+        content = file.read(most + 1)
+    if len(content) > most:
         raise BadInput(
             _("%(filename)s is larger than its table says: pack it again.") % {"filename": f"{entry.filename[:100]!r}"}
         )

@@ -23,15 +23,15 @@ def draw_star(random: Random, colour: str, background: str) -> Figure:
     )
 
 
-def main() -> None:
+def main(folder: Path = DATASET) -> None:
     random = Random(SEED)
-    DATASET.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     colours, backgrounds = list(COLOURS), list(BACKGROUNDS)
     for number in range(COUNT):  # 6 colours and 5 backgrounds have no common factor, so no pair comes twice
         colour, background = colours[number % len(colours)], backgrounds[number % len(backgrounds)]
         figure = draw_star(random, colour, background)
-        figure.draw().save(DATASET / f"star-{number + 1:02}.png", optimize=True)
-        (DATASET / f"star-{number + 1:02}.txt").write_text(figure.caption + "\n")
+        figure.draw().save(folder / f"star-{number + 1:02}.png", optimize=True)
+        (folder / f"star-{number + 1:02}.txt").write_text(figure.caption + "\n")
 
 
 if __name__ == "__main__":

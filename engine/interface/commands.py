@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -39,8 +40,10 @@ class TrainCommands:
     The methods without an id are OneTrainer's, for callers that hold a trainer in their own process.
     """
 
-    def __init__(self, on_command: Callable[[TrainCommands], None] | None = None) -> None:
-        self._on_command = on_command
+    def __init__(
+        self, on_command: Callable[[TrainCommands], None] | None = None, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._on_command, self._look_seconds = on_command, look_seconds
         self._arrived = threading.Condition()
         self._pending: list[Command] = []
         self._stop: Command | None = None
@@ -98,6 +101,6 @@ class TrainCommands:
         with self._arrived:
             while not self._pending and (deadline is None or time.monotonic() < deadline):
                 # A signal handler runs in this very thread, perhaps just before the wait, and then wakes nobody.
-                left = LOOK_SECONDS if deadline is None else min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
-                self._arrived.wait(left)
+                left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+                self._arrived.wait(min(self._look_seconds, left))
             return bool(self._pending)

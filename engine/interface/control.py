@@ -162,10 +162,10 @@ class ControlClient:
         self._connection.close()
 
 
-def connect(name: str, key: bytes) -> Connection:
+def connect(name: str, key: bytes, seconds: int = ANSWER_SECONDS) -> Connection:
     """As multiprocessing's Client, which waits for ever if nobody answers. Raises OSError, EOFError."""
     with socket.socket(socket.AF_UNIX) as opened:
-        limit_socket(opened, ANSWER_SECONDS)
+        limit_socket(opened, seconds)
         opened.connect("\0" + name)
         connection = Connection(opened.detach())
     try:

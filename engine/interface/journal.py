@@ -98,15 +98,15 @@ def _finite(value: Json) -> Json:
     return value
 
 
-def read_journal(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The whole events from byte `offset` on, at most about 1 MiB of them, and the offset behind the last event.
+def read_journal(path: Path, offset: int = 0, read_bytes: int = READ_BYTES) -> tuple[list[Event], int]:
+    """The whole events from byte `offset` on, about `read_bytes` of them at most, and the offset behind the last event.
 
     A torn last line is left until it is whole. A line that is not JSON becomes an event of kind `damaged`.
     """
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            block = file.read(READ_BYTES)
+            block = file.read(read_bytes)
             if b"\n" not in block:
                 block += file.readline()
     except FileNotFoundError:

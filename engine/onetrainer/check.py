@@ -57,7 +57,9 @@ def look(home: Path | None, python: Path | None, beat: Callable[[], object]) -> 
     return list(_findings(home, facts)), facts
 
 
-def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObject, str]:
+def probe(
+    home: Path, python: Path, beat: Callable[[], object], patience: float = PROBE_SECONDS
+) -> tuple[JsonObject, str]:
     """(the facts from OneTrainer's Python, the reason why there are none)."""
     script = Path(__file__).with_name("probe.py")
     command = [str(python), str(script), str(home)]
@@ -67,9 +69,9 @@ def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObj
         )
     except OSError as error:
         return {}, f"{python} cannot be run ({error.strerror}): set ONETRAINER_PYTHON to the Python that it uses."
-    output = _wait(child, beat)
+    output = _wait(child, beat, patience)
     if output is None:
-        return {}, f"{python} took more than {PROBE_SECONDS} s to load OneTrainer: check its disk."
+        return {}, f"{python} took more than {patience:g} s to load OneTrainer: check its disk."
     said = [line for line in output.splitlines() if line.startswith(MARK)]
     if not said:
         last = (output.strip().splitlines() or ["no output"])[-1][:300]
@@ -77,9 +79,9 @@ def probe(home: Path, python: Path, beat: Callable[[], object]) -> tuple[JsonObj
     return json.loads(said[-1].removeprefix(MARK)), ""
 
 
-def _wait(child: subprocess.Popen[str], beat: Callable[[], object]) -> str | None:
+def _wait(child: subprocess.Popen[str], beat: Callable[[], object], patience: float) -> str | None:
     """The child's whole output, or None if it took too long."""
-    deadline = time.monotonic() + PROBE_SECONDS
+    deadline = time.monotonic() + patience
     try:
         while time.monotonic() < deadline:
             try:

@@ -39,13 +39,13 @@ class StillReading(Unavailable):
 class Checkout:
     """One checkout with its Python, and the folder that stores its facts."""
 
-    def __init__(self, home: Path, python: Path, folder: Path):
-        self.home, self.python, self.folder = home, python, folder
+    def __init__(self, home: Path, python: Path, folder: Path, look_seconds: float = LOOK_SECONDS):
+        self.home, self.python, self.folder, self.look_seconds = home, python, folder, look_seconds
         self._lock = threading.Lock()
         self._known: tuple[str, Facts] | None = None
         self._failed: dict[str, tuple[float, str]] = {}  # by fingerprint: when, and why
         self._thread: threading.Thread | None = None
-        self._looked: tuple[float, str] = (-LOOK_SECONDS, "")
+        self._looked: tuple[float, str] = (-look_seconds, "")
 
     def facts(self, wait: float = 0) -> Facts:
         """The facts of the present version; raises Unavailable if they are not known within `wait`."""
@@ -72,7 +72,7 @@ class Checkout:
     def fingerprint(self) -> str:
         """A digest that changes with the checkout: its commit and the files that define configs. Raises Unavailable."""
         looked, known = self._looked
-        if known and time.monotonic() - looked < LOOK_SECONDS:
+        if known and time.monotonic() - looked < self.look_seconds:
             return known
         if not (self.home / "modules").is_dir():
             raise Unavailable(

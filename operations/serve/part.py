@@ -23,9 +23,9 @@ LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60  # seconds of life after which a restart has the first delay again
 
 
-def rotating_log(path: Path) -> RotatingFileHandler:
-    """A log file that never grows beyond LOG_BYTES, with LOG_FILES older ones next to it."""
-    return RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace")
+def rotating_log(path: Path, most_bytes: int = LOG_BYTES) -> RotatingFileHandler:
+    """A log file that never grows beyond `most_bytes`, with LOG_FILES older ones next to it."""
+    return RotatingFileHandler(path, maxBytes=most_bytes, backupCount=LOG_FILES, encoding="utf-8", errors="replace")
 
 
 def leashed(command: Sequence[str]) -> list[str]:
@@ -48,6 +48,7 @@ class Part:
         cwd: Path,
         environment: Mapping[str, str],
         pass_fds: Sequence[int] = (),
+        log_bytes: int = LOG_BYTES,
     ):
         self.name = name
         self.command = list(command)
@@ -55,7 +56,7 @@ class Part:
         self.cwd = cwd
         self.environment = dict(environment)
         self.pass_fds = tuple(pass_fds)
-        self._handler = rotating_log(log)
+        self._handler = rotating_log(log, log_bytes)
         self._process: subprocess.Popen[str] | None = None
         self._delay = FIRST_DELAY
         self._started_at = 0.0

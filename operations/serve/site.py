@@ -102,7 +102,7 @@ class Site:
 
     def _start_workers(self) -> None:
         host = settings.HOST_NAME
-        for gpu in usable_gpus():
+        for gpu in usable_gpus([str(device["id"]) for device in gpus()]):
             device = f"gpu{gpu}" if gpu else "cpu"
             command = [sys.executable, "manage.py", "gpu_worker", "--gpu", gpu, "--name", f"{host}:{device}"]
             self.supervisor.start_worker(self._part(f"worker-{device}", command), f"{host}:{device}")
@@ -140,9 +140,8 @@ class Site:
         self.console.line(f"      Logs are in {settings.DATA_DIR / 'logs'}. Ctrl-C ends everything.")
 
 
-def usable_gpus() -> list[str]:
+def usable_gpus(present: list[str]) -> list[str]:
     """One entry per worker: a GPU's index, or empty for the CPU. CUDA_VISIBLE_DEVICES selects among GPUs."""
-    present = [str(device["id"]) for device in gpus()]
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if present and chosen is not None:
         present = [gpu for gpu in map(str.strip, chosen.split(",")) if gpu not in ("", "-1")]

@@ -25,7 +25,7 @@ MOST_SHOWN = 500
 MOST_READ = 50_000  # names of one folder
 MOST_LINKS = 2_000  # resolved in one folder
 MOST_COUNTED = 5_000  # names that are read to count a subfolder's pictures
-COUNTING_SECONDS = 0.25  # for the pictures of all subfolders together
+COUNTING_SHARE = 0.125  # of settings.FOLDER_SECONDS, for the pictures of all subfolders together
 LONGEST_NAME = 255
 UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 
@@ -67,7 +67,12 @@ class Listing:
 
 
 def list_folder(
-    path: str = "", kind: str = "folder", suffixes: Sequence[str] = (), words: str = "", nearest: bool = False
+    path: str = "",
+    kind: str = "folder",
+    suffixes: Sequence[str] = (),
+    words: str = "",
+    nearest: bool = False,
+    most_read: int = MOST_READ,
 ) -> Listing:
     """List a folder, or the folder of the file that `path` names; without a path, the first place.
 
@@ -81,7 +86,7 @@ def list_folder(
         )
     places = places_for(kind)
     folder, name = _folder_of(path or (places[0].path if places else ""), kind, nearest)
-    content = _read(folder, kind, suffixes)
+    content = _read(folder, kind, suffixes, most_read)
     matching = [entry for entry in content.entries if words.casefold() in entry.name.casefold()]
     matching.sort(key=lambda entry: (not entry.is_folder, natural(entry.name)))
     return Listing(
@@ -97,7 +102,7 @@ def list_folder(
         if folder.parent != folder and not refusal(str(folder.parent), kind == "save")
         else "",
         name=name,
-        note=" ".join(_notes(content, len(matching))),
+        note=" ".join(_notes(content, len(matching), most_read)),
     )
 
 
@@ -193,14 +198,14 @@ class _FolderContent:
     elsewhere: int = 0
 
 
-def _read(folder: Path, kind: str, suffixes: Sequence[str]) -> _FolderContent:
+def _read(folder: Path, kind: str, suffixes: Sequence[str], most: int) -> _FolderContent:
     content = _FolderContent([])
     write = kind == "save"
     endings = tuple(suffix.lower() for suffix in suffixes if suffix) or (WEIGHTS if kind == "model" else ())
     try:
         with os.scandir(folder) as entries:
             for number, entry in enumerate(entries):
-                if number >= MOST_READ:
+                if number >= most:
                     content.whole = False
                     break
                 _take(content, entry, kind, endings, write)
@@ -250,7 +255,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _with_facts(entries: Sequence[FolderEntry]) -> Iterator[FolderEntry]:
     """The entries with the size of files and the pictures of folders, which are counted only while that is quick."""
-    until = time.monotonic() + COUNTING_SECONDS
+    until = time.monotonic() + COUNTING_SHARE * settings.FOLDER_SECONDS
     for entry in entries:
         if not entry.is_folder:
             yield replace(entry, size=_size(entry.path))
@@ -286,10 +291,10 @@ def count_pictures(path: str) -> tuple[int | None, bool]:
     return count, True
 
 
-def _notes(content: _FolderContent, total: int) -> Iterator[str]:
+def _notes(content: _FolderContent, total: int, most_read: int) -> Iterator[str]:
     if not content.whole:
         yield _("This folder has more than %(most_read)s names, and only these were read: type the path instead.") % {
-            "most_read": f"{MOST_READ:,}"
+            "most_read": f"{most_read:,}"
         }
     if total > MOST_SHOWN:
         yield _("Showing the first %(most_shown)s of %(total)s: type a part of the name to find the others.") % {

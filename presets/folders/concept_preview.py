@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from engine.builtin.data.pictures import is_picture
@@ -23,10 +24,9 @@ from web.errors import BadInput, NotFound
 from web.natural import natural
 
 MOST_FILES = 200_000
-COUNTING_SECONDS = 2.0
 MOST_SHOWN = 8
 SIZES_READ = 400
-SIZES_SECONDS = 0.4
+SIZES_SHARE = 0.2  # of settings.FOLDER_SECONDS
 MOST_CAPTION_BYTES = 20_000
 LONGEST_CAPTION = 500
 SOURCES = ("sample", "concept", "filename")
@@ -65,13 +65,15 @@ class ConceptPreview:
         return self.pictures - self.captioned
 
 
-def preview(path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "") -> ConceptPreview:
+def preview(
+    path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "", most_files: int = MOST_FILES
+) -> ConceptPreview:
     """Preview the folder of a concept. Raises BadInput and NotFound, which say what to do."""
     if source not in SOURCES:
         sentence = f"must be one of {', '.join(SOURCES)}."
         raise BadInput(f"prompt_source {sentence}", {"prompt_source": [f"It {sentence}"]})
     folder = _checked(path)
-    names = _Names()
+    names = _Names(most_files)
     names.read(folder, subfolders)
     shown = ConceptPreview(
         path=path,
@@ -122,12 +124,13 @@ def _bad(sentence: str) -> BadInput:
 class _Names:
     """All names of a folder, sorted by kind; no file is opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_files: int) -> None:
+        self.most_files = most_files
         self.pictures: list[Path] = []
         self.texts: set[str] = set()
         self.files = self.masks = self.subfolders = self.unnamable = self.closed = 0
         self.complete = True
-        self.until = time.monotonic() + COUNTING_SECONDS
+        self.until = time.monotonic() + settings.FOLDER_SECONDS
 
     def read(self, folder: Path, deeper: bool) -> None:
         """Read the folder and its subfolders, not links to folders; raises BadInput only for the first folder."""
@@ -150,7 +153,7 @@ class _Names:
         """Sort the entries by kind; returns the subfolders to read."""
         subfolders = []
         for entry in entries:
-            if self.files >= MOST_FILES or time.monotonic() > self.until:
+            if self.files >= self.most_files or time.monotonic() > self.until:
                 self.complete = False
                 break
             if entry.is_dir(follow_symlinks=False):
@@ -221,7 +224,7 @@ def _lines_of(path: str, absent: str = "") -> tuple[list[str], str]:
 
 def _add_sizes(shown: ConceptPreview, pictures: list[Path]) -> None:
     """The smallest, median and largest size by pixels, from the headers of evenly spread pictures."""
-    until = time.monotonic() + SIZES_SECONDS
+    until = time.monotonic() + SIZES_SHARE * settings.FOLDER_SECONDS
     sizes = []
     step = max(1, len(pictures) // SIZES_READ)
     for picture in pictures[::step][:SIZES_READ]:

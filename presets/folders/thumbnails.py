@@ -37,7 +37,7 @@ def folder() -> Path:
     return settings.DATA_DIR / "cache" / "thumbnails"
 
 
-def thumbnail(path: str) -> Path:
+def thumbnail(path: str, most_kept: int = MOST_KEPT) -> Path:
     """The file of a picture's thumbnail. Raises BadInput and NotFound, with the reason."""
     picture = _checked(path)
     try:
@@ -53,7 +53,7 @@ def thumbnail(path: str) -> Path:
                     )
                 with decoding:
                     keep(small_picture(file, picture.name, EDGE), kept)
-                _make_room(kept.parent)
+                _make_room(kept.parent, most_kept)
             return kept
     except OSError as error:
         raise NotFound(
@@ -121,17 +121,17 @@ def keep(picture: Image.Image, kept: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _make_room(kept: Path) -> None:
+def _make_room(kept: Path, most: int) -> None:
     """Delete the oldest eighth if there are too many."""
     with os.scandir(kept) as entries:
         names = [entry.path for entry in entries]
-    if len(names) <= MOST_KEPT:
+    if len(names) <= most:
         return
     ages = []
     for name in names:
         with suppress(FileNotFoundError):  # another process frees space too
             ages.append((Path(name).stat().st_mtime, name))
-    for _age, name in sorted(ages)[: len(names) - MOST_KEPT * 7 // 8]:
+    for _age, name in sorted(ages)[: len(names) - most * 7 // 8]:
         Path(name).unlink(missing_ok=True)
 
 

@@ -24,9 +24,8 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def checkout(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(asking, "LOOK_SECONDS", 0)
-    return Checkout(home, Path(sys.executable), tmp_path / "kept")
+def checkout(home, tmp_path):
+    return Checkout(home, Path(sys.executable), tmp_path / "kept", look_seconds=0)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import psutil
 import pytest
 
-from engine import warm
 from engine.engines import ROOT
 from engine.launcher import LOG_FILE, MARK, EngineProcess
 from engine.template import IDLE_SECONDS, SPACE
@@ -274,8 +273,8 @@ def test_an_attempt_starts_in_a_fresh_process_if_its_template_has_died(template,
     assert "fresh interpreter" in caplog.text
 
 
-def test_an_attempt_starts_in_a_fresh_process_if_its_template_does_not_answer(template, start, monkeypatch):
-    monkeypatch.setattr(warm, "ANSWER_SECONDS", 0.2)
+def test_an_attempt_starts_in_a_fresh_process_if_its_template_does_not_answer(template, start):
+    template.answer_seconds = 0.2
     os.kill(template.pid, signal.SIGSTOP)
     process = start(template, SLEEPER)
     assert process.alive and parent(process) == os.getpid()

@@ -16,6 +16,7 @@ from samples.models import Sample
 from tests.api import content
 from tests.making import make_run, make_user
 from training.runs.removal import delete_with_files
+from web.errors import NotNow
 
 pytestmark = pytest.mark.django_db
 numbers = itertools.count(1)
@@ -107,13 +108,11 @@ def test_a_film_is_made_once_and_goes_with_its_run(client, run):
     assert not run.folder.exists()
 
 
-def test_many_steps_are_thinned_and_films_that_are_kept_are_few(client, run, monkeypatch):
-    monkeypatch.setattr(film, "MOST_FRAMES", 4)
-    monkeypatch.setattr(film, "MOST_KEPT", 2)
+def test_many_steps_are_thinned_and_films_that_are_kept_are_few(run):
     samples = [make_sample(run, step) for step in range(10)]
-    assert [one.global_step for one in film.frames_of(samples[0])] == [0, 3, 6, 9]
+    assert [one.global_step for one in film.frames_of(samples[0], 4)] == [0, 3, 6, 9]
     for speed in (1, 2, 4):
-        export(client, samples[0], "gif", speed=speed)
+        film.film(samples[0], "gif", speed, most_kept=2)
     assert len(list((run.folder / "films").iterdir())) == 2
 
 
@@ -130,11 +129,9 @@ def test_a_film_of_files_that_are_gone_is_refused_in_a_sentence(client, run):
     assert answer.status_code == 404 and "None of the pictures" in answer.text
 
 
-def test_who_waits_too_long_for_other_films_is_told(client, run, monkeypatch):
-    monkeypatch.setattr(film, "WAIT_SECONDS", 0)
-    with film._making:
-        answer = export(client, make_sample(run, 0), "gif")
-    assert answer.status_code == 409 and "try again in a minute" in answer.text
+def test_who_waits_too_long_for_other_films_is_told(run):
+    with film.making, pytest.raises(NotNow, match="try again in a minute"):
+        film.film(make_sample(run, 0), "gif", 4, wait_seconds=0)
 
 
 def test_the_films_page_lists_the_steps(client, run):

@@ -30,6 +30,7 @@ class Hub:
     _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
     def __init__(self) -> None:
+        self.probe_seconds, self.poll_seconds = PROBE_SECONDS, POLL_SECONDS
         self._topics: dict[str, Topic] = {}
         self._joining: dict[str, asyncio.Task[bool]] = {}
         self._work: asyncio.Task[None] | None = None
@@ -102,7 +103,7 @@ class Hub:
         self._tell_whether_live(False)
         while not await self._done(self._layer.flush()) or not await self._open():
             await self._poll()
-            await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.sleep(self.probe_seconds)
         for topic in list(self._topics.values()):
             await topic.tell_anew()
         self._tell_whether_live(True)
@@ -137,14 +138,14 @@ class Hub:
         tasks = [asyncio.create_task(self._receive(self._channel)), asyncio.create_task(self._poll_now_and_then())]
         try:
             while await self._echoes(self._own_group):
-                await asyncio.sleep(PROBE_SECONDS)
+                await asyncio.sleep(self.probe_seconds)
         finally:
             for task in tasks:
                 task.cancel()
 
     async def _poll_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self.poll_seconds)
             self._tell_whether_live(await self._poll())
 
     async def _poll(self) -> bool:

@@ -74,11 +74,11 @@ def announce(run: Run, command: RunCommand | None = None) -> None:
     transaction.on_commit(tell)
 
 
-async def send_all(messages: list[Message]) -> bool:
+async def send_all(messages: list[Message], patience: float = PATIENCE) -> bool:
     """Pass the messages to the channel layer; return whether it took them. A run never fails because of this."""
     layer = get_channel_layer()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             for group, text in messages:
                 await layer.group_send(group, {"type": "push", "group": group, "text": text})
     except Exception as error:  # noqa: BLE001  any error of the layer's client when its server is unreachable

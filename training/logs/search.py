@@ -31,10 +31,10 @@ class LogMatches:
     is_all: bool
 
 
-def search(path: Path, words: str = "", level: str = "") -> LogMatches:
+def search(path: Path, words: str = "", level: str = "", piece: int = PIECE) -> LogMatches:
     """The first lines that contain the words, in any case, and have the level (`warning` includes errors)."""
     lines: list[FoundLine] = []
-    for line in _lines(path, words, LEVELS.get(level, ())):
+    for line in _lines(path, words, LEVELS.get(level, ()), piece):
         if len(lines) == MOST_LINES:
             return LogMatches(lines, False)
         lines.append(line)
@@ -42,15 +42,15 @@ def search(path: Path, words: str = "", level: str = "") -> LogMatches:
 
 
 def first_error(path: Path) -> FoundLine | None:
-    return next(_lines(path, "", ERRORS), None)
+    return next(_lines(path, "", ERRORS, PIECE), None)
 
 
-def _lines(path: Path, words: str, marks: tuple[bytes, ...]) -> Iterator[FoundLine]:
+def _lines(path: Path, words: str, marks: tuple[bytes, ...], size: int) -> Iterator[FoundLine]:
     if not path.exists() or path.stat().st_size == 0:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
         place, end = 0, 0
-        for place in _places(log, (words.encode(),), True) if words else _places(log, marks):
+        for place in _places(log, size, (words.encode(),), True) if words else _places(log, size, marks):
             if place < end:
                 continue  # in the same line
             begin = log.rfind(b"\n", 0, place) + 1
@@ -60,19 +60,19 @@ def _lines(path: Path, words: str, marks: tuple[bytes, ...]) -> Iterator[FoundLi
                 yield FoundLine(begin, fold(line.decode(errors="replace")).strip()[:LONGEST])
 
 
-def _places(log: mmap.mmap, words: tuple[bytes, ...], any_case: bool = False) -> Iterator[int]:
+def _places(log: mmap.mmap, size: int, words: tuple[bytes, ...], any_case: bool = False) -> Iterator[int]:
     """The positions of any of the words, in order; in parts, so that other threads can run in between."""
     words = tuple(word.lower() for word in words) if any_case else words
     beyond = max(map(len, words), default=1) - 1
-    for begin in range(0, len(log), PIECE):
-        piece = log[begin : begin + PIECE + beyond]
-        found = (_in_piece(piece.lower() if any_case else piece, word) for word in words)
+    for begin in range(0, len(log), size):
+        piece = log[begin : begin + size + beyond]
+        found = (_in_piece(piece.lower() if any_case else piece, word, size) for word in words)
         yield from (begin + place for place in heapq.merge(*found))
 
 
-def _in_piece(piece: bytes, word: bytes) -> Iterator[int]:
+def _in_piece(piece: bytes, word: bytes, size: int) -> Iterator[int]:
     """Each word is searched on its own, which is much faster than a pattern of several words."""
     place = piece.find(word)
-    while 0 <= place < PIECE:
+    while 0 <= place < size:
         yield place
         place = piece.find(word, place + 1)

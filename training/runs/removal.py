@@ -23,14 +23,16 @@ from web.errors import NotNow
 METRICS_AT_ONCE = 20_000  # rows to delete in one transaction
 
 
-def delete_with_files(run: Run, beat: Callable[[], object] = lambda: None) -> None:
+def delete_with_files(
+    run: Run, beat: Callable[[], object] = lambda: None, metrics_at_once: int = METRICS_AT_ONCE
+) -> None:
     """Delete the run's rows, then its folder: a kill in between leaves only a folder without a row.
 
     Its metrics are deleted first, in parts: deleting millions of rows at once would block all other writes. `beat` is
     called in between.
     """
     folder = run.folder
-    while Metric.objects.filter(pk__in=run.metrics.order_by().values("pk")[:METRICS_AT_ONCE]).delete()[0]:
+    while Metric.objects.filter(pk__in=run.metrics.order_by().values("pk")[:metrics_at_once]).delete()[0]:
         beat()
     run.delete()
     remove(folder)

@@ -37,9 +37,8 @@ def test_the_data_set_is_sixteen_captioned_pictures():
     assert sorted(make_dataset.DATASET.glob("*.txt")) == [picture.with_suffix(".txt") for picture in PICTURES]
 
 
-def test_the_data_set_equals_the_output_of_its_script(tmp_path, monkeypatch):
-    monkeypatch.setattr(make_dataset, "DATASET", tmp_path)
-    make_dataset.main()
+def test_the_data_set_equals_the_output_of_its_script(tmp_path):
+    make_dataset.main(tmp_path)
     drawn = sorted(tmp_path.glob("*.png"))
     assert [picture.name for picture in drawn] == [picture.name for picture in PICTURES]
     for new, committed in zip(drawn, PICTURES, strict=True):

@@ -1,6 +1,5 @@
 """The mailbox of commands."""
 
-from engine.interface import commands as commands_module
 from engine.interface.commands import TrainCommands
 
 
@@ -14,8 +13,7 @@ def test_a_listener_is_called_after_each_command():
 
 
 def test_a_stop_from_a_signal_handler_just_before_the_wait_ends_the_wait(monkeypatch):
-    commands = TrainCommands()
-    monkeypatch.setattr(commands_module, "LOOK_SECONDS", 0.01)
+    commands = TrainCommands(look_seconds=0.01)
     look = commands._arrived.wait
     answers = []
 

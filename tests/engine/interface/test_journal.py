@@ -86,13 +86,12 @@ def test_a_missing_journal_has_no_events(path):
     assert read_journal(path) == ([], 0)
 
 
-def test_a_long_journal_is_read_in_blocks_without_loss(path, monkeypatch):
-    monkeypatch.setattr("engine.interface.journal.READ_BYTES", 100)
+def test_a_long_journal_is_read_in_blocks_without_loss(path):
     writer = JournalWriter(path)
     for _ in range(50):
         writer.append("status", {"text": "x" * 150})
     seen, offset = [], 0
-    while events := (block := read_journal(path, offset))[0]:
+    while events := (block := read_journal(path, offset, read_bytes=100))[0]:
         seen += [event.sequence for event in events]
         offset = block[1]
     assert seen == list(range(1, 51))

@@ -18,8 +18,7 @@ from django.core.management import CommandError, call_command
 from rest_framework.authtoken.models import Token
 
 from operations.archive import export as export_module
-from operations.archive import manifest as manifest_module
-from operations.archive.manifest import NAME, open_archive, read_manifest
+from operations.archive.manifest import FORMAT, NAME, UPGRADES, open_archive, read_manifest
 from operations.archive.rows import path_rewriter
 from system.account import secrets
 from system.data_folder import FolderLock
@@ -240,9 +239,8 @@ def test_a_damaged_archive_is_refused_by_name_before_anything_is_touched(archive
 
 
 def test_an_older_form_of_an_archive_is_brought_to_the_present_one(archive, monkeypatch):
-    path = rewritten(archive(), with_manifest(made_at=lambda moment: "then"))
-    monkeypatch.setattr(manifest_module, "FORMAT", 2)
-    monkeypatch.setattr(manifest_module, "UPGRADES", {1: lambda facts: facts | {"made_at": "now"}})
+    path = rewritten(archive(), with_manifest(format=lambda number: number - 1))
+    monkeypatch.setitem(UPGRADES, FORMAT - 1, lambda facts: facts | {"made_at": "now"})
     with open_archive(path) as opened:
         assert read_manifest(opened).made_at == "now"
 

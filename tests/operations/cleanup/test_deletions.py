@@ -72,19 +72,17 @@ def test_other_users_see_running_but_not_finished_deletions(client, user):
     assert deletions.deletions(other) == [] and deletions.deletions(user) == [job]
 
 
-def test_metrics_go_in_stretches(monkeypatch):
-    monkeypatch.setattr("training.runs.removal.METRICS_AT_ONCE", 4)
+def test_metrics_go_in_stretches():
     run, other = make_run("Run", Run.Status.FAILED), make_run("Other", Run.Status.FAILED)
     facts = {"attempt": 1, "tag": "loss", "value": 1.0, "time": 1.0}
     Metric.objects.bulk_create(Metric(run=one, step=step, **facts) for one in (run, other) for step in range(10))
-    delete_with_files(run)
+    delete_with_files(run, metrics_at_once=4)
     assert list(Metric.objects.values_list("run", flat=True).distinct()) == [other.pk]
 
 
-def test_a_long_run_gives_signs_of_life_while_it_goes(monkeypatch):
-    monkeypatch.setattr("training.runs.removal.METRICS_AT_ONCE", 4)
+def test_a_long_run_gives_signs_of_life_while_it_goes():
     run, beats = make_run("Run", Run.Status.FAILED), []
     facts = {"attempt": 1, "tag": "loss", "value": 1.0, "time": 1.0}
     Metric.objects.bulk_create(Metric(run=run, step=step, **facts) for step in range(10))
-    delete_with_files(run, lambda: beats.append(1))
+    delete_with_files(run, lambda: beats.append(1), metrics_at_once=4)
     assert len(beats) == 3

@@ -25,8 +25,8 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLE
 def part(tmp_path):
     made = []
 
-    def make(code=SLEEP, name="part"):
-        part = Part(name, [sys.executable, "-c", code], tmp_path / f"{name}.log", tmp_path, os.environ)
+    def make(code=SLEEP, name="part", **more):
+        part = Part(name, [sys.executable, "-c", code], tmp_path / f"{name}.log", tmp_path, os.environ, **more)
         made.append(part)
         return part
 
@@ -45,9 +45,8 @@ def test_the_output_of_each_process_is_logged(part):
     wait_for(lambda: log_of(speaker) == "out\närger\n")
 
 
-def test_a_long_log_is_rotated(part, monkeypatch):
-    monkeypatch.setattr("operations.serve.part.LOG_BYTES", 100)
-    speaker = part("for number in range(100): print(number)")
+def test_a_long_log_is_rotated(part):
+    speaker = part("for number in range(100): print(number)", log_bytes=100)
     speaker.start()
     wait_for(lambda: "99" in log_of(speaker))
     assert len(log_of(speaker)) <= 100
@@ -193,8 +192,7 @@ def test_a_port_in_use_is_reported_in_a_sentence():
     ],
 )
 def test_there_is_a_worker_for_each_usable_gpu(monkeypatch, present, chosen, workers):
-    monkeypatch.setattr("operations.serve.site.gpus", lambda: [{"id": number} for number in range(present)])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
-    assert usable_gpus() == workers
+    assert usable_gpus([str(number) for number in range(present)]) == workers

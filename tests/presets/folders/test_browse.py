@@ -17,9 +17,9 @@ from web.errors import BadInput, NotFound
 
 
 @pytest.fixture
-def root(tmp_path, settings, monkeypatch):
+def root(tmp_path, settings):
     """An allowed folder beside a forbidden folder; pictures are counted even on a busy machine."""
-    monkeypatch.setattr(browse, "COUNTING_SECONDS", 600)
+    settings.FOLDER_SECONDS = 3600
     (tmp_path / "open").mkdir()
     (tmp_path / "closed").mkdir()
     (tmp_path / "closed" / "diary.txt").write_text("private")
@@ -187,16 +187,15 @@ def test_a_huge_folder_is_shown_in_part_but_filtered_as_a_whole(root):
     assert names(root, words="2999") == ["2999.json"]
 
 
-def test_unread_names_of_a_huge_folder_are_mentioned(root, monkeypatch):
-    monkeypatch.setattr(browse, "MOST_READ", 5)
+def test_unread_names_of_a_huge_folder_are_mentioned(root):
     for number in range(9):
         (root / f"{number}.json").touch()
-    listing = browse.list_folder(str(root), "file")
+    listing = browse.list_folder(str(root), "file", most_read=5)
     assert len(listing.entries) == 5 and "more than 5 names" in listing.note
 
 
-def test_counting_pictures_of_subfolders_ends_in_time(root, monkeypatch):
-    monkeypatch.setattr(browse, "COUNTING_SECONDS", -1)
+def test_counting_pictures_of_subfolders_ends_in_time(root, settings):
+    settings.FOLDER_SECONDS = -1
     (root / "stars").mkdir()
     assert browse.list_folder(str(root)).entries[0].pictures is None
 

@@ -32,9 +32,8 @@ def root(tmp_path, settings):
 
 
 @pytest.fixture(autouse=True)
-def all_the_time_that_a_busy_machine_takes(monkeypatch):
-    monkeypatch.setattr(concept_preview, "COUNTING_SECONDS", 600)
-    monkeypatch.setattr(concept_preview, "SIZES_SECONDS", 600)
+def all_the_time_that_a_busy_machine_takes(settings):
+    settings.FOLDER_SECONDS = 3600
 
 
 def draw(path, size=(16, 16), caption=None, **options):
@@ -171,11 +170,10 @@ def test_ten_thousand_pictures_are_all_counted(root):
     assert preview(str(root)).pictures == 10_000
 
 
-def test_a_count_that_ran_out_of_time_is_reported(root, monkeypatch):
-    monkeypatch.setattr(concept_preview, "MOST_FILES", 3)
+def test_a_count_that_ran_out_of_time_is_reported(root):
     for number in range(9):
         (root / f"{number}.png").touch()
-    found = preview(str(root))
+    found = preview(str(root), most_files=3)
     assert (found.pictures, found.complete) == (3, False) and "first 3 files" in found.note
 
 
@@ -205,10 +203,9 @@ def test_every_kind_of_picture_has_a_thumbnail(root, mode):
     assert thumbnails.thumbnail(str(path)).is_file()
 
 
-def test_old_thumbnails_are_deleted_for_new_ones(root, monkeypatch):
-    monkeypatch.setattr(thumbnails, "MOST_KEPT", 8)
+def test_old_thumbnails_are_deleted_for_new_ones(root):
     for number in range(30):
-        thumbnails.thumbnail(str(draw(root / f"{number}.png")))
+        thumbnails.thumbnail(str(draw(root / f"{number}.png")), most_kept=8)
     assert len(list(thumbnails.folder().iterdir())) <= 8
 
 

@@ -16,7 +16,8 @@ from rest_framework.authtoken.models import Token
 from tests.making import make_run, make_user
 from tests.servers import RedisServer
 from tests.training.live.test_websocket import Socket, publish
-from training.live import consumers, hub, publisher
+from training.live import consumers, publisher
+from training.live.hub import Hub
 from training.live.publisher import envelope
 from training.models import Run, RunProgress
 
@@ -24,8 +25,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def server(tmp_path, settings, monkeypatch):
-    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.1)
+async def hub():
+    hub = Hub.of_this_process()
+    hub.probe_seconds = 0.1
+    return hub
+
+
+@pytest.fixture
+def server(tmp_path, settings, hub):
     server = RedisServer(tmp_path).start()
     settings.CHANNEL_LAYERS = {
         "default": {
@@ -100,8 +107,8 @@ async def test_messages_that_redis_lost_are_made_up_for_after_its_restart(server
     await socket.disconnect()
 
 
-async def test_a_message_that_was_lost_without_a_trace_is_made_up_for(server, key, run, monkeypatch):
-    monkeypatch.setattr(hub, "POLL_SECONDS", 0.05)
+async def test_a_message_that_was_lost_without_a_trace_is_made_up_for(server, hub, key, run):
+    hub.poll_seconds = 0.05
     socket = await Socket(f"/ws/runs/{run.pk}", key).opened()
     await socket.next("connected")
     await RunProgress.objects.filter(pk=run.pk).aupdate(global_step=9)
@@ -123,8 +130,8 @@ async def test_clients_learn_when_to_poll_and_when_to_stop(server, key, run):
         await one.disconnect()
 
 
-async def test_clients_have_to_ask_while_the_database_is_away(server, key, run, monkeypatch):
-    monkeypatch.setattr(hub, "POLL_SECONDS", 0.05)
+async def test_clients_have_to_ask_while_the_database_is_away(server, hub, key, run, monkeypatch):
+    hub.poll_seconds = 0.05
     socket = await Socket(key=key).opened()
     await socket.next("connected")
     with monkeypatch.context() as away:
@@ -134,11 +141,10 @@ async def test_clients_have_to_ask_while_the_database_is_away(server, key, run, 
     await socket.disconnect()
 
 
-async def test_a_frozen_redis_does_not_block_a_click(server, monkeypatch):
+async def test_a_frozen_redis_does_not_block_a_click(server):
     """Nothing answers, and nothing is refused either."""
-    monkeypatch.setattr(publisher, "PATIENCE", 0.2)
     assert await publisher.send_all([("runs", "{}")])
     server.process.send_signal(signal.SIGSTOP)
-    assert not await publisher.send_all([("runs", "{}")])
+    assert not await publisher.send_all([("runs", "{}")], patience=0.2)
     server.process.send_signal(signal.SIGCONT)
     assert await publisher.send_all([("runs", "{}")])

@@ -13,7 +13,6 @@ from django.urls import reverse
 from presets.editor.drafts import get_draft
 from tests.making import make_run, make_user
 from tests.markup import squeezed
-from training.logs import search as log_search
 from training.logs.search import first_error, search
 from training.logs.tail import TAIL_BYTES, fold, tail, window
 from training.models import Artifact, Run
@@ -104,12 +103,12 @@ def test_words_and_levels_are_found_in_all_of_a_log(tmp_path):
     assert search(tmp_path / "none", "x").lines == [] and first_error(tmp_path / "none") is None
 
 
-def test_a_line_is_found_once_wherever_the_log_is_cut_for_the_search(tmp_path, monkeypatch):
+def test_a_line_is_found_once_wherever_the_log_is_cut_for_the_search(tmp_path):
     path = tmp_path / "log"
     path.write_text("".join(f"{number} ERROR: a Needle\n" for number in range(30)))
     for size in range(1, 30):
-        monkeypatch.setattr(log_search, "PIECE", size)
-        assert len(search(path, "needle").lines) == len(search(path, level="error").lines) == 30
+        assert len(search(path, "needle", piece=size).lines) == 30
+        assert len(search(path, level="error", piece=size).lines) == 30
 
 
 def test_a_search_result_links_to_the_lines_around_it(client, run):
