@@ -312,7 +312,7 @@ def test_a_workspace_is_not_imported_twice_at_the_same_time(living):
     path = str(living[0].folder)
     assert ask_for_import(path) == ask_for_import(path)
     Job.objects.update(status=Job.Status.RUNNING, claim=1)
-    with pytest.raises(CommandError, match="is being taken in already"):
+    with pytest.raises(CommandError, match="is being imported already"):
         call_command("import_onetrainer_workspace", path)
 
 
