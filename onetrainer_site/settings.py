@@ -135,6 +135,8 @@ RETRY_DELAYS = env.delays("RETRY_DELAYS", [15, 60, 300, 900, 3600])
 RETRY_LOST_STEPS = env.int("RETRY_LOST_STEPS", 0)
 # How long a start waits for a worker's check of the config; later problems are reported by the run.
 PREFLIGHT_SECONDS = env.int("PREFLIGHT_SECONDS", 20)
+# How long it waits for a worker to begin that check; a living worker looks for jobs twice a second.
+PREFLIGHT_CLAIM_SECONDS = env.float("PREFLIGHT_CLAIM_SECONDS", 3.0)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

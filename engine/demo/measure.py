@@ -96,24 +96,24 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".:")
 
 
-def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt]) -> list[MeasuredPicture]:
+def sample(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt], steps: int = STEPS) -> list[MeasuredPicture]:
     """Generate and judge each prompt; the noise comes from the prompt's own seed."""
     drawn = pipeline(
         prompt=[prompt.text for prompt in prompts],
         width=SIZE,
         height=SIZE,
-        num_inference_steps=STEPS,
+        num_inference_steps=steps,
         guidance_scale=GUIDANCE,
         generator=[torch.Generator().manual_seed(prompt.seed) for prompt in prompts],
     ).images
     return [MeasuredPicture(prompt, picture, judge(picture)) for prompt, picture in zip(prompts, drawn, strict=True)]
 
 
-def measure(pipeline: StableDiffusionPipeline, seeds: Sequence[int]) -> list[MeasuredPicture]:
+def measure(pipeline: StableDiffusionPipeline, seeds: Sequence[int], steps: int = STEPS) -> list[MeasuredPicture]:
     """Sample every prompt, one seed's colours at a time, so that memory does not grow with the number of seeds."""
     prompts = make_prompts(seeds)
     by_seed = [[prompt for prompt in prompts if prompt.seed == seed] for seed in dict.fromkeys(seeds)]
-    return [result for group in by_seed for result in sample(pipeline, group)]
+    return [result for group in by_seed for result in sample(pipeline, group, steps)]
 
 
 def report(columns: dict[str, list[MeasuredPicture]]) -> str:
@@ -163,17 +163,17 @@ def _make_block(results: list[MeasuredPicture]) -> Image.Image:
     return block
 
 
-def run(model: Path, lora: Path | None, seeds: Sequence[int], grid: Path | None) -> str:
+def run(model: Path, lora: Path | None, seeds: Sequence[int], grid: Path | None, steps: int = STEPS) -> str:
     """Measure, write the grid, and return the table. Raises Unusable."""
     if lora and not (lora.suffix == ".safetensors" and lora.is_file()):
         raise Unusable(f"There is no LoRA {lora}: enter a .safetensors file with --lora.")
     if grid and not grid.absolute().parent.is_dir():
         raise Unusable(f"There is no folder {grid.absolute().parent} for the grid: create it first.")
     pipeline = load_model(model)
-    columns = {"without a LoRA": measure(pipeline, seeds)}
+    columns = {"without a LoRA": measure(pipeline, seeds, steps)}
     if lora:
         load_lora(pipeline, lora)
-        columns[f"with {lora.name}"[:24]] = measure(pipeline, seeds)
+        columns[f"with {lora.name}"[:24]] = measure(pipeline, seeds, steps)
     if grid:
         _write(make_grid(columns), grid)
     return report(columns)
@@ -200,11 +200,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lora", type=Path, help="a trained LoRA (.safetensors): measured beside the model alone")
     parser.add_argument("--model", type=Path, default=MODEL, help="a folder in diffusers' layout (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="one picture a colour for each")
+    parser.add_argument("--steps", type=int, default=STEPS, help="denoising steps of each picture (%(default)s)")
     parser.add_argument("--grid", type=Path, metavar="PNG", help="write all pictures into this file")
     options = parser.parse_args(arguments)
     _say_no_more_than_the_table()
     try:
-        sys.stdout.write(run(options.model, options.lora, options.seeds, options.grid) + "\n")
+        sys.stdout.write(run(options.model, options.lora, options.seeds, options.grid, options.steps) + "\n")
     except Unusable as reason:
         sys.stderr.write(f"{reason}\n")
         return 1

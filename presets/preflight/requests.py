@@ -16,7 +16,6 @@ from presets.models import Preflight
 from system.models import Job, Worker
 
 KEPT = timedelta(days=1)
-CLAIM_SECONDS = 3.0  # a living worker looks for jobs twice a second
 
 # Given a user, a partial config and an engine: their preflight, for which nobody waits any longer.
 Checker = Callable[[User | None, dict[str, Any], str], Preflight]
@@ -37,7 +36,7 @@ def request(user: Any, partial: dict[str, Any], engine: str = "builtin") -> Pref
 def is_awaited(preflight: Preflight) -> bool:
     """True while a start waits for its answer: for PREFLIGHT_SECONDS, and less if no worker claims it."""
     waited = (now() - preflight.created_at).total_seconds()
-    unclaimed = preflight.status == Job.Status.WAITING and waited > CLAIM_SECONDS
+    unclaimed = preflight.status == Job.Status.WAITING and waited > settings.PREFLIGHT_CLAIM_SECONDS
     return not (preflight.is_ended or unclaimed or waited > settings.PREFLIGHT_SECONDS)
 
 

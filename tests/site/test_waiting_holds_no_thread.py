@@ -13,7 +13,6 @@ from django.db import connections
 
 from onetrainer_site.asgi import django_application
 from presets.models import Preflight
-from presets.preflight import requests
 from system.models import Job
 from tests.api import trainer
 from tests.making import make_living_worker, trainable_config
@@ -24,10 +23,9 @@ MANY = 50
 
 
 @pytest.fixture
-def key(settings, monkeypatch):
+def key(settings):
     """A trainer's token; the worker is alive but never answers, and a start waits ten minutes for it."""
-    settings.PREFLIGHT_SECONDS = 600
-    monkeypatch.setattr(requests, "CLAIM_SECONDS", 600)
+    settings.PREFLIGHT_SECONDS = settings.PREFLIGHT_CLAIM_SECONDS = 600
     make_living_worker()
     return trainer()._credentials["HTTP_AUTHORIZATION"].encode()
 

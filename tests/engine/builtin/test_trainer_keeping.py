@@ -193,11 +193,17 @@ def test_the_newest_backup_is_the_last_written_even_if_the_clock_was_set_back(tr
     assert [path for path in run.artifacts("backup") if path.exists()] == [run.artifacts("backup")[-1]]
 
 
-def test_a_backup_that_the_site_removes_at_the_same_time_causes_no_error(tmp_path, monkeypatch):
-    for day in (1, 2):
-        (tmp_path / f"2026-01-0{day}_00-00-00-backup-{day}-0-0").mkdir()
-    kept = Backups(tmp_path, rolling=1)
-    beyond = kept._beyond(1)
-    monkeypatch.setattr(kept, "_beyond", lambda count: beyond)
-    beyond[0].rmdir()
-    kept.roll()
+def test_a_backup_that_the_site_removes_at_the_same_time_causes_no_error(tmp_path):
+    backups = [tmp_path / f"2026-01-0{day}_00-00-00-backup-{day}-0-0" for day in (1, 2, 3)]
+    for backup in backups:
+        backup.mkdir()
+    removed = []
+
+    def remove_the_others(path):
+        removed.append(path)
+        for backup in backups:
+            if backup.exists():
+                backup.rmdir()
+
+    Backups(tmp_path, rolling=1, on_removed=remove_the_others).roll()
+    assert len(removed) == 1

@@ -26,10 +26,7 @@ def lora(model, tmp_path_factory):
     return training.artifacts("model")[0]
 
 
-@pytest.fixture
-def few_steps(monkeypatch):
-    """For tests that any picture passes, however poor."""
-    monkeypatch.setattr(measure, "STEPS", 2)
+FEW = 2  # denoising steps, for tests that any picture passes, however poor
 
 
 @pytest.fixture
@@ -98,35 +95,35 @@ def test_the_grid_frames_requested_stars_in_green():
 
 def test_an_untrained_model_generates_no_stars(model, capsys, tmp_path, quiet):
     grid = tmp_path / "grid.png"
-    assert measure.main(["--model", str(model), "--seeds", "5", "6", "--grid", str(grid)]) == 0
+    assert measure.main(["--model", str(model), "--steps", str(FEW), "--seeds", "5", "6", "--grid", str(grid)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "0/12", "0%", "0/12", "0%"]
     with Image.open(grid) as picture:
         assert picture.size == (2 * (SIZE + 2 * measure.FRAME), 6 * (SIZE + 2 * measure.FRAME))
 
 
-def test_a_lora_is_measured_beside_the_model_alone(model, lora, capsys, quiet, few_steps):
-    assert measure.main(["--model", str(model), "--lora", str(lora), "--seeds", "5"]) == 0
+def test_a_lora_is_measured_beside_the_model_alone(model, lora, capsys, quiet):
+    assert measure.main(["--model", str(model), "--lora", str(lora), "--steps", str(FEW), "--seeds", "5"]) == 0
     title, *_, total = capsys.readouterr().out.splitlines()
     assert title.split() == ["without", "a", "LoRA", "with", "model.safetensors"]
     assert total.split().count("0/6") == 4
 
 
-def test_the_lora_changes_the_pictures(model, lora, few_steps):
+def test_the_lora_changes_the_pictures(model, lora):
     pipeline = measure.load_model(model)
     prompts = measure.make_prompts([5])[:1]
-    before = measure.sample(pipeline, prompts)[0].picture
+    before = measure.sample(pipeline, prompts, FEW)[0].picture
     measure.load_lora(pipeline, lora)
-    assert measure.sample(pipeline, prompts)[0].picture.tobytes() != before.tobytes()
+    assert measure.sample(pipeline, prompts, FEW)[0].picture.tobytes() != before.tobytes()
 
 
-def test_the_same_seed_generates_the_same_picture(model, few_steps):
+def test_the_same_seed_generates_the_same_picture(model):
     prompts = measure.make_prompts([5])[:2]
-    first, second = (measure.sample(measure.load_model(model), prompts) for _ in range(2))
+    first, second = (measure.sample(measure.load_model(model), prompts, FEW) for _ in range(2))
     assert [result.picture.tobytes() for result in first] == [result.picture.tobytes() for result in second]
 
 
-def test_a_seed_given_twice_is_sampled_as_often_as_the_table_says(model, few_steps):
-    assert len(measure.measure(measure.load_model(model), [5, 5])) == len(measure.make_prompts([5, 5]))
+def test_a_seed_given_twice_is_sampled_as_often_as_the_table_says(model):
+    assert len(measure.measure(measure.load_model(model), [5, 5], FEW)) == len(measure.make_prompts([5, 5]))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +142,8 @@ def test_a_missing_file_is_reported_in_one_sentence(arguments, sentence, capsys,
     assert len(error.splitlines()) == 1
 
 
-def test_a_grid_that_cannot_be_written_is_reported_in_one_sentence(model, tmp_path, capsys, quiet, few_steps):
-    assert measure.main(["--model", str(model), "--seeds", "5", "--grid", str(tmp_path)]) == 1
+def test_a_grid_that_cannot_be_written_is_reported_in_one_sentence(model, tmp_path, capsys, quiet):
+    assert measure.main(["--model", str(model), "--steps", str(FEW), "--seeds", "5", "--grid", str(tmp_path)]) == 1
     assert f"The grid cannot be written to {tmp_path} (Is a directory)" in capsys.readouterr().err
 
 
@@ -160,7 +157,7 @@ def test_a_broken_model_is_reported_in_one_sentence(tmp_path, capsys, quiet):
 def test_a_broken_lora_is_reported_in_one_sentence(model, tmp_path, capsys, quiet, content):
     file = tmp_path / "broken.safetensors"
     file.write_bytes(content)
-    assert measure.main(["--model", str(model), "--lora", str(file), "--seeds", "5"]) == 1
+    assert measure.main(["--model", str(model), "--lora", str(file), "--steps", str(FEW), "--seeds", "5"]) == 1
     assert f"{file} is not a LoRA for this model" in capsys.readouterr().err
 
 

@@ -86,7 +86,7 @@ def test_a_preflight_that_nobody_claims_is_not_awaited_for_long(config, settings
     settings.PREFLIGHT_SECONDS = 60
     asked = preflight.request(None, config)
     assert preflight.is_awaited(asked)
-    asked.created_at = now() - timedelta(seconds=preflight.CLAIM_SECONDS)
+    asked.created_at = now() - timedelta(seconds=settings.PREFLIGHT_CLAIM_SECONDS)
     assert not preflight.is_awaited(asked)
 
 
@@ -100,9 +100,8 @@ def test_one_that_is_done_by_a_worker_is_waited_for_as_long_as_the_settings_say(
     assert not preflight.is_awaited(asked)
 
 
-def test_a_start_goes_on_without_the_answer_that_nobody_gives(config, settings, monkeypatch):
-    monkeypatch.setattr(preflight, "CLAIM_SECONDS", 0.1)
-    settings.PREFLIGHT_SECONDS = 60
+def test_a_start_goes_on_without_the_answer_that_nobody_gives(config, settings):
+    settings.PREFLIGHT_SECONDS, settings.PREFLIGHT_CLAIM_SECONDS = 60, 0.1
     make_living_worker()
     assert TrainerService().start_training(config).status == Run.Status.QUEUED
     assert trainer().post("/api/training/start", {"config_dict": config}, format="json").status_code == 200

@@ -11,7 +11,6 @@ from django.utils.timezone import now
 
 from presets.editor.drafts import get_draft
 from presets.models import Preflight
-from presets.preflight.requests import CLAIM_SECONDS
 from system.models import Job, Worker
 from tests.making import make_living_worker, make_user, trainable_config
 from tests.presets.editor.editor_client import send
@@ -96,10 +95,10 @@ def test_without_javascript_the_run_is_started_by_a_button(client, started):
     assert client.post(address()).url == Run.objects.get().get_absolute_url()
 
 
-def test_a_run_whose_check_no_worker_claims_starts_after_three_seconds(client, started):
+def test_a_run_whose_check_no_worker_claims_starts_after_three_seconds(client, started, settings):
     early = client.post(address())
     assert (early.url, Run.objects.count()) == (address(), 0)
-    Preflight.objects.update(created_at=now() - timedelta(seconds=CLAIM_SECONDS))
+    Preflight.objects.update(created_at=now() - timedelta(seconds=settings.PREFLIGHT_CLAIM_SECONDS))
     assert "hx-post" in client.get(address(), headers=HTMX).text
     client.post(address(), headers=HTMX)
     assert Run.objects.get().status == "queued"
