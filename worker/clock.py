@@ -1,4 +1,4 @@
-"""The time that a worker measures its pauses and patience by."""
+"""The clock by which a worker and the supervisor measure pauses and time limits."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO
 
 from engine import leash
+from worker.clock import CLOCK, Clock
 
 LOG_BYTES = 10_000_000
 LOG_FILES = 5  # older logs that are kept
@@ -49,6 +49,7 @@ class Part:
         environment: Mapping[str, str],
         pass_fds: Sequence[int] = (),
         log_bytes: int = LOG_BYTES,
+        clock: Clock = CLOCK,
     ):
         self.name = name
         self.command = list(command)
@@ -56,6 +57,7 @@ class Part:
         self.cwd = cwd
         self.environment = dict(environment)
         self.pass_fds = tuple(pass_fds)
+        self._clock = clock
         self._handler = rotating_log(log, log_bytes)
         self._process: subprocess.Popen[str] | None = None
         self._delay = FIRST_DELAY
@@ -85,7 +87,7 @@ class Part:
             start_new_session=True,
             pass_fds=self.pass_fds,
         )
-        self._started_at, self._start_again_at = time.monotonic(), None
+        self._started_at, self._start_again_at = self._clock.monotonic(), None
         threading.Thread(target=self._keep_log, args=(self._process.stdout,), daemon=True).start()
 
     def look_after(self) -> str | None:
@@ -94,7 +96,7 @@ class Part:
             return None
         if self._start_again_at is None:
             return self._plan_new_start()
-        if time.monotonic() < self._start_again_at:
+        if self._clock.monotonic() < self._start_again_at:
             return None
         self.start()
         return f"started again, process {self.pid}"
@@ -121,9 +123,9 @@ class Part:
         return f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with status {code}"
 
     def _plan_new_start(self) -> str:
-        if time.monotonic() - self._started_at > STEADY_SECONDS:
+        if self._clock.monotonic() - self._started_at > STEADY_SECONDS:
             self._delay = FIRST_DELAY
-        self._start_again_at = time.monotonic() + self._delay
+        self._start_again_at = self._clock.monotonic() + self._delay
         sentence = f"{self.how_it_ended()}; starting it again in {self._delay:g} s (see {self.log})"
         self._delay = min(LONGEST_DELAY, self._delay * 2)
         return sentence

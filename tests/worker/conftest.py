@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.clock import SleptClock
+from tests.clock import SleptClock
 from worker.gpu_worker import GpuWorker
 
 

@@ -15,6 +15,7 @@ from operations.serve.part import FIRST_DELAY, LONGEST_DELAY, Part
 from operations.serve.site import usable_gpus
 from operations.serve.supervisor import Console, Supervisor
 from system.data_folder import FolderLock, FolderTaken
+from tests.clock import SleptClock
 from tests.waiting import wait_for
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -65,7 +66,8 @@ def test_a_dead_part_starts_again_and_says_how_it_died(part):
 
 
 def test_the_delay_grows_with_each_death_up_to_a_limit(part):
-    failing = part("raise SystemExit(3)")
+    clock = SleptClock()
+    failing = part("raise SystemExit(3)", clock=clock)
     failing.start()
     delays = []
     for _ in range(9):
@@ -73,20 +75,21 @@ def test_the_delay_grows_with_each_death_up_to_a_limit(part):
         said = failing.look_after()
         assert said.startswith("ended with status 3")
         delays.append(float(said.partition(" again in ")[2].partition(" s")[0]))
-        failing._start_again_at = 0.0  # waited long enough
-        failing.look_after()
+        clock.sleep(LONGEST_DELAY)
+        assert "started again" in failing.look_after()
     assert delays == [min(LONGEST_DELAY, FIRST_DELAY * 2**count) for count in range(9)]
 
 
 def test_a_part_that_lived_long_starts_again_soon(part):
-    steady = part()
+    clock = SleptClock()
+    steady = part(clock=clock)
     for _ in range(3):
         steady.start()
         steady.kill()
         wait_for(lambda: not steady.alive)
         steady.look_after()
     steady.start()
-    steady._started_at -= 3600
+    clock.sleep(3600)
     steady.kill()
     wait_for(lambda: not steady.alive)
     assert f"in {FIRST_DELAY} s" in steady.look_after()
