@@ -146,7 +146,7 @@ def test_a_file_that_is_deleted_during_archiving_is_left_out_and_reported(archiv
     Path(gone.path).unlink()
     monkeypatch.setattr(export_module.Tree, "entries", lambda tree: entries)
     archive()
-    assert "1 files that made room for newer ones" in capsys.readouterr().out
+    assert "1 files that newer ones replaced during the export" in capsys.readouterr().out
 
 
 def test_an_archive_that_cannot_be_written_is_refused_and_leaves_nothing(archive, tmp_path, settings, monkeypatch):
