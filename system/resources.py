@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import platform
-import shutil
 import socket
-import subprocess
 import time
 from typing import Any
 
 import psutil
 from django.conf import settings
 
-from system import disk, nvidia
+from system import disk
+from system.gpus import gpus
 
 GIB = 1024**3
 CPU_INTERVAL = 0.1  # seconds
@@ -21,7 +20,6 @@ OF_GPU = (
     *("id", "name", "memory_total_gb", "memory_allocated_gb", "usage_percent", "temperature_c", "power_w"),
     *("clock_mhz", "users"),
 )
-GPU_SECONDS = 2  # nvidia-smi takes about 50 ms, so its answer is kept for this time
 
 
 def host_info() -> dict[str, Any]:
@@ -60,7 +58,7 @@ def host_resources() -> dict[str, Any]:
 
 def worker_resources() -> dict[str, Any]:
     """The same with the totals, as a worker reports them with each heartbeat."""
-    devices = [{key: device[key] for key in OF_GPU} for device in gpus()]
+    devices = [{key: value for key, value in device.items() if key in OF_GPU} for device in gpus()]
     facts = {"cpu_count": psutil.cpu_count() or 1, "memory_total_gb": _memory()["total_gb"], "gpus": devices}
     return {**host_resources(), **facts, "disk": disk.WATCH.read()}
 
@@ -92,28 +90,6 @@ def process_info(pid: int) -> dict[str, Any] | None:
             }
     except psutil.NoSuchProcess:
         return None
-
-
-def gpus() -> list[dict[str, Any]]:
-    """Each NVIDIA GPU of this host, from nvidia-smi; an empty list if there is none."""
-    return _devices_at(int(time.monotonic() // GPU_SECONDS)) if nvidia.is_there() else []
-
-
-def gpu_processes() -> set[int]:
-    """The ids of the processes that hold GPU memory; empty if there is no GPU."""
-    if shutil.which("nvidia-smi") is None:
-        return set()
-    command = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return set()
-    return {int(line) for line in answer.split() if line.isdigit()}
-
-
-@functools.lru_cache(maxsize=1)
-def _devices_at(moment: int) -> list[dict[str, Any]]:
-    return nvidia.read_devices()
 
 
 def _memory() -> dict[str, float]:

@@ -30,6 +30,7 @@ def needs(what: str, there: object) -> pytest.MarkDecorator:
 
 
 needs_chromium = needs("chromium", chromium())
+needs_cc = needs("cc", shutil.which("cc"))
 needs_redis = needs("redis", shutil.which("redis-server"))
 needs_mount = needs("the right to mount", os.geteuid() == 0)
 needs_gettext = needs("gettext", shutil.which("msgfmt"))

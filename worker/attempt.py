@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from engine.interface.commands import Command
 from engine.launcher import KILL_SECONDS, EngineProcess, kill_all_of
-from system.resources import gpu_processes
+from system.gpus import gpu_processes
 from training.live.publisher import Publisher, command_message, state_messages
 from training.logs.last_lines import last_lines
 from training.metrics.loss_lines import LossLine, draw_loss

@@ -22,9 +22,10 @@ from engine.launcher import EngineProcess
 from engine.warm import Template
 from system.account import secrets
 from system.data_folder import folder_identity
+from system.gpus import gpus
 from system.models import AHEAD, LATE, Worker
 from system.readings import record
-from system.resources import gpus, worker_resources
+from system.resources import worker_resources
 from system.worker_name import NameLock
 from training.live.publisher import Publisher, command_message, state_messages
 from training.models import RetentionPolicy, Run

@@ -14,9 +14,9 @@ from typing import Any
 from django.conf import settings
 
 from engine.launcher import child_environment
+from system.gpus import gpus
 from system.jobs import Hold, JobLost, logger
 from system.models import Job
-from system.resources import gpus
 from worker.host_config import config_on_host
 from worker.job_process import JobProcess, fail, leashed
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from engine.engines import UnknownEngine, get_engine
+from engine.gpus import PYNVML_FILE
 from engine.launcher import child_environment
 from engine.onetrainer.facts import Unavailable
 from engine.warm import Origin, Template, Templates
@@ -15,7 +16,8 @@ from training.models import Run
 
 def engine_environment(gpu: str) -> dict[str, str]:
     """The environment of a worker's engine processes; the tokens of a run's owner are added."""
-    return {**child_environment(), "CUDA_VISIBLE_DEVICES": gpu, "PYTHONUNBUFFERED": "1"}
+    own = {"CUDA_VISIBLE_DEVICES": gpu, "PYNVML_FILE": PYNVML_FILE, "PYTHONUNBUFFERED": "1"}
+    return {**child_environment(), **own}
 
 
 class WarmStart:

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from engine.builtin.prepare import prepare
+from engine.gpus import read_metrics
 from engine.interface.reporting import Reporter
 
 
 def main(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    reporter = Reporter(folder)
+    reporter = Reporter(folder, read_metrics)
     reporter.start()
     return reporter.run(lambda: train(folder, reporter))
 

@@ -4,7 +4,8 @@
 def prepare() -> None:
     """Import torch and everything that a training needs, without touching a GPU."""
     keep_libraries_quiet()
-    import engine.builtin.trainer  # noqa: F401
+    import engine.builtin.trainer
+    import engine.gpus  # noqa: F401
 
 
 def keep_libraries_quiet() -> None:

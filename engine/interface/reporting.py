@@ -22,7 +22,7 @@ from engine.interface.commands import Command, TrainCommands
 from engine.interface.control import ControlServer
 from engine.interface.errors import DiskFull, OutOfMainMemory, TrainingError
 from engine.interface.files import FULL
-from engine.interface.gpu_readings import GpuReadings
+from engine.interface.gpu_readings import GpuReadings, ReadMetrics, no_metrics
 from engine.interface.journal import FILE_NAME, JournalWriter
 from engine.interface.progress import TrainProgress
 
@@ -35,13 +35,13 @@ LAST_WORD_SECONDS = 60.0  # how long the last event waits for space on a full di
 class Reporter:
     """One attempt's reporter: writes its journal, and takes commands from its control channel."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, read_gpu: ReadMetrics = no_metrics):
         self.commands = TrainCommands()
         self._control = ControlServer(folder, self.commands, self._refused_unread)
         self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
         self._lock = fence.hold(folder)
         self._fatal = (folder / FATAL_FILE).open("w")  # stays open: a dying process cannot open files any more
-        self.readings = GpuReadings()
+        self.readings = GpuReadings(read_gpu)
         self._last_status = ""
         self._loss_logged_at = -LOSS_SECONDS
 

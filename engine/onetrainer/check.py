@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engine.gpus import SHARED
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.probe import MARK
 
@@ -148,7 +149,7 @@ def _torch(facts: JsonObject) -> PartCheck:
         return PartCheck(
             "PyTorch", OK, f"{facts['version']} with CUDA {facts['cuda']} on {', '.join(facts['devices'])}"
         )
-    if shutil.which("nvidia-smi"):
+    if SHARED.read().has_driver:
         cure = f"{facts['version']} sees no GPU, but this machine has NVIDIA's driver: {INSTALL}, and check the driver."
         return PartCheck("PyTorch", WARNING, cure)
     return PartCheck("PyTorch", OK, f"{facts['version']} on the CPU (no GPU found)")

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+from importlib import util
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,13 +32,36 @@ def main(folder: Path) -> int:
     from engine.interface.reporting import Reporter
     from engine.onetrainer.driver_gpus import AdditionalProcesses
 
-    reporter = Reporter(folder)
+    reporter = Reporter(folder, gpu_reader())
     reporter.start()
     others = AdditionalProcesses(reporter)
     try:
         return reporter.run(lambda: train(folder, reporter, others))
     finally:
         others.end()
+
+
+def gpu_reader():
+    """The function that reads this process's GPU; it reads nothing if there is no pynvml to read it with."""
+    try:
+        find_pynvml()
+        from engine.gpus import read_metrics
+    except (ImportError, OSError):
+        from engine.interface.gpu_readings import no_metrics
+
+        return no_metrics
+    return read_metrics
+
+
+def find_pynvml() -> None:
+    """Take the site's pynvml if this Python has none: the worker names its only file in PYNVML_FILE."""
+    file = os.environ.get("PYNVML_FILE", "")
+    if util.find_spec("pynvml") is not None or not os.access(file, os.R_OK):
+        return
+    spec = util.spec_from_file_location("pynvml", file)
+    if spec is not None and spec.loader is not None:
+        sys.modules["pynvml"] = module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
 
 
 def train(folder: Path, reporter, others) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 def prepare() -> None:
     """Import OneTrainer and the driver's training modules, so that the driver finds them loaded."""
-    from engine.onetrainer.driver import find_modules
+    from engine.onetrainer.driver import find_modules, gpu_reader
 
+    gpu_reader()
     find_modules(Path(os.environ["ONETRAINER_HOME"]).resolve())
     from modules.util import create, optimizer_util  # noqa: F401
     from modules.util.callbacks import TrainCallbacks  # noqa: F401

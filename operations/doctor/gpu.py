@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
+from engine.gpus import SHARED
 from engine.launcher import child_environment
 from operations.doctor.finding import Asked, Finding, counted, fine, look_at, note, wrong
 from operations.doctor.orphans import engine_folder, has_active_run
-from system.resources import gpus
+from system.gpus import GpuFacts, gpus
 
 TORCH_SECONDS = 120  # the first import on a slow disk takes a while
-DRIVER_SECONDS = 15
 # In a separate process: importing torch may fail, and would fill this process's memory.
 PROBE = """
 import json, torch
@@ -32,22 +29,21 @@ def look(asked: Asked) -> Iterator[Finding]:
     asked.beat()
     yield from _torch(devices)
     asked.beat()
-    yield from _holders()
+    yield from _holders(devices)
 
 
-def _driver(devices: list[dict[str, Any]]) -> Iterator[Finding]:
-    if shutil.which("nvidia-smi") is None:
-        yield note("There is no nvidia-smi here, so trainings use the CPU.")
+def _driver(devices: list[GpuFacts]) -> Iterator[Finding]:
+    if not SHARED.read().has_driver:
+        yield note("This host has no NVIDIA driver, so trainings use the CPU.")
     elif not devices:
-        yield wrong(
-            "nvidia-smi is there and shows no GPU.", "run nvidia-smi to see why: often the driver needs a reboot"
-        )
+        cure = "run nvidia-smi to see why: often the driver needs a reboot"
+        yield wrong("NVIDIA's driver is installed and shows no GPU.", cure)
     for device in devices:
         used, total = device["memory_allocated_gb"], device["memory_total_gb"]
         yield fine(f"GPU {device['id']}: {device['name']}, {used:.1f} of {total:.1f} GiB in use.")
 
 
-def _torch(devices: list[dict[str, Any]]) -> Iterator[Finding]:
+def _torch(devices: list[GpuFacts]) -> Iterator[Finding]:
     try:
         command = [sys.executable, "-c", PROBE]
         answer = subprocess.run(
@@ -69,22 +65,10 @@ def _torch(devices: list[dict[str, Any]]) -> Iterator[Finding]:
         yield fine(sentence)
 
 
-def _holders() -> Iterator[Finding]:
+def _holders(devices: list[GpuFacts]) -> Iterator[Finding]:
     """Engine processes that hold GPU memory and train no active run."""
-    for pid, memory in _memory_by_process():
-        folder = engine_folder(pid)
+    for user in (user for device in devices for user in device["users"]):
+        folder = engine_folder(user["pid"])
         if folder is not None and not has_active_run(folder):
-            sentence = f"Process {pid} holds {memory:.1f} GiB of a GPU for an ended training."
-            yield look_at(sentence, f"end it: kill -- -{pid}")
-
-
-def _memory_by_process() -> list[tuple[int, float]]:
-    """(process, GiB); a driver in a container shows no processes."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [(int(pid), int(size) / 1024) for pid, size in re.findall(r"^(\d+), (\d+)$", answer, re.M)]
+            sentence = f"Process {user['pid']} holds {user['memory_gb']:.1f} GiB of a GPU for an ended training."
+            yield look_at(sentence, f"end it: kill -- -{user['pid']}")

@@ -22,7 +22,7 @@ from operations.serve.listening import address_of, is_wildcard
 from operations.serve.part import Part
 from operations.serve.supervisor import Console, Supervisor
 from system.data_folder import FolderLock
-from system.resources import gpus
+from system.gpus import gpus
 from web.environment import masked
 
 APPLICATION = "onetrainer_site.asgi:application"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from tests.integration.conftest import (  # noqa: F401  fixtures
     sites_of,
 )
 from tests.needs import chromium, needs_chromium
+from tests.nvml import Driver
 
 LOOKS = {"color_scheme", "reduced_motion"}  # options of a single page in a shared context
 # For each new window Chromium renders menus of its address bar as separate pages, which no test sees and which cost
@@ -71,16 +71,16 @@ def idle_site(demo_folder, begun):  # noqa: F811
 
 
 @pytest.fixture(scope="package")
-def programs(tmp_path_factory):
-    """A folder for programs, first in the PATH of the training site."""
-    return tmp_path_factory.mktemp("programs")
+def site_driver(tmp_path_factory):
+    """A driver of GPUs that the training site finds once it is installed."""
+    return Driver(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture(scope="package")
-def training_site(demo_folder, begun, config, programs):  # noqa: F811
+def training_site(demo_folder, begun, config, site_driver):  # noqa: F811
     """A site with a run that trains while a file or a test needs it, and is paused otherwise."""
     with sites_of(demo_folder, begun) as make:
-        site = make("busy", PATH=f"{programs}:{os.environ['PATH']}").start("--no-demo")
+        site = make("busy", **site_driver.environment).start("--no-demo")
         site.start_run(config)
         site.wait_for_step(3)
         pause(site)

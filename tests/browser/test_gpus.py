@@ -1,4 +1,4 @@
-"""The GPUs of a machine on the system page, as reported by nvidia-smi: here by a program that replaces it."""
+"""The GPUs of a machine on its system page, read from a stand-in for NVIDIA's driver."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from playwright.sync_api import expect
 
 from system.readings import KEPT_SLOTS, SLOT_SECONDS
 from tests.browser.looks import check_both
+from tests.needs import needs_cc
 
-CARDS = """\
-0, NVIDIA GeForce RTX 4090, GPU-aaaa, 24564, 10240, {use}, 64, {power}, 2520
-1, NVIDIA A100-SXM4-80GB, GPU-bbbb, 81920, 512, 3, 31, [N/A], 210
-"""
-USERS = """\
-GPU-aaaa, {pid}, 9216, /usr/bin/python3
-GPU-bbbb, 4194305, 512, /usr/bin/blender
-"""
+GPU = "gpu|NVIDIA GeForce RTX 4090|GPU-aaaa|24564|10240|{use}|64|{milliwatts}|2520"
+SECOND_GPU = "gpu|NVIDIA A100-SXM4-80GB|GPU-bbbb|81920|512|3|31|-|210"
+pytestmark = needs_cc
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +26,18 @@ def site(training_site):
 
 
 @pytest.fixture(scope="module")
-def cards(site, programs):
-    """Set the usage of the machine's two GPUs; the site's training uses the first."""
-    program, answers = programs / "nvidia-smi", programs / "answers"
-    answers.mkdir()
-    (answers / "users").write_text(USERS.format(pid=site.process_of("engine.builtin").pid))
+def cards(site, site_driver):
+    """Have the machine's two GPUs report these values; the site's training uses the first GPU."""
+    site_driver.install()
+    training = site.process_of("engine.builtin").pid
+    users = (f"use|0|{training}|9216|/usr/bin/python3", "use|1|4194305|512|/usr/bin/blender")
 
-    def do(**numbers: float) -> None:
-        (answers / "new").write_text(CARDS.format(**numbers))
-        (answers / "new").rename(answers / "cards")
+    def do(use: int, milliwatts: int) -> None:
+        site_driver.say(GPU.format(use=use, milliwatts=milliwatts), SECOND_GPU, *users)
 
-    do(use=97, power=318.5)
-    program.write_text(f'#!/bin/sh\ncase "$1" in *query-gpu*) cat {answers}/cards;; *) cat {answers}/users;; esac\n')
-    program.chmod(0o755)
+    do(97, 318_500)
     yield do
-    program.unlink()
+    site_driver.answers.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +72,7 @@ def test_each_gpu_shows_live_its_usage_its_processes_and_its_last_two_hours(open
     for chart, unit in enumerate(("in use, %", "memory, GB", "temperature, °C", "power, W", "clock, MHz")):
         expect(first.locator(".usage-chart").nth(chart)).to_contain_text(unit)
     page.evaluate("window.sameDocument = true")
-    cards(use=12, power=80.5)
+    cards(12, 80_500)
     expect(first).to_contain_text("12 %")
     expect(first).to_contain_text(re.compile("8[01] W"))
     assert page.evaluate("sameDocument")

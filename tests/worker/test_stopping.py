@@ -14,10 +14,11 @@ from engine.interface.commands import Command
 from engine.interface.journal import FILE_NAME, read_journal
 from engine.launcher import EngineProcess, kill_all_of
 from tests.making import make_run, make_user
+from tests.needs import needs_cc
+from tests.nvml import GPU
 from tests.waiting import wait_for
 from training.models import Run, RunCommand
 from training.runs.service import TrainerService
-from worker import attempt as following_module
 from worker.attempt import Following
 
 pytestmark = pytest.mark.django_db
@@ -139,12 +140,14 @@ def test_its_child_processes_are_killed_with_it_and_after_it(follow):
     wait_for(lambda: kill_all_of(run.attempt_folder) == [])
 
 
-def test_gpu_memory_that_is_still_held_is_reported(follow, monkeypatch):
+@needs_cc
+def test_gpu_memory_that_an_ended_process_still_holds_is_reported(follow, nvidia_driver):
     following = follow(OBEDIENT)
-    monkeypatch.setattr(following_module, "gpu_processes", lambda: {following.process.identity.pid, 1})
+    nvidia_driver.say(GPU, f"use|0|{following.process.identity.pid}|512|python3", "use|0|1|512|init")
     TrainerService().stop_training(following.run)
     run = step_to_the_end(following)
-    assert f"process {following.process.identity.pid} " in run.events.filter(kind="warning").get().data["message"]
+    message = run.events.filter(kind="warning").get().data["message"]
+    assert f"Process {following.process.identity.pid} still holds" in message
 
 
 # -- commands ------------------------------------------------------------------------------------------------------

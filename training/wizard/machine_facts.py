@@ -9,8 +9,9 @@ from typing import Any
 
 import psutil
 
+from system.gpus import gpus
 from system.models import Worker
-from system.resources import GIB, gpus
+from system.resources import GIB
 from training.models import Run
 from training.wizard.families import Device, Family
 
