@@ -22,7 +22,7 @@ WORDS = {
 IGNORED = ("weight_dtype", "__version")  # at the top of many of OneTrainer's own presets, without effect there
 
 
-def check_against(schema: Schema, config: Any) -> list[Problem]:
+def check_against(schema: Schema, config: object) -> list[Problem]:
     """The problems of the config; a key that is not in the schema is only a warning."""
     return list(_check(schema, config, ""))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -14,7 +13,7 @@ SHORTEST_KEY = 32
 
 
 @register()
-def check_paths(**kwargs: Any) -> list[CheckMessage]:
+def check_paths(**kwargs: object) -> list[CheckMessage]:
     """The folders in the settings exist."""
     found: list[CheckMessage] = []
     for root in settings.ALLOWED_ROOTS:
@@ -28,7 +27,7 @@ def check_paths(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_data_folder(**kwargs: Any) -> list[CheckMessage]:
+def check_data_folder(**kwargs: object) -> list[CheckMessage]:
     """The user of the site's process can write to the data folder."""
     if os.access(settings.DATA_DIR, os.W_OK | os.X_OK):
         return []
@@ -40,7 +39,7 @@ def check_data_folder(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_onetrainer(**kwargs: Any) -> list[CheckMessage]:
+def check_onetrainer(**kwargs: object) -> list[CheckMessage]:
     """If OneTrainer is set, it exists with its Python."""
     home, python = settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON
     if home and not (home / "modules").is_dir():
@@ -58,7 +57,7 @@ def _can_run(program: Path) -> bool:
 
 
 @register()
-def check_values(**kwargs: Any) -> list[CheckMessage]:
+def check_values(**kwargs: object) -> list[CheckMessage]:
     """Values of the right type that cannot be used."""
     found: list[CheckMessage] = []
     if settings.STOP_GRACE_SECONDS < 1:
@@ -78,7 +77,7 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_open_door(**kwargs: Any) -> list[CheckMessage]:
+def check_open_door(**kwargs: object) -> list[CheckMessage]:
     """DEBUG shows settings and code to every user when a page fails."""
     if settings.DEBUG and set(settings.ALLOWED_HOSTS) - {"localhost", "127.0.0.1", "[::1]"}:
         return [Warning("DEBUG is on for more than this machine: unset DEBUG.", id="site.W001")]

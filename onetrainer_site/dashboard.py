@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpResponse
 
 from system.models import Worker
@@ -12,7 +10,7 @@ from training.metrics.charts import drawing, lines
 from training.models import Run
 from training.pages.run import LOSSES, newest_samples
 from training.runs.actions import offered
-from web.pages import PageRequest, page, render_page
+from web.pages import Context, PageRequest, page, render_page
 
 QUEUE_SHOWN = 20
 
@@ -23,7 +21,7 @@ def dashboard(request: PageRequest) -> HttpResponse:
     return render_page(request, "dashboard.html", "_dashboard.html", _dashboard())
 
 
-def _dashboard() -> dict[str, Any]:
+def _dashboard() -> Context:
     active = list(Run.objects.active().with_progress().select_related("owner", "preset", "worker"))
     queue = Run.objects.queued().select_related("owner")
     run = active[0] if active else None

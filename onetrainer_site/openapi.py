@@ -9,6 +9,8 @@ from typing import Any
 
 from rest_framework.viewsets import GenericViewSet
 
+from engine.interface.json_types import JsonObject
+
 DESCRIPTION_FILE = Path(__file__).with_name("api_description.md")
 EXAMPLES_FILE = Path(__file__).with_name("api_examples.json")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -45,13 +47,13 @@ def _written(path: str, view: Any) -> str:
     return path if issubclass(view.cls, GenericViewSet) else path.rstrip("/")
 
 
-def describe(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+def describe(result: JsonObject, **context: Any) -> JsonObject:
     """Start with the facts common to all calls, and the WebSockets, which OpenAPI cannot describe."""
     result["info"]["description"] = DESCRIPTION_FILE.read_text()
     return result
 
 
-def add_errors(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+def add_errors(result: JsonObject, **context: Any) -> JsonObject:
     """Add the possible errors to each operation."""
     result["components"]["schemas"]["Error"] = ERROR
     for path, methods in result["paths"].items():
@@ -62,7 +64,7 @@ def add_errors(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     return result
 
 
-def _errors_of(path: str, method: str, operation: dict[str, Any]) -> list[str]:
+def _errors_of(path: str, method: str, operation: JsonObject) -> list[str]:
     statuses = ["401"]
     if method != "get" or any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
         statuses.append("400")
@@ -73,18 +75,18 @@ def _errors_of(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     return sorted([*statuses, "429"])
 
 
-def _error(status: str) -> dict[str, Any]:
+def _error(status: str) -> JsonObject:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {"description": REASONS[status], "content": content}
 
 
 @functools.cache
-def read_examples() -> dict[str, dict[str, Any]]:
+def read_examples() -> dict[str, JsonObject]:
     """Real requests and responses by operation id; a test repeats each of them."""
     return json.loads(EXAMPLES_FILE.read_text())
 
 
-def add_examples(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+def add_examples(result: JsonObject, **context: Any) -> JsonObject:
     """Add an example of a request and a response to each operation."""
     for methods in result["paths"].values():
         for method in METHODS:
@@ -94,7 +96,7 @@ def add_examples(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     return result
 
 
-def _add(operation: dict[str, Any], example: dict[str, Any]) -> None:
+def _add(operation: JsonObject, example: JsonObject) -> None:
     if "request" in example:
         operation["requestBody"]["content"]["application/json"]["example"] = example["request"]
     content = operation["responses"][str(example["status"])].get("content", {})

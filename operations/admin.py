@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
@@ -63,7 +64,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     def _set_drain(self, request: HttpRequest, workers: QuerySet[Worker], drain: bool, done: str) -> None:
         for worker in workers:
-            worker.set_drain(drain, by=request.user)
+            worker.set_drain(drain, by=cast(User, request.user))  # the admin lets nobody else in
         self.message_user(request, f"{done}: {', '.join(worker.name for worker in workers)}.", messages.SUCCESS)
 
 

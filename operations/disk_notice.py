@@ -6,7 +6,6 @@ import functools
 import shutil
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Max
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from engine.interface.free_space import in_words, needed
+from engine.interface.json_types import JsonObject
 from system.models import Worker
 from training.models import Artifact, Run
 
@@ -45,7 +45,7 @@ def _notice(moment: int, folder: str, low: int) -> Notice | None:
     return Notice(sentences, disk.free < needed(0)) if sentences else None
 
 
-def _about_room(disks: list[tuple[str, dict[str, Any]]], low: int) -> list[str]:
+def _about_room(disks: list[tuple[str, JsonObject]], low: int) -> list[str]:
     name, facts = min(disks, key=lambda pair: pair[1]["free"])
     fastest = max(pair[1]["shrinks_by"] for pair in disks)
     hours = facts["free"] / fastest if fastest else None

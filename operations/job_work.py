@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from engine.interface.free_space import in_words
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.check import PartCheck
 from operations.cleanup.ask import ask_for_inventory
 from operations.cleanup.deletion import Deletion
@@ -100,7 +100,7 @@ def _check(job: Job, send: SEND | None, pause: Callable[[float], object]) -> Non
     job.end(Job.Status.DONE, **check_result(check(job.arguments.get("training", True), hold)))
 
 
-def check_result(findings: list[PartCheck]) -> dict[str, Any]:
+def check_result(findings: list[PartCheck]) -> JsonObject:
     """The result of a check as a job stores it."""
     usable = is_usable(findings)
     detail = "OneTrainer can be used." if usable else "OneTrainer cannot be used yet: see the lines marked as wrong."

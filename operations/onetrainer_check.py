@@ -7,13 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
+from engine.interface.json_types import JsonObject
 from engine.launcher import LOG_FILE, EngineProcess, child_environment
 from engine.onetrainer.check import OK, WRONG, PartCheck, look
 from engine.onetrainer.facts import StillReading, Unavailable
@@ -27,7 +28,7 @@ LOOK_SECONDS = 0.2
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
-def check(training: bool = True, beat: Callable[[], Any] = lambda: None) -> list[PartCheck]:
+def check(training: bool = True, beat: Callable[[], object] = lambda: None) -> list[PartCheck]:
     """All findings about the checkout in the settings; `training` also trains two steps."""
     findings, facts = look(settings.ONETRAINER_HOME, settings.ONETRAINER_PYTHON, beat)
     if training and is_usable(findings):
@@ -39,7 +40,7 @@ def is_usable(findings: list[PartCheck]) -> bool:
     return all(finding.state != WRONG for finding in findings)
 
 
-def prove(on_gpu: bool, beat: Callable[[], Any]) -> PartCheck:
+def prove(on_gpu: bool, beat: Callable[[], object]) -> PartCheck:
     """Train the demo for two steps, as a run is trained, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="onetrainer-check-") as name:
         folder, began = Path(name), time.monotonic()
@@ -55,7 +56,7 @@ def prove(on_gpu: bool, beat: Callable[[], Any]) -> PartCheck:
         return _judge(events, folder / "attempt" / LOG_FILE, time.monotonic() - began)
 
 
-def _learn_settings(beat: Callable[[], Any]) -> None:
+def _learn_settings(beat: Callable[[], object]) -> None:
     """A run's config is checked against OneTrainer's own settings, read once per version. Raises Unavailable."""
     engine = get_engine("onetrainer")
     while True:
@@ -67,7 +68,7 @@ def _learn_settings(beat: Callable[[], Any]) -> None:
             beat()
 
 
-def _demo_config(folder: Path, on_gpu: bool) -> dict[str, Any]:
+def _demo_config(folder: Path, on_gpu: bool) -> JsonObject:
     """The demo's config with two steps and no samples, which writes only into the folder."""
     demo = with_absolute_paths(json.loads((settings.DEMO_DIR / "config.json").read_text()))
     pictures = sum(_count_pictures(concept["path"]) for concept in demo["concepts"])
@@ -90,7 +91,7 @@ def _count_pictures(folder: str) -> int:
     return sum(file.suffix.lower() in PICTURES for file in Path(folder).rglob("*"))
 
 
-def _train(folder: Path, spec: dict[str, Any], on_gpu: bool, beat: Callable[[], Any]) -> list[Event]:
+def _train(folder: Path, spec: JsonObject, on_gpu: bool, beat: Callable[[], object]) -> list[Event]:
     """Run the driver and return its output; it never outlives this call."""
     environment = child_environment()
     environment |= {"PYTHONUNBUFFERED": "1"} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
@@ -128,7 +129,7 @@ def _last_line(log: Path) -> str:
     return lines[-1][:300] if lines else "its log is empty."
 
 
-def ask_for_check(user: Any = None, training: bool = True) -> Job:
+def ask_for_check(user: User | None = None, training: bool = True) -> Job:
     """Request a check of OneTrainer, or return the one in progress."""
     going_on = Job.objects.open().filter(kind=Job.Kind.CHECK).first()
     facts = {"arguments": {"training": training}, "user": user, "host": settings.HOST_NAME}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -21,7 +20,7 @@ from system.readings import machines
 from system.resources import host_info
 from training.models import Run
 from training.queue.board import LONG
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django", "channels", "djangorestframework")
 
@@ -44,7 +43,7 @@ def drain(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("system")
 
 
-def _system() -> dict[str, Any]:
+def _system() -> Context:
     active = Prefetch("runs", queryset=Run.objects.active().defer(*LONG), to_attr="active_runs")
     workers = list(Worker.objects.select_related("drain_set_by").prefetch_related(active))
     found = machines(workers)

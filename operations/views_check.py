@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from operations.onetrainer_check import ask_for_check
 from system.models import Job
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 
-def newest_check() -> dict[str, Any]:
+def newest_check() -> Context:
     """The newest check as the page shows it."""
     return {
         "check": Job.objects.filter(kind=Job.Kind.CHECK).select_related("user").first(),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, F, JSONField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from presets.admin_changes import changes_table
 from presets.config import configs
 from presets.library import exchange
@@ -32,7 +34,7 @@ class ConfigFormField(forms.JSONField):
 
     widget = forms.Textarea(attrs={"rows": 24, "cols": 100, "class": "config-editor", "spellcheck": "false"})
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> Any:
         if isinstance(value, str):
             return value
         return json.dumps(value or {}, indent=2, ensure_ascii=False)
@@ -41,13 +43,13 @@ class ConfigFormField(forms.JSONField):
         """A wrong text is shown again exactly as it was typed."""
         return data
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: object) -> Any:
         try:
             return strict_json.parse(value or "{}") if isinstance(value, str) else value
         except ValueError as error:
             raise ValidationError(_("This is not valid JSON: %(error)s.") % {"error": error}) from error
 
-    def validate(self, value: Any) -> None:
+    def validate(self, value: object) -> None:
         if problems := [problem for problem in configs.check_form(value) if problem.is_error]:
             raise ValidationError([_sentence(problem.field, problem.message) for problem in problems])
 
@@ -74,7 +76,7 @@ class PresetForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.version
 
-    def clean(self) -> dict[str, Any] | None:
+    def clean(self) -> JsonObject | None:
         """Refuse to overwrite a version that the editor has not seen."""
         cleaned = super().clean()
         seen = self.cleaned_data.get("seen_version")
@@ -194,7 +196,7 @@ class PresetAdmin(admin.ModelAdmin):
             *super().get_urls(),
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: JsonObject | None = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "may_import": self.may_import(request)})
 
     def may_import(self, request: HttpRequest) -> bool:
@@ -205,7 +207,7 @@ class PresetAdmin(admin.ModelAdmin):
             raise PermissionDenied
         form = ImportForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            saved = [exchange.save_imported(item, request.user) for item in form.cleaned_data["file"]]
+            saved = [exchange.save_imported(item, cast(User, request.user)) for item in form.cleaned_data["file"]]
             self.message_user(request, f"Imported: {', '.join(map(str, saved))}.", messages.SUCCESS)
             return redirect("admin:presets_preset_changelist")
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Import presets", "form": form}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils.timezone import now
 
+from engine.interface.json_types import JsonObject
 from system.account.models import Secret as Secret  # noqa: PLC0414  its table is this app's
 from system.models import Job
 
@@ -66,7 +67,7 @@ class Preset(models.Model):
         return self.source != self.Source.USER
 
     @transaction.atomic
-    def save_version(self, config: dict[str, Any], by: Any = None, note: str = "") -> PresetVersion:
+    def save_version(self, config: JsonObject, by: User | None = None, note: str = "") -> PresetVersion:
         """Make `config` the preset's content, as a new version; the row lock keeps the numbers unique."""
         if self.pk is None:
             self.save()
@@ -147,7 +148,7 @@ class PreflightManager(models.Manager["Preflight"]):
     def get_queryset(self) -> models.QuerySet[Preflight]:
         return super().get_queryset().filter(kind=Job.Kind.PREFLIGHT)
 
-    def ask(self, user: User | None, engine: str, config: dict[str, Any]) -> Preflight:
+    def ask(self, user: User | None, engine: str, config: JsonObject) -> Preflight:
         """Have a worker check this config, which is whole and frozen as a run's is."""
         arguments = {"engine": engine, "config": config}
         return self.create(kind=Job.Kind.PREFLIGHT, user=user, host=settings.HOST_NAME, arguments=arguments)
@@ -176,7 +177,7 @@ class Preflight(Job):
         return str(self.arguments["engine"])
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> JsonObject:
         return dict(self.arguments["config"])
 
     @property
@@ -198,7 +199,7 @@ class Preflight(Job):
         return list(self.result.get("problems", []))
 
     @property
-    def estimate(self) -> dict[str, Any]:
+    def estimate(self) -> JsonObject:
         """`memory` and `disk` in bytes, with their parts."""
         return dict(self.result.get("estimate", {}))
 

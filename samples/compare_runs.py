@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import Any
 
+from engine.interface.json_types import JsonObject
 from samples.models import Sample
 from training.models import Run
 
@@ -13,7 +14,7 @@ STEPS_SHOWN = 8  # of samples
 MOST_PROMPTS = 200
 
 
-def prompts(runs: list[Run]) -> list[dict[str, Any]]:
+def prompts(runs: list[Run]) -> list[JsonObject]:
     """Each prompt and seed with samples, first those that most of the runs share."""
     drawn = Sample.objects.filter(run__in=runs).order_by().values_list("run", "prompt", "settings__seed").distinct()
     sharing: dict[tuple[str, Any], set[Any]] = defaultdict(set)
@@ -26,7 +27,7 @@ def prompts(runs: list[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def sample_rows(runs: list[Run], prompt: dict[str, Any]) -> list[dict[str, Any]]:
+def sample_rows(runs: list[Run], prompt: JsonObject) -> list[JsonObject]:
     """For some steps of the run with the most samples: the nearest sample of each run, newest step first."""
     found = Sample.objects.filter(run__in=runs, prompt=prompt["prompt"], settings__seed=prompt["seed"])
     of_run: dict[Any, list[tuple[int, Any]]] = defaultdict(list)

@@ -13,6 +13,7 @@ from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend
 
+from engine.interface.json_types import JsonObject
 from samples.models import Sample
 from training.models import Run
 from web.api.filters import MOST_DIGITS, text_parameter
@@ -106,8 +107,8 @@ def of_ids(ids: list[str]) -> list[Sample]:
 class SampleRanges(BaseFilterBackend):
     """The API's parameters that test more than equality."""
 
-    def filter_queryset(self, request: Any, queryset: QuerySet[Sample], view: Any) -> QuerySet[Sample]:
+    def filter_queryset(self, request: Any, queryset: QuerySet[Sample], view: object) -> QuerySet[Sample]:
         return narrowed(queryset, request.query_params, RANGES)
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: object) -> list[JsonObject]:
         return [text_parameter(name, FILTERS[name][2]) for name in RANGES]

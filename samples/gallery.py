@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from samples.filters import FILTERS, narrowed
 from samples.models import Sample
 from training.models import Run
@@ -72,7 +73,7 @@ def _with_cursor(query: QueryDict, cursor: str) -> str:
     return changed.urlencode()
 
 
-def choices(query: Mapping[str, str]) -> dict[str, Any]:
+def choices(query: Mapping[str, str]) -> JsonObject:
     """The choices of the filters: runs and users that have samples."""
     drawn = Sample.objects.filter(run=OuterRef("pk"))
     runs = list(Run.objects.filter(Exists(drawn)).newest_first().values_list("pk", "name")[:RUNS_TO_CHOOSE])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings as site_settings
 from django.db import models
@@ -13,6 +12,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from training.models import Run
 
 VIDEOS = frozenset({".mp4", ".webm", ".mkv", ".mov", ".avi"})
@@ -99,7 +99,7 @@ class Sample(models.Model):
         """The address in the API; clients store it, so it never changes."""
         return f"/api/samples/{self.pk}/file"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As API.md and the WebSocket show a sample."""
         return {
             "id": str(self.pk),

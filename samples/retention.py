@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -61,7 +61,7 @@ def apply_policy(run: Run) -> int:
     return remove_samples(run, [sample for sample, why in verdicts(run, policy) if not why], _("The retention policy."))
 
 
-def remove_samples(run: Run, samples: Iterable[Sample], why: str, by: Any = None) -> int:
+def remove_samples(run: Run, samples: Iterable[Sample], why: str, by: User | None = None) -> int:
     """Delete pictures with their rows, except new favourites; return how many."""
     doomed = [sample.pk for sample in samples]
     aside: list[tuple[Path, Path]] = []
@@ -81,7 +81,7 @@ def remove_samples(run: Run, samples: Iterable[Sample], why: str, by: Any = None
     return len(going)
 
 
-def _note(run: Run, going: list[Sample], why: str, by: Any) -> None:
+def _note(run: Run, going: list[Sample], why: str, by: User | None) -> None:
     Sample.objects.filter(pk__in=[one.pk for one in going]).delete()
     steps = sorted({sample.global_step for sample in going if sample.kind == Sample.Kind.DEFAULT})
     data = {"kind": "samples", "count": len(going), "steps": steps, "why": why}

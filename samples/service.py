@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from web.errors import NotNow
 class SampleService:
     """What `user` does with samples."""
 
-    def __init__(self, user: Any = None):
+    def __init__(self, user: User | None = None):
         self.user = user if user is not None and user.is_authenticated else None
 
     def mark(self, samples: Iterable[Sample], favourite: bool) -> int:

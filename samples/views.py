@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,7 +14,7 @@ from samples.models import Sample
 from samples.service import SampleService
 from training.runs.actions import why_not_drawn
 from web.errors import BadInput
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 # The settings that people look for, in this order; the others are shown on demand.
 FIRST_SETTINGS = (
@@ -30,7 +30,7 @@ SHOWN_ELSEWHERE = {"prompt", "enabled", "width", "height", *(name for name, _lab
 @page("GET")
 def samples(request: PageRequest) -> HttpResponse:
     """The newest samples of all runs, or those that match the filters; a script appends the next pages."""
-    context: dict[str, Any] = {"query": request.GET, "filtered": any(map(request.GET.get, FILTERS))}
+    context: Context = {"query": request.GET, "filtered": any(map(request.GET.get, FILTERS))}
     status = 200
     try:
         context["stretch"] = gallery.stretch(request.GET)
@@ -42,7 +42,7 @@ def samples(request: PageRequest) -> HttpResponse:
 
 
 @page("GET")
-def sample(request: PageRequest, pk: Any) -> HttpResponse:
+def sample(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """One sample in full size, with its settings and links to its neighbours; a part of the page fills the lightbox."""
     return _show(
         request, get_object_or_404(Sample.objects.select_related("run", "favourite_by").defer("run__config"), pk=pk)
@@ -58,7 +58,7 @@ def _show(request: PageRequest, shown: Sample) -> HttpResponse:
     return render_page(request, "samples/sample.html", "samples/_sample.html", context)
 
 
-def _is_said(value: Any) -> bool:
+def _is_said(value: object) -> bool:
     return value not in ("", None)
 
 
@@ -80,7 +80,7 @@ def neighbours(shown: Sample) -> dict[str, Sample | None]:
 
 
 @page("POST", only=trainers)
-def favourite(request: PageRequest, pk: Any) -> HttpResponse:
+def favourite(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Mark the sample as a favourite, or remove the mark."""
     shown = get_object_or_404(Sample.objects.select_related("run").defer("run__config"), pk=pk)
     SampleService(request.user).mark([shown], request.POST.get("on") == "1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
@@ -80,7 +80,7 @@ def _runs_with(sample: Sample) -> list[tuple[str, str]]:
 
 
 @page("GET")
-def film_page(request: PageRequest, pk: Any) -> HttpResponse:
+def film_page(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The steps of a sample's prompt, one after another."""
     sample = get_object_or_404(_shown(), pk=pk)
     frames = frames_of(sample)
@@ -96,7 +96,7 @@ def film_page(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 @page("GET")
-def film_file(request: PageRequest, pk: Any, kind: str) -> HttpResponseBase:
+def film_file(request: PageRequest, pk: UUID | str, kind: str) -> HttpResponseBase:
     """The film as a file; `speed` is the number of steps per second."""
     sample = get_object_or_404(Sample, pk=pk)
     speed = request.GET.get("speed", str(USUAL_SPEED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponse
 
@@ -17,7 +17,7 @@ CUSTOM_SHOWN = 24
 
 
 @page("GET")
-def samples(request: PageRequest, pk: Any) -> HttpResponse:
+def samples(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The run's own prompts as a grid, and custom samples below."""
     run = run_of(pk)
     default = run.samples.filter(kind=Sample.Kind.DEFAULT)

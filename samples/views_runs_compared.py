@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +10,7 @@ from samples.compare_runs import sample_rows
 from training.metrics.charts import drawing
 from training.models import Run
 from training.table import compare
-from web.pages import PageRequest, page, render_page
+from web.pages import Context, PageRequest, page, render_page
 
 AXES = {"steps": _("Steps"), "epochs": _("Epochs"), "seconds": _("Time since the start")}
 
@@ -30,7 +28,7 @@ def compare_runs(request: PageRequest) -> HttpResponse:
     )
 
 
-def _columns(runs: list[Run]) -> list[dict[str, Any]]:
+def _columns(runs: list[Run]) -> list[Context]:
     """Each run with the number of its colour, and the address of the page without that run."""
     ids = [str(run.pk) for run in runs]
     return [
@@ -39,7 +37,7 @@ def _columns(runs: list[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def _compared(request: PageRequest, runs: list[Run]) -> dict[str, Any]:
+def _compared(request: PageRequest, runs: list[Run]) -> Context:
     tags, prompts = compare.tags(runs), prompts_of(runs)
     asked = request.GET.get("tag", "")
     tag = asked if asked in tags else (tags[0] if tags else "")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from typing import Any
 
 from django.conf import settings
+
+from engine.interface.json_types import JsonObject
 
 READ_SECONDS = 10.0
 REMEMBERED = 180  # readings: half an hour
@@ -20,7 +21,7 @@ class DiskWatch:
     def __init__(self) -> None:
         self._readings: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> JsonObject:
         """The disk's size and free space in bytes, and the shrinkage of the free space per hour, if there is any."""
         disk, moment = shutil.disk_usage(settings.DATA_DIR), time.monotonic()
         if not self._readings or moment - self._readings[-1][0] >= READ_SECONDS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
@@ -16,6 +15,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from engine.interface.json_types import JsonObject
 from system.models import Worker
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ LEAST_ROOM = 100_000_000  # bytes
 async def healthz(request: HttpRequest) -> JsonResponse:
     """200 if pages and API work, else 503; the body counts living and missing workers."""
     workers = await _workers()
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "database": UNREACHABLE if workers is None else OK,
         "channel_layer": await _channel_layer(),
         "disk": await _disk(),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.utils.timezone import now
 
@@ -70,7 +71,7 @@ class Worker(models.Model):
         """Whether the worker was asked to end, and only finishes its present run."""
         return self.is_alive and self.status == self.Status.DRAINING
 
-    def set_drain(self, drain: bool, by: Any) -> None:
+    def set_drain(self, drain: bool, by: User | None) -> None:
         """Let the worker claim no more runs, or claim runs again; its present run continues."""
         Worker.objects.filter(pk=self.pk).update(drain=drain, drain_set_by=by)
         self.refresh_from_db(fields=["drain", "drain_set_by"])

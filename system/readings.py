@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from system.models import Reading, Worker
 
 SLOT_SECONDS = 10
@@ -23,7 +23,7 @@ OF_GPU = {
 }
 
 
-def record(host: str, resources: dict[str, Any]) -> None:
+def record(host: str, resources: JsonObject) -> None:
     """Save a host's numbers, once in ten seconds by whichever worker is first; delete old readings."""
     slot = int(time.time()) // SLOT_SECONDS
     if _recorded.get(host) == slot:
@@ -37,27 +37,27 @@ def record(host: str, resources: dict[str, Any]) -> None:
 _recorded: dict[str, int] = {}
 
 
-def _values(resources: dict[str, Any]) -> dict[str, Any]:
+def _values(resources: JsonObject) -> JsonObject:
     gpus = {
         str(gpu["id"]): {name: round(gpu[key], 2) for name, key in OF_GPU.items()} for gpu in resources.get("gpus", [])
     }
     return {"cpu": resources["cpu_percent"], "memory": resources["memory_percent"], "gpus": gpus}
 
 
-def history() -> dict[str, dict[str, Any]]:
+def history() -> dict[str, JsonObject]:
     """The last two hours by host, in columns: `times`, `cpu`, `memory`, and for each GPU those of OF_GPU.
 
     A time without a reading has None, so that a chart shows the gap.
     """
     newest = int(time.time()) // SLOT_SECONDS
     rows = Reading.objects.filter(slot__gt=newest - KEPT_SLOTS, slot__lte=newest).values_list("host", "slot", "values")
-    of_host: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    of_host: dict[str, dict[int, list[JsonObject]]] = {}
     for host, slot, values in rows:
         of_host.setdefault(host, {}).setdefault(slot // GATHERED, []).append(values)
     return {host: _columns(gathered) for host, gathered in of_host.items()}
 
 
-def _columns(gathered: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+def _columns(gathered: dict[int, list[JsonObject]]) -> JsonObject:
     places = range(min(gathered), max(gathered) + 1)
     groups = [gathered.get(place, []) for place in places]
     ids = sorted({gpu for group in groups for values in group for gpu in values["gpus"]}, key=int)
@@ -69,7 +69,7 @@ def _columns(gathered: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
     }
 
 
-def _of_gpu(groups: list[list[dict[str, Any]]], gpu: str, name: str) -> list[float | None]:
+def _of_gpu(groups: list[list[JsonObject]], gpu: str, name: str) -> list[float | None]:
     """The numbers of a key; readings by older versions may lack it."""
     return [
         _mean(values["gpus"][gpu][name] for values in group if name in values["gpus"].get(gpu, {})) for group in groups
@@ -81,10 +81,10 @@ def _mean(numbers: Iterable[float]) -> float | None:
     return round(sum(values) / len(values), 1) if values else None
 
 
-def machines(workers: Iterable[Worker]) -> list[dict[str, Any]]:
+def machines(workers: Iterable[Worker]) -> list[JsonObject]:
     """Each host with a living worker: its newest numbers, its GPUs with their processes, and its last two hours."""
     past = history()
-    hosts: dict[str, dict[str, Any]] = {}
+    hosts: dict[str, JsonObject] = {}
     for worker in workers:
         if worker.is_alive and worker.resources:
             host = hosts.setdefault(worker.host, {"name": worker.host, "worker": worker, "trainings": {}})
@@ -95,7 +95,7 @@ def machines(workers: Iterable[Worker]) -> list[dict[str, Any]]:
     return [_machine(host, past.get(name)) for name, host in sorted(hosts.items())]
 
 
-def _machine(host: dict[str, Any], past: dict[str, Any] | None) -> dict[str, Any]:
+def _machine(host: JsonObject, past: JsonObject | None) -> JsonObject:
     resources = host["worker"].resources
     gpus = [
         {**gpu, "users": [_named(user, host["trainings"]) for user in gpu.get("users", [])], "usage": _of(past, gpu)}
@@ -108,7 +108,7 @@ def _machine(host: dict[str, Any], past: dict[str, Any] | None) -> dict[str, Any
     return {"name": host["name"], "resources": resources, "gpus": gpus, "usage": usage}
 
 
-def _of(past: dict[str, Any] | None, gpu: dict[str, Any]) -> list[dict[str, Any]]:
+def _of(past: JsonObject | None, gpu: JsonObject) -> list[JsonObject]:
     """A chart for each of OF_GPU."""
     columns = past["gpus"].get(str(gpu["id"])) if past else None
     if past is None or columns is None:
@@ -123,11 +123,11 @@ def _of(past: dict[str, Any] | None, gpu: dict[str, Any]) -> list[dict[str, Any]
     return [{"times": past["times"], "lines": [line]} for line in lines]
 
 
-def _line(label: str, unit: str, values: list[float | None], most: float) -> dict[str, Any]:
+def _line(label: str, unit: str, values: list[float | None], most: float) -> JsonObject:
     """`most` is the least upper end of the chart."""
     return {"label": label, "unit": unit, "values": values, "most": most}
 
 
-def _named(user: dict[str, Any], trainings: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _named(user: JsonObject, trainings: dict[int, JsonObject]) -> JsonObject:
     """A process with its run; a process without a run belongs to another program."""
     return {**user, "training": trainings.get(user["session"]) or trainings.get(user["pid"])}

@@ -6,11 +6,11 @@ import functools
 import platform
 import socket
 import time
-from typing import Any
 
 import psutil
 from django.conf import settings
 
+from engine.interface.json_types import JsonObject
 from system import disk
 from system.gpus import gpus
 
@@ -22,7 +22,7 @@ OF_GPU = (
 )
 
 
-def host_info() -> dict[str, Any]:
+def host_info() -> JsonObject:
     """The system page's facts; the keys are those of `/api/system/info`."""
     return {
         "os": {
@@ -39,7 +39,7 @@ def host_info() -> dict[str, Any]:
     }
 
 
-def host_resources() -> dict[str, Any]:
+def host_resources() -> JsonObject:
     """The numbers that change; the keys are those of `/api/system/resources`."""
     return {
         "cpu_percent": cpu_percent(),
@@ -56,7 +56,7 @@ def host_resources() -> dict[str, Any]:
     }
 
 
-def worker_resources() -> dict[str, Any]:
+def worker_resources() -> JsonObject:
     """The same with the totals, as a worker reports them with each heartbeat."""
     devices = [{key: value for key, value in device.items() if key in OF_GPU} for device in gpus()]
     facts = {"cpu_count": psutil.cpu_count() or 1, "memory_total_gb": _memory()["total_gb"], "gpus": devices}
@@ -75,7 +75,7 @@ def _measure_cpu(moment: int) -> float:
     )  # without an interval it is 0 in each new thread, such as those of web requests
 
 
-def process_info(pid: int) -> dict[str, Any] | None:
+def process_info(pid: int) -> JsonObject | None:
     """The training process; None if it does not exist."""
     try:
         process = psutil.Process(pid)
@@ -112,12 +112,12 @@ def _disk() -> dict[str, float]:
     }
 
 
-def disk_of_data() -> dict[str, Any]:
+def disk_of_data() -> JsonObject:
     """The data folder's disk in bytes, and its use in percent."""
     usage = psutil.disk_usage(str(settings.DATA_DIR))
     return {"total": usage.total, "free": usage.free, "percent": usage.percent}
 
 
-def _gpu() -> dict[str, Any]:
+def _gpu() -> JsonObject:
     devices = gpus()
     return {"available": bool(devices), "count": len(devices), "devices": devices}

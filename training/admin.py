@@ -33,10 +33,10 @@ from web.errors import DomainError
 class TagsFormField(forms.CharField):
     """A list of words, separated by commas."""
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> object:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: str | list[str] | None) -> Any:
         words = value if isinstance(value, list) else (value or "").split(",")
         return list(dict.fromkeys(word.strip() for word in words if word.strip()))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.admin_changes import changes
 from presets.config import configs
@@ -21,7 +20,7 @@ PROGRESS = ("epoch", "epoch_step", "epoch_sample", "global_step", "max_step", "m
 ARTIFACT_FACTS = ("id", "kind", "path", "size", "sha256", "global_step", "epoch", "created_at", "deleted_at")
 
 
-def page_of(run: Run) -> dict[str, Any]:
+def page_of(run: Run) -> JsonObject:
     """The context of the run's page."""
     config = without_secrets(run.config)
     return {
@@ -35,17 +34,17 @@ def page_of(run: Run) -> dict[str, Any]:
     }
 
 
-def _against_preset(run: Run, config: dict[str, Any]) -> list[dict[str, Any]]:
+def _against_preset(run: Run, config: JsonObject) -> list[JsonObject]:
     if run.preset_version is None:
         return []
     return [_comparison(f"Changed from the preset {run.preset_version}", run, config, run.preset_version.config)]
 
 
-def _against_defaults(run: Run, config: dict[str, Any]) -> dict[str, Any]:
+def _against_defaults(run: Run, config: JsonObject) -> JsonObject:
     return _comparison("Changed from the engine's defaults", run, config)
 
 
-def _comparison(title: str, run: Run, config: dict[str, Any], *layers: dict[str, Any]) -> dict[str, Any]:
+def _comparison(title: str, run: Run, config: JsonObject, *layers: JsonObject) -> JsonObject:
     """A titled table of changes, or a sentence with the reason why there is none: the engine may have been removed."""
     try:
         base = without_secrets(configs.full_config(run.engine, *layers))
@@ -54,7 +53,7 @@ def _comparison(title: str, run: Run, config: dict[str, Any], *layers: dict[str,
     return {"title": title, "rows": changes(base, config)}
 
 
-def facts_for_export(run: Run) -> dict[str, Any]:
+def facts_for_export(run: Run) -> JsonObject:
     """Config and facts of a run, ready for JSON."""
     return {
         **{name: getattr(run, name) for name in FACTS},

@@ -16,6 +16,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from engine.interface.json_types import JsonObject
+
 NOTHING = "–"
 
 
@@ -28,20 +30,20 @@ class ConfigLine:
     children: list[ConfigLine] = field(default_factory=list)
 
 
-def entries(config: dict[str, Any] | list[Any]) -> list[ConfigLine]:
+def entries(config: JsonObject | list[Any]) -> list[ConfigLine]:
     """A config as nested lines, without null values; the items of lists of objects are numbered from 1."""
     named = config.items() if isinstance(config, dict) else enumerate(config, start=1)
     return [_entry(str(name), value) for name, value in named if value is not None]
 
 
-def _entry(name: str, value: Any) -> ConfigLine:
+def _entry(name: str, value: object) -> ConfigLine:
     is_table = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-    if value and (isinstance(value, dict) or is_table):
+    if value and isinstance(value, (dict, list)) and (is_table or isinstance(value, dict)):
         return ConfigLine(name, children=entries(value))
     return ConfigLine(name, text=as_text(value))
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A config value on one line, as in its file; a dash if it is not set."""
     return NOTHING if value is None else json.dumps(value, ensure_ascii=False)
 
@@ -64,7 +66,7 @@ def link_to(thing: Model | None) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', reverse(address, args=[thing.pk]), thing)
 
 
-def download(content: dict[str, Any], filename: str) -> HttpResponse:
+def download(content: JsonObject, filename: str) -> HttpResponse:
     """Respond with a JSON file that the browser saves."""
     body = json.dumps(content, indent=2, cls=DjangoJSONEncoder)
     disposition = f'attachment; filename="{filename}"'

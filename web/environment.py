@@ -25,7 +25,7 @@ class Environment:
         reader = getattr(self._env, kind)
 
         @functools.wraps(reader)
-        def read(name: str, *args: Any, **kwargs: Any) -> Any:
+        def read(name: str, *args: object, **kwargs: object) -> Any:
             try:
                 return reader(name, *args, **kwargs)
             except environs.EnvError as error:

@@ -18,10 +18,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
+from engine.interface.json_types import JsonObject
 from web.errors import DomainError, Forbidden
 from web.permissions import may_train
 
 View = Callable[..., HttpResponseBase]
+Context = dict[str, Any]  # what a template reads, by name
 Row = TypeVar("Row")
 
 
@@ -33,7 +35,7 @@ class PageRequest(HttpRequest):
 
 
 def render_page(
-    request: PageRequest, page: str, part: str, context: dict[str, Any] | None = None, status: int = 200
+    request: PageRequest, page: str, part: str, context: JsonObject | None = None, status: int = 200
 ) -> HttpResponse:
     """The whole page, or for htmx only the part that changes; the page includes the same part."""
     response = render(request, part if request.htmx else page, context, status=status)
@@ -63,7 +65,7 @@ def page(*methods: Literal["GET", "POST"], only: Callable[[User], None] | None =
     def decorate(view: View) -> View:
         @require_http_methods(allowed)
         @functools.wraps(view)
-        def answer(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def answer(request: PageRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             if only is not None:
                 only(request.user)
             return view(request, *args, **kwargs)

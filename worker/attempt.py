@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.interface.commands import Command
+from engine.interface.json_types import JsonObject
 from engine.launcher import KILL_SECONDS, EngineProcess, kill_all_of
 from system.gpus import gpu_processes
 from training.live.publisher import Publisher, command_message, state_messages
@@ -209,6 +209,6 @@ class Following:
     @transaction.atomic
     def _close(self, status: str, why: Cause) -> None:
         """End the run with a sentence, and close its open commands."""
-        facts: dict[str, Any] = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
+        facts: JsonObject = {"error": why.sentence, "error_reason": why.reason, "traceback": why.trace}
         self.run.move_to(status, detail=why.sentence, **facts, log_tail=last_lines(self.run.log_file))
         self.publisher.publish([command_message(one) for one in self.run.close_commands(why.sentence, why.sentence)])

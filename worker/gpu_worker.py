@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import signal
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
@@ -18,6 +17,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from engine.engines import ENGINES, UnknownEngine, get_engine
+from engine.interface.json_types import JsonObject
 from engine.launcher import EngineProcess
 from engine.warm import Template
 from system.account import secrets
@@ -290,7 +290,7 @@ class GpuWorker:
             return
         first = self._beat == 0.0
         self._beat = self.clock.monotonic()
-        facts: dict[str, Any] = {
+        facts: JsonObject = {
             "host": self.host,
             "data_folder": folder_identity(),
             "pid": os.getpid(),
@@ -305,7 +305,7 @@ class GpuWorker:
         Worker.objects.update_or_create(name=self.name, defaults=facts)
         record(self.host, facts["resources"])
 
-    def _training(self) -> dict[str, Any] | None:
+    def _training(self) -> JsonObject | None:
         """The process and run of this worker, so that pages can name the run that uses a GPU."""
         process = self.following.process if self.following else None
         if self.following is None or process is None:
@@ -339,7 +339,7 @@ class GpuWorker:
         signal.signal(signal.SIGINT, self.shut_down)
         signal.signal(signal.SIGHUP, self._detach)
 
-    def shut_down(self, number: int, frame: Any) -> None:
+    def shut_down(self, number: int, frame: object) -> None:
         if self.clock.monotonic() - self._signal_at < SAME_SIGNAL:
             return
         self._signal_at = self.clock.monotonic()
@@ -347,6 +347,6 @@ class GpuWorker:
             self.following.kill("shutdown", "The worker was stopped at once while this run was training.")
         self.shutting_down = True
 
-    def _detach(self, number: int, frame: Any) -> None:
+    def _detach(self, number: int, frame: object) -> None:
         """Leave the training running: an upgraded worker will follow it."""
         self.detached = True

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
+from engine.interface.json_types import JsonObject
 from training.models import Run
 
 
-def engine_config(run: Run, on_gpu: bool) -> dict[str, Any]:
+def engine_config(run: Run, on_gpu: bool) -> JsonObject:
     """The run's config as its engine gets it."""
     return config_on_host(run.config, run.folder, on_gpu)
 
 
-def config_on_host(config: dict[str, Any], folder: Path, on_gpu: bool) -> dict[str, Any]:
+def config_on_host(config: JsonObject, folder: Path, on_gpu: bool) -> JsonObject:
     """The config for this host: all output goes to the data folder, and training uses the worker's device."""
     config = dict(config)
     config["workspace_dir"] = str(folder / "workspace")

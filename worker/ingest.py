@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from engine.interface.files import total_size
 from engine.interface.journal import FILE_NAME, Event, read_journal
+from engine.interface.json_types import JsonObject
 from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, command_message, envelope, group_of, state_messages
 from training.logs.last_lines import last_lines
@@ -104,9 +105,9 @@ class Transcript:
         self.run = run
         self.pace = pace
         self.events = events
-        self.changes: dict[str, Any] = {}
-        self.progress: dict[str, Any] = {}
-        self.moves: list[tuple[str, str, dict[str, Any]]] = []
+        self.changes: JsonObject = {}
+        self.progress: JsonObject = {}
+        self.moves: list[tuple[str, str, JsonObject]] = []
         self.metrics: list[Event] = []
         self.messages: list[Message] = []
 
@@ -334,7 +335,7 @@ class Transcript:
             later = self.run.metrics.present().filter(tag__in=list(spans(self.run)), step__gte=first_step)
             later.filter(attempt__lt=self.run.attempt).update(superseded=True)
 
-    def _columns(self) -> dict[str, Any]:
+    def _columns(self) -> JsonObject:
         tags = sorted({tag for event in self.metrics for tag in event.data["values"]})
         return {
             "run_id": str(self.run.pk),

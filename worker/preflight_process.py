@@ -9,10 +9,10 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
+from engine.interface.json_types import JsonObject
 from engine.launcher import child_environment
 from system.gpus import gpus
 from system.jobs import Hold, JobLost, logger
@@ -36,7 +36,7 @@ class PreflightProcess(JobProcess):
         return failure(f"{type(error).__name__}: {error}")
 
     def start(self) -> subprocess.Popen[str]:
-        self.found: dict[str, Any] = {}
+        self.found: JsonObject = {}
         self._hold = Hold(self.job)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._has_ended = self._has_news = False
@@ -59,7 +59,7 @@ class PreflightProcess(JobProcess):
                 text=True,
             )
 
-    def _spec(self) -> dict[str, Any]:
+    def _spec(self) -> JsonObject:
         config, folder = self.job.arguments["config"], settings.DATA_DIR / "runs" / str(self.job.pk)
         devices = [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
         on_host = config_on_host(config, folder, bool(self.gpu))

@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from engine.interface.json_types import JsonObject
 from web.errors import DomainError
 
 KIND = "OneTrainer Web UI export"
@@ -21,7 +21,7 @@ NAME = "manifest.json"
 PLACES = ("runs", "models", "datasets")  # folders of the data folder; the rest is created anew
 KEY = "secret_key"
 # From each older format to the next: `UPGRADES[1]` turns a manifest of format 1 into format 2.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}
 
 
 class BadArchive(DomainError):
@@ -38,8 +38,8 @@ class Manifest:
     migrations: list[tuple[str, str]]  # the newest of each app
     with_secrets: bool
     left_out: list[str]
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, JsonObject] = field(default_factory=dict)
+    files: dict[str, JsonObject] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps({"kind": KIND, "format": FORMAT, **asdict(self)}, indent=1)
@@ -68,7 +68,7 @@ def read_manifest(archive: zipfile.ZipFile) -> Manifest:
     return manifest
 
 
-def _upgraded(facts: dict[str, Any]) -> dict[str, Any]:
+def _upgraded(facts: JsonObject) -> JsonObject:
     number = facts.pop("format")
     if number > FORMAT:
         raise BadArchive(

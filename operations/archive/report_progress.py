@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 SECONDS = 2.0
 
 
 class Progress:
-    def __init__(self, write: Callable[[str], Any] = lambda line: None):
+    def __init__(self, write: Callable[[str], object] = lambda line: None):
         self._write = write
         self._said = time.monotonic()
 

@@ -43,7 +43,7 @@ def _line(values: Any) -> bytes:
     return json.dumps(values, default=_plain, separators=(",", ":")).encode() + b"\n"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, (datetime, date)):
         return value.isoformat()  # all microseconds, which Django's own encoder cuts off
     if isinstance(value, uuid.UUID):
@@ -105,7 +105,7 @@ def path_rewriter(moved: dict[str, str]) -> Converter:
     """Replaces old folders by new ones, in a path and in all texts of a JSON value."""
     pairs = sorted(((old, new) for old, new in moved.items() if old != new), key=lambda pair: -len(pair[0]))
 
-    def rewrite(value: Any) -> Any:
+    def rewrite(value: object) -> object:
         if isinstance(value, str):
             return next((new + value[len(old) :] for old, new in pairs if _is_below(value, old)), value)
         if isinstance(value, dict):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.interface.json_types import JsonObject
 from operations.cleanup.ask import ask_for_inventory
 from operations.cleanup.cleanup_plan import (
     CleanupChoice,
@@ -87,7 +88,7 @@ class CleanupSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 
-    def to_representation(self, job: Job) -> dict[str, Any]:
+    def to_representation(self, job: Job) -> JsonObject:
         facts = {name: getattr(job, name) for name in ("id", "status", "detail", "created_at", "ended_at")}
         return {**facts, "removed": None, "bytes": None, "left": [], **job.result}
 

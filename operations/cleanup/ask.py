@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
+from django.contrib.auth.models import User
 
 from system.models import Job
 
 
-def ask_for_inventory(user: Any = None) -> Job:
+def ask_for_inventory(user: User | None = None) -> Job:
     """Request a count of disk usage, or return the one in progress; earlier counts are deleted."""
     counts = Job.objects.filter(kind=Job.Kind.MEASURE)
     going_on = counts.filter(status__in=Job.OPEN).first()

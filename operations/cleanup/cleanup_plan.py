@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from engine.interface.json_types import JsonObject
 from operations.cleanup.inventory import KINDS, Thing
 from samples import retention as pictures
 from samples.models import Sample
@@ -59,7 +61,7 @@ class PlanItem:
     bytes: int
     why: str = ""
     ids: list[str] = field(default_factory=list)
-    thing: dict[str, Any] | None = None
+    thing: JsonObject | None = None
 
 
 @dataclass
@@ -77,7 +79,7 @@ class CleanupPlan:
         (self.staying if item.why else self.going).append(item)
 
 
-def make_plan(choice: CleanupChoice, user: Any) -> CleanupPlan:
+def make_plan(choice: CleanupChoice, user: User) -> CleanupPlan:
     """Plan from the rows and the newest inventory; users see only items that they may delete. Raises BadInput."""
     if not choice.kinds:
         raise BadInput(_("Choose at least one kind of items to delete."), {"kinds": [_("Choose at least one.")]})
@@ -92,7 +94,7 @@ def make_plan(choice: CleanupChoice, user: Any) -> CleanupPlan:
     return plan
 
 
-def _items(choice: CleanupChoice, user: Any) -> Iterator[PlanItem]:
+def _items(choice: CleanupChoice, user: User) -> Iterator[PlanItem]:
     runs = allowed_runs(user)
     if choice.run:
         runs = runs.filter(pk=choice.run)
@@ -106,8 +108,10 @@ def _items(choice: CleanupChoice, user: Any) -> Iterator[PlanItem]:
     yield from _of_things(choice, user, runs)
 
 
-def allowed_runs(user: Any) -> QuerySet[Run]:
-    """All runs for an admin, a trainer's own runs otherwise."""
+def allowed_runs(user: User | None) -> QuerySet[Run]:
+    """All runs for an admin, a trainer's own runs otherwise, none for a deleted user."""
+    if user is None:
+        return Run.objects.none()
     return Run.objects.all() if user.is_staff else Run.objects.filter(owner=user)
 
 
@@ -155,7 +159,7 @@ def _size(sample: Sample) -> int:
         return 0
 
 
-def _of_things(choice: CleanupChoice, user: Any, runs: QuerySet[Run]) -> Iterator[PlanItem]:
+def _of_things(choice: CleanupChoice, user: User, runs: QuerySet[Run]) -> Iterator[PlanItem]:
     found = (newest_inventory() or {}).get("things", [])
     chosen = [thing for facts in found if (thing := Thing(**facts)).kind in choice.kinds]
     mine = {str(run.pk): run for run in runs.filter(pk__in={thing.run for thing in chosen if thing.run})}
@@ -201,12 +205,12 @@ def _too_new(modified: float, choice: CleanupChoice) -> str:
 # -- confirming -------------------------------------------------------------------------------------------------
 
 
-def newest_inventory() -> dict[str, Any] | None:
+def newest_inventory() -> JsonObject | None:
     done = Job.objects.filter(kind=Job.Kind.MEASURE, status=Job.Status.DONE).order_by("-ended_at").first()
     return done.result if done else None
 
 
-def propose(choice: CleanupChoice, plan: CleanupPlan, user: Any) -> Job:
+def propose(choice: CleanupChoice, plan: CleanupPlan, user: User) -> Job:
     """Save the preview, so that a confirmation means exactly its items; the id is the token."""
     Job.objects.filter(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, created_at__lt=now() - VALID).delete()
     items = [asdict(item) for item in plan.going]
@@ -214,7 +218,7 @@ def propose(choice: CleanupChoice, plan: CleanupPlan, user: Any) -> Job:
     return Job.objects.create(kind=Job.Kind.CLEANUP, status=Job.Status.PLANNED, arguments=arguments, user=user)
 
 
-def confirm(token: Any, user: Any) -> Job:
+def confirm(token: Any, user: User) -> Job:
     """Confirm a preview for a worker; raises NotNow if it is too old, or confirmed already."""
     planned = Job.objects.filter(
         pk=token, kind=Job.Kind.CLEANUP, user=user, status=Job.Status.PLANNED, created_at__gte=now() - VALID
@@ -224,5 +228,5 @@ def confirm(token: Any, user: Any) -> Job:
     return Job.objects.get(pk=token)
 
 
-def kinds_for(user: Any) -> tuple[str, ...]:
+def kinds_for(user: User) -> tuple[str, ...]:
     return KINDS if user.is_staff else tuple(kind for kind in KINDS if kind != "orphans")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from engine.interface.files import remove
+from engine.interface.json_types import JsonObject
 from operations.cleanup.cleanup_plan import allowed_runs, why_thing_stays
 from operations.cleanup.inventory import Thing, files_of, measure
 from samples.models import Sample
@@ -25,13 +26,13 @@ CHANGED = gettext_noop("It has changed since the preview.")
 class Deletion:
     """One clean-up in progress."""
 
-    def __init__(self, user: Any):
+    def __init__(self, user: User | None):
         self.user = user
         self.removed = 0
         self.bytes = 0
         self.left: list[dict[str, str]] = []
 
-    def remove(self, items: list[dict[str, Any]], beat: Callable[[], None]) -> None:
+    def remove(self, items: list[JsonObject], beat: Callable[[], None]) -> None:
         for item in items:
             beat()
             try:
@@ -42,7 +43,7 @@ class Deletion:
                 self.removed += 1
                 self.bytes += item["bytes"]
 
-    def _remove(self, item: dict[str, Any]) -> None:
+    def _remove(self, item: JsonObject) -> None:
         if item["run"] and not allowed_runs(self.user).filter(pk=item["run"]).exists():
             raise NotNow(_("Its run is deleted, or is not yours any more."))
         if item["thing"]:
@@ -52,13 +53,13 @@ class Deletion:
         else:
             self._remove_artifact(item)
 
-    def _remove_artifact(self, item: dict[str, Any]) -> None:
+    def _remove_artifact(self, item: JsonObject) -> None:
         artifact = Artifact.objects.filter(pk=item["ids"][0]).select_related("run").first()
         if artifact is None or artifact.size != item["bytes"]:
             raise NotNow(_(CHANGED))
         remove_artifact(artifact, _("Deleted by a clean-up."), self.user)
 
-    def _remove_samples(self, item: dict[str, Any]) -> None:
+    def _remove_samples(self, item: JsonObject) -> None:
         run = Run.objects.get(pk=item["run"])
         gone = remove_samples(run, Sample.objects.filter(pk__in=item["ids"]), _("Deleted by a clean-up."), self.user)
         if gone < len(item["ids"]):

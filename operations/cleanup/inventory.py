@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.timezone import now
 
 from engine.interface.files import PARTIAL
+from engine.interface.json_types import JsonObject
 from engine.launcher import LOG_FILE
 from training.models import Run
 from web.ids import as_uuid
@@ -60,10 +60,10 @@ class Inventory:
     runs: dict[str, dict[str, int]] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         disk = shutil.disk_usage(settings.DATA_DIR)
         names = {str(key): name for key, name in Run.objects.filter(pk__in=self._ids()).values_list("pk", "name")}
-        runs: list[dict[str, Any]] = [
+        runs: list[JsonObject] = [
             {"id": key, "name": names.get(key, ""), "bytes": sum(kinds.values()), "kinds": kinds}
             for key, kinds in self.runs.items()
         ]
@@ -81,7 +81,7 @@ class Inventory:
         return [found for key in self.runs if (found := as_uuid(key))]
 
 
-def take_inventory(beat: Callable[[], None] = lambda: None) -> dict[str, Any]:
+def take_inventory(beat: Callable[[], None] = lambda: None) -> JsonObject:
     """Walk through the data folder; `beat` is called again and again."""
     found = Inventory()
     known = {str(key) for key in Run.objects.values_list("pk", flat=True)}

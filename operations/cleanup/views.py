@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,15 +27,15 @@ from operations.cleanup.cleanup_plan import (
 )
 from system.models import Job, Worker
 from system.resources import disk_of_data
-from training.models import RetentionPolicy
+from training.models import RetentionPolicy, Run
 from web.errors import BadInput, DomainError, Forbidden
 from web.ids import as_uuid
-from web.pages import PageRequest, errors_as_messages, page, render_page, trainers
+from web.pages import Context, PageRequest, errors_as_messages, page, render_page, trainers
 
 SHOWN = 200  # items of a plan that are shown; number and sum count all
 RUNS_SHOWN = 15
 LARGE = 1_000_000  # bytes of an entry of the data folder that gets its own line
-NAMES: dict[str, Any] = {
+NAMES: Context = {
     "backups": gettext_lazy("Backups"),
     "saves": gettext_lazy("Saved models"),
     "models": gettext_lazy("Final models"),
@@ -56,7 +57,7 @@ class ChoiceForm(forms.Form):
     older_than = forms.IntegerField(min_value=0, max_value=36500, required=False)
     keep = forms.IntegerField(min_value=0, max_value=100_000, required=False)
 
-    def __init__(self, user: Any, *args: Any):
+    def __init__(self, user: User, *args: Any):
         super().__init__(*args)
         self.fields["kinds"].choices = [(kind, NAMES[kind]) for kind in kinds_for(user)]  # type: ignore[attr-defined]
 
@@ -93,7 +94,7 @@ def cleanup(request: PageRequest) -> HttpResponse:
     return render_page(request, "operations/cleanup/cleanup.html", "operations/cleanup/_cleanup_jobs.html", context)
 
 
-def _usage(inventory: dict[str, Any] | None, user: Any) -> dict[str, Any]:
+def _usage(inventory: Context | None, user: User) -> Context:
     """Only an admin sees the sizes of other users' runs."""
     found = inventory or {}
     mine = None if user.is_staff else {str(key) for key in allowed_runs(user).values_list("pk", flat=True)}
@@ -118,12 +119,12 @@ def _other_folders(folders: dict[str, int]) -> list[tuple[str, int]]:
     return [*large, (_("The rest"), rest)]
 
 
-def _parts(run: dict[str, Any]) -> list[tuple[Any, int]]:
+def _parts(run: Context) -> list[tuple[Any, int]]:
     parts = sorted(run["kinds"].items(), key=lambda pair: -pair[1])
     return [(NAMES.get(kind, kind), size) for kind, size in parts if size]
 
 
-def _jobs(user: Any) -> dict[str, Any]:
+def _jobs(user: User) -> Context:
     cleanups = Job.objects.filter(kind=Job.Kind.CLEANUP).exclude(status=Job.Status.PLANNED).select_related("user")
     if not user.is_staff:
         cleanups = cleanups.filter(user=user)
@@ -134,7 +135,7 @@ def _jobs(user: Any) -> dict[str, Any]:
     return {"jobs": jobs, "is_counting": is_counting, "is_open": is_open, "has_worker": has_worker}
 
 
-def _preview(request: PageRequest) -> dict[str, Any]:
+def _preview(request: PageRequest) -> Context:
     form = ChoiceForm(request.user, request.GET)
     given = {
         "kinds": request.GET.getlist("kinds"),
@@ -160,13 +161,13 @@ def _by_reason(items: list[PlanItem]) -> list[tuple[str, int, int]]:
 
 
 @page("POST", only=trainers)
-def count_again(request: HttpRequest) -> HttpResponse:
+def count_again(request: PageRequest) -> HttpResponse:
     ask_for_inventory(request.user)
     return redirect("cleanup")
 
 
 @page("POST", only=trainers)
-def clean_up(request: HttpRequest) -> HttpResponse:
+def clean_up(request: PageRequest) -> HttpResponse:
     """Confirm the preview."""
     with errors_as_messages(request):
         if as_uuid(request.POST.get("token", "")) is None:
@@ -176,7 +177,7 @@ def clean_up(request: HttpRequest) -> HttpResponse:
     return redirect("cleanup")
 
 
-def _policy_context(request: PageRequest) -> dict[str, Any]:
+def _policy_context(request: PageRequest) -> Context:
     form, run = PolicyForm(instance=_policy(request)), _run_of(request)
     titles = {"backups": _("Backups"), "saves": _("Saved models"), "samples": _("Steps with samples")}
     rows: list[tuple[Any, Any, str]] = [
@@ -186,19 +187,19 @@ def _policy_context(request: PageRequest) -> dict[str, Any]:
     return {"policy_rows": rows, "policy_run": run, "may_change_policy": run is not None or request.user.is_staff}
 
 
-def _run_of(request: HttpRequest) -> Any:
+def _run_of(request: PageRequest) -> Run | None:
     """The run whose policy is shown; None for the site's policy."""
     asked = request.GET.get("policy_of") or request.POST.get("policy_of") or ""
     return get_object_or_404(allowed_runs(request.user), pk=asked) if as_uuid(asked) else None
 
 
-def _policy(request: HttpRequest) -> RetentionPolicy:
+def _policy(request: PageRequest) -> RetentionPolicy:
     run = _run_of(request)
     return RetentionPolicy.own(run) if run else RetentionPolicy.of_site()
 
 
 @page("POST", only=trainers)
-def change_policy(request: HttpRequest) -> HttpResponse:
+def change_policy(request: PageRequest) -> HttpResponse:
     """The site's policy, which only an admin changes, or that of one's own run."""
     run = _run_of(request)
     if run is None and not request.user.is_staff:

@@ -109,7 +109,7 @@ def _hashes(asked: Asked) -> Iterator[Finding]:
     yield fine(f"The hashes of {counted(read, 'file')} compared{more}.")
 
 
-def _is_unchanged(path: Path, sha256: str, beat: Callable[[], Any]) -> bool:
+def _is_unchanged(path: Path, sha256: str, beat: Callable[[], object]) -> bool:
     """A folder's hash is that of its manifest, which holds those of its files."""
     manifest = path / MANIFEST
     if path.is_file():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from engine.interface.json_types import JsonObject
 
 FINE, NOTE, LOOK, WRONG, UNKNOWN, MENDED = "fine", "note", "look at", "wrong", "unknown", "mended"
 FOUND = (LOOK, WRONG)
@@ -22,7 +23,7 @@ class Finding:
     mend: Mend | None = None
     subject: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {
             "subject": self.subject,
             "level": self.level,
@@ -36,7 +37,7 @@ class Finding:
 class Asked:
     """How thorough the examination is, and the heartbeat to send while it takes its time."""
 
-    beat: Callable[[], Any] = lambda: None
+    beat: Callable[[], object] = lambda: None
     hash_seconds: float = 60.0  # how long files are read for their hashes, newest first
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Min
@@ -18,7 +17,7 @@ from training.progress.pace import Pace
 from worker.ingest import Transcript
 
 
-def refill(run: Run, tally: Tally, beat: Callable[[], Any]) -> str:
+def refill(run: Run, tally: Tally, beat: Callable[[], object]) -> str:
     """Create the missing rows of `run.attempt`; return how many lines were added."""
     taken = sum(_Refill(run, events, lost).fill() for events, lost in tally.batches_lacking(run, run.attempt, beat))
     for events in batches(tally.path, beat):

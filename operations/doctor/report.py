@@ -6,10 +6,10 @@ import json
 import textwrap
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 from django.utils.timezone import now
 
+from engine.interface.json_types import JsonObject
 from operations.doctor.finding import FINE, FOUND, MENDED, NOTE, UNKNOWN, Finding
 from operations.doctor.privacy import Cleaner
 
@@ -45,7 +45,7 @@ class Report:
         more = f" {mendable} can be repaired with `manage.py doctor --mend`." if mendable else ""
         return f"{', '.join(named)}.{more}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {
             "made_at": self.made_at.isoformat(timespec="seconds"),
             "exit_status": self.exit_status,

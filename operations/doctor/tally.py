@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engine.interface.journal import Event, read_journal
 from training.models import Run
@@ -63,7 +62,7 @@ class Tally:
         return event.sequence not in self.known_as_damaged
 
     def batches_lacking(
-        self, run: Run, attempt: int, beat: Callable[[], Any]
+        self, run: Run, attempt: int, beat: Callable[[], object]
     ) -> Iterator[tuple[list[Event], set[PAIR]]]:
         """For each stretch of the journal with values without a row: its events, and those values."""
         counter = Tally(self.path, self.known_as_damaged, self.upto, self.before)
@@ -96,7 +95,7 @@ class Tally:
 
 
 def read_through(
-    path: Path, damaged: set[int], upto: int | None, before: float | None, beat: Callable[[], Any]
+    path: Path, damaged: set[int], upto: int | None, before: float | None, beat: Callable[[], object]
 ) -> Tally:
     tally = Tally(path, damaged, upto, before, size=path.stat().st_size)
     for events in batches(path, beat):
@@ -105,7 +104,7 @@ def read_through(
     return tally
 
 
-def batches(path: Path, beat: Callable[[], Any]) -> Iterator[list[Event]]:
+def batches(path: Path, beat: Callable[[], object]) -> Iterator[list[Event]]:
     """The journal's events, about a MiB at a time."""
     events, offset = read_journal(path)
     while events:

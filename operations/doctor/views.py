@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from operations.doctor.ask import ask_for_examination
 from system.models import Job, Worker
-from web.pages import PageRequest, admins, page, render_page
+from web.pages import Context, PageRequest, admins, page, render_page
 
 
 @page("GET", only=admins)
@@ -40,11 +40,11 @@ def report(request: PageRequest) -> HttpResponse:
     return response
 
 
-def _jobs() -> Any:
+def _jobs() -> QuerySet[Job]:
     return Job.objects.filter(kind=Job.Kind.DOCTOR).select_related("user")
 
 
-def _newest() -> dict[str, Any]:
+def _newest() -> Context:
     job = _jobs().first()
     findings = job.result.get("findings", []) if job else []
     return {

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 from django.conf import settings
 
+from engine.interface.json_types import JsonObject
 from operations.serve.default_presets import DEMO
 from operations.serve.first_start import DEMO_RUN
 from operations.serve.part import leashed
@@ -95,7 +96,7 @@ class Demo:
     def __init__(self, site: DemoSite, show: DemoProgress):
         self.site, self.show = site, show
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> JsonObject:
         """The finished run from the API; raises DemoFailed."""
         self.client = self.site.client()
         try:
@@ -105,7 +106,7 @@ class Demo:
             self.site.check()
             raise DemoFailed(str(error)) from error
 
-    def _follow(self, run_id: str) -> dict[str, Any]:
+    def _follow(self, run_id: str) -> JsonObject:
         while (run := self.client.get(f"runs/{run_id}/"))["status"] not in Run.ENDED:
             self.site.check()
             self.show.update(run)
@@ -136,11 +137,11 @@ class Demo:
 class DemoProgress:
     """A progress bar in a terminal; elsewhere a line for each tenth."""
 
-    def __init__(self, write: Callable[[str], Any], is_terminal: bool):
+    def __init__(self, write: Callable[[str], object], is_terminal: bool):
         self.write, self.is_terminal = write, is_terminal
         self._last = ""
 
-    def update(self, run: dict[str, Any]) -> None:
+    def update(self, run: JsonObject) -> None:
         line = describe(run)
         shown = line if self.is_terminal else f"{run['status']} {math.floor(10 * run['fraction_done'])}"
         if shown == self._last:
@@ -153,7 +154,7 @@ class DemoProgress:
             self.write("\n")
 
 
-def describe(run: dict[str, Any]) -> str:
+def describe(run: JsonObject) -> str:
     """One line: the bar, the step, the loss, the speed, the time left."""
     done = round(BAR * run["fraction_done"])
     doing = run["status"] if run["status"] in Run.ENDED else run["status_text"] or run["status"]

@@ -7,6 +7,8 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from engine.interface.json_types import JsonObject
+
 PATIENCE = 60  # seconds for one answer
 
 
@@ -24,7 +26,7 @@ class ApiClient:
     def get(self, path: str) -> Any:
         return self._call("GET", path)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def post(self, path: str, body: JsonObject | None = None) -> Any:
         return self._call("POST", path, json.dumps(body or {}))
 
     def _call(self, method: str, path: str, body: str | None = None) -> Any:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
@@ -31,7 +30,7 @@ AT_ONCE_GRACE = 5  # seconds that a worker has to save that its run was killed
 class Console:
     """Prints to the terminal and to serve.log."""
 
-    def __init__(self, log: Path, write: Callable[[str], Any]):
+    def __init__(self, log: Path, write: Callable[[str], object]):
         self._write = write
         self._handler = rotating_log(log)
         self._handler.setFormatter(logging.Formatter("{asctime} {message}", style="{"))
@@ -103,7 +102,7 @@ class Supervisor:
             for part in reversed(self.others):
                 part.end(PART_GRACE)
 
-    def _note_signal(self, number: int, frame: Any) -> None:
+    def _note_signal(self, number: int, frame: object) -> None:
         if time.monotonic() - self._signal_at < SAME_SIGNAL:
             return
         self._signal_at = time.monotonic()

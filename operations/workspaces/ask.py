@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ from web.errors import NotNow
 from worker.job_process import LET_GO, abandon
 
 
-def ask_for_import(path: Any, user: Any = None, name: str = "", follow: bool = False, doer: str = "") -> Job:
+def ask_for_import(path: Any, user: User | None = None, name: str = "", follow: bool = False, doer: str = "") -> Job:
     """Request the import of a workspace, by a worker unless `doer` does it; raises BadInput.
 
     If an import of it is in progress, that job is returned.

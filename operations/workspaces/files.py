@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from engine.interface.files import total_size
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.workspace import WorkspaceFile, WorkspaceTraining, is_same_prompt, sample_place
 from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, envelope, group_of
@@ -131,7 +132,7 @@ class FileKeeper:
         return last.sequence + 1 if last else 1
 
 
-def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> dict[str, Any]:
+def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> JsonObject:
     """The sample of the config at this index if it still has that prompt; a random seed is not known."""
     samples = training.config.get("samples")
     asked = samples[index] if isinstance(samples, list) and index < len(samples) else None

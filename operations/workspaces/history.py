@@ -15,10 +15,12 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.scalars import Scalar, ScalarLog
 from engine.onetrainer.workspace import WorkspaceTraining, is_text, is_workspace, read_workspace
 from operations.workspaces.files import FileKeeper
@@ -87,14 +89,14 @@ class History:
     """The runs of one workspace."""
 
     def __init__(
-        self, folder: Path, by: Any = None, name: str = "", send: SEND | None = None, patience: float = PATIENCE
+        self, folder: Path, by: User | None = None, name: str = "", send: SEND | None = None, patience: float = PATIENCE
     ):
         self.folder, self.by, self.name, self.patience = folder, by, name, patience
         self._send: SEND = send or async_to_sync(publisher.send_all)
         self._chronicles: dict[str, Chronicle] = {}
         self._deleted: set[str] = set()
 
-    def update(self, follow: bool = False, beat: Callable[[], Any] = lambda: None) -> list[Run]:
+    def update(self, follow: bool = False, beat: Callable[[], object] = lambda: None) -> list[Run]:
         """Import everything new, and return the runs, oldest first; `beat` is called between portions."""
         try:
             trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
@@ -186,7 +188,7 @@ class Chronicle:
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._settled = 0.0  # the newest write that the ended run has seen
 
-    def update(self, training: WorkspaceTraining, follow: bool, is_newest: bool, beat: Callable[[], Any]) -> None:
+    def update(self, training: WorkspaceTraining, follow: bool, is_newest: bool, beat: Callable[[], object]) -> None:
         """Import everything new. A run that was continued on this site is left unchanged."""
         self.run.refresh_from_db()
         beating = self._pulse.is_beating(training, follow, is_newest)  # before reading, so that nothing stays unread
@@ -217,7 +219,7 @@ class Chronicle:
 
     # -- scalars -----------------------------------------------------------------------------------------------
 
-    def _read_log(self, training: WorkspaceTraining, beat: Callable[[], Any]) -> None:
+    def _read_log(self, training: WorkspaceTraining, beat: Callable[[], object]) -> None:
         files = training.event_files()
         while True:
             scalars, records = self._log.read(files, RECORDS)
@@ -244,8 +246,8 @@ class Chronicle:
             text = envelope("metrics", _columns(self.run, scalars))
             transaction.on_commit(lambda: self._send([(group_of(self.run.pk), text)]))
 
-    def _progress_of(self, scalars: list[Scalar]) -> dict[str, Any]:
-        changes: dict[str, Any] = {}
+    def _progress_of(self, scalars: list[Scalar]) -> JsonObject:
+        changes: JsonObject = {}
         for scalar in scalars:
             if scalar.tag in ("loss", "smooth_loss"):
                 changes[scalar.tag] = scalar.value
@@ -269,7 +271,7 @@ class Chronicle:
         standing = _standing(training, self.run.progress.global_step)
         status, sentence = (Run.Status.INTERRUPTED, still_trains) if still_trains else _ending(training, standing)
         ended = self._ended_at(training)
-        facts: dict[str, Any] = {
+        facts: JsonObject = {
             "error": sentence,
             "error_reason": "interrupted" if sentence else "",
             "ended_at": ended,
@@ -283,14 +285,14 @@ class Chronicle:
         self._send(state_messages(self.run))
 
     @transaction.atomic
-    def _change_ended(self, status: str, facts: dict[str, Any]) -> None:
+    def _change_ended(self, status: str, facts: JsonObject) -> None:
         if (self.run.status, self.run.error) != (status, facts["error"]):
             data = {"from": "training", "to": status, "detail": facts["error"]}
             self.run.events.create(attempt=ATTEMPT, kind="status_changed", data=data, at=facts["ended_at"])
         self._change({**facts, "status": status, "status_changed_at": now()})
 
     @transaction.atomic
-    def _change(self, changes: dict[str, Any], progress: dict[str, Any] | None = None) -> None:
+    def _change(self, changes: JsonObject, progress: JsonObject | None = None) -> None:
         """Only while nobody has continued it here: after that, the new attempt reports its state."""
         mine = Run.objects.filter(pk=self.run.pk, attempt=ATTEMPT).exclude(status=Run.Status.QUEUED)
         if mine.update(**changes) and progress:
@@ -312,7 +314,7 @@ class Chronicle:
         return (last - first) / (ended - began) if ended > began and last > first else None
 
 
-def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
+def _standing(training: WorkspaceTraining, global_step: int) -> JsonObject:
     """Its progress, from the step and from the length of an epoch in file names."""
     newest = max(training.files, key=lambda made: made.step, default=None)
     step = max(global_step, newest.step if newest else 0)
@@ -328,7 +330,7 @@ def _standing(training: WorkspaceTraining, global_step: int) -> dict[str, Any]:
     }
 
 
-def _ending(training: WorkspaceTraining, standing: dict[str, Any]) -> tuple[str, str]:
+def _ending(training: WorkspaceTraining, standing: JsonObject) -> tuple[str, str]:
     """(status, sentence). A training that ends in order leaves its model, and a backup before it."""
     epochs, backups = standing["max_epoch"], training.of_kind("backup")
     done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)
@@ -344,11 +346,11 @@ def _ending(training: WorkspaceTraining, standing: dict[str, Any]) -> tuple[str,
     return Run.Status.INTERRUPTED, _("It ended before its last epoch, and left no final model.")
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else 0
 
 
-def _columns(run: Run, scalars: list[Scalar]) -> dict[str, Any]:
+def _columns(run: Run, scalars: list[Scalar]) -> JsonObject:
     """In the form of the journal's metrics: a column for each tag, None for a step without it."""
     rows: dict[int, dict[str, float]] = {}
     for scalar in scalars:

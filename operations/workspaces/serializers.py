@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
+from engine.interface.json_types import JsonObject
 from system.models import Job
 
 
@@ -32,6 +31,6 @@ class ImportSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 
-    def to_representation(self, job: Job) -> dict[str, Any]:
+    def to_representation(self, job: Job) -> JsonObject:
         shown = {name: getattr(job, name) for name in ("id", "status", "detail", "created_at", "ended_at")}
         return {**shown, **job.arguments, "runs": job.result.get("runs", [])}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,7 +13,7 @@ from operations.workspaces.ask import ask_for_import, end_following
 from system.models import Job, Worker
 from training.models import Run
 from web.errors import BadInput, NotNow
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 SHOWN = 20
 
@@ -34,7 +34,7 @@ def import_workspace(request: PageRequest) -> HttpResponse:
 
 
 @page("POST", only=trainers)
-def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
+def stop_following(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Stop following a training outside this site; the training itself continues."""
     try:
         end_following(get_object_or_404(Run, pk=pk))
@@ -44,7 +44,7 @@ def stop_following(request: PageRequest, pk: Any) -> HttpResponse:
     return redirect("run", pk)
 
 
-def _show(request: PageRequest, given: dict[str, Any], status: int = 200) -> HttpResponse:
+def _show(request: PageRequest, given: Context, status: int = 200) -> HttpResponse:
     jobs = list(Job.objects.filter(kind=Job.Kind.IMPORT).select_related("user")[:SHOWN])
     context = {
         "given": given,

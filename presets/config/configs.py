@@ -14,6 +14,7 @@ from engine.builtin.config.support import check_values
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.json_types import JsonObject
 from engine.onetrainer.facts import StillReading
 from engine.tokens import SECRET, without_secrets
 from presets.config.paths import check_paths, named_paths, with_absolute_paths
@@ -83,7 +84,7 @@ def difference(config: Config, base: Config) -> Config:
     return result
 
 
-def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(config: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Each leaf with its dotted path; `concepts.0.path` for the items of lists of objects."""
     if isinstance(config, dict) and config:
         items: Any = config.items()
@@ -96,12 +97,12 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
-def secret_fields(config: Any) -> list[str]:
+def secret_fields(config: object) -> list[str]:
     """The paths of the non-empty tokens in a config."""
     return sorted({_secret_part(field) for field, value in leaves(config) if value and _secret_part(field)})
 
 
-def left_out(config: Any) -> list[Problem]:
+def left_out(config: object) -> list[Problem]:
     """A warning to the sender for each token in a config, since tokens are not saved."""
     return [Problem(field, TOKEN_LEFT_OUT, "warning") for field in secret_fields(config)]
 
@@ -112,7 +113,7 @@ def _secret_part(field: str) -> str:
     return "" if at is None else ".".join(parts[: at + 1])
 
 
-def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
+def flat_difference(before: Config, after: Config) -> list[JsonObject]:
     """The fields that differ, in the order of their paths; a side that lacks a field has None there."""
     old, new = dict(leaves(before)), dict(leaves(after))
     return [
@@ -122,7 +123,7 @@ def flat_difference(before: Config, after: Config) -> list[dict[str, Any]]:
     ]
 
 
-def validate(config: Any, engine: str = "builtin") -> list[Problem]:
+def validate(config: object, engine: str = "builtin") -> list[Problem]:
     """All problems of a partial or full config, before anything is started."""
     if problems := list(_limits(config)):
         return problems
@@ -196,12 +197,12 @@ def check_form(config: Any) -> list[Problem]:
     return [*check_values(parsed), *(Problem(field, sentence) for field, sentence in outside if sentence)]
 
 
-def check_edited(config: Any, engine: str, of_preset: bool) -> list[Problem]:
+def check_edited(config: object, engine: str, of_preset: bool) -> list[Problem]:
     """The problems that an editor shows: for a preset those of its form, for a new run all that prevent its start."""
     return check_form(config) if of_preset else validate(config, engine)
 
 
-def engines_for(config: Config) -> list[dict[str, Any]]:
+def engines_for(config: Config) -> list[JsonObject]:
     """Each engine with its `name` and `title`, and `why_not`: the first field of this config that it cannot train."""
     named = [field for field, _ in leaves(config)]
     return [
@@ -219,12 +220,12 @@ def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
     return f"{first.field}: {first.message}" if first else ""
 
 
-def refuse_endless(config: Any) -> None:
+def refuse_endless(config: object) -> None:
     """Raise BadInput for a config that is too large or deep even for a draft, which may be incomplete or wrong."""
     refuse_errors(list(_limits(config)))
 
 
-def _limits(config: Any, path: str = "", depth: int = 0) -> Iterator[Problem]:
+def _limits(config: object, path: str = "", depth: int = 0) -> Iterator[Problem]:
     """A problem for each endless list, text and nesting, and for each number that JSON does not have."""
     if depth == 0 and not isinstance(config, dict):
         yield Problem("", _("A config is a JSON object: send {...} with OneTrainer's field names."))

@@ -11,7 +11,7 @@ MISSING: Any = object()
 LONGEST_PATH, DEEPEST_PATH = 300, 12
 
 
-def with_value(config: Any, field: str, value: Any) -> Any:
+def with_value(config: Any, field: str, value: object) -> Any:
     """A copy of the config with `value` at the path, or without the key for MISSING; the config itself is not changed.
 
     Missing objects on the way are created. Raises BadInput if the path leads through a value that is not an object,
@@ -23,7 +23,7 @@ def with_value(config: Any, field: str, value: Any) -> Any:
     return _with(config, parts, value, field)
 
 
-def _with(below: Any, parts: list[str], value: Any, field: str) -> Any:
+def _with(below: Any, parts: list[str], value: object, field: str) -> Any:
     first, *rest = parts
     if isinstance(below, list):
         return _with_item(below, first, rest, value, field)
@@ -38,7 +38,7 @@ def _with(below: Any, parts: list[str], value: Any, field: str) -> Any:
     return copy
 
 
-def _with_item(below: list[Any], first: str, rest: list[str], value: Any, field: str) -> Any:
+def _with_item(below: list[Any], first: str, rest: list[str], value: object, field: str) -> Any:
     if value_in(below, first, MISSING) is MISSING:
         raise _refused(field, f"leads past the end of a list of {len(below)}: look at the newest state of the list.")
     copy, index = list(below), int(first)

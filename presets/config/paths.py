@@ -10,12 +10,13 @@ from typing import Any, TypeGuard
 from django.utils.translation import gettext as _
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from web.allowed_paths import refusal
 
 MODELS = ("base_model_name", "lora_model_name")
 
 
-def check_paths(config: dict[str, Any]) -> list[Problem]:
+def check_paths(config: JsonObject) -> list[Problem]:
     """A problem for each path of the config that is not allowed, or does not exist but will be read."""
     named = [(field, refusal(path, write) or missing(path, write)) for field, path, write in named_paths(config)]
     return [Problem(field, sentence) for field, sentence in named if sentence]
@@ -28,7 +29,7 @@ def missing(path: str, write: bool = False) -> str | None:
     return _("%(path)s does not exist: check the path, or put the files there first.") % {"path": path[:200]}
 
 
-def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+def with_absolute_paths(config: JsonObject) -> JsonObject:
     """A copy with absolute paths for all that will be read, so that they mean the same in every process."""
     config = copy.deepcopy(config)
     for field in MODELS:
@@ -46,7 +47,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-def named_paths(config: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def named_paths(config: JsonObject) -> Iterator[tuple[str, str, bool]]:
     """(field, path, whether it is written) of each file or folder in the config.
 
     Relative destinations are left out, since they are in the run's own folder.
@@ -70,9 +71,9 @@ def looks_like_path(name: Any) -> TypeGuard[str]:
     return _is_path(name) and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
 
 
-def _is_path(value: Any) -> TypeGuard[str]:
+def _is_path(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def _objects(value: object) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.http import quote_etag
 
 from engine.engines import get_engine
+from engine.interface.json_types import JsonObject
 from presets.config.configs import asking_an_engine
 
 
@@ -17,7 +17,7 @@ from presets.config.configs import asking_an_engine
 class Served:
     """A schema, its bytes, and an ETag that changes with them."""
 
-    schema: dict[str, Any]
+    schema: JsonObject
     content: bytes
     etag: str
 
@@ -25,7 +25,7 @@ class Served:
 _served: dict[str, Served] = {}
 
 
-def schema_of(engine: str) -> dict[str, Any]:
+def schema_of(engine: str) -> JsonObject:
     """The engine's JSON Schema; do not change it. Raises as `asking_an_engine` does."""
     with asking_an_engine():
         return get_engine(engine).schema()

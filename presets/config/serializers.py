@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 
@@ -13,7 +14,7 @@ from presets.config import configs
 class ConfigField(serializers.DictField):
     """A config: OneTrainer's names, values and nesting. Tokens for hubs and clouds are never shown."""
 
-    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+    def to_representation(self, value: JsonObject) -> JsonObject:
         return without_secrets(value)
 
 
@@ -28,7 +29,7 @@ class LeftOutSerializer(serializers.Serializer):
     warnings = ProblemSerializer(many=True, required=False, help_text="A warning for each token that was left out.")
 
 
-def with_left_out(answer: dict[str, Any], *sent: Any) -> dict[str, Any]:
+def with_left_out(answer: JsonObject, *sent: Any) -> JsonObject:
     """The response, with a warning for each token in the configs in the request."""
     problems = [problem for config in sent for problem in configs.left_out(config)]
     return {**answer, "warnings": ProblemSerializer(problems, many=True).data} if problems else answer

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.config.serializers import ConfigField, LeftOutSerializer, with_left_out
 from presets.editor import drafts
@@ -117,16 +118,16 @@ def _change(request: Request, change: Callable[[Draft, int], Draft], revision: A
     return change(draft, revision)
 
 
-def _whole(draft: Draft) -> dict[str, Any]:
+def _whole(draft: Draft) -> JsonObject:
     config = configs.full_config(draft.engine, draft.config)
     return CurrentConfigSerializer(_facts(draft) | {"config": config}).data
 
 
-def _state(draft: Draft) -> dict[str, Any]:
+def _state(draft: Draft) -> JsonObject:
     return DraftStateSerializer(_facts(draft)).data
 
 
-def _facts(draft: Draft) -> dict[str, Any]:
+def _facts(draft: Draft) -> JsonObject:
     undo, redo = drafts.next_labels(draft)
     facts = {"changed": draft.config, "engine": draft.engine, "revision": draft.revision}
     return {**facts, "undo": undo, "redo": redo}

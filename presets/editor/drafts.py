@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.dotted import MISSING, with_value
@@ -35,8 +37,8 @@ T = TypeVar("T")
 class Content:
     """The part of a draft that undo restores."""
 
-    config: dict[str, Any]
-    facts: dict[str, Any]
+    config: JsonObject
+    facts: JsonObject
     engine: str
     start: str
 
@@ -44,7 +46,7 @@ class Content:
     def of(cls, draft: Draft) -> Content:
         return cls(draft.config, draft.facts, draft.engine, draft.start)
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> JsonObject:
         """The content by the names that steps use: `engine`, `start`, `facts.name`, `config.optimizer`."""
         return {
             "engine": self.engine,
@@ -54,8 +56,8 @@ class Content:
         }
 
     @classmethod
-    def from_flat(cls, flat: dict[str, Any]) -> Content:
-        parts: dict[str, dict[str, Any]] = {"facts": {}, "config": {}}
+    def from_flat(cls, flat: JsonObject) -> Content:
+        parts: dict[str, JsonObject] = {"facts": {}, "config": {}}
         for name, value in flat.items():
             part, dot, key = name.partition(".")
             if dot:
@@ -63,7 +65,7 @@ class Content:
         return cls(parts["config"], parts["facts"], flat["engine"], flat["start"])
 
 
-def get_draft(user: Any, preset: Preset | None = None) -> Draft:
+def get_draft(user: User, preset: Preset | None = None) -> Draft:
     """The user's draft of a new run, or of a preset; a new draft starts from the defaults, or from the preset."""
     existing = Draft.objects.filter(user=user, preset=preset).first()
     if existing is not None:
@@ -80,12 +82,12 @@ def get_draft(user: Any, preset: Preset | None = None) -> Draft:
         return Draft.objects.get(user=user, preset=preset)
 
 
-def base_of(title: str, config: dict[str, Any], version: int | None = None) -> dict[str, Any]:
+def base_of(title: str, config: JsonObject, version: int | None = None) -> JsonObject:
     """The facts that name a draft's start, from which later changes are computed."""
     return {"base": {"title": title, "config": without_secrets(config), "version": version}}
 
 
-def apply(draft: Draft, revision: int, changes: list[dict[str, Any]], label: str = "") -> Draft:
+def apply(draft: Draft, revision: int, changes: list[JsonObject], label: str = "") -> Draft:
     """Set fields, `{"field", "value"}`, or reset them to their defaults, `{"field", "unset": true}`, as one step.
 
     Wrong values are accepted; only tokens are refused. Edits of the same field within seconds become one step.
@@ -101,7 +103,7 @@ def apply(draft: Draft, revision: int, changes: list[dict[str, Any]], label: str
     return _commit(draft, revision, replace(Content.of(draft), config=config), shown, one_edit=single)
 
 
-def _changed(draft: Draft, config: dict[str, Any], change: Any) -> dict[str, Any]:
+def _changed(draft: Draft, config: JsonObject, change: Any) -> JsonObject:
     field = change.get("field") if isinstance(change, dict) else None
     if not isinstance(field, str) or ("value" in change) == bool(change.get("unset")):
         raise BadInput(_('A change is {"field": path, "value": value}, or {"field": path, "unset": true}.'))
@@ -116,13 +118,13 @@ def _changed(draft: Draft, config: dict[str, Any], change: Any) -> dict[str, Any
     return with_value(config, field, value)
 
 
-def replace_config(draft: Draft, revision: int, config: dict[str, Any], label: str = "", engine: str = "") -> Draft:
+def replace_config(draft: Draft, revision: int, config: JsonObject, label: str = "", engine: str = "") -> Draft:
     """Replace the whole config by `config`, full or partial, as one step."""
     content = replace(Content.of(draft), config=config, engine=engine or draft.engine)
     return _commit(draft, revision, content, label or _("Replace the config"))
 
 
-def change_facts(draft: Draft, revision: int, facts: dict[str, Any]) -> Draft:
+def change_facts(draft: Draft, revision: int, facts: JsonObject) -> Draft:
     """Set name, tags or notes of the new run, as one step."""
     for name, value in facts.items():
         if name not in FACTS or not isinstance(value, str):
@@ -150,7 +152,7 @@ def load(
     revision: int,
     start: str,
     title: str,
-    config: dict[str, Any],
+    config: JsonObject,
     *,
     version: int | None = None,
     keep_changes: bool = False,
@@ -165,14 +167,14 @@ def load(
     engine = engine or draft.engine
     base = configs.difference(without_secrets(config), configs.defaults(engine))
     content = configs.merge(base, changes_since_start(draft)) if keep_changes else base
-    kept: dict[str, Any] = {name: value for name, value in draft.facts.items() if name in FACTS} | (facts or {})
+    kept: JsonObject = {name: value for name, value in draft.facts.items() if name in FACTS} | (facts or {})
     if start:
         kept |= base_of(title, base, version)
     new = Content(content, kept, engine, start)
     return _commit(draft, revision, new, _("Load %(title)s") % {"title": title})
 
 
-def changes_since_start(draft: Draft) -> dict[str, Any]:
+def changes_since_start(draft: Draft) -> JsonObject:
     """The fields that differ from the draft's start."""
     defaults = configs.defaults(draft.engine)
     began = configs.merge(defaults, draft.facts.get("base", {}).get("config", {}))
@@ -240,7 +242,7 @@ def _commit(draft: Draft, revision: int, content: Content, label: str, one_edit:
     return draft
 
 
-def _as_kept(content: Content) -> dict[str, Any]:
+def _as_kept(content: Content) -> JsonObject:
     """The fields that differ from the defaults, without tokens; raises BadInput if they are too large."""
     kept = configs.difference(without_secrets(content.config), configs.defaults(content.engine))
     if len(json.dumps(kept)) > configs.MAX_CONFIG_BYTES:
@@ -252,7 +254,7 @@ def _as_kept(content: Content) -> dict[str, Any]:
     return kept
 
 
-def _differences(old: Content, new: Content) -> Iterable[dict[str, Any]]:
+def _differences(old: Content, new: Content) -> Iterable[JsonObject]:
     before, after = old.flat(), new.flat()
     for name in sorted(before.keys() | after.keys()):
         sides = {side: flat[name] for side, flat in (("before", before), ("after", after)) if name in flat}
@@ -265,13 +267,13 @@ def _same(one: Any, other: Any) -> bool:
     return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _is_same_edit(draft: Draft, last: DraftStep, label: str, changes: list[dict[str, Any]]) -> bool:
+def _is_same_edit(draft: Draft, last: DraftStep, label: str, changes: list[JsonObject]) -> bool:
     undone = draft.steps.filter(number__gt=draft.position).exists()
     fields = [[change["field"] for change in some] for some in (last.changes, changes)]
     return last.label == label and fields[0] == fields[1] and not undone and now() - last.at < ONE_EDIT
 
 
-def _extend(draft: Draft, last: DraftStep, changes: list[dict[str, Any]]) -> None:
+def _extend(draft: Draft, last: DraftStep, changes: list[JsonObject]) -> None:
     for old, new in zip(last.changes, changes, strict=True):
         old.pop("after", None)
         old |= {key: value for key, value in new.items() if key == "after"}

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from engine.interface.json_types import JsonObject
 from engine.schema import value_at
 from presets.config.dotted import MISSING
 from presets.editor import drafts
@@ -75,7 +76,7 @@ def _facts(data: QueryDict) -> Iterator[tuple[str, str]]:
             yield name.removeprefix(FACT), str(data[name]).replace("\r\n", "\n")
 
 
-def take_changes(draft: Draft, message: dict[str, Any]) -> set[str]:
+def take_changes(draft: Draft, message: JsonObject) -> set[str]:
     """Apply a request of the page's script: `changes`, each {"field", "text" or "value" or "unset"}, `facts`, or `do`.
 
     `list` is a step on a list, with its `text`. Returns the items of lists that are open afterwards, out of `open`.
@@ -105,7 +106,7 @@ def _step(draft: Draft, revision: int, command: str, text: str, opened: set[str]
     return opened_after(opened, command, count)
 
 
-def _known(draft: Draft, message: dict[str, Any]) -> int:
+def _known(draft: Draft, message: JsonObject) -> int:
     """The revision that the page knows.
 
     A page that is being left sends its last changes while an earlier request of its own may still be on the way: `own`
@@ -116,7 +117,7 @@ def _known(draft: Draft, message: dict[str, Any]) -> int:
     return draft.revision if revision <= draft.revision <= revision + reach else revision
 
 
-def _read(editor: Editor, change: Any) -> dict[str, Any]:
+def _read(editor: Editor, change: Any) -> JsonObject:
     change = _object(change, "changes")
     field = str(change.get("field", ""))
     if "text" not in change:
@@ -134,7 +135,7 @@ def reset(draft: Draft, revision: int, path: str, to_start: bool = False) -> Dra
     return drafts.apply(draft, revision, [change], _label_of(Editor(draft), [change], RESET))
 
 
-def _label_of(editor: Editor, changes: list[dict[str, Any]], verb: str = "") -> str:
+def _label_of(editor: Editor, changes: list[JsonObject], verb: str = "") -> str:
     verb = verb or (RESET if all("unset" in change for change in changes) else CHANGE)
     specs = [editor.form.spec_of(str(change.get("field", ""))) for change in changes]
     return _label(verb, [spec for spec in specs if spec])
@@ -156,13 +157,13 @@ def whole(text: Any) -> int:
     raise BadInput(_("The revision is missing or not a number: reload the page."))
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
+def _object(value: object, name: str) -> JsonObject:
     if not isinstance(value, dict):
         raise BadInput(_("%(name)s must be an object: reload the page.") % {"name": name})
     return value
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise BadInput("changes must be a list: reload the page.")
     return value

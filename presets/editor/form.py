@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from engine.engines import get_engine
+from engine.interface.json_types import JsonObject
 from engine.schema import value_at, walk
 
 Schema = dict[str, Any]
@@ -107,7 +108,7 @@ class Form:
         specs = [spec for path, spec in self.specs.items() if path.startswith(f"{list_path}.*.")]
         return sorted(specs, key=lambda spec: spec.order)
 
-    def default_of(self, spec: Spec, config: dict[str, Any]) -> Any:
+    def default_of(self, spec: Spec, config: JsonObject) -> Any:
         """The default; the defaults of an optimizer's settings follow the chosen optimizer."""
         if not spec.path.startswith("optimizer."):
             return spec.default
@@ -217,16 +218,16 @@ def _choices(described: Schema) -> tuple[Choice, ...]:
     )
 
 
-def applies(spec: Spec, config: dict[str, Any], item: dict[str, Any] | None = None) -> bool:
+def applies(spec: Spec, config: JsonObject, item: JsonObject | None = None) -> bool:
     """Whether the field has an effect with the config's other choices."""
     return all(_chosen(path, config, item) in allowed for path, allowed in spec.applies.items())
 
 
-def _chosen(path: str, config: dict[str, Any], item: dict[str, Any] | None) -> Any:
+def _chosen(path: str, config: JsonObject, item: JsonObject | None) -> Any:
     return value_at(item or {}, path[2:]) if path.startswith("./") else value_at(config, path)
 
 
-def why_not(spec: Spec, form: Form, config: dict[str, Any]) -> str:
+def why_not(spec: Spec, form: Form, config: JsonObject) -> str:
     """Why the field is not shown, as a sentence; empty if the field is shown."""
     if spec.tab in form.left_out:
         return form.left_out[spec.tab]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.editor.page import Editor
@@ -30,11 +30,11 @@ class TextProblem:
         return self.severity == "error"
 
 
-def as_text(config: dict[str, Any]) -> str:
+def as_text(config: JsonObject) -> str:
     return json.dumps(without_secrets(config), indent=2, ensure_ascii=False)
 
 
-def read(text: str) -> dict[str, Any]:
+def read(text: str) -> JsonObject:
     """The config in the text; raises BadInput with the line of a JSON error."""
     try:
         config = parse(text)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from django.utils.http import urlencode
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from engine.schema import value_at
 from presets.editor.fields import Field
 from presets.editor.form import Form, Spec
@@ -30,7 +31,7 @@ class PagePart:
     path: str
     state: str
     template: str
-    context: dict[str, Any]
+    context: JsonObject
 
 
 class EditorOfLists(Protocol):
@@ -110,7 +111,7 @@ class ListField:
 class ListItem:
     """One concept, sample or embedding."""
 
-    def __init__(self, owner: ListField, index: int, value: Any):
+    def __init__(self, owner: ListField, index: int, value: object):
         self.list, self.index = owner, index
         self.value = value if isinstance(value, dict) else {}
         self.is_object = isinstance(value, dict)

@@ -18,6 +18,7 @@ from presets.editor.list_verbs import KINDS
 from presets.editor.lists import ListField, PagePart
 from presets.editor.values import shown, text_of
 from presets.models import Draft
+from web.pages import Context
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,13 @@ class Editor:
         )
         return self._with_start(field, value, default)
 
-    def _item(self, path: str) -> dict[str, Any] | None:
+    def _item(self, path: str) -> Context | None:
         parts = path.split(".")
         numbered = [index for index, part in enumerate(parts) if part.isdecimal()]
         item = value_at(self.config, ".".join(parts[: numbered[0] + 1])) if numbered else None
         return item if isinstance(item, dict) else None
 
-    def _choices(self, spec: Spec, value: Any) -> tuple[Choice, ...]:
+    def _choices(self, spec: Spec, value: object) -> tuple[Choice, ...]:
         """The choices that the model type has, with the set value if it is none of them."""
         possible = self._possible(spec.path)
         choices = tuple(
@@ -154,10 +155,10 @@ class Editor:
         return methods.get(model_type) if isinstance(model_type, str) else None
 
     @functools.cached_property
-    def _base(self) -> dict[str, Any]:
+    def _base(self) -> Context:
         return self.draft.facts.get("base") or {}
 
-    def _with_start(self, field: Field, value: Any, default: Any) -> Field:
+    def _with_start(self, field: Field, value: object, default: Any) -> Field:
         if not self._base or "*" in field.spec.path:
             return field
         start = value_at(self._base.get("config", {}), field.path, MISSING)

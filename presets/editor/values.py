@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from presets.editor.form import Spec
 from web.strict_json import parse
@@ -14,7 +13,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 SHORTEN_AT = 60
 
 
-def text_of(value: Any, spec: Spec) -> str:
+def text_of(value: object, spec: Spec) -> str:
     """The text of the input for any value, so that no wrong value is hidden."""
     if spec.kind in ("json", "list") and not isinstance(value, str):
         return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
@@ -27,7 +26,7 @@ def text_of(value: Any, spec: Spec) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def value_of(text: str, spec: Spec) -> Any:
+def value_of(text: str, spec: Spec) -> object:
     """The value of the text; a text that cannot be read stays a text, which the check then reports."""
     bare = text.strip()
     if not bare and spec.nullable:
@@ -36,15 +35,15 @@ def value_of(text: str, spec: Spec) -> Any:
     return reader(bare, spec) if reader else text.replace("\r\n", "\n")
 
 
-def _switch(bare: str, spec: Spec) -> Any:
+def _switch(bare: str, spec: Spec) -> object:
     return {"true": True, "false": False}.get(bare, bare)
 
 
-def _whole(bare: str, spec: Spec) -> Any:
+def _whole(bare: str, spec: Spec) -> object:
     return int(bare) if WHOLE.fullmatch(bare) else bare
 
 
-def _number(bare: str, spec: Spec) -> Any:
+def _number(bare: str, spec: Spec) -> object:
     if spec.infinite and bare.lower() in ("inf", "infinity", "∞"):
         return "inf"
     bare = bare.replace(",", ".", 1) if "." not in bare else bare
@@ -52,7 +51,7 @@ def _number(bare: str, spec: Spec) -> Any:
     return bare if number is None or number in (float("inf"), float("-inf")) else number
 
 
-def _json(bare: str, spec: Spec) -> Any:
+def _json(bare: str, spec: Spec) -> object:
     try:
         return parse(bare)
     except ValueError:
@@ -70,7 +69,7 @@ _READERS = {
 }
 
 
-def shown(value: Any, spec: Spec) -> str:
+def shown(value: object, spec: Spec) -> str:
     """A value in a sentence or a button: short, and never empty."""
     for choice in spec.choices:
         if choice.value == value:

@@ -26,7 +26,7 @@ from presets.library.verbs import change_preset
 from presets.models import Draft, Preset
 from web.api.parsers import StrictJSONParser
 from web.errors import BadInput, DomainError, NotNow, StaleDraft
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 PARTS = ("tabs", "history", "status", "problems")
 
@@ -34,7 +34,7 @@ PARTS = ("tabs", "history", "status", "problems")
 # -- requests of the page's scripts ------------------------------------------------------------------------------------
 
 
-def _message(request: HttpRequest) -> dict[str, Any]:
+def _message(request: HttpRequest) -> Context:
     try:
         message = StrictJSONParser().parse(request)
     except APIException as error:
@@ -66,13 +66,13 @@ def edit(request: PageRequest, pk: int) -> HttpResponse:
     return JsonResponse(_difference(request, editor, message))
 
 
-def _taken(draft: Draft, message: dict[str, Any]) -> tuple[Draft, set[str]]:
+def _taken(draft: Draft, message: Context) -> tuple[Draft, set[str]]:
     """Apply the request; retry a page's last changes if they met an earlier request of the same page."""
     rounds = MOST_OWN + 1 if "own" in message else 1
     return drafts.retry(draft, lambda one: (one, take_changes(one, message)), rounds)
 
 
-def _difference(request: PageRequest, editor: Editor, message: dict[str, Any]) -> dict[str, Any]:
+def _difference(request: PageRequest, editor: Editor, message: Context) -> Context:
     context = page_context(request, editor)
     parts = {f"editor-{name}": _render(request, name, context) for name in PARTS}
     draft = editor.draft
@@ -105,7 +105,7 @@ def _facts(draft: Draft) -> dict[str, str]:
     return {name: draft.facts.get(name, own.get(name, "")) for name in drafts.FACTS}
 
 
-def _render(request: HttpRequest, name: str, context: dict[str, Any]) -> str:
+def _render(request: HttpRequest, name: str, context: Context) -> str:
     return render_to_string(f"presets/editor/_{name}.html", context, request).strip()
 
 
@@ -184,7 +184,7 @@ def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
     return render(request, "presets/editor/no_engine.html", context, status=503)
 
 
-def page_context(request: PageRequest, editor: Editor) -> dict[str, Any]:
+def page_context(request: PageRequest, editor: Editor) -> Context:
     """The context of every page with the editor, beside the fields."""
     json_open = request.GET.get("json") == "1"
     text = request.GET.get("q", "")[:200]
@@ -283,7 +283,7 @@ def show_preset(request: PageRequest, draft: Draft, status: int = 200, **more: A
 
 def _save_version(request: PageRequest, draft: Draft, preset: Preset) -> HttpResponse:
     facts = draft.facts
-    changes: dict[str, Any] = {
+    changes: Context = {
         "name": facts.get("name", preset.name).strip(),
         "description": facts.get("description", preset.description),
         "note": facts.get("note", ""),

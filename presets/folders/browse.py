@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from engine.builtin.data.pictures import is_picture
+from engine.interface.json_types import JsonObject
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
 from web.natural import natural
@@ -311,7 +311,7 @@ def _notes(content: _FolderContent, total: int, most_read: int) -> Iterator[str]
         }
 
 
-def as_json(listing: Listing) -> dict[str, Any]:
+def as_json(listing: Listing) -> JsonObject:
     """The listing as the API returns it."""
     return {
         "path": listing.path,

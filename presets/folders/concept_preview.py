@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from engine.builtin.data.pictures import is_picture
+from engine.interface.json_types import JsonObject
 from presets.folders.browse import UNUSABLE
 from presets.folders.thumbnails import size_of
 from web.allowed_paths import refusal
@@ -93,7 +93,7 @@ def preview(
     return shown
 
 
-def as_json(shown: ConceptPreview) -> dict[str, Any]:
+def as_json(shown: ConceptPreview) -> JsonObject:
     """The preview as the API returns it."""
     return {**asdict(shown), "uncaptioned": shown.uncaptioned}
 

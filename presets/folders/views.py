@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 
 from presets.folders import browse, concept_preview, thumbnails
 from web.errors import BadInput, DomainError, NotFound
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 
 @page("GET", "POST", only=trainers)
@@ -25,7 +25,7 @@ def folders(request: PageRequest) -> HttpResponse:
     query = {"kind": kind, **({"suffixes": suffixes} if suffixes else {})}
     if request.method == "POST":
         return _make(request, path, query)
-    context: dict[str, Any] = {"kind": kind, "words": words, "suffixes": suffixes, "query": urlencode(query)}
+    context: Context = {"kind": kind, "words": words, "suffixes": suffixes, "query": urlencode(query)}
     context["places"] = browse.places_for(kind)
     status = 200
     try:
@@ -63,13 +63,13 @@ def concept(request: PageRequest) -> HttpResponse:
     return _concept_page(request, {"shown": shown})
 
 
-def _concept_page(request: PageRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+def _concept_page(request: PageRequest, context: Context, status: int = 200) -> HttpResponse:
     """With `brief`, one picture and the number of pictures, for a line of a list."""
     part = "presets/folders/_concept_brief.html" if request.GET.get("brief") == "1" else "presets/folders/_concept.html"
     return render_page(request, "presets/folders/concept.html", part, context, status)
 
 
-def preview_parameters(query: Any) -> dict[str, Any]:
+def preview_parameters(query: QueryDict) -> Context:
     """The parameters of a preview in an address."""
     return {
         "path": query.get("path", ""),

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from engine.interface.json_types import JsonObject
 from presets.config.serializers import with_left_out
 from presets.library import exchange, serializers
 from presets.library import from_onetrainer as onetrainer_presets
@@ -60,7 +61,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         mine = Preset.favourite_of.through.objects.filter(preset=OuterRef("pk"), user_id=self.request.user.pk)
         return Preset.objects.select_related("owner").annotate(is_favourite=Exists(mine))
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: object, **kwargs: object) -> Response:
         """All presets, with OneTrainer's own if OneTrainer is configured."""
         onetrainer_presets.sync()
         return super().list(request, *args, **kwargs)
@@ -68,7 +69,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     def get_serializer_class(self) -> Any:
         return DETAIL if self.action == "retrieve" else self.serializer_class
 
-    def read(self, partial: bool = False) -> dict[str, Any]:
+    def read(self, partial: bool = False) -> JsonObject:
         """The request's validated body."""
         return read_body(self.request, serializers.PresetChangeSerializer, partial)
 
@@ -245,5 +246,5 @@ def _uploaded(request: Request) -> list[tuple[str, bytes]]:
     return exchange.read_uploads(files)
 
 
-def _as_file(content: dict[str, Any], name: str) -> Response:
+def _as_file(content: JsonObject, name: str) -> Response:
     return Response(content, headers={"Content-Disposition": content_disposition_header(True, name)})

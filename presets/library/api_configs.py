@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.schemas import served
@@ -40,7 +41,7 @@ def engine_of(request: Request) -> str:
     return engine
 
 
-def config_in(request: Request) -> dict[str, Any]:
+def config_in(request: Request) -> JsonObject:
     """The config, which is the request's body or its key `config`."""
     body = request.data
     if isinstance(body, dict) and "config" in body:

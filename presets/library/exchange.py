@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.config.settings import VERSION_KEY, to_json
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.migrate import migrate, version_of
@@ -31,12 +33,12 @@ class UploadedPreset:
     """A validated preset from a file; `notes` are messages for the person who imports it."""
 
     name: str
-    config: dict[str, Any]
+    config: JsonObject
     description: str = ""
     notes: list[str] = field(default_factory=list)
 
 
-def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
+def to_file(presets: Iterable[Preset]) -> JsonObject:
     """The presets as JSON data, which `from_file` reads."""
     return {
         "presets": [
@@ -46,7 +48,7 @@ def to_file(presets: Iterable[Preset]) -> dict[str, Any]:
     }
 
 
-def to_onetrainer(config: dict[str, Any]) -> dict[str, Any]:
+def to_onetrainer(config: JsonObject) -> JsonObject:
     """A partial config as a file that OneTrainer's desktop program opens.
 
     The file has its version, so that nothing is migrated. The optimizer's settings are also in `optimizer_defaults`,
@@ -140,7 +142,7 @@ def refuse_twins(presets: list[UploadedPreset]) -> None:
         raise BadInput(_("Two of these presets would have the name “%(twin)s”: rename one of them.") % {"twin": twin})
 
 
-def _checked(filename: str, item: dict[str, Any]) -> UploadedPreset:
+def _checked(filename: str, item: JsonObject) -> UploadedPreset:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
     if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
         raise BadInput(
@@ -161,7 +163,7 @@ def _checked(filename: str, item: dict[str, Any]) -> UploadedPreset:
     return preset
 
 
-def _take_in(name: str, description: str, config: dict[str, Any]) -> UploadedPreset:
+def _take_in(name: str, description: str, config: JsonObject) -> UploadedPreset:
     """The config in the present version's form, as OneTrainer itself would load it, without tokens."""
     notes = []
     if configs.secret_fields(config):
@@ -187,7 +189,7 @@ def _take_in(name: str, description: str, config: dict[str, Any]) -> UploadedPre
     return UploadedPreset(name, _with_own_optimizer(config), description, notes)
 
 
-def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
+def _with_own_optimizer(config: JsonObject) -> JsonObject:
     """Fill in the optimizer's settings from the file's own defaults for that optimizer, as OneTrainer does."""
     optimizer, own = config.get("optimizer"), config.get("optimizer_defaults")
     if not isinstance(optimizer, dict) or not isinstance(own, dict):
@@ -200,7 +202,7 @@ def _with_own_optimizer(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "optimizer": filled}
 
 
-def save_imported(uploaded: UploadedPreset, by: Any) -> PresetVersion:
+def save_imported(uploaded: UploadedPreset, by: User | None) -> PresetVersion:
     """Save a preset, or a new version of the existing preset of this name; raises BadInput if that is read-only.
 
     Fields that equal the engine's defaults are left out, as everywhere. A file without changes adds no version.

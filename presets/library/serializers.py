@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
 from presets.models import Preset, PresetVersion
@@ -59,7 +58,7 @@ class PresetDetailSerializer(LeftOutSerializer, PresetSerializer):
         fields = (*PresetSerializer.Meta.fields, "config", "engines", "warnings")
 
     @extend_schema_field(EngineVerdictSerializer(many=True))
-    def get_engines(self, preset: Preset) -> list[dict[str, Any]]:
+    def get_engines(self, preset: Preset) -> list[JsonObject]:
         return configs.engines_for(preset.config)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.models import Preset, PresetVersion
@@ -23,7 +25,9 @@ def find_preset(name: str) -> Preset:
     return preset
 
 
-def save_preset(name: str, config: dict[str, Any], by: Any = None, note: str = "", engine: str = "builtin") -> Preset:
+def save_preset(
+    name: str, config: JsonObject, by: User | None = None, note: str = "", engine: str = "builtin"
+) -> Preset:
     """Save `config` as the preset of this name, or as a new version of an existing preset; raises BadInput.
 
     Only fields that differ from the engine's defaults are saved, so `config` may be a full config.
@@ -41,7 +45,7 @@ def save_preset(name: str, config: dict[str, Any], by: Any = None, note: str = "
 
 
 @transaction.atomic
-def change_preset(preset: Preset, changes: dict[str, Any], by: Any = None) -> Preset:
+def change_preset(preset: Preset, changes: JsonObject, by: User | None = None) -> Preset:
     """Set name, description and archived; a new config becomes a new version. Raises BadInput."""
     changes = dict(changes)
     config, note = changes.pop("config", None), changes.pop("note", "")
@@ -61,14 +65,14 @@ def change_preset(preset: Preset, changes: dict[str, Any], by: Any = None) -> Pr
     return preset
 
 
-def create_preset(facts: dict[str, Any], by: Any = None) -> Preset:
+def create_preset(facts: JsonObject, by: User | None = None) -> Preset:
     """Create a preset from its name, config, description and note; raises BadInput, also if the name is taken."""
     if Preset.objects.filter(name=facts["name"]).exists():
         raise _taken(facts["name"])
     return change_preset(Preset(owner=by), facts, by=by)
 
 
-def revert(preset: Preset, number: int, by: Any = None) -> Preset:
+def revert(preset: Preset, number: int, by: User | None = None) -> Preset:
     """Restore an earlier version as a new version; raises NotFound."""
     version = find_version(preset, number)
     _refuse_read_only(preset)
@@ -76,7 +80,7 @@ def revert(preset: Preset, number: int, by: Any = None) -> Preset:
     return preset
 
 
-def duplicate(preset: Preset, by: Any = None) -> Preset:
+def duplicate(preset: Preset, by: User | None = None) -> Preset:
     """Copy a preset to a preset of the user, under the next free name."""
     names = (f"{preset.name} (copy{f' {number}' if number > 1 else ''})" for number in itertools.count(1))
     name = next(name for name in names if not Preset.objects.filter(name=name).exists())
@@ -93,7 +97,7 @@ def remove(preset: Preset) -> bool:
     return True
 
 
-def set_favourite(preset: Preset, user: Any, favourite: bool) -> None:
+def set_favourite(preset: Preset, user: User, favourite: bool) -> None:
     """Mark a preset as the user's favourite, or remove the mark."""
     if favourite:
         preset.favourite_of.add(user)
@@ -101,18 +105,18 @@ def set_favourite(preset: Preset, user: Any, favourite: bool) -> None:
         preset.favourite_of.remove(user)
 
 
-def changed_since(preset: Preset, run: Any) -> list[dict[str, Any]]:
+def changed_since(preset: Preset, run: Any) -> list[JsonObject]:
     """The fields in which the preset now differs from the version that a run used."""
     used = run.preset_version
     return versions_between(preset, used.number, preset.version) if used and used.preset_id == preset.pk else []
 
 
-def versions_between(preset: Preset, before: int, after: int) -> list[dict[str, Any]]:
+def versions_between(preset: Preset, before: int, after: int) -> list[JsonObject]:
     """The fields that differ between two versions; version 0 stands for the engine's defaults. Raises NotFound."""
     return configs.flat_difference(_content(preset, before), _content(preset, after))
 
 
-def _content(preset: Preset, number: int) -> dict[str, Any]:
+def _content(preset: Preset, number: int) -> JsonObject:
     return configs.full_config("builtin", find_version(preset, number).config) if number else configs.defaults()
 
 
@@ -126,7 +130,7 @@ def find_version(preset: Preset, number: int) -> PresetVersion:
     return version
 
 
-def _checked(config: dict[str, Any], engine: str = "builtin") -> dict[str, Any]:
+def _checked(config: JsonObject, engine: str = "builtin") -> JsonObject:
     partial = configs.difference(without_secrets(config), configs.defaults(engine))
     configs.refuse_errors(configs.check_form(partial))
     return partial

@@ -21,7 +21,7 @@ from presets.models import Preset
 from web.admin_parts import as_text, download
 from web.errors import BadInput
 from web.natural import natural
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 from web.strict_json import parse
 
 VERSIONS_SHOWN = 50
@@ -76,7 +76,7 @@ def preset(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "presets/library/preset.html", context)
 
 
-def _comparison(request: PageRequest, shown: Preset) -> dict[str, Any] | None:
+def _comparison(request: PageRequest, shown: Preset) -> Context | None:
     """The two versions in the address: `version` against `against` or the version before; 0 means the defaults."""
     number, against = request.GET.get("version", ""), request.GET.get("against", "")
     version = shown.versions.filter(number=int(number)).first() if number.isdecimal() else None
@@ -107,7 +107,7 @@ def new_preset(request: PageRequest) -> HttpResponse:
     return redirect("preset" if saved.config else "preset-edit", saved.pk)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> Context:
     try:
         config = parse(text)
     except ValueError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import IsAuthenticated
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.library.api_configs import A_CONFIG, ENGINE, config_in, engine_of
 from presets.models import Preflight
@@ -27,7 +28,7 @@ QUICK = OpenApiParameter(
 )
 
 
-def by_severity(problems: Iterable[Problem]) -> dict[str, Any]:
+def by_severity(problems: Iterable[Problem]) -> JsonObject:
     """Errors and warnings in separate lists, each with its field."""
     lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
     for problem in problems:
@@ -69,7 +70,7 @@ class PreflightView(APIView):
         return Response(PreflightSerializer(find(request.user, pk)).data)
 
 
-def find(user: Any, pk: str | uuid.UUID) -> Preflight:
+def find(user: User, pk: str | uuid.UUID) -> Preflight:
     """One of the user's own preflights; an admin sees all. Raises NotFound."""
     mine = Preflight.objects.all() if user.is_staff else Preflight.objects.filter(user=user)
     check = mine.filter(pk=pk).first()

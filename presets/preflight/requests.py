@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.utils.timezone import now
 
 from engine.interface.errors import Problem
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.models import Preflight
 from system.models import Job, Worker
@@ -26,7 +27,7 @@ def worker_is_alive() -> bool:
     return Worker.objects.alive().exists()
 
 
-def request(user: Any, partial: dict[str, Any], engine: str = "builtin") -> Preflight:
+def request(user: User | None, partial: JsonObject, engine: str = "builtin") -> Preflight:
     """Ask for a check of the config as a run would get it; raises BadInput if its lists cannot be read."""
     Preflight.objects.filter(created_at__lt=now() - KEPT).delete()
     owner = user if user is not None and user.is_authenticated else None
@@ -45,7 +46,7 @@ def problems_of(preflight: Preflight) -> list[Problem]:
 
 
 def whole_check(
-    user: Any, partial: dict[str, Any], engine: str, check: Checker
+    user: User | None, partial: JsonObject, engine: str, check: Checker
 ) -> tuple[list[Problem], Preflight | None]:
     """The one check of a config, for editor, API and start: what the web process sees, then what a worker sees.
 

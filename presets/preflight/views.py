@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,7 +16,7 @@ from presets.preflight import requests as preflight
 from presets.preflight.api import find
 from system.models import Job
 from web.errors import BadInput
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 
 @page("POST", only=trainers)
@@ -50,7 +49,7 @@ def _placed(engine: str, problems: list[Problem]) -> list[Shown]:
     return [placed(form, problem) for problem in sorted(problems, key=lambda one: not one.is_error)]
 
 
-def preflight_context(check: Preflight) -> dict[str, Any]:
+def preflight_context(check: Preflight) -> Context:
     """The context of `_preflight.html`."""
     estimate = check.estimate
     gpus = estimate.get("gpus") or []
@@ -66,7 +65,7 @@ def preflight_context(check: Preflight) -> dict[str, Any]:
     }
 
 
-def _bar(estimate: dict[str, Any] | None, room: int) -> dict[str, Any] | None:
+def _bar(estimate: Context | None, room: int) -> Context | None:
     """The parts with their shares, in percent, of the total or of the available size."""
     if not estimate:
         return None

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction, sync_to_async
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.models import Preflight
 from presets.preflight.requests import Checker, is_awaited, request
@@ -34,7 +36,7 @@ class Awaited(Exception):
         self.preflight = preflight
 
 
-def check_and_wait(user: Any, config: dict[str, Any], engine: str) -> Preflight:
+def check_and_wait(user: User | None, config: JsonObject, engine: str) -> Preflight:
     """A Checker for commands and the admin, which can wait in their thread."""
     preflight = request(user, config, engine)
     for pause in _pauses(preflight):
@@ -61,7 +63,7 @@ def _pauses(preflight: Preflight) -> Iterator[float]:
 def checker_with(preflight: Preflight | None) -> Checker:
     """A Checker for web requests: takes this preflight's answer if it is of the same config, or raises Awaited."""
 
-    def check(user: Any, config: dict[str, Any], engine: str) -> Preflight:
+    def check(user: User | None, config: JsonObject, engine: str) -> Preflight:
         if preflight is None or not is_of(preflight, engine, config):
             raise Awaited(request(user, config, engine))
         if is_awaited(preflight):
@@ -71,7 +73,7 @@ def checker_with(preflight: Preflight | None) -> Checker:
     return check
 
 
-def is_of(preflight: Preflight, engine: str, config: dict[str, Any]) -> bool:
+def is_of(preflight: Preflight, engine: str, config: JsonObject) -> bool:
     """True if that preflight checks this config."""
     frozen = json.loads(json.dumps(configs.freeze(engine, config)))  # as the database returns it
     return (preflight.engine, preflight.config) == (engine, frozen)
@@ -86,7 +88,7 @@ def without_a_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Any
     """Call a page's view again with the preflight for which it raised Awaited."""
 
     @functools.wraps(view)
-    async def waiting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    async def waiting(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         def call_with(preflight: Preflight) -> HttpResponseBase:
             request.preflight = preflight  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
@@ -115,10 +117,10 @@ class AwaitsPreflight(APIView):
     """An API view whose handlers may raise Awaited, and are called again with `preflight` on the request."""
 
     @classmethod
-    def as_view(cls, *args: Any, **kwargs: Any) -> Any:
+    def as_view(cls, *args: object, **kwargs: object) -> Any:
         return markcoroutinefunction(super().as_view(*args, **kwargs))
 
-    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    async def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:  # type: ignore[override]
         try:
             return await sync_to_async(super().dispatch)(request, *args, **kwargs)
         except Awaited as awaited:

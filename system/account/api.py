@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -21,7 +22,7 @@ class MeView(APIView):
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
         """Return the signed-in user and their permissions."""
-        user: Any = request.user
+        user: User = request.user
         return Response(
             {
                 "username": user.username,
@@ -52,7 +53,7 @@ class TokenView(APIView):
 class NoSuchAddressView(APIView):
     permission_classes = [AllowAny]
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: Any, *args: object, **kwargs: object) -> Any:
         """Refuse every method: the address does not exist."""
         self.args, self.kwargs, self.headers = args, kwargs, self.default_response_headers
         self.request = request = self.initialize_request(request, *args, **kwargs)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from system.account.models import Secret
@@ -25,35 +25,35 @@ class Unreadable(DomainError):
     """A stored token cannot be read, since the site's SECRET_KEY changed: enter the token again on the account page."""
 
 
-def set_secret(user: Any, name: str, value: str) -> None:
+def set_secret(user: User, name: str, value: str) -> None:
     """Save a token, replacing the previous one; raises BadInput."""
     _check(name, value)
     Secret.objects.update_or_create(user=user, name=name, defaults={"ciphertext": _box().encrypt(value.encode())})
 
 
-def remove_secret(user: Any, name: str) -> None:
+def remove_secret(user: User, name: str) -> None:
     """Delete a token, if it is set."""
     Secret.objects.filter(user=user, name=name).delete()
 
 
-def get_secrets(user: Any) -> dict[str, str]:
+def get_secrets(user: User | None) -> dict[str, str]:
     """The user's decrypted tokens by name, only for a training process. Raises Unreadable."""
     rows = Secret.objects.filter(user=user).values_list("name", "ciphertext") if user is not None else ()
     return {name: _open(bytes(ciphertext)) for name, ciphertext in rows}
 
 
-def set_since(user: Any) -> dict[str, datetime | None]:
+def set_since(user: User) -> dict[str, datetime | None]:
     """The time when each possible token was set; None if it is not set."""
     times = dict(Secret.objects.filter(user=user).values_list("name", "updated_at"))
     return {name: times.get(name) for name in TITLES}
 
 
-def environment(user: Any) -> dict[str, str]:
+def environment(user: User | None) -> dict[str, str]:
     """The environment variables for this user's process; none without a user. Raises Unreadable."""
     return {VARIABLES[name]: value for name, value in get_secrets(user).items() if name in VARIABLES}
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: str) -> None:
     if name not in TITLES:
         sentence = _("There is no token of this name: choose one of %(titles)s.") % {"titles": ", ".join(TITLES)}
         raise BadInput(sentence, {name[:100]: [sentence]})

@@ -34,7 +34,7 @@ def limited(view: View) -> View:
     """A sign-in view that answers 429 after too many wrong passwords."""
 
     @functools.wraps(view)
-    def sign_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def sign_in(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method != "POST":
             return view(request, *args, **kwargs)
         key = _key(request)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db.models import QuerySet
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-from training.models import Run
+from engine.interface.json_types import JsonObject
+from training.models import RunQuerySet
 from training.table import query as run_table
 from web.api.filters import text_parameter
 from web.errors import BadInput
@@ -28,7 +26,7 @@ PARAMETERS = {
 class TableFilters(BaseFilterBackend):
     """The parameters of the table of runs, with the same meaning as in the page's address."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Run], view: Any) -> QuerySet[Run]:
+    def filter_queryset(self, request: Request, queryset: RunQuerySet, view: object) -> RunQuerySet:
         query = request.query_params.copy()
         for name in set(query) - set(PARAMETERS):
             del query[name]
@@ -36,7 +34,7 @@ class TableFilters(BaseFilterBackend):
             _refuse_nonsense(name, text)
         return run_table.narrowed(queryset, query)
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: object) -> list[JsonObject]:
         return [text_parameter(name, description) for name, description in PARAMETERS.items()]
 
 

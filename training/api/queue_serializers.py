@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from engine.interface.json_types import JsonObject
 from training.models import Run
 from training.queue.board import Lane, Waiting
 from training.queue.service import LEAST_PRIORITY, MOST_PRIORITY
@@ -20,7 +19,7 @@ class LaneSerializer(serializers.Serializer):
     run_id = serializers.UUIDField(allow_null=True, help_text="The run that it trains.")
     free_at = serializers.DateTimeField(allow_null=True, help_text="Estimated time of its next run.")
 
-    def to_representation(self, lane: Lane) -> dict[str, Any]:
+    def to_representation(self, lane: Lane) -> JsonObject:
         shown = {"worker": lane.worker.name, "state": lane.state, "run_id": lane.run and str(lane.run.pk)}
         return {**shown, "free_at": lane.free_at}
 
@@ -39,7 +38,7 @@ class WaitingSerializer(serializers.Serializer):
     ends_at = serializers.DateTimeField(allow_null=True)
     worker = serializers.CharField(allow_blank=True, help_text="The worker that is expected to train it.")
 
-    def to_representation(self, one: Waiting) -> dict[str, Any]:
+    def to_representation(self, one: Waiting) -> JsonObject:
         run = one.run
         plan = {name: getattr(run, name) for name in ("name", "priority", "start_after", "after_end")}
         before = run.after_run_id and str(run.after_run_id)
@@ -68,7 +67,7 @@ class QueuePlanSerializer(OnlyKnownFields):
         Run.AfterEnd.choices, required=False, help_text="Whether that run must finish, or only end in any way."
     )
 
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, data: JsonObject) -> JsonObject:
         data = super().validate(data)
         if data.get("after_run"):
             data["after_run"] = Run.objects.filter(pk=data["after_run"]).first()

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.serializers import with_left_out
@@ -87,7 +88,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     def service(self) -> TrainerService:
         return TrainerService(self.request.user, checker_of(self.request))
 
-    def read(self, serializer_class: Any) -> dict[str, Any]:
+    def read(self, serializer_class: Any) -> JsonObject:
         """The validated request body."""
         return read_body(self.request, serializer_class)
 
@@ -314,7 +315,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         changes = configs.flat_difference(without_secrets(self._base(run, against)), without_secrets(run.config))
         return Response({"against": against, "changes": changes})
 
-    def _base(self, run: Run, against: str) -> dict[str, Any]:
+    def _base(self, run: Run, against: str) -> JsonObject:
         if against == "defaults":
             return configs.defaults(run.engine)
         if against == "preset":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -12,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from engine.interface.json_types import JsonObject
 from training.api.serializers import SavedViewSerializer
 from training.models import SavedView
 from training.table import saved_views
@@ -30,7 +29,7 @@ class SavedViewViewSet(KnownParameters, mixins.DestroyModelMixin, ReadOnlyModelV
     def get_queryset(self) -> QuerySet[SavedView]:
         return self.request.user.saved_views.all()  # type: ignore[union-attr]
 
-    def read(self, partial: bool = False) -> dict[str, Any]:
+    def read(self, partial: bool = False) -> JsonObject:
         """The validated request body."""
         return read_body(self.request, SavedViewSerializer, partial)
 

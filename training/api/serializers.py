@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from engine.interface.json_types import JsonObject
 from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
 from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
 from training.progress.endings import ENDINGS, ending_of
@@ -72,7 +73,7 @@ class StartSerializer(serializers.Serializer):
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
     engine = serializers.CharField(required=False, default="builtin")
 
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, data: JsonObject) -> JsonObject:
         if "config_path" in data and "config_dict" in data:
             raise BadInput(_("Send either config_path or config_dict, not both."))
         if not data.keys() & {"config_path", "config_dict", "preset"}:
@@ -270,7 +271,7 @@ class NewRunSerializer(StartSerializer):
     priority = serializers.IntegerField(min_value=-1000, max_value=1000, required=False)
     retries = serializers.IntegerField(min_value=0, max_value=1000, required=False, help_text=RETRIES)
 
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, data: JsonObject) -> JsonObject:
         if "config" in data:
             data.setdefault("config_dict", data.pop("config"))
         return super().validate(data)
@@ -340,7 +341,7 @@ class ArtifactSerializer(serializers.Serializer):
     deleted_why = serializers.CharField(allow_blank=True)
     url = serializers.CharField()
 
-    def to_representation(self, artifact: Artifact) -> dict[str, Any]:
+    def to_representation(self, artifact: Artifact) -> JsonObject:
         return {**artifact.to_dict(), "url": f"/api/runs/{artifact.run_id}/artifacts/{artifact.pk}/file"}
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.config.serializers import with_left_out
 from presets.preflight.waiting import AwaitsPreflight, checker_of
@@ -25,7 +24,7 @@ from training.runs.service import TrainerService
 from web.api.serializers import SuccessSerializer, read_body
 
 
-def start_options(data: dict[str, Any]) -> dict[str, Any]:
+def start_options(data: JsonObject) -> JsonObject:
     """The arguments of `TrainerService.start_training` from a validated request."""
     options = dict(data)
     path, config = options.pop("config_path", None), options.pop("config_dict", None)

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
+from engine.interface.json_types import JsonObject
 from training.live.outbox import Client, ReadState, Topic, live_message
 
 logger = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class Hub:
             except (KeyError, ValueError, TypeError):
                 logger.exception("A message from the channel layer could not be read.")
 
-    def _hand_out(self, message: dict[str, Any]) -> None:
+    def _hand_out(self, message: JsonObject) -> None:
         if message["type"] == "probe":
             heard = self._probes.get(message["id"])
             if heard is not None and not heard.done():

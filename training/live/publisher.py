@@ -11,13 +11,13 @@ import logging
 import threading
 import uuid
 from collections import deque
-from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
+from engine.interface.json_types import JsonObject
 from training.models import Run, RunCommand
 from training.progress.state import state_of
 
@@ -34,7 +34,7 @@ def group_of(run_id: uuid.UUID) -> str:
     return f"run.{run_id}"
 
 
-def envelope(kind: str, data: dict[str, Any]) -> str:
+def envelope(kind: str, data: JsonObject) -> str:
     """A WebSocket message as text."""
     return json.dumps({"type": kind, "data": data}, cls=DjangoJSONEncoder, separators=(",", ":"))
 

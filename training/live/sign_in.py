@@ -10,16 +10,18 @@ from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.security.websocket import WebsocketDenier
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http.request import split_domain_port, validate_host
 from rest_framework.authtoken.models import Token
+
+from engine.interface.json_types import JsonObject
 
 
 def sign_in(application: Any) -> Any:
     """Put the user into the scope. A wrong token does not fall back to the session, so that the mistake is seen."""
     with_session = AuthMiddlewareStack(application)
 
-    async def signed_in(scope: dict[str, Any], receive: Any, send: Any) -> Any:
+    async def signed_in(scope: JsonObject, receive: Any, send: Any) -> Any:
         key = _token_key(scope)
         if key is None:
             return await with_session(scope, receive, send)
@@ -32,7 +34,7 @@ def sign_in(application: Any) -> Any:
 def check_origin(application: Any) -> Any:
     """Refuse foreign Host headers and pages of foreign sites; scripts send no Origin and are allowed."""
 
-    async def checked(scope: dict[str, Any], receive: Any, send: Any) -> Any:
+    async def checked(scope: JsonObject, receive: Any, send: Any) -> Any:
         if _host_is_ours(_header(scope, b"host")) and _origin_is_allowed(_header(scope, b"origin")):
             return await application(scope, receive, send)
         return await WebsocketDenier()(scope, receive, send)
@@ -40,18 +42,18 @@ def check_origin(application: Any) -> Any:
     return checked
 
 
-def _header(scope: dict[str, Any], name: bytes) -> str | None:
+def _header(scope: JsonObject, name: bytes) -> str | None:
     return next((value.decode("latin1") for key, value in scope["headers"] if key == name), None)
 
 
-def _token_key(scope: dict[str, Any]) -> str | None:
+def _token_key(scope: JsonObject) -> str | None:
     scheme, _, key = (_header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() in ("token", "bearer"):
         return key.strip()
     return parse_qs(scope["query_string"].decode("latin1")).get("token", [None])[0]
 
 
-def _owner_of(key: str) -> Any:
+def _owner_of(key: str) -> User | AnonymousUser:
     if "\x00" in key:
         return AnonymousUser()
     token = Token.objects.select_related("user").filter(key=key, user__is_active=True).first()

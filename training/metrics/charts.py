@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.interface.json_types import JsonObject
 from training.metrics.summaries import old_values, spans, thinned
 from training.metrics.thinning import Point, Thinner
 from training.models import Run
@@ -28,7 +29,7 @@ def lines(run: Run, tags: list[str], points: int = POINTS) -> list[Line]:
 
 def curves(
     run: Run, tags: list[str], points: int, first: int = 0, last: int = MOST_STEPS, old: bool = False
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, JsonObject]:
     """By tag, `{"steps", "values", "times"}` thinned to at most `points` points, and `total`, the number of values.
 
     If values were left out, `means` is an extra curve. `first` and `last` are the steps to show; `old` selects the
@@ -46,7 +47,7 @@ def curves(
     return {tag: _as_columns(thinner) for tag, thinner in found.items()}
 
 
-def _as_columns(thinner: Thinner) -> dict[str, Any]:
+def _as_columns(thinner: Thinner) -> JsonObject:
     columns = {**_columns(thinner.points()), "total": thinner.count}
     means = thinner.means()
     return {**columns, "means": _columns(means)} if means else columns
@@ -60,7 +61,7 @@ def _columns(points: list[Point]) -> dict[str, list[Any]]:
     }
 
 
-def drawing(drawn: list[Line]) -> dict[str, Any] | None:
+def drawing(drawn: list[Line]) -> JsonObject | None:
     """The lines as SVG points in one coordinate system, and the values at its edges; None without points."""
     values = [value for line in drawn for value in line["values"]]
     if not values:

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from engine.interface.json_types import JsonObject
 from training.metrics.charts import curves, drawing, tags_of
 from training.models import Run
 from web.natural import natural
@@ -45,7 +46,7 @@ class Chart:
     key: str
     title: Any
     rows: list[ChartRow]
-    drawing: dict[str, Any] | None
+    drawing: JsonObject | None
     address: str  # address of its curves in the API
 
     @property
@@ -71,7 +72,7 @@ def _group_of(tag: str) -> tuple[str, Any]:
     return f"of-{slugify(tag)}", tag.replace("_", " ")
 
 
-def _chart(run: Run, group: tuple[str, Any], tags: list[str], found: dict[str, dict[str, Any]]) -> Chart:
+def _chart(run: Run, group: tuple[str, Any], tags: list[str], found: dict[str, JsonObject]) -> Chart:
     key, title = group
     drawn = drawing([{"tag": tag, **found[tag]} for tag in tags])
     query = urlencode([("points", POINTS), *(("tag", tag) for tag in tags)])
@@ -79,12 +80,12 @@ def _chart(run: Run, group: tuple[str, Any], tags: list[str], found: dict[str, d
     return Chart(key, title, [_row(tag, found[tag]) for tag in tags], drawn, address)
 
 
-def _row(tag: str, curve: dict[str, Any]) -> ChartRow:
+def _row(tag: str, curve: JsonObject) -> ChartRow:
     pairs = list(zip(curve["values"], curve["steps"], strict=True))
     return ChartRow(tag, pairs[-1][0], min(pairs), max(pairs))
 
 
-def marks_of(run: Run) -> list[dict[str, Any]]:
+def marks_of(run: Run) -> list[JsonObject]:
     """The run's events to mark: at a step, or at a time if the step is unknown."""
     steps = list(run.samples.order_by("global_step").values_list("global_step", flat=True).distinct())
     samples = steps[:: 1 + len(steps) // MOST_MARKS]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
+
+from engine.interface.json_types import JsonObject
 
 
 class Artifact(models.Model):
@@ -53,7 +54,7 @@ class Artifact(models.Model):
     def exists(self) -> bool:
         return self.deleted_at is None and Path(self.path).exists()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As the API and the WebSocket show it."""
         return {
             "id": str(self.pk),

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
 
+from engine.interface.json_types import JsonObject
 from presets.models import Preset, PresetVersion
 from training.models.artifact import Artifact
 from training.models.command import RunCommand
@@ -76,7 +78,7 @@ class RunQuerySet(models.QuerySet["Run"]):
     def with_progress(self) -> RunQuerySet:
         return self.select_related("progress")
 
-    def with_favourites_of(self, user: Any) -> RunQuerySet:
+    def with_favourites_of(self, user: User) -> RunQuerySet:
         """With `is_favourite`: True for this user's favourites."""
         mine = Run.favourite_of.through.objects.filter(run=OuterRef("pk"), user_id=user.pk)
         return self.annotate(is_favourite=Exists(mine))
@@ -184,7 +186,7 @@ class Run(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def save(self, *args: Any, **options: Any) -> None:
+    def save(self, *args: object, **options: Any) -> None:
         """Keep the summary that the table of runs searches, and on the first save create the progress."""
         is_new = self._state.adding
         with transaction.atomic():
@@ -278,7 +280,7 @@ class Run(models.Model):
             return False
         stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
         status = self.Status.STOPPING if stops.exists() else self.Status.RUNNING
-        cleared: dict[str, Any] = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
+        cleared: JsonObject = {"error": "", "error_reason": "", "log_tail": "", "ended_at": None}
         return self.move_to(status, detail=detail, **cleared, **changes)
 
     def keep_obstacle(self, obstacle: Obstacle) -> bool:
@@ -302,7 +304,7 @@ class Run(models.Model):
     def move_to(
         self,
         new_status: str,
-        by: Any = None,
+        by: User | None = None,
         detail: str = "",
         progress: Mapping[str, Any] | None = None,
         **changes: Any,
@@ -338,7 +340,7 @@ class Run(models.Model):
         return moved
 
 
-def _kept(changes: dict[str, Any], old_config: dict[str, Any]) -> dict[str, Any]:
+def _kept(changes: JsonObject, old_config: JsonObject) -> JsonObject:
     """The values that a later attempt would overwrite; of the config, only the replaced settings."""
     replaced = {
         name: old_config.get(name) for name, value in changes.get("config", {}).items() if value != old_config.get(name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config.configs import leaves
 
@@ -29,7 +30,7 @@ class Described(Protocol):
     @property
     def engine(self) -> str: ...
     @property
-    def config(self) -> dict[str, Any]: ...
+    def config(self) -> JsonObject: ...
 
 
 class RunSummaryQuerySet(models.QuerySet["RunSummary"]):
@@ -79,7 +80,7 @@ class SavedView(models.Model):
         return self.name
 
 
-def describe(run: Described) -> dict[str, Any]:
+def describe(run: Described) -> JsonObject:
     """A run's summary without its loss, by field."""
     config = run.config if isinstance(run.config, dict) else {}
     return {
@@ -90,7 +91,7 @@ def describe(run: Described) -> dict[str, Any]:
     }
 
 
-def words_of(run: Described, config: dict[str, Any]) -> str:
+def words_of(run: Described, config: JsonObject) -> str:
     """Lines to search in: a tag is #tag on its own line, a setting is path=value."""
     settings = (f"{path}={value}" for path, value in leaves(without_secrets(config)) if value not in (None, "", [], {}))
     lines = [run.name, *run.notes.splitlines(), *(f"#{tag}" for tag in run.tags), str(run.pk), run.engine, *settings]

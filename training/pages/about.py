@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -14,11 +15,11 @@ from training.api.serializers import RunChangeSerializer
 from training.models import Artifact, Run
 from training.runs.notes import RunNotes
 from training.runs.removal import pin, remove_by_hand
-from web.pages import PageRequest, errors_as_messages, page, trainers
+from web.pages import Context, PageRequest, errors_as_messages, page, trainers
 
 
 @page("POST", only=trainers)
-def about(request: PageRequest, pk: Any) -> HttpResponse:
+def about(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Save the edited fields of the run."""
     run = get_object_or_404(Run, pk=pk)
     tags = dict.fromkeys(tag.strip() for tag in request.POST.get("tags", "").split(",") if tag.strip())
@@ -40,12 +41,12 @@ def _first(problems: Any) -> str:
     return problems
 
 
-def _differences(run: Run, written: dict[str, Any]) -> dict[str, Any]:
+def _differences(run: Run, written: Context) -> Context:
     return {field: value for field, value in written.items() if getattr(run, field) != value}
 
 
 @page("POST", only=trainers)
-def artifact_action(request: PageRequest, pk: Any, artifact_pk: Any, verb: str) -> HttpResponse:
+def artifact_action(request: PageRequest, pk: UUID | str, artifact_pk: Any, verb: str) -> HttpResponse:
     """Pin a file, or delete it."""
     artifact = get_object_or_404(Artifact.objects.select_related("run"), pk=artifact_pk, run_id=pk)
     with errors_as_messages(request):

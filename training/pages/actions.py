@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -26,7 +26,7 @@ def now_training(request: PageRequest) -> HttpResponse:
 
 @without_a_thread
 @page("POST", only=trainers)
-def run_action(request: PageRequest, pk: Any, verb: str) -> HttpResponse:
+def run_action(request: PageRequest, pk: UUID | str, verb: str) -> HttpResponse:
     """Do a button's action and report it in a message: on the page with the button, or alone for htmx."""
     run = get_object_or_404(Run, pk=pk)
     action = ACTIONS.get(verb)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
@@ -20,13 +22,13 @@ from training.pages.run import run_of, show_tab
 from training.runs.starting_points import config_behind
 from web.admin_parts import download, entries
 from web.errors import DomainError
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 Table = dict[str, Any]
 
 
 @page("GET")
-def config(request: PageRequest, pk: Any) -> HttpResponse:
+def config(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The frozen config: its differences from the preset and from the defaults, and all settings."""
     run = run_of(pk)
     file = _file_of(request, run)
@@ -36,7 +38,7 @@ def config(request: PageRequest, pk: Any) -> HttpResponse:
 
 
 @page("GET")
-def config_file(request: PageRequest, pk: Any) -> HttpResponse:
+def config_file(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The same as a JSON file for this site and OneTrainer."""
     run = run_of(pk)
     file = _file_of(request, run)
@@ -57,13 +59,13 @@ def _file_of(request: PageRequest, run: Run) -> Artifact | None:
     return found
 
 
-def _settings(run: Run, file: Artifact | None) -> dict[str, Any]:
+def _settings(run: Run, file: Artifact | None) -> Context:
     return without_secrets(config_behind(file) if file else run.config)
 
 
-def _comparisons(run: Run, file: Artifact | None, frozen: dict[str, Any], user: Any) -> list[Table]:
+def _comparisons(run: Run, file: Artifact | None, frozen: Context, user: User) -> list[Table]:
     after = _("This file") if file else _("This run")
-    bases: list[tuple[str, list[dict[str, Any]]]] = []
+    bases: list[tuple[str, list[Context]]] = []
     if file is not None:
         bases.append((_("Different from the run's current config"), [run.config]))
     if run.preset_version is not None:
@@ -78,7 +80,7 @@ def _comparisons(run: Run, file: Artifact | None, frozen: dict[str, Any], user: 
     return [{"title": title, "after": after, **_comparison(run.engine, frozen, layers)} for title, layers in bases]
 
 
-def _comparison(engine: str, frozen: dict[str, Any], layers: list[dict[str, Any]]) -> Table:
+def _comparison(engine: str, frozen: Context, layers: list[Context]) -> Table:
     """The changes, or a sentence with the reason why there are none: the engine may have been removed."""
     try:
         return {"rows": changes(without_secrets(configs.full_config(engine, *layers)), frozen)}
@@ -87,7 +89,7 @@ def _comparison(engine: str, frozen: dict[str, Any], layers: list[dict[str, Any]
 
 
 @page("POST", only=trainers)
-def keep_as_preset(request: PageRequest, pk: Any) -> HttpResponse:
+def keep_as_preset(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Save the run's config as a preset, or as a new version of the preset with that name."""
     run = run_of(pk)
     try:

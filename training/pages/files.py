@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -14,26 +15,26 @@ from training.pages.run import log_of_attempt, run_of, show_tab
 from training.runs.actions import with_ways_on
 from web.errors import NotFound
 from web.packing import send_folder
-from web.pages import PageRequest, page
+from web.pages import Context, PageRequest, page
 from web.serving import send_file
 
 
 @page("GET")
-def files(request: PageRequest, pk: Any) -> HttpResponse:
+def files(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Backups, models, samples, logs and settings, with their downloads."""
     run = run_of(pk)
     context = {"artifacts": with_ways_on(run), "logs": _logs(run), "sample_count": run.samples.count()}
     return show_tab(request, run, "run-files", context)
 
 
-def _logs(run: Run) -> list[dict[str, Any]]:
+def _logs(run: Run) -> list[Context]:
     """The logs of all attempts that are on this machine, newest first."""
     paths = {number: run.folder / "attempts" / str(number) / run.log_file.name for number in range(run.attempt, 0, -1)}
     return [{"attempt": number, "size": path.stat().st_size} for number, path in paths.items() if path.is_file()]
 
 
 @page("GET")
-def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBase:
+def artifact(request: HttpRequest, pk: UUID | str, artifact_pk: Any) -> HttpResponseBase:
     """A backup or a model: a file as it is, a folder as a zip file."""
     found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
     if found.deleted_at is not None:
@@ -43,7 +44,7 @@ def artifact(request: HttpRequest, pk: Any, artifact_pk: Any) -> HttpResponseBas
 
 
 @page("GET")
-def log_file(request: PageRequest, pk: Any) -> HttpResponseBase:
+def log_file(request: PageRequest, pk: UUID | str) -> HttpResponseBase:
     """The complete log of an attempt."""
     _, path = log_of_attempt(request, get_object_or_404(Run, pk=pk))
     return _sent(_send_attachment, request, path)

@@ -25,7 +25,7 @@ from training.pages.starting import queue_draft, starting_context
 from training.runs.starting_points import config_behind
 from web.errors import BadInput, DomainError
 from web.ids import as_uuid
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 WIZARD = "wizard"  # a start whose settings only the draft holds
 BY_RUN = ("run", "file")  # starts from a run
@@ -37,7 +37,7 @@ class DraftStart:
 
     key: str
     title: str
-    config: dict[str, Any]
+    config: Context
     version: int | None = None
 
 

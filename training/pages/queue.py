@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -17,7 +17,7 @@ from training.models import Run
 from training.queue.board import MOST_SHOWN, read_queue
 from training.queue.service import LEAST_PRIORITY, MOST_PRIORITY, QueueService
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 WAYS = ("up", "down", "first", "last")
 HELD = ("hold", "release")
@@ -29,7 +29,7 @@ def queue(request: PageRequest) -> HttpResponse:
 
 
 @page("POST", only=trainers)
-def change(request: PageRequest, pk: Any) -> HttpResponse:
+def change(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """A button of a run's row, or the place that it was dragged to."""
     run = get_object_or_404(Run, pk=pk)
     status = 200
@@ -67,7 +67,7 @@ def _other(pk: str) -> Run:
 
 
 @page("GET", "POST", only=trainers)
-def plan(request: PageRequest, pk: Any) -> HttpResponse:
+def plan(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The plan of a run: its priority, its earliest start, and the run that it waits for."""
     run = get_object_or_404(Run.objects.select_related("held_by", "after_run", "owner", "preset"), pk=pk)
     problem, status = "", 200
@@ -92,9 +92,9 @@ def plan(request: PageRequest, pk: Any) -> HttpResponse:
     return render(request, "training/queue/queue_plan.html", context, status=status)
 
 
-def _plan(request: HttpRequest) -> dict[str, Any]:
+def _plan(request: HttpRequest) -> Context:
     data = request.POST
-    plan: dict[str, Any] = {"start_after": _moment(data.get("start_after", "")), "after_run": None}
+    plan: Context = {"start_after": _moment(data.get("start_after", "")), "after_run": None}
     if chosen := data.get("after_run", ""):
         plan["after_run"] = _other(chosen)
     if (end := data.get("after_end", "")) in Run.AfterEnd.values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -23,7 +24,7 @@ from training.runs.removal import delete_run
 from training.runs.timeline import KINDS, MOST_MOMENTS
 from training.runs.timeline import timeline as moments_of
 from web.errors import DomainError
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 TABS = {
     "run": (gettext_lazy("Overview"), "layout-dashboard"),
@@ -41,12 +42,12 @@ COMMANDS_SHOWN = 5
 MOST_DIGITS = 16  # bytes shown around a place in a log
 
 
-def run_of(pk: Any) -> Run:
+def run_of(pk: UUID | str) -> Run:
     """The run with all related rows that its page shows."""
     return get_object_or_404(Run.objects.select_related("owner", "preset", "preset_version", "worker", "parent"), pk=pk)
 
 
-def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) -> HttpResponse:
+def show_tab(request: PageRequest, run: Run, tab: str, context: Context) -> HttpResponse:
     """A tab's page; the template of its content is named after the tab."""
     shared = {
         "run": run,
@@ -62,7 +63,7 @@ def show_tab(request: PageRequest, run: Run, tab: str, context: dict[str, Any]) 
 
 
 @page("GET")
-def overview(request: PageRequest, pk: Any) -> HttpResponse:
+def overview(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Its progress, loss, newest samples, and files."""
     run = run_of(pk)
     run.is_favourite = run.favourite_of.filter(pk=request.user.pk).exists()  # type: ignore[attr-defined]
@@ -95,14 +96,14 @@ def _place_in_queue(run: Run) -> int:
 
 
 @page("GET")
-def metrics(request: PageRequest, pk: Any) -> HttpResponse:
+def metrics(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """A chart for each group of metrics."""
     run = run_of(pk)
     return show_tab(request, run, "run-metrics", {"charts": charts_of(run), "marks": marks_of(run)})
 
 
 @page("GET")
-def log(request: PageRequest, pk: Any) -> HttpResponse:
+def log(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The log of an attempt: its end, the lines around a place in it, or the lines that match a search."""
     run = run_of(pk)
     attempt, path = log_of_attempt(request, run)
@@ -130,7 +131,7 @@ def log_of_attempt(request: PageRequest, run: Run) -> tuple[int, Path]:
 
 
 @page("GET")
-def timeline(request: PageRequest, pk: Any) -> HttpResponse:
+def timeline(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """The timeline of the run: all events or some kinds, from either end."""
     run = run_of(pk)
     chosen = [kind for kind in request.GET.getlist("kind") if kind in KINDS]
@@ -154,7 +155,7 @@ def _moment(text: str) -> datetime | None:
 
 
 @page("GET", "POST", only=trainers)
-def delete(request: PageRequest, pk: Any) -> HttpResponse:
+def delete(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Show what would be deleted, then delete it."""
     run = run_of(pk)
     if request.method != "POST":
@@ -168,7 +169,7 @@ def delete(request: PageRequest, pk: Any) -> HttpResponse:
     return redirect("runs")
 
 
-def _what_is_lost(run: Run) -> dict[str, Any]:
+def _what_is_lost(run: Run) -> Context:
     files = [file for file in run.folder.rglob("*") if file.is_file()] if run.folder.exists() else []
     own = run.artifacts.filter(deleted_at=None, path__startswith=f"{run.folder}/")
     return {

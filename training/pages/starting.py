@@ -22,7 +22,7 @@ from presets.preflight.waiting import Awaited, checker_with, is_of
 from training.models import Run
 from training.runs.service import TrainerService
 from web.errors import DomainError, NotFound, NotNow
-from web.pages import PageRequest, page, render_page, trainers
+from web.pages import Context, PageRequest, page, render_page, trainers
 
 PAGE, PART = "training/new_run/start.html", "training/new_run/_starting.html"
 FRESH = timedelta(minutes=5)  # seconds beyond the wait of a start, since files change
@@ -54,7 +54,7 @@ def _start(request: PageRequest, asked: Preflight) -> HttpResponse:
         return _go(request, "new-run")
 
 
-def _go(request: PageRequest, to: Any, *args: Any) -> HttpResponse:
+def _go(request: PageRequest, to: Any, *args: object) -> HttpResponse:
     """Send the browser there by a header, since htmx would follow a redirect itself."""
     if request.htmx:
         return HttpResponse(headers={"HX-Redirect": resolve_url(to, *args)})
@@ -69,7 +69,7 @@ def _has_errors(asked: Preflight) -> bool:
     return any(problem.is_error for problem in problems_of(asked))
 
 
-def starting_context(asked: Preflight) -> dict[str, Any]:
+def starting_context(asked: Preflight) -> Context:
     """The context of `_starting.html`."""
     return preflight_context(asked) | {
         "starting": True,

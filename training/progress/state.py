@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from engine.interface.json_types import JsonObject
 from training.models import Run
 from training.progress.endings import ending_of
 from training.progress.time_left import seconds_left
 from training.progress.waiting import own_reason
 
-IDLE: dict[str, Any] = {
+IDLE: JsonObject = {
     "is_training": False,
     "status": "idle",
     "progress": None,
@@ -26,7 +25,7 @@ IDLE: dict[str, Any] = {
 }
 
 
-def state_of(run: Run | None, queue_length: int | None = None) -> dict[str, Any]:
+def state_of(run: Run | None, queue_length: int | None = None) -> JsonObject:
     """The state of a run for every client; first the keys of API.md, then others."""
     if queue_length is None:
         queue_length = Run.objects.queued().count()
@@ -88,7 +87,7 @@ def how_it_ended(run: Run) -> str:
         "shutdown": _("Backed up after step %(step)s because the server shut down."),
         "signal": _("Stopped by a signal from outside this site after step %(step)s."),
     }
-    by_status: dict[str, Any] = {
+    by_status: JsonObject = {
         "finished": _("Finished after %(step)s steps."),
         "stopped": _("Stopped after step %(step)s."),
         "cancelled": _("Removed from the queue."),

@@ -9,12 +9,13 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from training.live import publisher
 from training.models import Run
 from training.queue.acting import ForUser
 from web.errors import BadInput, NotNow
 
-NOT_PLANNED: dict[str, Any] = {"start_after": None, "place": None, "held_at": None, "held_by": None, "after_run": None}
+NOT_PLANNED: JsonObject = {"start_after": None, "place": None, "held_at": None, "held_by": None, "after_run": None}
 PLANS = ("held", "start_after", "after_run", "after_end", "priority")
 LEAST_PRIORITY, MOST_PRIORITY = -1000, 1000
 
@@ -56,12 +57,12 @@ class QueueService(ForUser):
         self.move_to_position(run, max(1, wanted))
 
     @transaction.atomic
-    def plan_run(self, run: Run, plan: dict[str, Any]) -> Run:
+    def plan_run(self, run: Run, plan: JsonObject) -> Run:
         """Hold or release a waiting run, or set its priority, start time or predecessor; raises BadInput by field.
 
         The keys are those of PLANS; missing keys change nothing.
         """
-        changes: dict[str, Any] = {field: plan[field] for field in PLANS if field in plan}
+        changes: JsonObject = {field: plan[field] for field in PLANS if field in plan}
         if "held" in changes:
             held = changes.pop("held")
             changes |= {"held_at": now() if held else None, "held_by": self.user if held else None}
@@ -95,7 +96,7 @@ class QueueService(ForUser):
         publisher.announce(run)
         return run
 
-    def _note_plan(self, run: Run, data: dict[str, Any]) -> None:
+    def _note_plan(self, run: Run, data: JsonObject) -> None:
         run.events.create(attempt=run.attempt, kind="planned", data=data, user=self.user)
         publisher.announce(run)
 
@@ -129,7 +130,7 @@ def _refuse_a_circle(run: Run, before: Run) -> None:
         behind = links.get(behind)
 
 
-def _recorded(value: Any) -> Any:
+def _recorded(value: object) -> object:
     """The value as the timeline stores it."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -43,11 +44,11 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-def _add_tag(user: Any, run: Run, tag: str) -> None:
+def _add_tag(user: User, run: Run, tag: str) -> None:
     RunNotes(user).edit_run(run, {"tags": [*run.tags, tag][:MOST_TAGS]})
 
 
-def _remove_tag(user: Any, run: Run, tag: str) -> None:
+def _remove_tag(user: User, run: Run, tag: str) -> None:
     RunNotes(user).edit_run(run, {"tags": [other for other in run.tags if other != tag]})
 
 
@@ -116,7 +117,7 @@ def _needs(bulk: Bulk, run: Run, tag: str) -> bool:
     return not (bulk.needs_tag and tag) or (tag in run.tags) == (bulk.verb == "untag")
 
 
-def carry_out(bulk: Bulk, runs: Iterable[Run], user: Any, tag: str = "") -> Outcome:
+def carry_out(bulk: Bulk, runs: Iterable[Run], user: User, tag: str = "") -> Outcome:
     """Do the action on each run that it applies to; a problem with one run is reported and does not stop the others."""
     outcome = Outcome()
     for run in parted(bulk, runs, tag)[0]:

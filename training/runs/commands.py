@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from training.live import publisher
 from training.models import Run, RunCommand
 from training.queue.acting import ForUser
@@ -26,7 +25,7 @@ class Commands(ForUser):
         return self.request(run, "continue")
 
     @transaction.atomic
-    def request(self, run: Run, kind: str, arguments: dict[str, Any] | None = None) -> RunCommand:
+    def request(self, run: Run, kind: str, arguments: JsonObject | None = None) -> RunCommand:
         """Store the command as a row that the worker picks up, so that a click is never lost.
 
         The run is locked: if it ended at this moment, the command would stay open for ever.

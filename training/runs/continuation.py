@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.preflight.requests import Checker
 from presets.preflight.waiting import check_and_wait
@@ -23,7 +25,7 @@ from web.errors import NotNow
 class Continuation(ForUser):
     """Puts runs into the queue again; `check` is as in TrainerService."""
 
-    def __init__(self, user: Any = None, check: Checker = check_and_wait):
+    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait):
         super().__init__(user)
         self.check = check
 
@@ -68,7 +70,7 @@ class Continuation(ForUser):
         name = f"{run.name[: MAX_NAME - 30]} ({step})"
         return self.duplicate(run, overrides, name, weights_from=backup)
 
-    def duplicate(self, run: Run, overrides: dict[str, Any] | None = None, name: str = "", **facts: Any) -> Run:
+    def duplicate(self, run: Run, overrides: JsonObject | None = None, name: str = "", **facts: Any) -> Run:
         """Queue a new run with this one's config and the given changes."""
         return TrainerService(self.user, self.check).start_training(
             run.config,

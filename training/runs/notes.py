@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from engine.interface.json_types import JsonObject
 from training.live import publisher
 from training.models import Run, RunSummary
 from training.queue.acting import ForUser
@@ -12,14 +11,14 @@ from training.queue.acting import ForUser
 class RunNotes(ForUser):
     """Edits these fields."""
 
-    def edit_run(self, run: Run, changes: dict[str, Any]) -> Run:
+    def edit_run(self, run: Run, changes: JsonObject) -> Run:
         """Change name, notes, tags, priority or retries, and record it in the timeline; nothing else is written.
 
         `favourite` belongs to each user, so the timeline does not record it.
         """
         changes = dict(changes)
         if (favourite := changes.pop("favourite", None)) is not None:
-            self._set_favourite(run, self.user, favourite)
+            self._set_favourite(run, favourite)
         if changes:
             more = {"retries_left": changes["retries"]} if "retries" in changes else {}
             Run.objects.filter(pk=run.pk).update(**changes, **more)
@@ -29,8 +28,10 @@ class RunNotes(ForUser):
             publisher.announce(run)
         return run
 
-    def _set_favourite(self, run: Run, user: Any, favourite: bool) -> None:
+    def _set_favourite(self, run: Run, favourite: bool) -> None:
+        if self.user is None:
+            return  # nobody is signed in, so there is nobody whose favourite it could be
         if favourite:
-            run.favourite_of.add(user)
+            run.favourite_of.add(self.user)
         else:
-            run.favourite_of.remove(user)
+            run.favourite_of.remove(self.user)

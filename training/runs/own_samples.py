@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from presets.config.shapes import RATIOS, size_of
 from training.models import Run, RunCommand
 from web.errors import BadInput
@@ -20,7 +22,7 @@ NUMBERS = (("width", int), ("height", int), ("diffusion_steps", int), ("seed", i
 KEPT = ("prompt", "negative_prompt", "width", "height", "diffusion_steps", "cfg_scale", "noise_scheduler", "seed")
 
 
-def requested_settings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def requested_settings(data: Mapping[str, Any]) -> list[JsonObject]:
     """The settings of each sample in the form: several prompts, several seeds. Raises BadInput by field."""
     facts = dict(_numbers(data)) | {"negative_prompt": data.get("negative_prompt", "")}
     if sampler := data.get("noise_scheduler"):
@@ -74,10 +76,10 @@ def aspects(run: Run) -> list[tuple[str, str]]:
     return [(f"{width}x{height}", f"{wide}:{high} · {width} × {height}") for wide, high, width, height in sizes]
 
 
-def recent(user: Any) -> list[dict[str, Any]]:
+def recent(user: User) -> list[JsonObject]:
     """The user's last requests with different prompts, newest first."""
     asked = RunCommand.objects.filter(kind="sample_custom", requested_by=user).order_by("-requested_at")
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, JsonObject] = {}
     for arguments in asked.values_list("arguments", flat=True)[:LOOKED_AT]:
         kept = kept_of(arguments)
         if arguments.get("random_seed"):
@@ -86,7 +88,7 @@ def recent(user: Any) -> list[dict[str, Any]]:
     return list(found.values())[:RECENT]
 
 
-def kept_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+def kept_of(settings: Mapping[str, Any]) -> JsonObject:
     """The settings of a sample that the form has fields for."""
     return {name: settings[name] for name in KEPT if settings.get(name) not in (None, "")}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -58,7 +59,7 @@ def why_it_stays(artifact: Artifact) -> str:
     return ""
 
 
-def _others(artifact: Artifact) -> Any:
+def _others(artifact: Artifact) -> QuerySet[Artifact]:
     return artifact.run.artifacts.filter(kind=artifact.kind, deleted_at=None).exclude(pk=artifact.pk)
 
 
@@ -98,12 +99,12 @@ def lies_within(path: Path, folder: Path) -> bool:
     return path.parent.resolve() == settings.DATA_DIR.resolve() / path.parent.relative_to(settings.DATA_DIR)
 
 
-def remove_by_hand(artifact: Artifact, by: Any) -> None:
+def remove_by_hand(artifact: Artifact, by: User | None) -> None:
     """Delete one backup, save or model for a user; raises NotNow if it must be kept."""
     remove_artifact(artifact, _("Deleted by a user."), by=by)
 
 
-def remove_artifact(artifact: Artifact, why: str, by: Any = None) -> None:
+def remove_artifact(artifact: Artifact, why: str, by: User | None = None) -> None:
     """Delete its files, and record who did it and why; raises NotNow if it must be kept."""
     if artifact.deleted_at is not None:
         raise NotNow(_("It is already deleted."))
@@ -122,7 +123,7 @@ def remove_artifact(artifact: Artifact, why: str, by: Any = None) -> None:
 
 
 @transaction.atomic
-def _note(artifact: Artifact, why: str, by: Any) -> None:
+def _note(artifact: Artifact, why: str, by: User | None) -> None:
     """A pin at the same moment wins: the row is changed only if it is not pinned."""
     facts = {"deleted_at": now(), "deleted_by": by, "deleted_why": why[:200]}
     there = Artifact.objects.filter(pk=artifact.pk, deleted_at=None, pinned=False)
@@ -143,7 +144,7 @@ def put_aside(path: Path) -> Path | None:
     return aside
 
 
-def pin(artifact: Artifact, pinned: bool, by: Any = None) -> None:
+def pin(artifact: Artifact, pinned: bool, by: User | None = None) -> None:
     """Pin it against all policies, or unpin it; raises NotNow if it is deleted."""
     changed = Artifact.objects.filter(pk=artifact.pk, deleted_at=None).exclude(pinned=pinned).update(pinned=pinned)
     artifact.refresh_from_db()

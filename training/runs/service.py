@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.models import Preset, PresetVersion
 from presets.preflight.requests import Checker, whole_check
@@ -32,7 +34,7 @@ class TrainerService(ForUser):
     `check` gets a worker's answer about the config of a new run; web requests pass a check that holds no thread.
     """
 
-    def __init__(self, user: Any = None, check: Checker = check_and_wait):
+    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait):
         super().__init__(user)
         self.check = check
 
@@ -40,11 +42,11 @@ class TrainerService(ForUser):
 
     def initialize_trainer(
         self,
-        config: dict[str, Any] | None = None,
+        config: JsonObject | None = None,
         *,
         preset: Preset | str | None = None,
         made_from: PresetVersion | None = None,
-        overrides: dict[str, Any] | None = None,
+        overrides: JsonObject | None = None,
         name: str = "",
         engine: str = "builtin",
         **facts: Any,
@@ -75,7 +77,7 @@ class TrainerService(ForUser):
             run.events.create(kind="created", data={"name": run.name}, user=self.user)
         return run
 
-    def start_training(self, config: dict[str, Any] | None = None, **options: Any) -> Run:
+    def start_training(self, config: JsonObject | None = None, **options: Any) -> Run:
         """Queue a run (see `initialize_trainer`) and notify all clients."""
         refuse_a_second()  # before the check, which takes a while
         run = self.initialize_trainer(config, **options)
@@ -90,7 +92,7 @@ class TrainerService(ForUser):
             raise NotFound(_("There is no preset “%(name)s”: see /api/config/list.") % {"name": preset})
         return found
 
-    def _freeze(self, engine: str, *layers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _freeze(self, engine: str, *layers: JsonObject) -> tuple[JsonObject, JsonObject]:
         """The complete config, and its memory estimate if a worker checked it; raises BadInput."""
         for layer in layers:
             if not isinstance(layer, dict):
@@ -102,7 +104,7 @@ class TrainerService(ForUser):
         memory = preflight.estimate.get("memory", {}) if preflight else {}
         return configs.freeze(engine, partial), memory
 
-    def _name_for(self, config: dict[str, Any], preset: Preset | None) -> str:
+    def _name_for(self, config: JsonObject, preset: Preset | None) -> str:
         model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]
         what = preset.name if preset else f"{config.get('training_method', '')} {model}".strip()
         return f"{what} {now():%Y-%m-%d %H:%M}"
@@ -124,7 +126,7 @@ class TrainerService(ForUser):
         """Generate samples of the run's own prompts now."""
         return Commands(self.user).request(self._run(run), "sample_default")
 
-    def sample_custom(self, settings: dict[str, Any], run: Run | None = None) -> RunCommand:
+    def sample_custom(self, settings: JsonObject, run: Run | None = None) -> RunCommand:
         """Generate one picture with the given SampleConfig fields; raises BadInput by field."""
         run = self._run(run)
         settings = configs.sample_settings(settings, run.config)
@@ -146,10 +148,10 @@ class TrainerService(ForUser):
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def get_state(self, run: Run | None = None) -> dict[str, Any]:
+    def get_state(self, run: Run | None = None) -> JsonObject:
         """The single-trainer status of API.md, of the given or the active run."""
         return state_of(run or Run.objects.current())
 
-    def get_config(self, run: Run | None = None) -> dict[str, Any]:
+    def get_config(self, run: Run | None = None) -> JsonObject:
         """The frozen config of the given or the active run."""
         return self._run(run).config

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from engine.interface.json_types import JsonObject
 from training.models import Artifact, Run
 from training.runs.backups import newest_backup
 from web.errors import BadInput, NotNow
@@ -70,7 +70,7 @@ def place_of_start(run: Run) -> dict[str, int]:
     return {"epoch": backup.epoch, "epoch_step": step_of_epoch, "global_step": backup.global_step}
 
 
-def config_behind(artifact: Artifact) -> dict[str, Any]:
+def config_behind(artifact: Artifact) -> JsonObject:
     """The config of the artifact's attempt: the run may have been continued with more epochs since."""
     run = artifact.run
     changed = run.events.filter(kind="status_changed", attempt__gte=artifact.attempt, data__has_key="config_before")
@@ -80,7 +80,7 @@ def config_behind(artifact: Artifact) -> dict[str, Any]:
     return config
 
 
-def start_from(run: Run, artifact: Artifact) -> tuple[dict[str, Any], str]:
+def start_from(run: Run, artifact: Artifact) -> tuple[JsonObject, str]:
     """(config changes, backup for the engine) that start a new run from these weights at step 0.
 
     Raises NotNow if the engine cannot do that.
@@ -105,11 +105,11 @@ def _field_of(method: str) -> str:
     return "lora_model_name" if method == LORA else "base_model_name"
 
 
-def _embedding(run: Run, path: str) -> dict[str, Any]:
+def _embedding(run: Run, path: str) -> JsonObject:
     return {"embedding": {**run.config.get("embedding", {}), "model_name": path}}
 
 
-def _from_backup(run: Run, backup: Path, method: str) -> tuple[dict[str, Any], str]:
+def _from_backup(run: Run, backup: Path, method: str) -> tuple[JsonObject, str]:
     if run.engine == "builtin":
         return {}, str(backup)
     lora = backup / "lora" / "lora.safetensors"

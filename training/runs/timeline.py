@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
+from engine.interface.json_types import JsonObject
 from training.models import Run, RunCommand, RunEvent
 from training.runs.actions import label_of
 from training.runs.own_samples import kept_of
@@ -39,7 +41,7 @@ class Moment:
     kind: str
     text: str
     details: str
-    user: Any
+    user: User | None
     attempt: int
     status: str = ""
 
@@ -106,7 +108,7 @@ def describe(event: RunEvent) -> str:
     return _in_words(facts)
 
 
-def _about_file(facts: dict[str, Any]) -> str:
+def _about_file(facts: JsonObject) -> str:
     """The file of the event, and the reason for the event."""
     step, size, path = (facts.get(name) for name in ("global_step", "size", "path"))
     said = [
@@ -119,24 +121,24 @@ def _about_file(facts: dict[str, Any]) -> str:
     return " · ".join(str(one) for one in said if one)
 
 
-def _in_words(facts: dict[str, Any]) -> str:
+def _in_words(facts: JsonObject) -> str:
     """The facts in one line, sentences first; facts of several lines are left out."""
     short = {key: value for key, value in facts.items() if value not in (None, "", {}, []) and not _is_long(value)}
     said = [str(short.pop(key)) for key in ("message", "detail") if key in short]
     return " · ".join([*said, *(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in short.items())])
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _every_fact(facts: dict[str, Any]) -> str:
+def _every_fact(facts: JsonObject) -> str:
     return "\n".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items())
 
 
-def _in_lines(facts: dict[str, Any]) -> str:
+def _in_lines(facts: JsonObject) -> str:
     return "\n\n".join(value for value in facts.values() if _is_long(value))
 
 
-def _is_long(value: Any) -> bool:
+def _is_long(value: object) -> bool:
     return isinstance(value, str) and "\n" in value

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.engines import UnknownEngine
+from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config.configs import leaves
 from presets.editor.form import Form, form_of
@@ -37,7 +36,7 @@ def tags(runs: list[Run]) -> list[str]:
     return [*first, *sorted(found - set(first), key=natural)]
 
 
-def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
+def curves(runs: list[Run], tag: str) -> list[JsonObject]:
     """One line for each run that measured it, with its steps as epochs and seconds; `colour` is the run's number."""
     drawn, points = [], POINTS // len(runs)
     for colour, run in enumerate(runs, start=1):
@@ -49,7 +48,7 @@ def curves(runs: list[Run], tag: str) -> list[dict[str, Any]]:
 # -- settings ------------------------------------------------------------------------------------------------------
 
 
-def differences(runs: list[Run]) -> list[dict[str, Any]]:
+def differences(runs: list[Run]) -> list[JsonObject]:
     """The settings that differ between the runs: path, title, and each run's value as text."""
     configs = [dict(leaves(without_secrets(run.config))) for run in runs]
     paths = dict.fromkeys(path for config in configs for path in config)

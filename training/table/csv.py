@@ -50,7 +50,7 @@ def _seconds(run: Run) -> int | None:
     return round((run.ended_at - run.started_at).total_seconds())
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, str) and value.startswith(FORMULA):

@@ -19,6 +19,7 @@ from django.utils.dateparse import parse_date
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
+from engine.interface.json_types import JsonObject
 from presets.editor.form import form_of
 from presets.models import Preset
 from training.models import Run, RunQuerySet, RunSummary
@@ -59,16 +60,16 @@ def read(text: str) -> QueryDict:
     return QueryDict(state(QueryDict(text.replace("%00", "").replace("\x00", ""))))
 
 
-def asked_for(query: QueryDict, user: Any) -> RunQuerySet:
+def asked_for(query: QueryDict, user: User) -> RunQuerySet:
     """The runs for an address, in its order; parameters that make no sense are ignored."""
     return in_order(with_status(filtered(query, user), query), query, user)
 
 
-def in_order(found: RunQuerySet, query: QueryDict, user: Any) -> RunQuerySet:
+def in_order(found: RunQuerySet, query: QueryDict, user: User) -> RunQuerySet:
     return found.alias(taken=TAKEN).with_favourites_of(user).order_by(*order(query))
 
 
-def rows(query: QueryDict, user: Any) -> RunQuerySet:
+def rows(query: QueryDict, user: User) -> RunQuerySet:
     """The same, with all fields that a row of the table shows, without long fields."""
     return as_rows(asked_for(query, user))
 
@@ -77,26 +78,26 @@ def as_rows(found: RunQuerySet) -> RunQuerySet:
     return found.with_progress().select_related("owner", "preset", "summary").defer(*LONG)
 
 
-def searched(query: QueryDict, user: Any) -> tuple[dict[str, int], list[uuid.UUID]]:
+def searched(query: QueryDict, user: User) -> tuple[dict[str, int], list[uuid.UUID]]:
     """The counts, and the ids of the rows in order, in one query: a search for words reads every run."""
     found = list(in_order(filtered(query, user), query, user).values_list("pk", "status"))
     wanted = statuses(query)
     return Counter(status for _, status in found), [pk for pk, status in found if not wanted or status in wanted]
 
 
-def rows_of(ids: Sequence[uuid.UUID], user: Any) -> list[Run]:
+def rows_of(ids: Sequence[uuid.UUID], user: User) -> list[Run]:
     """The runs in the order of the ids, without deleted runs."""
     shown = {run.pk: run for run in as_rows(Run.objects.with_favourites_of(user).filter(pk__in=ids))}
     return [shown[pk] for pk in ids if pk in shown]
 
 
-def filtered(query: QueryDict, user: Any) -> RunQuerySet:
+def filtered(query: QueryDict, user: User) -> RunQuerySet:
     """Filtered by everything except the status, so that the statuses can be counted."""
     found = Run.objects.filter(favourite_of=user) if query.get("favourite") else Run.objects.all()
     return narrowed(found, query)
 
 
-def narrowed(found: Any, query: QueryDict) -> Any:
+def narrowed(found: RunQuerySet, query: QueryDict) -> RunQuerySet:
     """The runs with the query's words, tag, preset, model, method, user and days."""
     for number, word in enumerate(query.get("q", "").lower().split()[:MOST_WORDS]):
         found = found.alias(**{f"at_{number}": StrIndex(F("summary__words"), Value(word))})
@@ -157,13 +158,13 @@ def order(query: QueryDict) -> list[Any]:
     return [first, "-created_at", "pk"]
 
 
-def counts(query: QueryDict, user: Any) -> dict[str, int]:
+def counts(query: QueryDict, user: User) -> dict[str, int]:
     """The number of runs of each status, after the other filters."""
     found = filtered(query, user).order_by().values_list("status").annotate(Count("pk"))
     return dict(found)
 
 
-def choices() -> dict[str, Any]:
+def choices() -> JsonObject:
     """The choices of the filters: values that some run has."""
     kinds = set(RunSummary.objects.values_list("model_type", "training_method").distinct().order_by())
     tags = RunSummary.objects.exclude(tags=[]).values_list("tags", flat=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -15,7 +14,7 @@ MOST_VIEWS = 50
 LONGEST_NAME, LONGEST_QUERY = 60, 2000
 
 
-def keep(user: Any, name: str, query: str, replace: bool = False) -> SavedView:
+def keep(user: User, name: str, query: str, replace: bool = False) -> SavedView:
     """Save filters and order under a name; `replace` overwrites a view of that name. Raises BadInput or NotNow."""
     name, views = _name(name), user.saved_views
     known = views.filter(name=name).first()

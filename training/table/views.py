@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import localdate
@@ -21,7 +22,7 @@ from training.runs.notes import RunNotes
 from training.table import csv as run_csv
 from training.table import query as run_table
 from training.table import saved_views
-from web.pages import PageRequest, errors_as_messages, page, render_page, trainers
+from web.pages import Context, PageRequest, errors_as_messages, page, render_page, trainers
 
 RUNS_ON_A_PAGE = 50
 LABELS = {
@@ -60,7 +61,7 @@ def runs(request: PageRequest) -> HttpResponse:
     return render_page(request, "training/table/runs.html", "training/table/_runs.html", context)
 
 
-def _page(request: PageRequest, query: Any) -> tuple[dict[str, int], Page]:
+def _page(request: PageRequest, query: QueryDict) -> tuple[dict[str, int], Page]:
     """The number of runs of each status, and the page in the address."""
     number = request.GET.get("page")
     if query.get("q"):
@@ -76,7 +77,7 @@ def _page(request: PageRequest, query: Any) -> tuple[dict[str, int], Page]:
     return counts, pages.get_page(number)
 
 
-def _head(column: run_table.Column, query: Any) -> dict[str, Any]:
+def _head(column: run_table.Column, query: QueryDict) -> Context:
     """A column's head: its sort direction, and the address that sorts by it or reverses the order."""
     present = query.get("sort") or run_table.NEWEST
     is_up, is_down = present == column.key, present == f"-{column.key}"
@@ -85,7 +86,7 @@ def _head(column: run_table.Column, query: Any) -> dict[str, Any]:
     return {"column": column, "sort": sort, "address": f"?{run_table.state(query, sort=turned)}"}
 
 
-def _tabs(query: Any, counts: dict[str, int], wanted: set[str]) -> list[dict[str, Any]]:
+def _tabs(query: QueryDict, counts: dict[str, int], wanted: set[str]) -> list[Context]:
     """The existing statuses with their numbers of runs, as links that filter by them."""
     active = [str(status) for status in Run.ACTIVE]
     groups: list[tuple[str | None, Any, list[str]]] = [(None, _("All"), list(counts))]
@@ -101,12 +102,12 @@ def _tabs(query: Any, counts: dict[str, int], wanted: set[str]) -> list[dict[str
     return tabs
 
 
-def _views(request: PageRequest, query: Any) -> list[dict[str, Any]]:
+def _views(request: PageRequest, query: QueryDict) -> list[Context]:
     present = query.urlencode()
     return [{"view": view, "chosen": view.query == present} for view in request.user.saved_views.all()]
 
 
-def _chips(query: Any, choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _chips(query: QueryDict, choices: Context) -> Iterator[Context]:
     """Each active filter except statuses and favourites, with the address that removes it."""
     presets = {str(preset.pk): preset.name for preset in choices["presets"]}
     shown = {"preset": presets, "model": dict(choices["models"]), "method": dict(choices["methods"])}
@@ -117,7 +118,7 @@ def _chips(query: Any, choices: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @page("GET", "POST", only=trainers)
-def edit(request: PageRequest, pk: Any) -> HttpResponse:
+def edit(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Name and tags of a run, in its row of the table, or on a separate page without scripts."""
     run = _row(request, pk)
     if request.method != "POST":
@@ -135,7 +136,7 @@ def edit(request: PageRequest, pk: Any) -> HttpResponse:
     return redirect(_back(request))
 
 
-def _row(request: PageRequest, pk: Any) -> Run:
+def _row(request: PageRequest, pk: UUID | str) -> Run:
     """A run as the table shows it."""
     return get_object_or_404(run_table.rows(run_table.read(""), request.user), pk=pk)
 
@@ -146,7 +147,7 @@ def _tags(text: str) -> list[str]:
 
 
 @page("POST", only=trainers)
-def favourite(request: PageRequest, pk: Any) -> HttpResponse:
+def favourite(request: PageRequest, pk: UUID | str) -> HttpResponse:
     """Mark a run as a favourite, or remove the mark."""
     wanted = request.POST.get("favourite") == "true"
     RunNotes(request.user).edit_run(get_object_or_404(Run, pk=pk), {"favourite": wanted})

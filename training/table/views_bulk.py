@@ -18,7 +18,7 @@ from training.runs.deletions import MANY, ask_for_deletion
 from training.table import query as run_table
 from training.table.views import csv_of
 from web.ids import as_uuid
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 NAMES_SHOWN = 10
 PROBLEMS_SHOWN = 5
@@ -85,7 +85,7 @@ def _change(request: PageRequest, verb: Bulk, chosen: Any) -> HttpResponse:
     return redirect(_table(request))
 
 
-def _question(request: PageRequest, verb: Bulk, fits: list[Run], others: list[Run]) -> dict[str, Any]:
+def _question(request: PageRequest, verb: Bulk, fits: list[Run], others: list[Run]) -> Context:
     return {
         "verb": verb,
         "promise": verb.promise % len(fits),

@@ -11,12 +11,13 @@ from engine.builtin.config.enums import NoiseScheduler
 from training.models import Run, RunCommand
 from training.runs import own_samples as draws
 from training.runs.actions import label_of
+from web.pages import Context
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def draw_choices(context: dict[str, Any], run: Run) -> dict[str, Any]:
+def draw_choices(context: Context, run: Run) -> Context:
     """Shapes, samplers, the user's last requests, and the initial values: the request or sample in the address."""
     request = context["request"]
     recent = draws.recent(request.user)
@@ -31,7 +32,7 @@ def draw_choices(context: dict[str, Any], run: Run) -> dict[str, Any]:
     }
 
 
-def _settings_like(run: Run, pk: str) -> dict[str, Any]:
+def _settings_like(run: Run, pk: str) -> Context:
     """The settings of the run's sample with this id."""
     try:
         sample = run.samples.filter(pk=pk).first()
@@ -41,7 +42,7 @@ def _settings_like(run: Run, pk: str) -> dict[str, Any]:
 
 
 @register.filter
-def as_draw(sample: Any) -> dict[str, Any]:
+def as_draw(sample: Any) -> Context:
     """A sample's settings for the form."""
     return draws.kept_of({"prompt": sample.prompt, **sample.settings})
 

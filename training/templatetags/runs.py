@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 from django.utils.timezone import now
 
@@ -13,6 +11,7 @@ from training.progress import time_left
 from training.progress.endings import ending_of
 from training.progress.state import why_stale
 from training.progress.waiting import reason
+from web.pages import Context
 from web.templatetags.formats import NOTHING, duration
 
 register = template.Library()
@@ -58,7 +57,7 @@ def time_taken(run: Run) -> str:
 
 
 @register.inclusion_tag("_now_training.html")
-def now_training() -> dict[str, Any]:
+def now_training() -> Context:
     """The strip at the top of every page: the current run and its progress."""
     return {"run": Run.objects.active().with_progress().select_related("owner").first()}
 

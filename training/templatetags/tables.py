@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django import template
 from django.utils.formats import date_format
@@ -11,6 +10,7 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
 from training.table.query import label_of
+from web.pages import Context
 
 register = template.Library()
 SOON = 60  # seconds
@@ -37,7 +37,7 @@ def about(moment: datetime) -> str:
 
 
 @register.inclusion_tag("training/table/_sparkline.html")
-def sparkline(values: list[float] | None) -> dict[str, Any]:
+def sparkline(values: list[float] | None) -> Context:
     """A small SVG line of a run's loss; nothing for fewer than two values."""
     return {"points": _points(values) if values and len(values) > 1 else "", "width": WIDTH, "height": HEIGHT}
 

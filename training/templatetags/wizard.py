@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 
 from presets.models import Preflight
 from training.wizard.views import NOTE
+from web.pages import Context
 
 register = template.Library()
 
 
 @register.inclusion_tag("training/wizard/_note.html", takes_context=True)
-def wizard_note(context: dict[str, Any]) -> dict[str, Any]:
+def wizard_note(context: Context) -> Context:
     """The reasons for the draft's settings, and the result of the check; nothing after it was dismissed."""
     request = context["request"]
     note = request.session.get(NOTE)

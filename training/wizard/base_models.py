@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from engine.engines import ENGINES
+from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import read_header
 from presets.config.paths import looks_like_path
 from training.wizard.families import FAMILIES, Family, tiny_family
@@ -199,5 +199,5 @@ def _of_file(path: Path) -> Family | None:
     return FAMILIES.get(next(found, ""))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> JsonObject:
     return json.loads(path.read_text(encoding="utf-8"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from statistics import median
-from typing import Any
 
 import psutil
 
+from engine.interface.json_types import JsonObject
 from system.gpus import gpus
 from system.models import Worker
 from system.resources import GIB
@@ -54,7 +54,7 @@ def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, f
     return {side: median(seconds) for side, seconds in figures.items()}
 
 
-def _side(config: dict[str, Any]) -> int | None:
+def _side(config: JsonObject) -> int | None:
     """The run's resolution; None if it had several or is not square."""
     text = str(config.get("resolution", ""))
     return int(text) if text.isdecimal() else None

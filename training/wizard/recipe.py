@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
+from engine.interface.json_types import JsonObject
 from training.wizard.families import train_format
 from training.wizard.reasons import reasons
 from training.wizard.training_plan import Answers, TrainingPlan, choose, samplings, total_seconds
@@ -21,7 +21,7 @@ class Recipe:
 
     name: str
     engine: str
-    config: dict[str, Any]
+    config: JsonObject
     reasons: list[str]
     seconds: float
     memory: float  # GiB at the peak
@@ -42,7 +42,7 @@ def make_recipe(answers: Answers) -> Recipe:
     )
 
 
-def _config(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
+def _config(answers: Answers, plan: TrainingPlan) -> JsonObject:
     return {
         "model_type": answers.family.model_type,
         "training_method": "LORA",
@@ -67,9 +67,9 @@ def _config(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     }
 
 
-def _concept(answers: Answers) -> dict[str, Any]:
+def _concept(answers: Answers) -> JsonObject:
     pictures = answers.pictures
-    concept: dict[str, Any] = {"name": answers.word, "path": pictures.folder}
+    concept: JsonObject = {"name": answers.word, "path": pictures.folder}
     if pictures.subfolders:
         concept["include_subdirectories"] = True
     if answers.what.flips:
@@ -79,7 +79,7 @@ def _concept(answers: Answers) -> dict[str, Any]:
     return concept
 
 
-def _rates(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
+def _rates(answers: Answers, plan: TrainingPlan) -> JsonObject:
     """A twentieth of the run warms up; 1 would mean the whole run."""
     warmup = min(100, plan.steps // plan.accumulation // 20)
     return {
@@ -89,13 +89,13 @@ def _rates(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     }
 
 
-def _parts(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
+def _parts(answers: Answers, plan: TrainingPlan) -> JsonObject:
     """The parts to train, and the number format of the frozen weights."""
     family = answers.family
     whole = train_format(answers.device)
     weights = plan.weights if family.weight_types.index(plan.weights) else whole
     own = {"weight_dtype": weights, "gradient_checkpointing": plan.checkpointing}
-    parts: dict[str, Any] = {family.part: {"train": True, **own}, "vae": {"weight_dtype": "FLOAT_32"}}
+    parts: JsonObject = {family.part: {"train": True, **own}, "vae": {"weight_dtype": "FLOAT_32"}}
     for name in family.text_encoders:
         text_weights = whole if weights == whole else "FLOAT_8"
         parts[name] = {"train": answers.trains_text, **own, "weight_dtype": text_weights}
@@ -104,7 +104,7 @@ def _parts(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     return parts
 
 
-def _loss(answers: Answers) -> dict[str, Any]:
+def _loss(answers: Answers) -> JsonObject:
     if answers.family.tiny:  # in so short a run the average of the last weights is better than the last ones
         return {"ema": "CPU", "ema_decay": 0.99, "ema_update_step_interval": 1, "non_ema_sampling": False}
     return (
@@ -114,9 +114,9 @@ def _loss(answers: Answers) -> dict[str, Any]:
     )
 
 
-def _samples(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
+def _samples(answers: Answers, plan: TrainingPlan) -> JsonObject:
     family, times = answers.family, samplings(answers, plan)
-    shape: dict[str, Any] = {"width": plan.resolution, "height": plan.resolution, "cfg_scale": family.cfg}
+    shape: JsonObject = {"width": plan.resolution, "height": plan.resolution, "cfg_scale": family.cfg}
     shape["diffusion_steps"] = family.sample_steps
     if family.tiny:
         shape["noise_scheduler"] = "DDIM"
@@ -126,7 +126,7 @@ def _samples(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
     return {"samples": samples, "sample_after": max(1, plan.steps // times), "sample_after_unit": "STEP"}
 
 
-def _backups(answers: Answers, plan: TrainingPlan) -> dict[str, Any]:
+def _backups(answers: Answers, plan: TrainingPlan) -> JsonObject:
     minutes = 30 if total_seconds(answers, plan) < 4 * 3600 else 60
     return {"backup_after": minutes, "backup_after_unit": "MINUTE", "rolling_backup": True, "rolling_backup_count": 2}
 

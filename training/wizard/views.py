@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,7 +19,7 @@ from training.wizard.interview import NUMBERS, OTHER, STEPS, Interview, Step, de
 from training.wizard.recipe import Recipe, make_recipe
 from training.wizard.training_plan import KINDS
 from web.errors import BadInput, DomainError
-from web.pages import PageRequest, page, trainers
+from web.pages import Context, PageRequest, page, trainers
 
 TYPED, NOTE = "wizard", "wizard_note"
 LONGEST_TEXT = 4096
@@ -120,13 +119,13 @@ def _show(
     return render(request, "training/wizard/wizard.html", context, status=400 if errors else 200)
 
 
-def _pictures(interview: Interview) -> dict[str, Any]:
+def _pictures(interview: Interview) -> Context:
     recent = Run.objects.newest_first().values_list("config__concepts", flat=True)[:20]
     folders = [concepts[0].get("path") for concepts in recent if concepts]
     return {"recent_folders": list(dict.fromkeys(folder for folder in folders if folder))[:5]}
 
 
-def _subject(interview: Interview) -> dict[str, Any]:
+def _subject(interview: Interview) -> Context:
     kinds = [(key, kind, KIND_ICONS[key], KIND_HELP[key]) for key, kind in KINDS.items()]
     pictures = interview.pictures
     context = {"kinds": kinds, "guessed_word": interview.guessed_word(), "pictures": pictures}
@@ -136,7 +135,7 @@ def _subject(interview: Interview) -> dict[str, Any]:
         return {**context, "sentence": str(problem)}
 
 
-def _model(interview: Interview) -> dict[str, Any]:
+def _model(interview: Interview) -> Context:
     models = offered_models()
     chosen = interview.typed.get("model") or models[0].name
     listed = any(model.name == chosen for model in models)
@@ -144,14 +143,14 @@ def _model(interview: Interview) -> dict[str, Any]:
     return {"models": models, "chosen": chosen if listed else OTHER, "other_model": other}
 
 
-def _memory(interview: Interview) -> dict[str, Any]:
+def _memory(interview: Interview) -> Context:
     offered = [(device_key(device), device) for device in offered_devices()]
     keys = [key for key, _ in offered]
     chosen = interview.typed.get("device") or keys[0]
     return {"devices": offered, "chosen": chosen if chosen in (*keys, OTHER) else keys[0]}
 
 
-def _time(interview: Interview) -> dict[str, Any]:
+def _time(interview: Interview) -> Context:
     return {"times": TIMES, "chosen": interview.typed.get("time") or "hour"}
 
 

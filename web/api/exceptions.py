@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import exception_handler, set_rollback
 
+from engine.interface.json_types import JsonObject
 from web.database import AWAY, has_no_room
 from web.errors import BadInput, DomainError, NotReady
 
@@ -30,7 +31,7 @@ RETRY_SECONDS = 5
 KEPT_HEADERS = ("WWW-Authenticate", "Retry-After")
 
 
-def answer_error(error: Exception, context: dict[str, Any]) -> JsonResponse:
+def answer_error(error: Exception, context: JsonObject) -> JsonResponse:
     """Turn an exception of a view into a response; an unexpected one is logged and not shown to the client."""
     if isinstance(error, DomainError):
         set_rollback()
@@ -57,27 +58,27 @@ def why_away(error: BaseException | None) -> str:
     return NO_ROOM if has_no_room(error) else SENTENCES[503]
 
 
-def _domain_body(error: DomainError) -> dict[str, Any]:
-    body: dict[str, Any] = {"detail": str(error)}
+def _domain_body(error: DomainError) -> JsonObject:
+    body: JsonObject = {"detail": str(error)}
     if isinstance(error, BadInput) and error.errors:
         body["errors"] = error.errors
     return body
 
 
-def _answer_surprise(error: Exception, context: dict[str, Any]) -> JsonResponse:
+def _answer_surprise(error: Exception, context: JsonObject) -> JsonResponse:
     request = context.get("request")
     logger.error("%s %s failed.", getattr(request, "method", "?"), getattr(request, "path", "?"), exc_info=error)
     set_rollback()
     return JsonResponse({"detail": SENTENCES[500]}, status=500)
 
 
-def _body(error: Exception, response: Any, context: dict[str, Any]) -> dict[str, Any]:
+def _body(error: Exception, response: Any, context: JsonObject) -> JsonObject:
     if isinstance(error, exceptions.ValidationError):
         return _validation_body(error.detail)
     return {"detail": _detail(error, response, context)}
 
 
-def _detail(error: Exception, response: Any, context: dict[str, Any]) -> str:
+def _detail(error: Exception, response: Any, context: JsonObject) -> str:
     said = _sentence(response.data.get("detail", ""))
     if isinstance(error, exceptions.NotAuthenticated):
         return SENTENCES[401]
@@ -105,12 +106,12 @@ def _sentence(text: Any) -> str:
     return f"{str(text).rstrip('.')}."
 
 
-def _validation_body(detail: Any) -> dict[str, Any]:
+def _validation_body(detail: Any) -> JsonObject:
     errors: dict[str, list[str]] = {}
     for field, message in _messages(detail):
         errors.setdefault(field, []).append(message)
     field, messages = next(iter(errors.items()))
-    body: dict[str, Any] = {"detail": f"{field}: {messages[0]}" if field else messages[0]}
+    body: JsonObject = {"detail": f"{field}: {messages[0]}" if field else messages[0]}
     return body | ({"errors": errors} if field else {})
 
 

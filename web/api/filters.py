@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from rest_framework.filters import BaseFilterBackend, OrderingFilter, SearchFilter
 from rest_framework.request import Request
 
+from engine.interface.json_types import JsonObject
 from web.errors import BadInput
 
 MOST_DIGITS = 18  # the range of a database's integers
 
 
-def text_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+def text_parameter(name: str, description: str, **schema: Any) -> JsonObject:
     """A query parameter in the words of OpenAPI."""
     return {
         "name": name,
@@ -49,7 +50,7 @@ class FieldFilter(BaseFilterBackend):
             raise ValueError(value)
         return {"true": True, "false": False}.get(value.lower(), value)
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: Any) -> list[JsonObject]:
         return [text_parameter(name, description) for name, (_, description) in view.filter_lookups.items()]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
@@ -34,7 +33,7 @@ class KnownParameters:
     A misspelt filter would otherwise be ignored, and the answer hold every row. A single row may get any parameters.
     """
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         if request.method in ("GET", "HEAD") and getattr(self, "action", "") != "retrieve":
             refuse_unknown(request, known_parameters(self))
@@ -51,12 +50,12 @@ def refuse_unknown(request: Request, known: list[str]) -> None:
             raise BadInput(sentence, {name: [sentence]})
 
 
-def known_parameters(view: Any) -> list[str]:
+def known_parameters(view: object) -> list[str]:
     """The names of the query parameters of the view's GET in alphabetical order."""
     return sorted({*_declared(view), *_of_filters(view), *_of_pages(view)})
 
 
-def _declared(view: Any) -> Iterator[str]:
+def _declared(view: object) -> Iterator[str]:
     """The parameters of `extend_schema`, which keeps its schema in the handler's `kwargs`, as DRF's `action` does."""
     handler = getattr(view, getattr(view, "action", "get"))
     schema_class = getattr(handler, "kwargs", {}).get("schema")
@@ -69,7 +68,7 @@ def _declared(view: Any) -> Iterator[str]:
             yield parameter.name
 
 
-def _of_filters(view: Any) -> Iterator[str]:
+def _of_filters(view: object) -> Iterator[str]:
     """Filters apply only to lists, but not to the lists of one row, such as a run's events."""
     if getattr(view, "detail", None):
         return
@@ -77,6 +76,6 @@ def _of_filters(view: Any) -> Iterator[str]:
         yield from (parameter["name"] for parameter in backend().get_schema_operation_parameters(view))
 
 
-def _of_pages(view: Any) -> Iterator[str]:
+def _of_pages(view: object) -> Iterator[str]:
     if paginator := getattr(view, "paginator", None):
         yield from (parameter["name"] for parameter in paginator.get_schema_operation_parameters(view))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from engine.interface.json_types import JsonObject
 from web.errors import BadInput
 
 
-def read_body(request: Request, kind: type[serializers.Serializer], partial: bool = False) -> dict[str, Any]:
+def read_body(request: Request, kind: type[serializers.Serializer], partial: bool = False) -> JsonObject:
     """The request's body, validated by this serializer; raises DRF's ValidationError."""
     body = kind(data=request.data, partial=partial)
     body.is_valid(raise_exception=True)
@@ -21,7 +20,7 @@ def read_body(request: Request, kind: type[serializers.Serializer], partial: boo
 class OnlyKnownFields(serializers.Serializer):
     """Refuses a body with an unknown field, since a misspelt field would change nothing."""
 
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, data: JsonObject) -> JsonObject:
         if unknown := sorted(set(self.initial_data) - set(self.fields)):
             sentence = _("There is no field %(unknown)s here: use %(known)s.") % {
                 "unknown": ", ".join(unknown)[:200],

@@ -6,9 +6,9 @@ import json
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import PurePath
-from typing import Any
 
 from django import template
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.timezone import now
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from engine.interface import free_space
+from engine.interface.json_types import JsonObject
 from web.permissions import may_train
 
 register = template.Library()
@@ -130,18 +131,18 @@ def seconds_until(moment: datetime | None) -> int:
 
 
 @register.filter
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON for an attribute that a script reads; the template escapes it."""
     return json.dumps(value, separators=(",", ":"))
 
 
 @register.filter
-def can_train(user: Any) -> bool:
+def can_train(user: User) -> bool:
     return may_train(user)
 
 
 @register.inclusion_tag("_status.html")
-def status_pill(status: str) -> dict[str, Any]:
+def status_pill(status: str) -> JsonObject:
     """A status as a coloured word, with colours from css/site.css."""
     return {"status": status, "word": _(status), "moves": status in MOVING}
 
@@ -153,7 +154,7 @@ def size(count: float) -> str:
 
 
 @register.inclusion_tag("_nav_item.html", takes_context=True)
-def nav_item(context: dict[str, Any], name: str, label: str, icon: str) -> dict[str, Any]:
+def nav_item(context: JsonObject, name: str, label: str, icon: str) -> JsonObject:
     """One line of the navigation; marked if the present page is below its address."""
     address = reverse(name)
     request: HttpRequest | None = context.get("request")
@@ -171,7 +172,7 @@ def shortcut(key: str, name: str, label: str) -> dict[str, str]:
 
 
 @register.simple_tag(takes_context=True)
-def with_page(context: dict[str, Any], number: int) -> str:
+def with_page(context: JsonObject, number: int) -> str:
     """The query of the present address with another page number."""
     query = context["request"].GET.copy()
     query["page"] = str(number)

@@ -20,7 +20,7 @@ WORDS = {"title", "help", "unit", "note"}
 class Command(makemessages.Command):
     help = "Collect every translatable text:  " + makemessages.Command.help
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         Path(settings.LOCALE_PATHS[0]).mkdir(exist_ok=True)
         found = Path(settings.BASE_DIR) / "onetrainer_site" / FOUND
         words = sorted(set(_words(tomllib.loads(fields.FILE.read_text()))))

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--data-dir", help="the demo's data folder (the folder demo in DATA_DIR)")
 
-    def handle(self, *args: Any, data_dir: str | None, **options: Any) -> None:
+    def handle(self, *args: object, data_dir: str | None, **options: Any) -> None:
         folder = settings.DATA_DIR if data_dir else settings.DATA_DIR / "demo"
         self.say(f"Starting a site in {folder} ...")
         try:

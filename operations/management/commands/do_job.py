@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("job")
         parser.add_argument("claim", type=int)
 
-    def handle(self, *args: Any, job: str, claim: int, **options: Any) -> None:
+    def handle(self, *args: object, job: str, claim: int, **options: Any) -> None:
         found = Job.objects.filter(pk=job, claim=claim).select_related("user").first()
         if found is None:
             raise CommandError("This job does not exist, or another process does it: workers start jobs themselves.")

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="the same report for programs")
         parser.add_argument("--data-dir", help="the site's data folder, if DATA_DIR does not name it")
 
-    def handle(self, *args: Any, mend: bool, thorough: bool, json: bool, **options: Any) -> None:
+    def handle(self, *args: object, mend: bool, thorough: bool, json: bool, **options: Any) -> None:
         report = examine(mend, Asked(hash_seconds=math.inf) if thorough else Asked())
         self.stdout.write(report.to_json() if json else report.to_text())
         sys.exit(report.exit_status)

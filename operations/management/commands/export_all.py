@@ -39,7 +39,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--data-dir", help="the site's data folder, if DATA_DIR does not name it")
 
-    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+    def handle(self, *args: object, path: Path, **options: Any) -> None:
         wishes = Wishes(options["with_secrets"], options["without_models"], options["without_backups"])
         try:
             export = Export(path, wishes, Progress(self.stdout.write))

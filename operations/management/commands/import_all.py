@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("path", type=Path, help="the archive")
         parser.add_argument("--data-dir", help="the new site's data folder, if DATA_DIR does not name it")
 
-    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+    def handle(self, *args: object, path: Path, **options: Any) -> None:
         try:
             with FolderLock(settings.DATA_DIR):
                 manifest = Import(path.expanduser().absolute(), Progress(self.stdout.write)).take_in()

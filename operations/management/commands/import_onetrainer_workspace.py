@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--owner", default="", help="the owner of the runs (nobody)")
         parser.add_argument("--follow", action="store_true", help="continue until the training in it has ended")
 
-    def handle(self, *args: Any, path: str, name: str, owner: str, follow: bool, **options: Any) -> None:
+    def handle(self, *args: object, path: str, name: str, owner: str, follow: bool, **options: Any) -> None:
         doer = f"{settings.HOST_NAME}:{os.getpid()}"
         try:
             job = ask_for_import(path, self._owner(owner), name, follow, doer)

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--no-training", action="store_true", help="leave out the test training")
 
-    def handle(self, *args: Any, no_training: bool, **options: Any) -> None:
+    def handle(self, *args: object, no_training: bool, **options: Any) -> None:
         findings = check(not no_training)
         for finding in findings:
             self.stdout.write(f"{MARKS.get(finding.state, 'wrong  ')} {finding.name}: {finding.sentence}")

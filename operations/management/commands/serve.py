@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-worker", action="store_true", help="start no worker: workers of other hosts train")
         parser.add_argument("--no-demo", action="store_true", help="queue no demo run at the first start")
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(self, *args: object, host: str, port: int, **options: Any) -> None:
         try:
             with FolderLock(settings.DATA_DIR) as lock, listen(host, port) as listener:
                 console = Console(settings.DATA_DIR / "logs" / "serve.log", partial(print, flush=True))

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--data-dir", help="the site's data folder, if DATA_DIR does not name it")
 
-    def handle(self, *args: Any, username: str, **options: Any) -> None:
+    def handle(self, *args: object, username: str, **options: Any) -> None:
         try:
             user = User.objects.get(username=username, is_active=True)
         except User.DoesNotExist:

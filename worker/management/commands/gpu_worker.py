@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="the worker's name; by default host:gpu0 or host:cpu")
         parser.add_argument("--once", action="store_true", help="end after one run, or at once if none is queued")
 
-    def handle(self, *args: Any, gpu: str, name: str, once: bool, **options: Any) -> None:
+    def handle(self, *args: object, gpu: str, name: str, once: bool, **options: Any) -> None:
         name = name or f"{settings.HOST_NAME}:{f'gpu{gpu}' if gpu else 'cpu'}"
         try:
             GpuWorker(name, gpu, once).run()
