@@ -52,7 +52,7 @@ def _about_room(disks: list[tuple[str, JsonObject]], low: int) -> list[str]:
     is_soon = hours is not None and hours < SOON_HOURS
     if facts["free"] >= low and not is_soon:
         return []
-    sentence = _("%(room)s free on the disk of %(name)s.") % {"room": in_words(facts["free"]), "name": name}
+    sentence = _("%(free)s free on the disk of %(name)s.") % {"free": in_words(facts["free"]), "name": name}
     if facts["free"] < needed(0):
         sentence = _("The disk of %(name)s is full.") % {"name": name}
     elif hours is not None and is_soon:

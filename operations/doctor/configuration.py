@@ -57,4 +57,4 @@ def _origins() -> Finding:
     origins = settings.CSRF_TRUSTED_ORIGINS
     if origins:
         return fine(f"Forms are accepted from {', '.join(origins)}.")
-    return note("No proxy is set up: one that serves https needs its address in CSRF_TRUSTED_ORIGINS.")
+    return note("No proxy is set up: an https proxy needs its address in CSRF_TRUSTED_ORIGINS.")

@@ -54,7 +54,7 @@ SUBJECTS = (
 
 
 def examine(mend: bool = False, asked: Asked | None = None, subjects: Iterable[Subject] = SUBJECTS) -> Report:
-    """Examine everything; with `mend`, repair what can be repaired safely, subject by subject."""
+    """Examine everything, subject by subject; the flag makes it repair what can be repaired safely."""
     asked = asked or Asked()
     findings: list[Finding] = []
     for subject in subjects:

@@ -1,4 +1,4 @@
-"""Asking for the import of a OneTrainer workspace, and ending one that follows a training."""
+"""Asking for the import of a OneTrainer workspace, and ending an import that follows a training."""
 
 from __future__ import annotations
 
