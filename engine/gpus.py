@@ -153,7 +153,7 @@ class SharedReader:
     All callers share one reading at a time. While it hangs, there is a driver without a GPU.
     """
 
-    def __init__(self, hangs_after: float = HANGS_AFTER):
+    def __init__(self, hangs_after: float = HANGS_AFTER) -> None:
         self._hangs_after = hangs_after
         self._lock = threading.Lock()
         self._newest: _ReadingThread | None = None

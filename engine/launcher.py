@@ -97,7 +97,7 @@ class EngineProcess:
         identity: Identity,
         child: subprocess.Popen[bytes] | None = None,
         template: Template | None = None,
-    ):
+    ) -> None:
         self.folder = folder
         self.identity = identity
         self._child = child

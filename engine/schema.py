@@ -45,7 +45,7 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
 
 
 class _Builder:
-    def __init__(self, facts: Facts):
+    def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.classes: JsonObject = facts["classes"]
         self.users = _users(facts["optimizer_parameters"])

@@ -41,7 +41,7 @@ class Request:
 class Template:
     """Waits for requests and forks; `serve()` returns in each fork too."""
 
-    def __init__(self, worker: Connection):
+    def __init__(self, worker: Connection) -> None:
         self._worker = worker
         self._forks: dict[int, int] = {}  # the pid of each, by a descriptor that signals its end
         self._files = stamps()

@@ -43,7 +43,7 @@ class Origin:
 class Template:
     """A template's process, which first imports."""
 
-    def __init__(self, origin: Origin):
+    def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.answer_seconds = ANSWER_SECONDS
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  it is read after the process has ended

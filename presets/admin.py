@@ -72,7 +72,7 @@ class PresetForm(forms.ModelForm):
         fields = ("name", "description", "config", "archived")
         widgets = {"description": forms.Textarea(attrs={"rows": 3, "cols": 100})}
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.version
 

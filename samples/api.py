@@ -15,7 +15,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from engine.interface.files import PREVIEW
 from samples.archives import send_zip
 from samples.filters import FILTERS, MOST_IDS, SampleRanges, narrowed, of_ids
-from samples.models import Sample
+from samples.models import Sample, SampleQuerySet
 from samples.serializers import CustomSampleSerializer, FavouriteSerializer, SampleListSerializer, SampleSerializer
 from samples.service import SampleService
 from samples.thumbnails import thumbnail
@@ -150,7 +150,7 @@ class SampleViewSet(SampleList):
 class RunSamplesView(SampleList):
     """The pictures of one run."""
 
-    def get_queryset(self):  # type: ignore[no-untyped-def]
+    def get_queryset(self) -> SampleQuerySet:
         if getattr(self, "swagger_fake_view", False):
             return Sample.objects.none()
         return get_object_or_404(Run, pk=self.kwargs["run_id"]).samples.all()

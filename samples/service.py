@@ -17,7 +17,7 @@ from web.errors import NotNow
 class SampleService:
     """What `user` does with samples."""
 
-    def __init__(self, user: User | None = None):
+    def __init__(self, user: User | None = None) -> None:
         self.user = user if user is not None and user.is_authenticated else None
 
     def mark(self, samples: Iterable[Sample], favourite: bool) -> int:

@@ -35,7 +35,7 @@ class FolderTaken(Exception):
 class FolderLock:
     """A lock that this process holds until it ends, in any way; its file names the process and its address."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.path = folder / "serve.lock"
 
     def __enter__(self) -> FolderLock:

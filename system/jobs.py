@@ -19,7 +19,7 @@ class JobLost(Exception):
 class Hold:
     """The heartbeat of the process that does a job: call it repeatedly; raises JobLost."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job) -> None:
         self.job = job
         self._beat = time.monotonic()
 

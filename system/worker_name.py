@@ -20,7 +20,7 @@ class NameTaken(Exception):
 class NameLock:
     """A lock that this process holds until it ends, so that a worker without a database is not taken for dead."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
         self._file: IO[str] | None = None
 

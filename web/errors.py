@@ -12,7 +12,7 @@ class DomainError(Exception):
 
     status = 400
 
-    def __init__(self, message: str | None = None):
+    def __init__(self, message: str | None = None) -> None:
         super().__init__(_ended(message or type(self).__doc__ or ""))
 
 
@@ -40,7 +40,7 @@ class StaleDraft(NotNow):
 class BadInput(DomainError):
     """The request is invalid."""
 
-    def __init__(self, message: str | None = None, errors: dict[str, list[str]] | None = None):
+    def __init__(self, message: str | None = None, errors: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
         self.errors = errors or {}
 

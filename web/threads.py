@@ -19,7 +19,7 @@ class Watch(threading.Thread):
     No error ends the thread, since nobody would start it again.
     """
 
-    def __init__(self, name: str, pause: float):
+    def __init__(self, name: str, pause: float) -> None:
         super().__init__(name=name, daemon=True)
         self.pause = pause  # seconds between two looks
         self._ending = threading.Event()

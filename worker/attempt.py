@@ -34,7 +34,7 @@ LINGER_SECONDS = 30  # how long an engine process may run after its last event
 class Following:
     """Follows an attempt from its start, or from a later point, until its process has ended."""
 
-    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher, clock: Clock = CLOCK):
+    def __init__(self, run: Run, process: EngineProcess | None, publisher: Publisher, clock: Clock = CLOCK) -> None:
         self.run = run
         self._clock = clock
         self.attempt = run.attempt

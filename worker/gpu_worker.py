@@ -60,7 +60,7 @@ SAME_SIGNAL = 0.3
 class GpuWorker:
     """The process that owns one GPU (or the CPU) and trains one run at a time."""
 
-    def __init__(self, name: str, gpu: str = "", once: bool = False, clock: Clock = CLOCK):
+    def __init__(self, name: str, gpu: str = "", once: bool = False, clock: Clock = CLOCK) -> None:
         self.name, self.gpu, self.once = name, gpu, once
         self.clock = clock
         self.host = settings.HOST_NAME

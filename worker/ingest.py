@@ -42,7 +42,7 @@ class StaleAttempt(Exception):
 class JournalReader:
     """Reads one attempt's journal into the database, and returns messages for its watchers."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run) -> None:
         self.run = run
         self._pace = Pace.of(run.progress)
         self._log_offset = _size(run.log_file)
@@ -101,7 +101,7 @@ def _damaged(event: Event, error: Exception) -> Event:
 class Transcript:
     """A batch of events for one transaction."""
 
-    def __init__(self, run: Run, pace: Pace, events: list[Event]):
+    def __init__(self, run: Run, pace: Pace, events: list[Event]) -> None:
         self.run = run
         self.pace = pace
         self.events = events

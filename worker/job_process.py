@@ -41,7 +41,7 @@ class JobProcess:
 
     most_at_once = 4  # processes of this class in one worker, in addition to its training
 
-    def __init__(self, job: Job, gpu: str, notice: Callable[[], None]):
+    def __init__(self, job: Job, gpu: str, notice: Callable[[], None]) -> None:
         self.job, self.gpu = job, gpu
         self.notice = notice  # wakes the worker's thread
         self.child = self.start()

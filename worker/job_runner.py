@@ -22,7 +22,7 @@ class JobKeeper(Watch):
     The kernel kills these processes when their worker dies; another worker claims the jobs once their leases end.
     """
 
-    def __init__(self, worker: str, gpu: str = ""):
+    def __init__(self, worker: str, gpu: str = "") -> None:
         super().__init__("jobs", LOOK_SECONDS)
         self.worker, self.gpu = worker, gpu
         self.host = settings.HOST_NAME

@@ -28,7 +28,7 @@ class RetentionKeeper(Watch):
     It is a thread, since deleting large files can take seconds.
     """
 
-    def __init__(self, worker: str):
+    def __init__(self, worker: str) -> None:
         super().__init__("removals of old files", LOOK_SECONDS)
         self.worker = worker
         self._seen: dict[Any, Any] = {}

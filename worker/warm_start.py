@@ -26,7 +26,7 @@ class WarmStart:
     `go_on` is called while the template imports, and returns whether to wait on.
     """
 
-    def __init__(self, gpu: str, go_on: Callable[[], bool]):
+    def __init__(self, gpu: str, go_on: Callable[[], bool]) -> None:
         self._gpu, self._go_on = gpu, go_on
         self._templates = Templates()
 

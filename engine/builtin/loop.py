@@ -21,7 +21,9 @@ from engine.interface.errors import BadData
 class Loop:
     """Goes through the remaining epochs of a session, and saves the trained weights."""
 
-    def __init__(self, session: Session, announcer: Announcer, commands: TrainCommands, keep_backups: int | None):
+    def __init__(
+        self, session: Session, announcer: Announcer, commands: TrainCommands, keep_backups: int | None
+    ) -> None:
         self.session = session
         self.announcer = announcer
         self.callbacks = announcer.callbacks

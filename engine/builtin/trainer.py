@@ -35,7 +35,7 @@ class GenericTrainer:
         resume_from: str | Path | None = None,
         keep_backups: int | None = None,
         weights_from: str | Path | None = None,
-    ):
+    ) -> None:
         self.config = config
         self.callbacks = callbacks
         self.commands = commands

@@ -118,7 +118,7 @@ def draw_latents(autoencoder: AutoencoderKL, random: Random, count: int) -> tupl
 class BaseTraining:
     """Trains UNet and text encoder together on latents that are computed once."""
 
-    def __init__(self, autoencoder: AutoencoderKL, steps: int):
+    def __init__(self, autoencoder: AutoencoderKL, steps: int) -> None:
         torch.manual_seed(SEED)
         self.steps = steps
         self.random = Random(SEED)

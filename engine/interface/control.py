@@ -37,7 +37,7 @@ class ControlServer:
 
     def __init__(
         self, folder: Path, commands: TrainCommands, on_refused: Callable[[str, str], None] = lambda key, reason: None
-    ):
+    ) -> None:
         self._commands = commands
         self._on_refused = on_refused
         self._seen: set[str] = set()
@@ -139,7 +139,7 @@ class ControlServer:
 class ControlClient:
     """The worker's end. Every method raises OSError or EOFError when the engine process cannot be reached."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         address = json.loads((folder / FILE_NAME).read_text())
         try:
             self._connection = connect(address["name"], bytes.fromhex(address["key"]))

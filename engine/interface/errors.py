@@ -36,7 +36,7 @@ class BadConfig(TrainingError):
 
     reason = "bad_config"
 
-    def __init__(self, problems: Sequence[Problem]):
+    def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
         super().__init__("; ".join(f"{p.field}: {p.message}" for p in self.problems))
 
@@ -46,7 +46,7 @@ class BadData(TrainingError):
 
     reason = "bad_data"
 
-    def __init__(self, problems: Sequence[Problem] | str):
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
         self.problems = [] if isinstance(problems, str) else list(problems)
         super().__init__(problems if isinstance(problems, str) else "; ".join(p.message for p in self.problems))
 

@@ -38,7 +38,7 @@ class Event:
 class JournalWriter:
     """Appends events; safe to call from several threads. `on_append` is called with each event after it is written."""
 
-    def __init__(self, path: Path, on_append: Callable[[], None] = lambda: None):
+    def __init__(self, path: Path, on_append: Callable[[], None] = lambda: None) -> None:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()
         self._sequence = 0

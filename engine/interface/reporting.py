@@ -35,7 +35,7 @@ LAST_WORD_SECONDS = 60.0  # how long the last event waits for space on a full di
 class Reporter:
     """One attempt's reporter: writes its journal, and takes commands from its control channel."""
 
-    def __init__(self, folder: Path, read_gpu: ReadMetrics = no_metrics):
+    def __init__(self, folder: Path, read_gpu: ReadMetrics = no_metrics) -> None:
         self.commands = TrainCommands()
         self._control = ControlServer(folder, self.commands, self._refused_unread)
         self._journal = JournalWriter(folder / FILE_NAME, self._control.wake)
@@ -154,7 +154,7 @@ class Reporter:
 class Forgiving(io.RawIOBase):
     """A descriptor that can always be printed to: log lines that a full disk does not take are dropped."""
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def writable(self) -> bool:

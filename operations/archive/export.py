@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.db import connection
@@ -49,7 +50,7 @@ class Wishes:
 class Export:
     """One archive being written to `path`: under a temporary name, and renamed when it is complete."""
 
-    def __init__(self, path: Path, wishes: Wishes, progress: Progress):
+    def __init__(self, path: Path, wishes: Wishes, progress: Progress) -> None:
         self.path, self.wishes, self.progress = _target(path), wishes, progress
         self.manifest = _new_manifest(wishes)
         self.vanished: list[str] = []
@@ -138,7 +139,7 @@ class Export:
         facts[name] = {"size": size, "sha256": found.hexdigest()}
 
 
-def _blocks(file, size: int) -> Iterable[bytes]:
+def _blocks(file: BinaryIO, size: int) -> Iterable[bytes]:
     """Not more than `size` bytes: a log grows while it is copied."""
     while size > 0 and (block := file.read(min(BLOCK, size))):
         size -= len(block)

@@ -37,7 +37,7 @@ class CannotImport(DomainError):
 class Import:
     """One archive being imported into a new installation."""
 
-    def __init__(self, path: Path, progress: Progress):
+    def __init__(self, path: Path, progress: Progress) -> None:
         self.path, self.progress = path, progress
         self.staging = settings.DATA_DIR / STAGING
 

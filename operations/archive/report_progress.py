@@ -9,7 +9,7 @@ SECONDS = 2.0
 
 
 class Progress:
-    def __init__(self, write: Callable[[str], object] = lambda line: None):
+    def __init__(self, write: Callable[[str], object] = lambda line: None) -> None:
         self._write = write
         self._said = time.monotonic()
 

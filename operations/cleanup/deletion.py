@@ -26,7 +26,7 @@ CHANGED = gettext_noop("It has changed since the preview.")
 class Deletion:
     """One clean-up in progress."""
 
-    def __init__(self, user: User | None):
+    def __init__(self, user: User | None) -> None:
         self.user = user
         self.removed = 0
         self.bytes = 0

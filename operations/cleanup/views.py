@@ -57,7 +57,7 @@ class ChoiceForm(forms.Form):
     older_than = forms.IntegerField(min_value=0, max_value=36500, required=False)
     keep = forms.IntegerField(min_value=0, max_value=100_000, required=False)
 
-    def __init__(self, user: User, *args: Any):
+    def __init__(self, user: User, *args: Any) -> None:
         super().__init__(*args)
         self.fields["kinds"].choices = [(kind, NAMES[kind]) for kind in kinds_for(user)]  # type: ignore[attr-defined]
 

@@ -29,7 +29,7 @@ def refill(run: Run, tally: Tally, beat: Callable[[], object]) -> str:
 class _Refill(Transcript):
     """Uses the methods of the worker's transcript, except those that change the run."""
 
-    def __init__(self, run: Run, events: list[Event], lost: set[PAIR]):
+    def __init__(self, run: Run, events: list[Event], lost: set[PAIR]) -> None:
         super().__init__(run, Pace.of(run.progress), events)
         self.lost = lost
 

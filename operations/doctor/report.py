@@ -22,7 +22,7 @@ LEVELS = (FINE, NOTE, MENDED, *FOUND, UNKNOWN)
 class Report:
     """The findings, without private data."""
 
-    def __init__(self, findings: list[Finding]):
+    def __init__(self, findings: list[Finding]) -> None:
         clean = Cleaner()
         self.made_at = now()
         self.findings = [

@@ -38,7 +38,7 @@ class DemoFailed(Exception):
 class DemoSite:
     """`manage.py serve` as a child process, with its own data folder and a free port."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {**os.environ, "DATA_DIR": str(folder)}
 
@@ -93,7 +93,7 @@ class DemoSite:
 class Demo:
     """Trains the demo run to its end and reports the result."""
 
-    def __init__(self, site: DemoSite, show: DemoProgress):
+    def __init__(self, site: DemoSite, show: DemoProgress) -> None:
         self.site, self.show = site, show
 
     def run(self) -> JsonObject:
@@ -137,7 +137,7 @@ class Demo:
 class DemoProgress:
     """A progress bar in a terminal; elsewhere a line for each tenth."""
 
-    def __init__(self, write: Callable[[str], object], is_terminal: bool):
+    def __init__(self, write: Callable[[str], object], is_terminal: bool) -> None:
         self.write, self.is_terminal = write, is_terminal
         self._last = ""
 

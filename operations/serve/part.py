@@ -50,7 +50,7 @@ class Part:
         pass_fds: Sequence[int] = (),
         log_bytes: int = LOG_BYTES,
         clock: Clock = CLOCK,
-    ):
+    ) -> None:
         self.name = name
         self.command = list(command)
         self.log = log

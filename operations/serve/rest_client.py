@@ -19,7 +19,7 @@ class ApiError(Exception):
 class ApiClient:
     """Speaks JSON with one site, as the owner of a token; uses no proxy, because the site is on this machine."""
 
-    def __init__(self, address: str, token: str):
+    def __init__(self, address: str, token: str) -> None:
         self.where = urlsplit(address)
         self.headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
 

@@ -47,7 +47,7 @@ class Site:
 
     def __init__(
         self, host: str, listener: socket.socket, lock: FolderLock, console: Console, server: str = DEFAULT_SERVER
-    ):
+    ) -> None:
         self.host, self.listener, self.lock, self.console, self.server = host, listener, lock, console, server
         self.address = address_of(listener)
         self.supervisor = Supervisor(console)

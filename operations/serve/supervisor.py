@@ -30,7 +30,7 @@ AT_ONCE_GRACE = 5  # seconds that a worker has to save that its run was killed
 class Console:
     """Prints to the terminal and to serve.log."""
 
-    def __init__(self, log: Path, write: Callable[[str], object]):
+    def __init__(self, log: Path, write: Callable[[str], object]) -> None:
         self._write = write
         self._handler = rotating_log(log)
         self._handler.setFormatter(logging.Formatter("{asctime} {message}", style="{"))
@@ -50,7 +50,7 @@ class Console:
 class Supervisor:
     """Starts parts, watches them, and ends them in an order that loses nothing."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console) -> None:
         self.console = console
         self.workers: list[Part] = []
         self.worker_names: list[str] = []  # as in the database

@@ -24,7 +24,7 @@ TOLD = 20  # samples in one message; the page shows more
 class FileKeeper:
     """Rows for the files of one run; each file is imported once, by its path."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run) -> None:
         self.run = run
         self._known = set(run.samples.values_list("path", flat=True)) | set(
             run.artifacts.values_list("path", flat=True)

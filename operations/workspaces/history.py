@@ -90,7 +90,7 @@ class History:
 
     def __init__(
         self, folder: Path, by: User | None = None, name: str = "", send: SEND | None = None, patience: float = PATIENCE
-    ):
+    ) -> None:
         self.folder, self.by, self.name, self.patience = folder, by, name, patience
         self._send: SEND = send or async_to_sync(publisher.send_all)
         self._chronicles: dict[str, Chronicle] = {}
@@ -178,7 +178,7 @@ class History:
 class Chronicle:
     """One training being imported into its run."""
 
-    def __init__(self, run: Run, send: SEND, pulse: Pulse):
+    def __init__(self, run: Run, send: SEND, pulse: Pulse) -> None:
         self.run = run
         self._send = send
         self._pulse = pulse

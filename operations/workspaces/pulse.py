@@ -25,7 +25,7 @@ class Pulse:
     in a container), it may be quiet for a while.
     """
 
-    def __init__(self, patience: float = PATIENCE, settled: float = SETTLED):
+    def __init__(self, patience: float = PATIENCE, settled: float = SETTLED) -> None:
         self.patience, self.settled = patience, settled
         self.seen = False
         self._sign = 0.0

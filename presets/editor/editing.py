@@ -31,7 +31,7 @@ VERBS: dict[str, Callable[[Draft, int], Draft]] = {"undo": drafts.undo, "redo": 
 class Unsaved(StaleDraft):
     """The draft was changed elsewhere; `typed` holds the unsaved texts by label."""
 
-    def __init__(self, typed: dict[str, str]):
+    def __init__(self, typed: dict[str, str]) -> None:
         super().__init__()
         self.typed = typed
 

@@ -50,7 +50,7 @@ class EditorOfLists(Protocol):
 class ListField:
     """A list with its items; `problem` says why they cannot be shown."""
 
-    def __init__(self, editor: EditorOfLists, field: Field):
+    def __init__(self, editor: EditorOfLists, field: Field) -> None:
         self.editor, self.field = editor, field
         self.kind: ListKind = KINDS[field.path]
         self.ratios = [(ratio, ratio.replace("x", ":")) for ratio in SHAPES] if self.kind.field == "samples" else []
@@ -111,7 +111,7 @@ class ListField:
 class ListItem:
     """One concept, sample or embedding."""
 
-    def __init__(self, owner: ListField, index: int, value: object):
+    def __init__(self, owner: ListField, index: int, value: object) -> None:
         self.list, self.index = owner, index
         self.value = value if isinstance(value, dict) else {}
         self.is_object = isinstance(value, dict)

@@ -32,7 +32,7 @@ class Editor:
 
     def __init__(
         self, draft: Draft, tab: str | None = None, typed: dict[str, str] | None = None, opened: Iterable[str] = ()
-    ):
+    ) -> None:
         self.draft = draft
         self.opened = frozenset(opened)  # items of lists whose fields are shown, such as concepts.0
         self.typed = typed or {}

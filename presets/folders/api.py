@@ -99,7 +99,7 @@ class ExampleSerializer(serializers.Serializer):
 class SizeField(serializers.ListField):
     child = serializers.IntegerField()
 
-    def __init__(self, **more: Any):
+    def __init__(self, **more: Any) -> None:
         super().__init__(min_length=2, max_length=2, allow_null=True, help_text=_("Width and height."), **more)
 
 

@@ -31,7 +31,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 class Awaited(Exception):
     """A worker is checking the config: call again with its preflight once that has ended."""
 
-    def __init__(self, preflight: Preflight):
+    def __init__(self, preflight: Preflight) -> None:
         super().__init__(self.__doc__)
         self.preflight = preflight
 

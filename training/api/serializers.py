@@ -245,7 +245,7 @@ class AskedRunSerializer(serializers.Serializer):
 class TagsField(serializers.ListField):
     child = serializers.CharField(max_length=50)
 
-    def __init__(self, **options: Any):
+    def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 50} | options)
 
 

@@ -19,7 +19,7 @@ SECONDS = 20  # seconds between two updates of a training run
 class LossLine:
     """Updates the loss line of a training run at intervals."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run) -> None:
         self.run = run
         self._due = 0.0
 

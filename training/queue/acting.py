@@ -8,5 +8,5 @@ from django.contrib.auth.models import AnonymousUser, User
 class ForUser:
     """Acts for a user, whose name the timeline stores; None or an anonymous user means nobody."""
 
-    def __init__(self, user: User | AnonymousUser | None = None):
+    def __init__(self, user: User | AnonymousUser | None = None) -> None:
         self.user = user if user is not None and user.is_authenticated else None

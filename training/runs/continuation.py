@@ -25,7 +25,7 @@ from web.errors import NotNow
 class Continuation(ForUser):
     """Puts runs into the queue again; `check` is as in TrainerService."""
 
-    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait):
+    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait) -> None:
         super().__init__(user)
         self.check = check
 

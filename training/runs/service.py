@@ -34,7 +34,7 @@ class TrainerService(ForUser):
     `check` gets a worker's answer about the config of a new run; web requests pass a check that holds no thread.
     """
 
-    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait):
+    def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait) -> None:
         super().__init__(user)
         self.check = check
 

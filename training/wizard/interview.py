@@ -51,7 +51,7 @@ NUMBERS = {step.slug: number for number, step in enumerate(STEPS)}
 class Interview:
     """The answers typed so far; an invalid answer raises BadInput with its field and the fix."""
 
-    def __init__(self, typed: Mapping[str, str]):
+    def __init__(self, typed: Mapping[str, str]) -> None:
         self.typed = dict(typed)
 
     def answer(self, step: Step) -> object:

@@ -35,7 +35,7 @@ class EpochPlan:
     out of that epoch; the shuffle leaves out different pictures each time.
     """
 
-    def __init__(self, config: TrainConfig, pictures: Sequence[Picture], size_multiple: int):
+    def __init__(self, config: TrainConfig, pictures: Sequence[Picture], size_multiple: int) -> None:
         self.config = config
         self.size_multiple = size_multiple
         self.groups: dict[Group, list[Picture]] = defaultdict(list)

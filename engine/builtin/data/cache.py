@@ -33,7 +33,7 @@ def cache_key(**facts: object) -> str:
 class TensorCache:
     """A folder of safetensors files, one per entry, which runs may share: an entry is whole or not there."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get_or_make(self, key: str, make: Callable[[], Tensors]) -> Tensors:

@@ -38,7 +38,7 @@ class Batch:
 class BatchLoader:
     """Loads an epoch's batches: `prepare()` first, then `epoch()`."""
 
-    def __init__(self, config: TrainConfig, family: ModelFamily, cache_text: bool):
+    def __init__(self, config: TrainConfig, family: ModelFamily, cache_text: bool) -> None:
         self.config = config
         self.family = family
         self.cache_text = cache_text

@@ -126,7 +126,7 @@ class PictureIndex:
 
     FILE_NAME = "pictures.json"
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.path = folder / self.FILE_NAME
         self.known = self._load()
         self.changed = False

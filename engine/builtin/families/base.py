@@ -38,7 +38,7 @@ class ModelFamily(ABC):
     size_multiple: int  # pixels; both sides of a training picture are multiples of it
 
     @abstractmethod
-    def __init__(self, config: TrainConfig, device: torch.device):
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
         """Load the base model; raises MissingModel."""
 
     @property

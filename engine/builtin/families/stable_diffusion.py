@@ -62,7 +62,7 @@ class StableDiffusion(ModelFamily):
         ModelType.STABLE_DIFFUSION_21_BASE,
     )
 
-    def __init__(self, config: TrainConfig, device: torch.device):
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
         self.pipeline = _load(config)

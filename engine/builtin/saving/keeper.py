@@ -23,7 +23,7 @@ from engine.interface.free_space import Backups, free_bytes, in_words, needed
 class Keeper:
     """Writes the session's backups and models, and frees space for them."""
 
-    def __init__(self, session: Session, log: LossLog, announcer: Announcer, keep_backups: int | None):
+    def __init__(self, session: Session, log: LossLog, announcer: Announcer, keep_backups: int | None) -> None:
         self.session, self.config = session, session.config
         self.log, self.announcer, self.callbacks = log, announcer, announcer.callbacks
         self.backups = Backups(

@@ -8,7 +8,7 @@ from engine.interface.callbacks import TrainCallbacks
 class Announcer:
     """Reports each status, and each phase once, at its beginning."""
 
-    def __init__(self, callbacks: TrainCallbacks):
+    def __init__(self, callbacks: TrainCallbacks) -> None:
         self.callbacks = callbacks
         self.phase = ""
 

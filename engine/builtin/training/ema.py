@@ -13,7 +13,7 @@ from torch.nn import Parameter
 class MovingAverage:
     """Averages `parameters`; the decay grows to `decay` over the first updates, because the first weights are few."""
 
-    def __init__(self, parameters: list[Parameter], decay: float, interval: int, device: torch.device):
+    def __init__(self, parameters: list[Parameter], decay: float, interval: int, device: torch.device) -> None:
         self.parameters = parameters
         self.decay = decay
         self.interval = interval

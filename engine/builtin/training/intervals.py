@@ -16,7 +16,7 @@ class Interval:
 
     def __init__(
         self, every: float, unit: TimeUnit, skip_first: float = 0, clock: Callable[[], float] = time.monotonic
-    ):
+    ) -> None:
         self.every, self.unit, self.skip_first, self._clock = every, unit, skip_first, clock
         self._start = self._last = clock()
 
@@ -43,7 +43,7 @@ class Interval:
 class DueActions:
     """Actions by their interval; a due action stays due until it is taken."""
 
-    def __init__(self, actions: list[tuple[Interval, Callable[[], object]]]):
+    def __init__(self, actions: list[tuple[Interval, Callable[[], object]]]) -> None:
         self._actions = actions
         self._due: set[Interval] = set()
 

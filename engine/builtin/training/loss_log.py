@@ -23,7 +23,7 @@ LOG_SECONDS = 1.0  # how long losses stay on the device; reading one waits for t
 class LossLog:
     """Holds the losses of the last interval on the device, and reads them in one wait."""
 
-    def __init__(self, session: Session, callbacks: TrainCallbacks):
+    def __init__(self, session: Session, callbacks: TrainCallbacks) -> None:
         self.session = session
         self.callbacks = callbacks
         self._losses: list[Tensor] = []

@@ -20,7 +20,7 @@ SHARE = 10  # and at least this many times longer than one takes, so that it cos
 class SamplePreview:
     """The preview of one sample: a file in the run's workspace that holds the newest state only."""
 
-    def __init__(self, workspace: Path):
+    def __init__(self, workspace: Path) -> None:
         self.path = workspace / PREVIEW
         self._due = 0.0
         self._told = ""

@@ -41,7 +41,7 @@ class SamplingStopped(Exception):
 class Sampler:
     """Generates a run's samples with averaged weights; a sample that fails is a warning, and training continues."""
 
-    def __init__(self, session: Session, log: LossLog, announcer: Announcer, commands: TrainCommands):
+    def __init__(self, session: Session, log: LossLog, announcer: Announcer, commands: TrainCommands) -> None:
         self.session = session
         self.log = log
         self.announcer = announcer

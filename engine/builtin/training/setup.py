@@ -34,7 +34,7 @@ class SessionMaker:
         commands: TrainCommands,
         is_resumed: bool,
         weights_from: Path | None,
-    ):
+    ) -> None:
         self.config = config
         self.announcer = announcer
         self.callbacks = announcer.callbacks
