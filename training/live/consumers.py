@@ -49,7 +49,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         return Run.objects.current()
 
     async def read_state(self, kind: str) -> str:
-        return await database_sync_to_async(lambda: envelope(kind, state_of(self.current_run())))()
+        text: str = await database_sync_to_async(lambda: envelope(kind, state_of(self.current_run())))()
+        return text
 
     async def exists(self) -> bool:
         return True

@@ -50,7 +50,8 @@ def _token_key(scope: JsonObject) -> str | None:
     scheme, _, key = (_header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() in ("token", "bearer"):
         return key.strip()
-    return parse_qs(scope["query_string"].decode("latin1")).get("token", [None])[0]
+    given: list[str] = parse_qs(scope["query_string"].decode("latin1")).get("token", [])
+    return given[0] if given else None
 
 
 def _owner_of(key: str) -> User | AnonymousUser:
