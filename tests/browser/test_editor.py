@@ -179,7 +179,7 @@ def test_the_newest_state_can_be_loaded_instead(editor, open_page, site):
     page = editor()
     site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 4}]})
     field(page, "epochs").fill("7")
-    page.get_by_role("button", name="Show the newest").click()
+    page.get_by_role("button", name="Show the newest", exact=True).click()
     expect(field(page, "epochs")).to_have_value("4")
     assert stored(site) == {"epochs": 4}
     open_page.complaints.clear()  # browsers note the status 409
@@ -239,7 +239,7 @@ def test_form_and_json_follow_each_other(editor, site):
     expect(problem).to_contain_text("Line 3")
     expect(problem).to_contain_text("batch_size")
     text.fill('{"epochs": 9, "unheard_of": 1}')
-    expect(page.locator("#json-problems")).to_contain_text("not known")
+    expect(page.locator("#json-problems")).to_contain_text("not a known setting")
     page.get_by_role("button", name="Apply").click()
     expect(field(page, "epochs")).to_have_value("9")
     assert stored(site) == {"epochs": 9, "unheard_of": 1}

@@ -101,7 +101,7 @@ def test_selected_runs_are_tagged_made_favourites_and_saved_as_a_table(table):
     rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
     assert sorted(row["name"] for row in rows) == ["Onyx", "Ruby"]
     table.get_by_role("button", name="Tag", exact=True).click()
-    expect(table.get_by_text("2 runs will get the tag")).to_be_visible()
+    expect(table.get_by_text("The tag will be added to 2 runs")).to_be_visible()
     table.get_by_label("Tag").fill("dark")
     table.get_by_role("button", name="Tag").click()
     expect(table.get_by_text("2 runs were tagged.")).to_be_visible()

@@ -74,8 +74,8 @@ def saves(site):
 def test_a_clean_up_is_previewed_then_done_and_reports_the_freed_space(open_page, site, saves):
     page = open_page("/system/cleanup/")
     page.get_by_label("Saved models", exact=True).check()
-    page.get_by_label("Run").select_option(site.status()["run_id"])
-    page.get_by_label("Keep the newest").fill("1")
+    page.get_by_label("Run", exact=True).select_option(site.status()["run_id"])
+    page.get_by_label("Keep the newest", exact=True).fill("1")
     page.get_by_role("button", name="Preview").click()
     plan = page.locator("#plan")
     going = plan.locator("tbody tr")

@@ -43,7 +43,7 @@ def test_a_demo_that_cannot_train_ends_with_a_sentence(demo, demo_folder, tmp_pa
     ended = demo("broken", DEMO_DIR=str(tmp_path))
     assert ended.returncode == 1
     assert "base_model_name" in ended.stderr
-    assert "is not there" in ended.stderr
+    assert "does not exist" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -32,7 +32,7 @@ def test_the_first_ctrl_c_lets_the_training_make_a_backup(site):
     run_id = site.status()["run_id"]
     assert site.stop() == 0
     assert site.processes() == []
-    assert "A running training makes a backup first" in site.output
+    assert "A running training writes a backup first" in site.output
     assert "Ending at once" not in site.output
     assert has_backup(site, run_id)
     site.start()

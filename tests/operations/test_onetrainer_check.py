@@ -219,7 +219,7 @@ def test_a_check_is_requested_and_shown_on_the_system_page(client, home, driver)
     client.force_login(trainer().user)
     driver(WHOLE)
     page = client.post("/system/onetrainer/check/", {"training": "on"}, follow=True).content.decode()
-    assert "It begins as soon as a worker takes it on." in page
+    assert "It starts as soon as a worker is free." in page
     job = ask_for_check()
     assert Job.objects.count() == 1, "a second wish while one waits is the same"
     assert job.take("test")

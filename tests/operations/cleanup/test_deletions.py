@@ -36,7 +36,7 @@ def work_off(job):
 def test_deleting_many_runs_is_a_job_that_the_table_shows(client, user):
     runs = [make_run(f"Run {number}", Run.Status.FAILED) for number in range(deletions.MANY)]
     runs[0].folder.mkdir(parents=True)
-    assert "20 runs will be deleted as soon as a worker takes it on." in ask(client, *runs)
+    assert "20 runs will be deleted when a worker is free." in ask(client, *runs)
     assert Run.objects.count() == 20
     work_off(Job.objects.get())
     assert "20 runs were deleted." in client.get(reverse("runs")).text

@@ -35,7 +35,7 @@ def done(job):
 
 def test_a_workspace_is_imported_and_its_runs_are_shown(page, workspace):
     answer = page.post(PAGE, {"path": str(workspace.folder), "name": "Old stars", "follow": "on"}, follow=True)
-    assert "It begins as soon as a worker takes it on." in answer.content.decode()
+    assert "It starts as soon as a worker is free." in answer.content.decode()
     job = Job.objects.get()
     assert job.arguments == {"path": str(workspace.folder), "name": "Old stars", "follow": True}
     done(job)

@@ -495,7 +495,7 @@ def test_a_deleted_artifact_is_not_found(api):
     artifact = make_artifact(run)
     (run.folder / "backup").unlink()
     answer = api.get(f"/api/runs/{run.pk}/artifacts/{artifact.pk}/file/")
-    assert answer.status_code == 404 and "not here" in answer.json()["detail"]
+    assert answer.status_code == 404 and "does not exist any more" in answer.json()["detail"]
 
 
 def test_a_run_s_config_without_secrets(api):
