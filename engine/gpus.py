@@ -106,20 +106,30 @@ def _handles() -> Iterator[tuple[int, Any]]:
 
 
 def _gpu(index: int, handle: Any) -> Gpu:
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)  # the first version counts the driver's own
+    total, used = _memory(handle)
     power = _reported(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
     return Gpu(
         index=index,
         name=pynvml.nvmlDeviceGetName(handle),
         uuid=pynvml.nvmlDeviceGetUUID(handle),
-        memory_total=memory.total / GIB,
-        memory_used=memory.used / GIB,
+        memory_total=total / GIB,
+        memory_used=used / GIB,
         use=_reported(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
         temperature=_reported(lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
         power=None if power is None else power / 1000,
         clock=_reported(lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
         processes=tuple(_processes(handle)),
     )
+
+
+def _memory(handle: Any) -> tuple[int, int]:
+    """Total and used bytes; 0 if the GPU shares the memory of the machine and reports none of its own."""
+    try:
+        # the first version of this structure counts the driver's own memory as used
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)
+    except pynvml.NVMLError:
+        return 0, 0
+    return memory.total, memory.used
 
 
 def _reported(ask: Callable[[], float]) -> float | None:

@@ -205,6 +205,7 @@ def refuse_unsafe() -> None:
     """End if a fork would not work as well as a fresh process; the worker reads the reason."""
     if device := open_gpu():
         sys.exit(f"The imports have opened {device}, so no fork could use the GPU.")
+    os.close(os.pidfd_open(os.getpid()))  # raises where the kernel has none: a fork's end could not be reported
     if not can_show():
         sys.exit("A fork cannot show its own command line on this system.")
     # Counted after a first fork: before each one OpenBLAS ends its threads, and starts them again when it needs them.

@@ -28,6 +28,6 @@ class Hold:
             if not Job.objects.open().filter(pk=self.job.pk, claim=self.job.claim).exists():
                 raise JobLost(JobLost.__doc__)
             return
-        self._beat = time.monotonic()
         if not self.job.change(**facts):
             raise JobLost(JobLost.__doc__)
+        self._beat = time.monotonic()

@@ -73,8 +73,10 @@ def take_in(run: Run, pace: Pace, events: list[Event], offset: int) -> list[Mess
     begin = run.progress.journal_offset
     try:
         return Transcript(run, pace, events).store(offset)
-    except UNSTORABLE as error:
+    except Exception as error:
         run.progress.journal_offset = begin  # as in the database, since the transaction was rolled back
+        if not isinstance(error, UNSTORABLE):
+            raise
         refuse_other_schema()
         logger.warning("The database refuses events of run %s, so they are stored one by one: %s", run.pk, error)
         return _take_in_one_by_one(run, pace, events, offset)
@@ -128,10 +130,12 @@ class Transcript:
         return [*self.messages, *state_messages(self.run)]
 
     def _lock(self) -> None:
-        """Lock both rows, so that no other process starts an attempt or reads the same journal."""
-        fields = ("run__attempt", "journal_offset", "run__status", "run__error_reason")
-        locked = RunProgress.objects.select_for_update().values_list(*fields)
-        attempt, offset, status, reason = locked.get(pk=self.run.pk)
+        """Lock the run, so that no other process starts an attempt or reads the same journal."""
+        fields = ("attempt", "status", "error_reason")
+        # The run first, as everywhere: two processes that lock in different orders would block each other.
+        locked = Run.objects.select_for_update(of=("self",)).values_list(*fields)
+        attempt, status, reason = locked.get(pk=self.run.pk)
+        offset = RunProgress.objects.values_list("journal_offset", flat=True).get(pk=self.run.pk)
         if (attempt, offset) != (self.run.attempt, self.run.progress.journal_offset):
             raise StaleAttempt(f"Run {self.run.pk} is no longer in attempt {self.run.attempt} at this offset.")
         self.run.status, self.run.error_reason = status, reason

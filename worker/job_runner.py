@@ -50,7 +50,9 @@ class JobKeeper(Watch):
             if not self._goes_on(process):
                 self.processes.remove(process)
         self._adopt_runs()
-        for job in Job.objects.due(before_this_life).order_by("created_at"):
+        # Its own jobs may look silent after a time without the database, or after the machine was suspended.
+        own = [process.job.pk for process in self.processes]
+        for job in Job.objects.due(before_this_life).exclude(pk__in=own).order_by("created_at"):
             if self._has_room(job):
                 self._begin(job)
 

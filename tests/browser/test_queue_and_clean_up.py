@@ -79,11 +79,11 @@ def test_a_clean_up_is_previewed_then_done_and_reports_the_freed_space(open_page
     page.get_by_role("button", name="Preview").click()
     plan = page.locator("#plan")
     going = plan.locator("tbody tr")
-    expect(plan).to_contain_text("What stays")
+    expect(plan).to_contain_text("Items that stay")
     assert going.count() + 1 == len(saves())  # no file is deleted yet
-    page.get_by_role("button", name="Remove exactly these").click()
+    page.get_by_role("button", name="Delete these items").click()
     job = page.locator("#cleanups li").first
-    expect(job).to_have_text(re.compile(r"\d+ things? \w+ removed, which freed \d"))
+    expect(job).to_have_text(re.compile(r"\d+ items? \w+ deleted, which freed \d"))
     expect(job).to_contain_text("by admin")
     expect(job.locator(".pill")).to_have_text("done")
     assert len(saves()) == 1

@@ -79,7 +79,8 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
 
     def get_queryset(self) -> QuerySet[Any]:
         runs = super().get_queryset().with_favourites_of(self.request.user).with_progress()
-        return runs.alias(global_step=F("progress__global_step"))  # a name for clients to order by
+        # Clients order by this name, and a cursor reads it from the last row of a page.
+        return runs.annotate(global_step=F("progress__global_step"))
 
     def get_serializer_class(self) -> Any:
         return DETAIL if self.action == "retrieve" else self.serializer_class

@@ -23,6 +23,15 @@ def copy(apps, schema_editor):
     )
 
 
+def copy_back(apps, schema_editor):
+    """For a return to the release before; the columns are there again, with their defaults."""
+    quote = schema_editor.quote_name
+    run, progress = (apps.get_model("training", name)._meta.db_table for name in ("Run", "RunProgress"))
+    columns = ", ".join(map(quote, COLUMNS))
+    mine = f"FROM {quote(progress)} WHERE {quote(progress)}.{quote('run_id')} = {quote(run)}.{quote('id')}"
+    schema_editor.execute(f"UPDATE {quote(run)} SET ({columns}) = (SELECT {columns} {mine})")
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -55,5 +64,5 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'run progress',
             },
         ),
-        migrations.RunPython(copy),
+        migrations.RunPython(copy, copy_back),
     ]

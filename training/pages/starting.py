@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.timezone import now
@@ -19,6 +20,7 @@ from presets.preflight.api import find
 from presets.preflight.requests import is_awaited, problems_of
 from presets.preflight.views import preflight_context
 from presets.preflight.waiting import Awaited, checker_with, is_of
+from system.models import Job
 from training.models import Run
 from training.runs.service import TrainerService
 from web.errors import DomainError, NotFound, NotNow
@@ -46,12 +48,25 @@ def _start(request: PageRequest, asked: Preflight) -> HttpResponse:
     try:
         if not is_of(asked, draft.engine, draft.config):
             raise NotNow(_("The settings were changed during the check: press Start again."))
+        if _is_fresh(asked) and not is_awaited(asked):
+            return _go(request, _queue_once(request, draft, asked))
         return _go(request, queue_draft(request, draft, asked if _is_fresh(asked) else None))
     except Awaited as awaited:
         return _go(request, "new-run-start", awaited.preflight.pk)
     except DomainError as problem:
         messages.error(request, str(problem))
         return _go(request, "new-run")
+
+
+@transaction.atomic
+def _queue_once(request: PageRequest, draft: Draft, asked: Preflight) -> Run:
+    """Queue one run for this check: a second click, or the page in a second tab, gets the same run."""
+    result = Job.objects.select_for_update().get(pk=asked.pk).result
+    if run := Run.objects.filter(pk=result.get("run")).first():
+        return run
+    run = queue_draft(request, draft, asked)
+    Job.objects.filter(pk=asked.pk).update(result=result | {"run": str(run.pk)})
+    return run
 
 
 def _go(request: PageRequest, to: Any, *args: object) -> HttpResponse:

@@ -35,7 +35,8 @@ class KnownParameters:
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
-        if request.method in ("GET", "HEAD") and getattr(self, "action", "") != "retrieve":
+        # A viewset has no action for a method that it does not answer: DRF then says 405.
+        if request.method in ("GET", "HEAD") and getattr(self, "action", "") not in ("retrieve", None):
             refuse_unknown(request, known_parameters(self))
 
 

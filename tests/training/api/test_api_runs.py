@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from tests.api import content, trainer, viewer
 from tests.making import make_preset, make_run, trainable_config
+from training.api.runs import RunViewSet
 from training.models import Artifact, Metric, Run, RunProgress
 from training.table.query import asked_for
 
@@ -161,6 +162,22 @@ def test_a_list_is_ordered(api, order):
     found = names(api.get(f"/api/runs/?ordering={order}"))
     expected = {"name": "abc", "-name": "cba"}.get(order, "bac")
     assert sorted(found) == list("abc") and (order == "status" or found == list(expected))
+
+
+@pytest.mark.parametrize("order", RunViewSet.ordering_fields)
+def test_an_ordered_list_has_a_next_page(api, order):
+    for number, name in enumerate("bac"):
+        make_run(name, global_step=number)
+    first = api.get(f"/api/runs/?ordering={order}&page_size=2").json()
+    second = api.get(first["next"]).json()
+    assert len({run["id"] for page in (first, second) for run in page["results"]}) == 3
+
+
+@pytest.mark.parametrize(
+    "verb", ["stop", "backup", "save", "sample", "pause", "continue", "resume", "restart", "duplicate"]
+)
+def test_a_verb_is_not_answered_to_a_get(api, verb):
+    assert api.get(f"/api/runs/{make_run().pk}/{verb}").status_code == 405
 
 
 # -- one run -------------------------------------------------------------------------------------------------------

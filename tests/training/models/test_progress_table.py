@@ -58,6 +58,8 @@ run.refresh_from_db()
 waiting = Run.objects.get(name="Waiting").progress
 print(json.dumps([kept, [run.progress.global_step, run.progress.loss, run.progress.journal_sequence,
                          run.events.count(), run.metrics.count()], waiting.max_epoch, waiting.times]))
+before = migrated_to("0016_time_left").get_model("training", "Run").objects.get(pk=run.pk)
+assert (before.global_step, before.loss) == (run.progress.global_step, run.progress.loss)
 """
 
 

@@ -95,6 +95,12 @@ def test_without_javascript_the_run_is_started_by_a_button(client, started):
     assert client.post(address()).url == Run.objects.get().get_absolute_url()
 
 
+def test_a_second_click_or_a_second_tab_queues_no_second_run(client, started):
+    answer(problems=[])
+    addresses = {client.post(address()).url for _click in range(2)}
+    assert addresses == {Run.objects.get().get_absolute_url()}
+
+
 def test_a_run_whose_check_no_worker_claims_starts_after_three_seconds(client, started, settings):
     early = client.post(address())
     assert (early.url, Run.objects.count()) == (address(), 0)
