@@ -46,7 +46,6 @@ NAMES: Context = {
     "orphans": gettext_lazy("Folders of deleted runs"),
     "records": gettext_lazy("Journals and settings"),
 }
-CHOOSABLE = ("backups", "saves", "models", "samples", "caches", "logs", "leftovers", "orphans")
 
 
 class ChoiceForm(forms.Form):

@@ -48,9 +48,10 @@ def _start(request: PageRequest, asked: Preflight) -> HttpResponse:
     try:
         if not is_of(asked, draft.engine, draft.config):
             raise NotNow(_("The settings were changed during the check: press Start again."))
-        if _is_fresh(asked) and not is_awaited(asked):
-            return _go(request, _queue_once(request, draft, asked))
-        return _go(request, queue_draft(request, draft, asked if _is_fresh(asked) else None))
+        if not _is_fresh(asked):
+            return _go(request, queue_draft(request, draft, None))
+        queue = queue_draft if is_awaited(asked) else _queue_once
+        return _go(request, queue(request, draft, asked))
     except Awaited as awaited:
         return _go(request, "new-run-start", awaited.preflight.pk)
     except DomainError as problem:
