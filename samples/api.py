@@ -22,7 +22,7 @@ from samples.thumbnails import thumbnail
 from training.models import Run
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, Order, Search
-from web.api.parameters import KnownParameters, whole_number
+from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import SuccessSerializer, read_body
 from web.errors import BadInput
 from web.ids import UUID_PATTERN
@@ -91,7 +91,7 @@ class SamplesZipView(KnownParameters, APIView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """The files of the newest matching samples, at most 5,000, as one zip file with their settings."""
-        if ids := request.query_params.getlist("id"):
+        if ids := values_of(request, "id"):
             return send_zip(of_ids(ids), request.method or "GET")
         rows = Sample.objects.select_related("run").defer("run__config")
         return send_zip(narrowed(rows, request.query_params).newest_first()[:MOST_IDS], request.method or "GET")

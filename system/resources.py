@@ -79,10 +79,11 @@ def process_info(pid: int) -> JsonObject | None:
     """The training process; None if it does not exist."""
     try:
         process = psutil.Process(pid)
+        used = process.cpu_percent(CPU_INTERVAL)  # outside oneshot(), which would read the same times twice
         with process.oneshot():
             return {
                 "pid": pid,
-                "cpu_percent": process.cpu_percent(0.1),
+                "cpu_percent": used,
                 "memory_percent": round(process.memory_percent(), 2),
                 "memory_mb": round(process.memory_info().rss / 1024**2, 1),
                 "num_threads": process.num_threads(),

@@ -26,7 +26,7 @@ from operations.cleanup.cleanup_plan import (
 )
 from operations.cleanup.inventory import KINDS
 from system.models import Job
-from web.api.parameters import KnownParameters, whole_number
+from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import read_body
 from web.errors import BadInput
 from web.ids import as_uuid
@@ -120,7 +120,13 @@ class CleanupView(KnownParameters, APIView):
     @extend_schema(
         responses=PlanSerializer,
         parameters=[
-            OpenApiParameter("kinds", str, required=True, description=f"Separated by commas: {', '.join(KINDS)}."),
+            OpenApiParameter(
+                "kinds",
+                str,
+                required=True,
+                many=True,
+                description=f"One or several of {', '.join(KINDS)}.",
+            ),
             OpenApiParameter("run", str, description="Only of this run."),
             OpenApiParameter("older_than", int, description="Only items older than this many days."),
             OpenApiParameter(
@@ -157,7 +163,7 @@ class CleanupJobView(APIView):
 
 
 def _choice(request: Request) -> CleanupChoice:
-    kinds = [kind for kind in request.query_params.get("kinds", "").split(",") if kind]
+    kinds = values_of(request, "kinds")
     if unknown := [kind for kind in kinds if kind not in kinds_for(request.user)]:
         sentence = _("%(unknown)s is not a kind that you may delete: choose from %(kinds_for)s.") % {
             "unknown": f"{unknown[0]!r}",

@@ -21,9 +21,13 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise CannotListen(_sentence(host, port, error)) from error
+    # Connections inherit it. The web servers, which get the socket by its number, would not set it, and a small answer
+    # on a kept connection would then wait up to 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _sentence(host: str, port: int, error: OSError) -> str:

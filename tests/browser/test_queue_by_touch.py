@@ -64,3 +64,32 @@ def test_a_touch_that_the_phone_cancels_moves_nothing(page):
     expect(page.locator(".is-dragged")).to_have_count(0)
     page.reload()
     expect(names(page)).to_have_text(before)
+
+
+WAITING_SOCKET = """
+  const Real = window.WebSocket;
+  window.WebSocket = new Proxy(Real, {
+    construct(_, [address]) {
+      const late = new EventTarget();
+      late.close = () => {};
+      window.connectNow ??= [];
+      window.connectNow.push(() => {
+        const socket = new Real(address);
+        for (const kind of ["open", "message", "close"])
+          socket.addEventListener(kind, (event) => late.dispatchEvent(new event.constructor(kind, event)));
+      });
+      return late;
+    },
+  });
+"""
+
+
+def test_a_page_shows_what_changed_before_it_was_connected(open_page, site):
+    run = site.api("GET", "runs/?status=queued")["results"][0]
+    page = open_page("/")
+    page.add_init_script(WAITING_SOCKET)
+    page.goto(f"{site.address}/runs/{run['id']}/")
+    page.wait_for_function("window.connectNow?.length === 2")
+    site.api("POST", f"runs/{run['id']}/stop/")
+    page.evaluate("window.connectNow.forEach((connect) => connect())")
+    expect(page.locator("#live")).to_contain_text("Removed from the queue.")

@@ -62,3 +62,22 @@ def test_the_names_of_pages_and_formats_are_known_to_every_list():
 
 def test_an_unknown_parameter_is_reported_only_to_signed_in_users(client):
     assert client.get("/api/runs/?nonsense=1").status_code == 401
+
+
+def test_every_parameter_that_takes_one_value_is_refused_if_it_is_repeated(paths):
+    client = trainer()
+    make_world(client.user)
+    preset = str(client.user.presets.get().pk)
+    for path in paths.keys() - WITHOUT:
+        for parameter in query_parameters_of(paths[path]):
+            answer = client.get(address_of(path, preset), {parameter["name"]: ["1", "1"]})
+            refused = f"{parameter['name']} takes one value: name it once." in answer.text
+            assert refused != takes_several(parameter), (path, parameter["name"], answer.status_code)
+
+
+def query_parameters_of(methods):
+    return [one for one in methods.get("get", {}).get("parameters", []) if one["in"] == "query"]
+
+
+def takes_several(parameter):
+    return parameter["schema"]["type"] == "array"

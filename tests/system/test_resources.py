@@ -1,8 +1,11 @@
 """The readings of the host."""
 
+import subprocess
+import sys
 import threading
 
 from system import resources
+from tests.waiting import wait_for
 
 
 def keep_busy(until: threading.Event) -> None:
@@ -22,6 +25,15 @@ def test_a_busy_processor_is_measured_in_a_new_thread():
         done.set()
         busy.join()
     assert found[0] > 0
+
+
+def test_a_busy_process_has_a_share_of_the_processor():
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        wait_for(lambda: resources.process_info(busy.pid)["cpu_percent"] > 0, what="a share above zero")
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def test_info_and_resources_report_the_same_totals():

@@ -37,7 +37,7 @@ from training.runs.notes import RunNotes
 from training.runs.removal import delete_run
 from training.runs.service import TrainerService
 from web.api.filters import FieldFilter, FilteredLists, Order, Search
-from web.api.parameters import KnownParameters, whole_number
+from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
 from web.ids import UUID_PATTERN, as_uuid
@@ -274,8 +274,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         last = whole_number(request, "to", MOST_STEPS, 0, MOST_STEPS)
         old = request.query_params.get("old") == "true"
         known = sorted(spans(run))
-        asked = [tag for text in request.query_params.getlist("tag") for tag in text.split(",") if tag]
-        series = curves(run, (asked or known)[:MOST_SERIES], points, first, last, old)
+        series = curves(run, (values_of(request, "tag") or known)[:MOST_SERIES], points, first, last, old)
         return Response({"run_id": str(run.pk), "tags": known, "series": series})
 
     @extend_schema(

@@ -46,7 +46,7 @@ def change(request: PageRequest, pk: UUID | str) -> HttpResponse:
 def _do(service: QueueService, run: Run, request: HttpRequest) -> None:
     verb = request.POST.get("do", "")
     if verb in WAYS:
-        service.move_by(run, verb)
+        _report_priority(request, run, service.move_by(run, verb))
     elif verb in HELD:
         service.plan_run(run, {"held": verb == "hold"})
     elif verb == "cancel":
@@ -54,9 +54,16 @@ def _do(service: QueueService, run: Run, request: HttpRequest) -> None:
         messages.success(request, _("“%(name)s” was removed from the queue.") % {"name": run.name})
     elif verb == "before":
         before = request.POST.get("before")
-        service.move_in_queue(run, _other(before) if before else None)
+        _report_priority(request, run, service.move_in_queue(run, _other(before) if before else None))
     else:
         raise BadInput(_("This action does not exist: reload the page."))
+
+
+def _report_priority(request: HttpRequest, run: Run, priority: int | None) -> None:
+    """Runs start in the order of their priority, so that a move among runs of another priority changes it."""
+    if priority is not None:
+        sentence = _("“%(name)s” now has priority %(priority)d, like the runs beside it.")
+        messages.info(request, sentence % {"name": run.name, "priority": priority})
 
 
 def _other(pk: str) -> Run:

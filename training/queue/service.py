@@ -24,29 +24,35 @@ class QueueService(ForUser):
     """Changes waiting runs for `user`."""
 
     @transaction.atomic
-    def move_in_queue(self, run: Run, before: Run | None) -> None:
-        """Move the run before another waiting run, or to the end; its priority changes to fit the new place."""
+    def move_in_queue(self, run: Run, before: Run | None) -> int | None:
+        """Move the run before another waiting run, or to the end.
+
+        Runs start in the order of their priority, so the run gets a priority that fits its new place. Returns that
+        priority if it is another than before.
+        """
         waiting = list(Run.objects.queued().select_for_update(of=("self",)).only("pk", "priority", "place"))
         if run not in waiting:
             raise NotNow(_does_not_wait(run))
         if before is not None and (before == run or before not in waiting):
             raise NotNow(_("The other run is no longer in the queue: reload the queue and try again."))
-        waiting.remove(run)
+        old = waiting.pop(waiting.index(run)).priority
         place = waiting.index(before) if before else len(waiting)
-        moved = Run(pk=run.pk, priority=_fitting(run.priority, waiting[:place], waiting[place:]))
+        moved = Run(pk=run.pk, priority=_fitting(old, waiting[:place], waiting[place:]))
         waiting.insert(place, moved)
         _number([one for one in waiting if one.priority == moved.priority])
         Run.objects.filter(pk=run.pk).update(priority=moved.priority)
-        self._note_plan(run, {"place": place + 1})
+        changed = moved.priority if moved.priority != old else None
+        self._note_plan(run, {"place": place + 1, **({} if changed is None else {"priority": changed})})
+        return changed
 
-    def move_to_position(self, run: Run, position: int) -> None:
-        """Move to position N (1 = next); to the end if the queue is shorter."""
+    def move_to_position(self, run: Run, position: int) -> int | None:
+        """Move to position N (1 = next), or to the end if the queue is shorter; returns what `move_in_queue` does."""
         waiting = list(Run.objects.queued().only("pk"))
         others = [one for one in waiting if one != run]
-        self.move_in_queue(run, others[position - 1] if position <= len(others) else None)
+        return self.move_in_queue(run, others[position - 1] if position <= len(others) else None)
 
-    def move_by(self, run: Run, way: str) -> None:
-        """Move the run one position `up` or `down`, or to the `first` or `last`."""
+    def move_by(self, run: Run, way: str) -> int | None:
+        """Move the run one position `up` or `down`, or to the `first` or `last`; returns what `move_in_queue` does."""
         waiting = list(Run.objects.queued().only("pk"))
         if run not in waiting:
             raise NotNow(_does_not_wait(run))
@@ -54,7 +60,7 @@ class QueueService(ForUser):
         wanted = {"up": position - 1, "down": position + 1, "first": 1, "last": len(waiting)}.get(way)
         if wanted is None:
             raise BadInput(_("A run can be moved up, down, first or last."))
-        self.move_to_position(run, max(1, wanted))
+        return self.move_to_position(run, max(1, wanted))
 
     @transaction.atomic
     def plan_run(self, run: Run, plan: JsonObject) -> Run:

@@ -9,7 +9,7 @@ from system.models import Worker
 from training.models import Run
 from training.progress import time_left
 from training.progress.endings import ending_of
-from training.progress.state import why_stale
+from training.progress.state import state_of, why_stale
 from training.progress.waiting import reason
 from web.pages import Context
 from web.templatetags.formats import NOTHING, duration
@@ -60,6 +60,12 @@ def time_taken(run: Run) -> str:
 def now_training() -> Context:
     """The strip at the top of every page: the current run and its progress."""
     return {"run": Run.objects.active().with_progress().select_related("owner").first()}
+
+
+@register.simple_tag
+def state_at_rendering(run: Run | None = None) -> Context:
+    """The state of the run, or of the current run, as the page shows it; scripts compare the first message with it."""
+    return state_of(run or Run.objects.current())
 
 
 @register.simple_tag

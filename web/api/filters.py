@@ -30,6 +30,8 @@ def text_parameter(name: str, description: str, **schema: Any) -> JsonObject:
 class FieldFilter(BaseFilterBackend):
     """The view's `filter_lookups`: parameter -> (lookup, description). A repeated parameter matches either value."""
 
+    repeatable = True
+
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         for name, (lookup, _about) in view.filter_lookups.items():
             values = [value for value in request.query_params.getlist(name) if value]
@@ -51,7 +53,8 @@ class FieldFilter(BaseFilterBackend):
         return {"true": True, "false": False}.get(value.lower(), value)
 
     def get_schema_operation_parameters(self, view: Any) -> list[JsonObject]:
-        return [text_parameter(name, description) for name, (_, description) in view.filter_lookups.items()]
+        several = {"type": "array", "items": {"type": "string"}}
+        return [text_parameter(name, description, **several) for name, (_, description) in view.filter_lookups.items()]
 
 
 class Search(SearchFilter):

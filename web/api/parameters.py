@@ -27,10 +27,18 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     return number
 
 
-class KnownParameters:
-    """For views: a GET with a query parameter that the OpenAPI document does not list is refused with a 400.
+def values_of(request: Request, name: str) -> list[str]:
+    """The values of a parameter that takes several, which may be repeated or separated by commas, each once."""
+    texts = request.query_params.getlist(name)
+    return list(dict.fromkeys(value for text in texts for part in text.split(",") if (value := part.strip())))
 
-    A misspelt filter would otherwise be ignored, and the answer hold every row. A single row may get any parameters.
+
+class KnownParameters:
+    """For views: a GET is refused with a 400 if the OpenAPI document does not list a query parameter of it, or if a
+    parameter that takes one value is repeated.
+
+    Otherwise a misspelt filter would be ignored and the answer hold every row, and of two values one would be ignored.
+    A single row may get any parameters.
     """
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
@@ -38,6 +46,7 @@ class KnownParameters:
         # A viewset has no action for a method that it does not answer: DRF then says 405.
         if request.method in ("GET", "HEAD") and getattr(self, "action", "") not in ("retrieve", None):
             refuse_unknown(request, known_parameters(self))
+            refuse_repeated(request, {*_declared(self, many=True), *_of_filters(self, repeatable=True)})
 
 
 def refuse_unknown(request: Request, known: list[str]) -> None:
@@ -51,13 +60,24 @@ def refuse_unknown(request: Request, known: list[str]) -> None:
             raise BadInput(sentence, {name: [sentence]})
 
 
+def refuse_repeated(request: Request, repeatable: set[str]) -> None:
+    """Raise BadInput for the first query parameter with several values that takes only one."""
+    for name, values in request.query_params.lists():
+        if len(values) > 1 and name not in repeatable:
+            sentence = _("%(name)s takes one value: name it once.") % {"name": name}
+            raise BadInput(sentence, {name: [sentence]})
+
+
 def known_parameters(view: object) -> list[str]:
     """The names of the query parameters of the view's GET in alphabetical order."""
     return sorted({*_declared(view), *_of_filters(view), *_of_pages(view)})
 
 
-def _declared(view: object) -> Iterator[str]:
-    """The parameters of `extend_schema`, which keeps its schema in the handler's `kwargs`, as DRF's `action` does."""
+def _declared(view: object, many: bool = False) -> Iterator[str]:
+    """The parameters of `extend_schema`, which keeps its schema in the handler's `kwargs`, as DRF's `action` does.
+
+    With `many`, only those that take several values.
+    """
     handler = getattr(view, getattr(view, "action", "get"))
     schema_class = getattr(handler, "kwargs", {}).get("schema")
     if schema_class is None:
@@ -65,15 +85,21 @@ def _declared(view: object) -> Iterator[str]:
     schema = schema_class()
     schema.view, schema.method = view, "GET"
     for parameter in schema.get_override_parameters():
-        if isinstance(parameter, OpenApiParameter) and parameter.location == OpenApiParameter.QUERY:
+        is_query = isinstance(parameter, OpenApiParameter) and parameter.location == OpenApiParameter.QUERY
+        if is_query and (parameter.many or not many):
             yield parameter.name
 
 
-def _of_filters(view: object) -> Iterator[str]:
-    """Filters apply only to lists, but not to the lists of one row, such as a run's events."""
+def _of_filters(view: object, repeatable: bool = False) -> Iterator[str]:
+    """Filters apply only to lists, but not to the lists of one row, such as a run's events.
+
+    With `repeatable`, only those of backends that take several values of a parameter.
+    """
     if getattr(view, "detail", None):
         return
     for backend in getattr(view, "filter_backends", ()):
+        if repeatable and not getattr(backend, "repeatable", False):
+            continue
         yield from (parameter["name"] for parameter in backend().get_schema_operation_parameters(view))
 
 

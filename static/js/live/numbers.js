@@ -37,15 +37,26 @@ function fill(container, values) {
   }
 }
 
-// True if more than the numbers changed: another run, another status, a shorter queue.
-/** @type {string | null} */
-let signature = null;
+// More than the numbers: another run, another status, a shorter queue.
+const signatureOf = (/** @type {RunState} */ state) =>
+  [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale].join();
+let signature = signatureOf(stateInPage("state-of-site"));
+
 /** @param {RunState} state */
 function changed(state) {
-  const now = [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale].join();
-  const differs = signature !== null && signature !== now;
+  const now = signatureOf(state);
+  const differs = signature !== now;
   signature = now;
   return differs;
+}
+
+// The state that the server rendered: what changed before the socket was open differs from it.
+/**
+ * @param {string} id
+ * @returns {RunState}
+ */
+export function stateInPage(id) {
+  return JSON.parse(document.getElementById(id).textContent);
 }
 
 // A message of `/ws`, about the active run.

@@ -104,14 +104,15 @@ function drop(meant) {
   else refresh();
 }
 
-async function put(row, before) {
+// Sent like a click on the row's buttons, so that the answer brings the server's order and what it has to say.
+function put(row, before) {
   const form = row.querySelector(".queue-buttons");
-  const body = new FormData(form);
-  body.set("do", "before");
-  body.set("before", before?.dataset.queued ?? "");
-  const list = row.parentElement;
-  list.insertBefore(row, before); // at once; the refresh brings the server's order
-  await fetch(form.action, { method: "POST", body }).catch(() => null); // if the request failed, the refresh restores the order
-  refresh();
-  news.textContent = row.dataset.said;
+  const other = Object.assign(document.createElement("input"), { type: "hidden", name: "before", value: before?.dataset.queued ?? "" });
+  const button = Object.assign(document.createElement("button"), { type: "submit", name: "do", value: "before", hidden: true });
+  row.parentElement.insertBefore(row, before); // at once
+  form.append(other, button);
+  moved = row.id;
+  form.requestSubmit(button);
+  button.remove();
+  other.remove();
 }

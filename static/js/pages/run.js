@@ -7,7 +7,7 @@ import "./grid.js";
 import { connect, refresh, socketAddress } from "../live/live.js";
 import { startLog } from "../live/log.js";
 import { appendMetrics, startMetrics } from "../charts/metrics.js";
-import { showNumbers } from "../live/numbers.js";
+import { showNumbers, stateInPage } from "../live/numbers.js";
 import { showProgress, startBell } from "../live/progress.js";
 
 const runPage = document.body.dataset.runPage;
@@ -33,18 +33,29 @@ function appendState(state) {
   append(state.run_id, [state.progress.global_step], values, [Date.now() / 1000]);
 }
 
-/** @type {string | null} */
-let signature = null;
+const signatureOf = (/** @type {RunState} */ state) =>
+  [state.run_status, state.attempt, state.start_after ?? "", state.stale, state.waits_for].join();
+const rendered = runPage ? stateInPage("state-of-run") : null;
+let signature = rendered && signatureOf(rendered);
 function takeState(state) {
   showNumbers(state);
   showProgress(state);
-  const now = `${state.run_status},${state.attempt},${state.start_after ?? ""},${state.stale},${state.waits_for}`;
-  if (signature !== null && signature !== now) refresh();
+  const now = signatureOf(state);
+  if (signature !== now) refresh();
   signature = now;
 }
 
+// A sample, a file or a command of the steps between the rendering and the connection is not among the messages.
+let isFirst = true;
+function takeConnected(state) {
+  if (isFirst && rendered?.progress?.global_step !== state.progress?.global_step) refresh();
+  isFirst = false;
+  takeState(state);
+}
+
 function take({ type, data }) {
-  if (type === "connected" || type === "training_state") takeState(data);
+  if (type === "connected") takeConnected(data);
+  else if (type === "training_state") takeState(data);
   else if (type === "metrics") {
     append(data.run_id, data.steps, data.values, data.times);
     appendMetrics(data.steps, data.values, data.times);

@@ -44,7 +44,9 @@ interface RunState {
   error?: string;
   attempt: number;
   queue_length: number;
-  stale: boolean;
+  stale: string;
+  start_after?: string | null;
+  waits_for?: string;
   max_step: number;
   max_epoch: number;
   progress: { epoch: number; epoch_step: number; global_step: number } | null;

@@ -206,6 +206,7 @@ def test_a_trainer_sees_and_deletes_only_their_own_files(run, data):
     assert [one["name"] for one in client.get("/api/cleanup/usage").json()["runs"]] == ["Mine"]
     assert client.get("/api/cleanup?kinds=orphans").status_code == 400
     shown = client.get("/api/cleanup?kinds=saves,caches&keep=1").json()
+    assert client.get("/api/cleanup?kinds=caches&kinds=saves&keep=1").json()["going"] == shown["going"]
     assert [(item["kind"], item["run_name"]) for item in shown["going"]] == [("saves", "Mine")]
     job = client.post("/api/cleanup", {"token": shown["token"]}).json()
     work_off()

@@ -199,3 +199,10 @@ def test_there_is_a_worker_for_each_usable_gpu(monkeypatch, present, chosen, wor
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert usable_gpus([str(number) for number in range(present)]) == workers
+
+
+def test_a_small_answer_does_not_wait_for_an_acknowledgement():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

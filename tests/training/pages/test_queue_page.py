@@ -262,3 +262,9 @@ def test_the_api_refuses_runs_that_do_not_wait_and_users_who_may_only_view():
     assert api_trainer("bob").patch(f"/api/queue/{run.pk}", {"position": 1}).status_code == 409
     assert api_viewer().patch(f"/api/queue/{run.pk}", {"held": True}).status_code == 403
     assert api_viewer("vic").get("/api/queue").status_code == 200
+
+
+def test_a_move_that_changes_the_priority_says_so(client, trainer):
+    first, second = make_run("First", priority=5), make_run("Second")
+    assert "“Second” now has priority 5" in press(client, second, "before", htmx=True, before=first.pk).text
+    assert "priority" not in press(client, second, "up", htmx=True).text.split("queue-list")[0]

@@ -70,7 +70,8 @@ def test_a_run_that_comes_later_goes_behind_those_that_were_moved(service):
 def test_a_run_takes_on_the_priority_of_its_place(service):
     first = make_run("First", priority=5)
     _a, _, c = three()
-    service.move_in_queue(c, first)
+    assert service.move_in_queue(c, first) == 5
+    assert c.events.get(kind="planned").data == {"place": 1, "priority": 5}
     assert order() == ["C", "First", "A", "B"]
     service.move_in_queue(first, None)
     assert order() == ["C", "A", "B", "First"]
