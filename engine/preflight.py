@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.builtin.preflight import preflight
-from engine.interface.errors import BadConfig
 from engine.interface.json_types import JsonObject
-from engine.interface.preflight import PreflightResult, Report
+from engine.interface.preflight import PreflightResult, Report, failures_as_problems
 from engine.onetrainer.preflight import preflight as of_onetrainer
 
 REPORT_SECONDS = 0.2
@@ -41,11 +40,16 @@ def _preflight_of(engine: str | None) -> Callable[[JsonObject, list[JsonObject],
 
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
-    try:
+    result = PreflightResult()
+    with failures_as_problems(result.problems, "", "this config"):
         result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
-    except BadConfig as error:
-        result = PreflightResult(error.problems)
-    print(json.dumps(result.to_dict()), flush=True)  # noqa: T201
+    print(_as_line(result.to_dict()), flush=True)  # noqa: T201
+
+
+def _as_line(result: JsonObject) -> str:
+    """One line of JSON that every database can store: names of files may hold bytes that are not UTF-8."""
+    text = json.dumps(result, ensure_ascii=False).replace("\\u0000", "").encode("utf-8", "replace").decode()
+    return json.dumps(json.loads(text))
 
 
 if __name__ == "__main__":

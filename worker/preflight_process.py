@@ -78,6 +78,7 @@ class PreflightProcess(JobProcess):
         try:
             self._take_lines()
             if "problems" in self.found:
+                self._log_errors()
                 self.job.end(Job.Status.DONE, "", result=self.found)
             elif self._has_ended:
                 fail(self.job, self._why())
@@ -93,7 +94,7 @@ class PreflightProcess(JobProcess):
         while not self._lines.empty():
             line = self._lines.get()
             self._has_ended = self._has_ended or line is END
-            self.found |= json.loads(line) if line is not None else {}
+            self.found |= _object_in(line) if line is not None else {}
             self._has_news = True
 
     def _beat(self) -> None:
@@ -103,8 +104,16 @@ class PreflightProcess(JobProcess):
         else:
             self._hold()
 
+    def _errors(self) -> str:
+        return Path(self._folder.name, "errors").read_text(errors="replace").strip()
+
+    def _log_errors(self) -> None:
+        """The tracebacks of parts that failed; the user has a sentence for each."""
+        if said := self._errors():
+            logger.warning("The process of %s reported: %s", self.job, said)
+
     def _why(self) -> str:
-        said = Path(self._folder.name, "errors").read_text().strip()
+        said = self._errors()
         last = said.splitlines()[-1][:500] if said else "the process was killed"
         logger.error("The process of %s failed: %s", self.job, said)
         return failure(last)
@@ -112,6 +121,15 @@ class PreflightProcess(JobProcess):
     def kill(self) -> None:
         super().kill()
         self._folder.cleanup()
+
+
+def _object_in(line: str) -> JsonObject:
+    """The JSON object in a line of the child's output; empty for a line that a library printed."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def failure(why: str) -> str:

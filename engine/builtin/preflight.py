@@ -31,7 +31,7 @@ from engine.builtin.families.model_files import (
 )
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
-from engine.interface.preflight import PreflightResult, Report
+from engine.interface.preflight import PreflightResult, Report, failures_as_problems
 
 GIB = 1024**3
 TIGHT = 0.92  # share of a GPU's memory; a run that needs more may fail
@@ -43,19 +43,39 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
     if any(problem.is_error for problem in problems):
         return PreflightResult(problems)
     config = TrainConfig.from_dict(settings)
-    config.concepts, config.samples = load_concepts(config), load_samples(config)
+    model, batches = None, 0
+    with failures_as_problems(problems, "concepts", "the list of concepts or samples"):
+        config.concepts, config.samples = load_concepts(config), load_samples(config)
+    if any(problem.is_error for problem in problems):
+        return PreflightResult(problems)
     report("the base model", 0, 0)
-    model, model_problems = look_at_model(config)
-    problems += [*model_problems, *look_at_destination(config)]
-    batches, picture_problems = look_at_pictures(config, report)
-    problems += [*picture_problems, *_look_at_length(config, batches)]
+    with failures_as_problems(problems, "base_model_name", "the base model"):
+        model, found = look_at_model(config)
+        problems += found
+    with failures_as_problems(problems, "output_model_destination", "the destination"):
+        problems += look_at_destination(config)
+    with failures_as_problems(problems, "concepts", "a picture or a caption"):
+        batches, found = look_at_pictures(config, report)
+        problems += [*found, *_look_at_length(config, batches)]
+    return PreflightResult(problems, estimate(config, model, batches, gpus, problems, report))
+
+
+def estimate(
+    config: TrainConfig,
+    model: ModelFiles | None,
+    batches: int,
+    gpus: list[JsonObject],
+    problems: list[Problem],
+    report: Report,
+) -> JsonObject:
+    """The memory and disk space that the run will take; problems are added where the machine has less."""
     report("memory and disk", 0, 0)
-    need = memory.estimate_memory(config, model, bool(gpus))
-    space = disk.estimate_disk(config, model, batches)
-    problems += [*compare_memory(config, need, gpus), *compare_disk(config, space)]
-    return PreflightResult(
-        problems, {"memory": need.to_dict(), "disk": space.to_dict(), "gpus": gpus, "batches": batches}
-    )
+    with failures_as_problems(problems, "workspace_dir", "memory and disk"):
+        need = memory.estimate_memory(config, model, bool(gpus))
+        space = disk.estimate_disk(config, model, batches)
+        problems += [*compare_memory(config, need, gpus), *compare_disk(config, space)]
+        return {"memory": need.to_dict(), "disk": space.to_dict(), "gpus": gpus, "batches": batches}
+    return {}
 
 
 def look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:

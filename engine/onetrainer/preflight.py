@@ -14,11 +14,10 @@ from pathlib import Path
 from engine.builtin import preflight as parts
 from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
-from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import find_model, kind_of
-from engine.interface.errors import BadConfig
+from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
-from engine.interface.preflight import PreflightResult, Report
+from engine.interface.preflight import PreflightResult, Report, failures_as_problems
 
 VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 
@@ -26,26 +25,35 @@ VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lambda *_: None) -> PreflightResult:
     """The problems that would stop OneTrainer here, and the resources that the run will take, for known models."""
     config = as_far_as_known(settings)
-    config.concepts, config.samples = load_concepts(config), load_samples(config)
+    problems: list[Problem] = []
+    model, batches = None, 0
+    with failures_as_problems(problems, "concepts", "the list of concepts or samples"):
+        config.concepts, config.samples = load_concepts(config), load_samples(config)
+    if problems:
+        return PreflightResult(problems)
     report("the base model", 0, 0)
     is_known = bool(kind_of(config.model_type))
-    model, found = parts.look_at_model(config)
-    is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
-    problems = found if is_known or is_missing else []
-    problems += [one for one in parts.look_at_destination(config) if one.is_error]  # an existing file is kept
-    config.concepts = [_as_pictures(concept) for concept in config.concepts]
-    has_pictures = any(concept.enabled for concept in config.concepts)
-    batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
-    problems += [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
+    with failures_as_problems(problems, "base_model_name", "the base model"):
+        model, found = parts.look_at_model(config)
+        is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
+        problems += found if is_known or is_missing else []
+    with failures_as_problems(problems, "output_model_destination", "the destination"):
+        problems += [one for one in parts.look_at_destination(config) if one.is_error]  # an existing file is kept
+    with failures_as_problems(problems, "concepts", "a picture or a caption"):
+        batches, found = _look_at_pictures(config, report)
+        problems += found
     if not (is_known and batches):
         return PreflightResult(problems)
-    report("memory and disk", 0, 0)
-    need, room = memory.estimate_memory(config, model, bool(gpus)), disk.estimate_disk(config, model, batches)
-    tight = [*parts.compare_memory(config, need, gpus), *parts.compare_disk(config, room)]
-    problems += [replace(one, severity="warning") for one in tight]
-    return PreflightResult(
-        problems, {"memory": need.to_dict(), "disk": room.to_dict(), "gpus": gpus, "batches": batches}
-    )
+    tight: list[Problem] = []
+    estimate = parts.estimate(config, model, batches, gpus, tight, report)
+    return PreflightResult([*problems, *(replace(one, severity="warning") for one in tight)], estimate)
+
+
+def _look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
+    config.concepts = [_as_pictures(concept) for concept in config.concepts or []]
+    has_pictures = any(concept.enabled for concept in config.concepts)
+    batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
+    return batches, [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
 
 
 def as_far_as_known(settings: JsonObject) -> TrainConfig:

@@ -44,14 +44,18 @@ class ValidateConfigView(AwaitsPreflight):
         """Check a config as a start does: types, ranges, the engine's support, paths, and a worker's findings.
 
         If the quick part finds no error and a worker lives, that worker checks base model, pictures, captions, disk
-        and memory. The response waits some seconds for it; after that, `preflight` has the id to request it by.
+        and memory. The response waits some seconds for it; after that, `preflight` has the id to request it by. A
+        config whose check failed, or has no result yet, is not `valid`: an error without a field says why.
         """
         config, engine = config_in(request), engine_of(request)
         if request.query_params.get("preflight", "").lower() in ("false", "0", "no"):
             return Response(by_severity(configs.validate(config, engine)))
         problems, check = preflight.whole_check(request.user, config, engine, checker_of(request))
-        answer = by_severity(problems)
-        return Response(answer | {"preflight": PreflightSerializer(check).data} if check else answer)
+        if check is None:
+            return Response(by_severity(problems))
+        late = preflight.unanswered(check)
+        answer = by_severity([*problems, Problem("", late)] if late else problems)
+        return Response(answer | {"preflight": PreflightSerializer(check).data})
 
 
 class StartPreflightView(APIView):

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
@@ -36,13 +37,39 @@ def request(user: User | None, partial: JsonObject, engine: str = "builtin") -> 
 
 def is_awaited(preflight: Preflight) -> bool:
     """True while a start waits for its answer: for PREFLIGHT_SECONDS, and less if no worker claims it."""
-    waited = (now() - preflight.created_at).total_seconds()
-    unclaimed = preflight.status == Job.Status.WAITING and waited > settings.PREFLIGHT_CLAIM_SECONDS
-    return not (preflight.is_ended or unclaimed or waited > settings.PREFLIGHT_SECONDS)
+    return not (preflight.is_ended or is_unclaimed(preflight) or _waited(preflight) > settings.PREFLIGHT_SECONDS)
+
+
+def is_unclaimed(preflight: Preflight) -> bool:
+    """True if no worker took it within PREFLIGHT_CLAIM_SECONDS."""
+    return preflight.status == Job.Status.WAITING and _waited(preflight) > settings.PREFLIGHT_CLAIM_SECONDS
+
+
+def _waited(preflight: Preflight) -> float:
+    return (now() - preflight.created_at).total_seconds()
 
 
 def problems_of(preflight: Preflight) -> list[Problem]:
-    return [Problem(**problem) for problem in preflight.problems]
+    """The findings; a check that ended without a result is an error of the whole config, since nothing is known."""
+    found = [Problem(**problem) for problem in preflight.problems]
+    if not preflight.is_ended or preflight.status == Job.Status.DONE:
+        return found
+    return [*found, Problem("", preflight.error or _("The check ended without a result: start it again."))]
+
+
+def unanswered(preflight: Preflight) -> str:
+    """Why this check has no result yet, as a sentence for a user who does not wait any longer; else empty."""
+    if preflight.is_ended:
+        return ""
+    if preflight.status == Job.Status.WAITING:
+        return _(
+            "No worker took the check of pictures, model, disk and memory within %(seconds)g seconds: "
+            "see whether a worker is running, then check again."
+        ) % {"seconds": settings.PREFLIGHT_CLAIM_SECONDS}
+    return _(
+        "The check of pictures, model, disk and memory has not ended after %(seconds)g seconds: "
+        "read its result later, or check again."
+    ) % {"seconds": settings.PREFLIGHT_SECONDS}
 
 
 def whole_check(

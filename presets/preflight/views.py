@@ -58,6 +58,7 @@ def preflight_context(check: Preflight) -> Context:
         "preflight": check,
         "problems": _placed(check.engine, preflight.problems_of(check)),
         "unattended": check.status == Job.Status.WAITING and not preflight.worker_is_alive(),
+        "unclaimed": preflight.unanswered(check) if preflight.is_unclaimed(check) else "",
         "memory": _bar(estimate.get("memory"), room),
         "disk": _bar(estimate.get("disk"), 0),
         "gpus": gpus,

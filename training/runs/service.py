@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from engine.interface.json_types import JsonObject
 from presets.config import configs
-from presets.models import Preset, PresetVersion
-from presets.preflight.requests import Checker, whole_check
+from presets.models import Preflight, Preset, PresetVersion
+from presets.preflight.requests import Checker, unanswered, whole_check
 from presets.preflight.waiting import check_and_wait
 from training.live import publisher
 from training.models import Run, RunCommand
@@ -57,7 +57,7 @@ class TrainerService(ForUser):
         the run: parent, priority, tags, notes, retries.
         """
         preset = self._preset(preset)
-        frozen, memory = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
+        frozen, check = self._freeze(engine, preset.config if preset else {}, config or {}, overrides or {})
         if made_from is not None:
             preset = made_from.preset
         run = Run(
@@ -67,7 +67,7 @@ class TrainerService(ForUser):
             preset=preset,
             preset_version=made_from or (preset.versions.first() if preset else None),
             owner=self.user,
-            memory_estimate=memory,
+            memory_estimate=check.estimate.get("memory", {}) if check else {},
             **facts,
         )
         run.retries_left = run.retries
@@ -75,6 +75,8 @@ class TrainerService(ForUser):
             run.save(force_insert=True)
             run.progress.write(max_epoch=frozen.get("epochs") or 0)
             run.events.create(kind="created", data={"name": run.name}, user=self.user)
+            if check and (why := unanswered(check)):
+                run.events.create(kind="warning", data={"message": f"The run was queued without a check. {why}"})
         return run
 
     def start_training(self, config: JsonObject | None = None, **options: Any) -> Run:
@@ -92,8 +94,8 @@ class TrainerService(ForUser):
             raise NotFound(_("There is no preset “%(name)s”: see /api/config/list.") % {"name": preset})
         return found
 
-    def _freeze(self, engine: str, *layers: JsonObject) -> tuple[JsonObject, JsonObject]:
-        """The complete config, and its memory estimate if a worker checked it; raises BadInput."""
+    def _freeze(self, engine: str, *layers: JsonObject) -> tuple[JsonObject, Preflight | None]:
+        """The complete config, and the worker's check if a worker was asked; raises BadInput."""
         for layer in layers:
             if not isinstance(layer, dict):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
@@ -101,8 +103,7 @@ class TrainerService(ForUser):
         configs.give_time(engine)
         problems, preflight = whole_check(self.user, partial, engine, self.check)
         configs.refuse_errors(problems)
-        memory = preflight.estimate.get("memory", {}) if preflight else {}
-        return configs.freeze(engine, partial), memory
+        return configs.freeze(engine, partial), preflight
 
     def _name_for(self, config: JsonObject, preset: Preset | None) -> str:
         model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]

@@ -88,8 +88,11 @@ def read_shapes(path: Path) -> dict[str, Shape]:
         header = read_header(path)
     except BadHeader as error:
         raise NotAModel(f"{path} is not a safetensors file, or is damaged ({error}); download it again.") from error
-    if missing := max(0, header.file_size - path.stat().st_size):
+    missing = header.file_size - path.stat().st_size
+    if missing > 0:
         raise NotAModel(f"{path} is cut off: {missing} bytes are missing; download it again.")
+    if missing < 0:
+        raise NotAModel(f"{path} is damaged: it has {-missing} bytes more than its header says; download it again.")
     return header.shapes
 
 

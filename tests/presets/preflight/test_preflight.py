@@ -38,7 +38,11 @@ def answering(settings):
 
     def answer(instance, created, **signal):
         job = Job.objects.get(pk=instance.pk)
-        if created and job.take("here:cpu"):
+        if not (created and job.take("here:cpu")):
+            return
+        if "fails" in found:
+            job.end(Job.Status.FAILED, found["fails"])
+        else:
             job.end(Job.Status.DONE, "", result=found)
 
     post_save.connect(answer, sender=Preflight)
@@ -106,6 +110,34 @@ def test_a_start_goes_on_without_the_answer_that_nobody_gives(config, settings):
     assert TrainerService().start_training(config).status == Run.Status.QUEUED
     assert trainer().post("/api/training/start", {"config_dict": config}, format="json").status_code == 200
     assert [one.status for one in Preflight.objects.all()] == ["waiting", "waiting"]
+    for run in Run.objects.all():
+        assert "No worker took the check" in run.events.get(kind="warning").data["message"]
+
+
+def test_a_config_whose_check_no_worker_takes_is_not_valid(config, settings):
+    settings.PREFLIGHT_SECONDS, settings.PREFLIGHT_CLAIM_SECONDS = 60, 0.1
+    make_living_worker()
+    body = trainer().post("/api/config/validate", config, format="json").json()
+    assert body["valid"] is False and body["preflight"]["status"] == "waiting"
+    assert body["errors"] == [{"field": "", "message": body["errors"][0]["message"]}]
+    assert "No worker took the check" in body["errors"][0]["message"]
+
+
+def test_a_config_whose_check_goes_on_is_not_valid_yet(config, settings):
+    settings.PREFLIGHT_SECONDS = 60
+    asked = preflight.request(None, config)
+    asked.take("slow")
+    assert "has not ended after 60 seconds" in preflight.unanswered(asked)
+
+
+def test_a_check_that_failed_makes_no_config_valid_and_starts_no_run(config, answering):
+    answering["fails"] = "The check itself failed (KeyError: 'x'): start it again."
+    api = trainer()
+    body = api.post("/api/config/validate", config, format="json").json()
+    assert body["valid"] is False and "The check itself failed" in body["errors"][0]["message"]
+    refused = api.post("/api/training/start", {"config_dict": config}, format="json")
+    assert refused.status_code == 400 and "The check itself failed" in refused.json()["detail"]
+    assert not Run.objects.exists()
 
 
 def test_without_a_worker_only_the_quick_check_is_made(config, settings):
@@ -255,3 +287,11 @@ def test_a_failed_check_is_reported(client, draft, config):
     asked = preflight.request(draft.user, config)
     Preflight.objects.update(status="failed", detail="The check itself failed (x): start it again.")
     assert "The check itself failed" in client.get(f"/preflights/{asked.pk}/").content.decode()
+
+
+def test_the_page_says_that_no_worker_took_the_check(client, draft, config):
+    make_living_worker()
+    asked = preflight.request(draft.user, config)
+    Preflight.objects.update(created_at=now() - timedelta(seconds=10))
+    page = client.get(f"/preflights/{asked.pk}/").content.decode()
+    assert "No worker took the check" in page and "No problems found" not in page
