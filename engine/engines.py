@@ -19,7 +19,7 @@ from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.onetrainer import limits as onetrainer_limits
 from engine.onetrainer import schema as onetrainer_schema
-from engine.onetrainer.facts import Unavailable
+from engine.onetrainer.facts import StillReading, Unavailable
 from engine.onetrainer.workspace import is_whole as is_whole_workspace_backup
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,9 @@ class Engine:
     command: Callable[[Path], list[str]]
     is_whole: Callable[[Path], bool]  # of a backup: no file is missing or cut off
     capabilities: frozenset[str]
+    complete: Callable[[JsonObject], JsonObject] = lambda config: config  # of a new run, from the engine's own values
+    keep_random: Callable[[JsonObject, str], JsonObject] = lambda config, backup: config  # for a run of an older site
+    compact: Callable[[JsonObject], JsonObject] = lambda config: config  # without what `complete` fills in
     limits: Callable[[str, JsonObject, bool], str] = lambda kind, config, is_paused: ""
     learn: Callable[[float], object] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
     package: str = ""  # whose prepare.py imports its libraries into a template; empty where it has none
@@ -51,6 +54,17 @@ class Engine:
         """Wait at most `seconds` for an engine whose settings are being read."""
         with suppress(Unavailable):  # the next caller gets the reason
             self.learn(seconds)
+
+    @property
+    def is_being_read(self) -> bool:
+        """True while its settings are being read, so that it can be used in a moment."""
+        try:
+            self.schema()
+        except StillReading:
+            return True
+        except Unavailable:
+            return False
+        return False
 
     def why_unavailable(self) -> str:
         """Why the engine cannot be used now, in a sentence; empty if it can."""
@@ -106,6 +120,9 @@ ONETRAINER = Engine(
     ),
     limits=onetrainer_limits.why_not,
     learn=onetrainer_schema.facts,
+    complete=onetrainer_schema.complete,
+    keep_random=onetrainer_schema.keep_random,
+    compact=onetrainer_schema.compact,
 )
 CONFIGURED = (BUILTIN, ONETRAINER) if os.environ.get("ONETRAINER_HOME") else (BUILTIN,)
 ENGINES = {engine.name: engine for engine in CONFIGURED}

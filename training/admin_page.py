@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.admin_changes import changes
-from presets.config import configs
+from presets.config import configs, whole
 from training.models import Run
 from training.runs.timeline import timeline
 from web.admin_parts import entries
@@ -47,10 +47,10 @@ def _against_defaults(run: Run, config: JsonObject) -> JsonObject:
 def _comparison(title: str, run: Run, config: JsonObject, *layers: JsonObject) -> JsonObject:
     """A titled table of changes, or a sentence with the reason why there is none: the engine may have been removed."""
     try:
-        base = without_secrets(configs.full_config(run.engine, *layers))
+        base = whole.compact(run.engine, without_secrets(configs.full_config(run.engine, *layers)))
     except DomainError as problem:
         return {"title": title, "problem": str(problem)}
-    return {"title": title, "rows": changes(base, config)}
+    return {"title": title, "rows": changes(base, whole.compact(run.engine, config))}
 
 
 def facts_for_export(run: Run) -> JsonObject:

@@ -19,6 +19,7 @@ from django.utils.timezone import now
 from engine.engines import ENGINES, UnknownEngine, get_engine
 from engine.interface.json_types import JsonObject
 from engine.launcher import EngineProcess
+from engine.onetrainer.facts import Unavailable
 from engine.warm import Template
 from system.account import secrets
 from system.data_folder import folder_identity
@@ -36,7 +37,7 @@ from worker.attempt import Following
 from worker.catching_up import catch_up
 from worker.clock import CLOCK, Clock
 from worker.fencing import Fencing
-from worker.host_config import engine_config
+from worker.host_config import engine_config, keep_random_values
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
 from worker.leases import LeaseKeeper, LeaseWatch
@@ -208,7 +209,12 @@ class GpuWorker:
         return None
 
     def _may_start(self, run: Run) -> bool:
-        return self._reaches(run) and self._fencing.is_complete(run) and self._goes_on(run)
+        return self._knows(run) and self._reaches(run) and self._fencing.is_complete(run) and self._goes_on(run)
+
+    def _knows(self, run: Run) -> bool:
+        """A run waits while its engine's settings are being read; an engine that is missing is a reason to fail."""
+        engine = ENGINES.get(run.engine)
+        return engine is None or not engine.is_being_read
 
     @property
     def _is_ending(self) -> bool:
@@ -258,7 +264,23 @@ class GpuWorker:
 
     def _launch(self, run: Run, template: Template | None) -> Following | None:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
-        spec = {
+        try:
+            keep_random_values(run)
+            spec = self._spec(run)
+            command = get_engine(run.engine).command(run.attempt_folder)
+            # the tokens of the run's owner reach the engine only this way
+            environment = engine_environment(self.gpu) | secrets.environment(run.owner)
+            folder = run.attempt_folder
+            process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
+        except (OSError, UnknownEngine, Unavailable, secrets.Unreadable) as error:
+            logger.exception("Run %s could not be started.", run)
+            Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
+            return None
+        self.publisher.publish(state_messages(run))
+        return Following(run, process, self.publisher, self.clock)
+
+    def _spec(self, run: Run) -> JsonObject:
+        return {
             "run_id": str(run.pk),
             "attempt": run.attempt,
             "engine": run.engine,
@@ -267,18 +289,6 @@ class GpuWorker:
             "weights_from": run.weights_from or None,
             "keep_backups": RetentionPolicy.of(run).rule("backups").may_go_beyond,
         }
-        try:
-            command = get_engine(run.engine).command(run.attempt_folder)
-            # the tokens of the run's owner reach the engine only this way
-            environment = engine_environment(self.gpu) | secrets.environment(run.owner)
-            folder = run.attempt_folder
-            process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
-        except (OSError, UnknownEngine, secrets.Unreadable) as error:
-            logger.exception("Run %s could not be started.", run)
-            Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
-            return None
-        self.publisher.publish(state_messages(run))
-        return Following(run, process, self.publisher, self.clock)
 
     # -- heartbeat --------------------------------------------------------------------------------------------
 

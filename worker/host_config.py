@@ -6,8 +6,20 @@ from pathlib import Path
 
 from django.conf import settings
 
+from engine.engines import get_engine
 from engine.interface.json_types import JsonObject
 from training.models import Run
+
+
+def keep_random_values(run: Run) -> None:
+    """Store the random values that the run's config lacks, because an older version of the site did not keep them.
+
+    They are those of the backup that the run resumes from. Raises UnknownEngine and Unavailable.
+    """
+    config = get_engine(run.engine).keep_random(run.config, run.resume_from)
+    if config != run.config:
+        run.config = config
+        Run.objects.filter(pk=run.pk).update(config=config)
 
 
 def engine_config(run: Run, on_gpu: bool) -> JsonObject:

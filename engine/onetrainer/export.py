@@ -1,9 +1,9 @@
 """Prints the facts of a OneTrainer checkout's configs: `python export.py CHECKOUT`, run by OneTrainer's own Python.
 
 Prints one line of JSON behind MARK, since the imported modules may print too: the classes of the config with the types,
-defaults and version of their fields, the choices of their enums, the training methods and parts of each model type, the
-formats in which a model is saved, and the parameters of each optimizer. Standard library only, beside OneTrainer
-itself.
+defaults and version of their fields, the choices of their enums, the training methods, output formats and parts of each
+model type, the parameters of each optimizer, and what only its source shows (source_facts.py). Standard library only,
+beside OneTrainer itself.
 """
 
 import enum
@@ -15,10 +15,11 @@ import sys
 import types
 import typing
 import uuid
+from pathlib import Path
 
 MARK = "onetrainer-facts: "
 NO_UUID = str(uuid.UUID(int=0))
-RANDOM = {("TrainEmbeddingConfig", "uuid"): NO_UUID, ("ConceptConfig", "seed"): 0}  # new ones each time, in OneTrainer
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def export():
@@ -27,6 +28,8 @@ def export():
     from modules.util.enum.ModelFormat import ModelFormat
     from modules.util.enum.ModelType import ModelType
 
+    from engine.onetrainer import source_facts
+
     collected = Collected(TrainConfig.default_values().model_type)
     collected.add(TrainConfig)
     return {
@@ -34,12 +37,15 @@ def export():
         "classes": collected.classes,
         "enums": collected.enums,
         "defaults": default_config(TrainConfig),
+        "sample_defaults": sample_defaults(ModelType),
         "training_methods_by_model_type": {
             str(model): [str(method) for method in model.supported_training_methods()] for model in ModelType
         },
+        "output_formats": {str(model): output_formats(model) for model in ModelType},
         "model_parts": {str(model): list(model.model_parts()) for model in ModelType if hasattr(model, "model_parts")},
         "model_formats": [str(choice) for choice in ModelFormat],
         "optimizer_parameters": optimizer_parameters(),
+        **source_facts.of(Path.cwd()),
     }
 
 
@@ -54,16 +60,15 @@ class Collected:
     def add(self, kind):
         if kind.__name__ in self.classes:
             return
-        instance = self.instance(kind)
+        instance, again = self.instance(kind), self.instance(kind)
         self.classes[kind.__name__] = {"version": instance.config_version, "fields": {}}
         fields = self.classes[kind.__name__]["fields"]
         for name, hint in instance.types.items():
             self.look_into(hint)
-            fields[name] = {
-                "type": type_name(hint),
-                "default": RANDOM.get((kind.__name__, name), plain_default(instance.default_values[name])),
-                "nullable": bool(instance.nullables[name]),
-            }
+            default = plain_default(instance.default_values[name])
+            fields[name] = {"type": type_name(hint), "default": default, "nullable": bool(instance.nullables[name])}
+            if default != plain_default(again.default_values[name]):
+                fields[name] |= {"default": without_chance(default), "random": random_kind(default)}
 
     def instance(self, kind):
         """An instance with the defaults; those of a sample follow the type of model."""
@@ -90,6 +95,16 @@ def type_name(hint):
     return getattr(hint, "__name__", str(hint))
 
 
+def random_kind(value):
+    """What OneTrainer makes anew for each config: a uuid, or a number."""
+    return "uuid" if isinstance(value, str) else "number"
+
+
+def without_chance(value):
+    """The same each time, in place of a random default."""
+    return NO_UUID if isinstance(value, str) else 0
+
+
 def plain_default(value):
     """An object has no default of its own: its fields do."""
     return None if hasattr(value, "to_dict") else as_json(value)
@@ -97,10 +112,34 @@ def plain_default(value):
 
 def default_config(kind):
     """A whole config as OneTrainer writes it, with random values made the same each time."""
-    config = as_json(kind.default_values().to_dict())
-    if "uuid" in config.get("embedding", {}):
-        config["embedding"]["uuid"] = NO_UUID
-    return config
+    return alike(as_json(kind.default_values().to_dict()), as_json(kind.default_values().to_dict()))
+
+
+def alike(one, other):
+    """The first of two configs, where they differ with values that are the same each time."""
+    if isinstance(one, dict):
+        return {key: alike(value, other[key]) for key, value in one.items()}
+    return one if one == other else without_chance(one)
+
+
+def sample_defaults(model_types):
+    """By model type the defaults of a sample's fields that depend on it."""
+    from modules.util.config.SampleConfig import SampleConfig
+
+    by_type = {str(model): as_json(SampleConfig.default_values(model).default_values) for model in model_types}
+    first = next(iter(by_type.values()))
+    depend = [name for name in first if any(own[name] != first[name] for own in by_type.values())]
+    return {model: {name: own[name] for name in depend} for model, own in by_type.items()}
+
+
+def output_formats(model):
+    """By training method the formats in which this type of model can be written; empty if OneTrainer does not say."""
+    if not hasattr(model, "supported_output_formats"):
+        return {}
+    return {
+        str(method): [str(choice) for choice in model.supported_output_formats(method)]
+        for method in model.supported_training_methods()
+    }
 
 
 def optimizer_parameters():
@@ -124,4 +163,5 @@ def as_json(value):
 if __name__ == "__main__":
     os.chdir(sys.argv[1])  # relative paths in OneTrainer start at its checkout
     sys.path.insert(0, sys.argv[1])
+    sys.path.append(str(ROOT))
     sys.stdout.write(MARK + json.dumps(export(), allow_nan=False) + "\n")

@@ -21,10 +21,14 @@ from engine.launcher import child_environment
 from engine.onetrainer.export import MARK
 
 SCRIPT = Path(__file__).with_name("export.py")
+SCRIPTS = (SCRIPT, Path(__file__).with_name("source_facts.py"))
 EXPORT_SECONDS = 300  # the first import on a slow disk takes minutes
 RETRY_SECONDS = 60.0  # how long a failure stands before the next try
 LOOK_SECONDS = 2.0  # how often at most the checkout's files are checked
-WATCHED = ("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py")
+WATCHED = (
+    *("modules/util/config", "modules/util/enum", "modules/util/optimizer_util.py"),
+    *("modules/util/create.py", "modules/util/path_util.py", "modules/dataLoader"),
+)
 Facts = JsonObject
 
 
@@ -70,7 +74,7 @@ class Checkout:
         raise Unavailable("OneTrainer changed while its settings were being read: try again.")
 
     def fingerprint(self) -> str:
-        """A digest that changes with the checkout: its commit and the files that define configs. Raises Unavailable."""
+        """A digest that changes with the checkout: its commit, its source and its packages. Raises Unavailable."""
         looked, known = self._looked
         if known and time.monotonic() - looked < self.look_seconds:
             return known
@@ -80,8 +84,10 @@ class Checkout:
             )
         if not (self.python.is_file() and os.access(self.python, os.X_OK)):
             raise Unavailable(f"{self.python} cannot be run: set ONETRAINER_PYTHON to the Python that OneTrainer uses.")
-        seen = hashlib.sha256(f"{self.python}\n{commit_of(self.home)}\n".encode() + SCRIPT.read_bytes())
-        for line in _states(self.home):
+        seen = hashlib.sha256(f"{self.python}\n{commit_of(self.home)}\n".encode())
+        for script in SCRIPTS:
+            seen.update(script.read_bytes())
+        for line in (*_states(self.home), *_packages(self.python)):
             seen.update(line.encode())
         self._looked = (time.monotonic(), seen.hexdigest()[:16])
         return self._looked[1]
@@ -172,6 +178,12 @@ def commit_of(home: Path) -> str:
     except OSError:  # no repository, or a worktree; the files' times still show a change
         return ""
     return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")
+
+
+def _packages(python: Path) -> Iterator[str]:
+    """The time of each folder of packages: an installation or removal changes it."""
+    for folder in sorted((python.parent.parent / "lib").glob("python3*/site-packages")):
+        yield f"{folder} {folder.stat().st_mtime_ns}\n"
 
 
 def _states(home: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from engine import schema as json_schema
 from engine.builtin.config import schema as builtin
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
+from engine.onetrainer import whole
 from engine.onetrainer.facts import Checkout, Facts
 from engine.schema_check import check_against
 
@@ -49,6 +50,21 @@ def defaults() -> Config:
 def check(config: Config) -> list[Problem]:
     """Types, choices, ranges and unknown keys. Raises Unavailable."""
     return check_against(schema(), config)
+
+
+def complete(config: Config) -> Config:
+    """The config of a new run with all that OneTrainer would fill in or make at random. Raises Unavailable."""
+    return whole.completed(config, facts())
+
+
+def keep_random(config: Config, backup: str) -> Config:
+    """The config with the random values that it lacks, from the backup that it resumes from. Raises Unavailable."""
+    return whole.with_random_values(config, facts(), Path(backup) if backup else None)
+
+
+def compact(config: Config) -> Config:
+    """The config without what `complete` would fill in again. Raises Unavailable."""
+    return whole.compact(config, facts())
 
 
 class _Built:

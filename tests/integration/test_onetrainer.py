@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
+from engine.onetrainer.whole import args_of
 from tests.onetrainer.attempts import STANDIN
 from tests.waiting import wait_for
 from tests.workspaces import Workspace
@@ -67,8 +69,12 @@ def test_a_stopped_training_continues_from_its_backup(site, start):
     site.wait_for_step(5)
     site.api("POST", "training/stop")
     stopped = site.wait_for_status("stopped")
+    config = site.api("GET", f"runs/{run_id}/config/")
     site.api("POST", f"runs/{run_id}/resume/")
     assert site.wait_for_step(stopped["progress"]["global_step"] + 5)["attempt"] == 2
+    assert site.api("GET", f"runs/{run_id}/config/") == config, "with the same seeds"
+    backup = Path(artifacts(site, run_id, "backup")[0]["path"])
+    assert args_of(backup)["concepts"][0]["seed"] == config["concepts"][0]["seed"]
 
 
 def test_a_killed_training_resumes_automatically_from_its_backup(site, start):

@@ -20,7 +20,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
-from presets.config import configs
+from presets.config import configs, whole
 from presets.config.serializers import with_left_out
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api import serializers
@@ -312,7 +312,9 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         """The settings that differ from another run, from its preset or from the defaults."""
         run = self.get_object()
         against = request.query_params.get("with") or ("preset" if run.preset_version else "defaults")
-        changes = configs.flat_difference(without_secrets(self._base(run, against)), without_secrets(run.config))
+        base = whole.compact(run.engine, self._base(run, against))
+        mine = whole.compact(run.engine, run.config)
+        changes = configs.flat_difference(without_secrets(base), without_secrets(mine))
         return Response({"against": against, "changes": changes})
 
     def _base(self, run: Run, against: str) -> JsonObject:

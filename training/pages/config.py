@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from engine.tokens import without_secrets
 from presets.admin_changes import changes
-from presets.config import configs
+from presets.config import configs, whole
 from presets.editor.drafts import get_draft
 from presets.library.verbs import save_preset
 from training.models import Artifact, Run
@@ -83,7 +83,8 @@ def _comparisons(run: Run, file: Artifact | None, frozen: Context, user: User) -
 def _comparison(engine: str, frozen: Context, layers: list[Context]) -> Table:
     """The changes, or a sentence with the reason why there are none: the engine may have been removed."""
     try:
-        return {"rows": changes(without_secrets(configs.full_config(engine, *layers)), frozen)}
+        base = whole.compact(engine, without_secrets(configs.full_config(engine, *layers)))
+        return {"rows": changes(base, whole.compact(engine, frozen))}
     except DomainError as problem:
         return {"problem": str(problem)}
 
@@ -94,7 +95,11 @@ def keep_as_preset(request: PageRequest, pk: UUID | str) -> HttpResponse:
     run = run_of(pk)
     try:
         preset = save_preset(
-            request.POST.get("name", "").strip(), run.config, request.user, f"from the run {run.name}", run.engine
+            request.POST.get("name", "").strip(),
+            whole.compact(run.engine, run.config),
+            request.user,
+            f"from the run {run.name}",
+            run.engine,
         )
     except DomainError as problem:
         messages.error(request, str(problem))

@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
+from presets.config import whole
 from presets.editor import drafts
 from presets.editor.editing import Unsaved
 from presets.editor.page import Editor
@@ -132,10 +133,10 @@ def _start(key: str, draft: Draft) -> DraftStart:
         return DraftStart(key, f"preset {preset.name}", preset.config, preset.version)
     if kind == "run":
         run = get_object_or_404(Run, pk=_uuid(value))
-        return DraftStart(key, f"run {run.name}", run.config)
+        return DraftStart(key, f"run {run.name}", whole.compact(run.engine, run.config))
     if kind == "file":
         file = get_object_or_404(Artifact.objects.select_related("run"), pk=_uuid(value))
-        return DraftStart(key, f"{file} of run {file.run.name}", config_behind(file))
+        return DraftStart(key, f"{file} of run {file.run.name}", whole.compact(file.run.engine, config_behind(file)))
     return DraftStart("", "the defaults", {})
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.json_types import JsonObject
-from presets.config import configs
+from presets.config import configs, whole
 from presets.preflight.requests import Checker
 from presets.preflight.waiting import check_and_wait
 from training.live import publisher
@@ -73,7 +73,7 @@ class Continuation(ForUser):
     def duplicate(self, run: Run, overrides: JsonObject | None = None, name: str = "", **facts: Any) -> Run:
         """Queue a new run with this one's config and the given changes."""
         return TrainerService(self.user, self.check).start_training(
-            run.config,
+            whole.compact(run.engine, run.config),
             overrides=overrides,
             name=name or _("%(name)s (copy)") % {"name": run.name[: MAX_NAME - 10]},
             engine=run.engine,

@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.interface.json_types import JsonObject
-from presets.config import configs
+from presets.config import configs, whole
 from presets.models import Preflight, Preset, PresetVersion
 from presets.preflight.requests import Checker, unanswered, whole_check
 from presets.preflight.waiting import check_and_wait
@@ -103,7 +103,7 @@ class TrainerService(ForUser):
         configs.give_time(engine)
         problems, preflight = whole_check(self.user, partial, engine, self.check)
         configs.refuse_errors(problems)
-        return configs.freeze(engine, partial), preflight
+        return whole.of_new_run(engine, partial), preflight
 
     def _name_for(self, config: JsonObject, preset: Preset | None) -> str:
         model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]

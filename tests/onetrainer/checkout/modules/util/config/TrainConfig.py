@@ -1,6 +1,8 @@
 """The fields that the stand-in's trainer and the driver look at."""
 
 import os
+import random
+import uuid
 
 from modules.util.config.BaseConfig import BaseConfig
 from modules.util.config.SampleConfig import SampleConfig
@@ -24,6 +26,19 @@ class ConceptConfig(BaseConfig):
                 ("path", "", str, False),
                 ("name", "", str, False),
                 ("type", ConceptType.STANDARD, ConceptType, False),
+                ("seed", random.randint(-(1 << 30), 1 << 30), int, False),
+            ]
+        )
+
+
+class TrainEmbeddingConfig(BaseConfig):
+    @staticmethod
+    def default_values():
+        return TrainEmbeddingConfig(
+            [
+                ("uuid", str(uuid.uuid4()), str, False),
+                ("placeholder", "<embedding>", str, False),
+                ("train", True, bool, False),
             ]
         )
 
@@ -64,6 +79,8 @@ class TrainConfig(BaseConfig):
                 ("only_cache", False, bool, False),
                 ("concepts", None, list[ConceptConfig], True),
                 ("concept_file_name", "training_concepts/concepts.json", str, False),
+                ("embedding", TrainEmbeddingConfig.default_values(), TrainEmbeddingConfig, False),
+                ("additional_embeddings", [], list[TrainEmbeddingConfig], False),
                 ("samples", None, list[SampleConfig], True),
                 ("sample_definition_file_name", "training_samples/samples.json", str, False),
                 ("sample_after", 10, int, False),
