@@ -29,6 +29,9 @@ from engine.builtin.families.model_files import (
     looks_like_hub_name,
     read_model,
 )
+from engine.builtin.inspection.finite import first_not_finite
+from engine.builtin.inspection.folders import files_of_weights, look_at_folder
+from engine.builtin.inspection.single_files import look_at_single_file
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
@@ -50,7 +53,7 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
         return PreflightResult(problems)
     report("the base model", 0, 0)
     with failures_as_problems(problems, "base_model_name", "the base model"):
-        model, found = look_at_model(config)
+        model, found = look_at_model(config, report)
         problems += found
     with failures_as_problems(problems, "output_model_destination", "the destination"):
         problems += look_at_destination(config)
@@ -78,18 +81,29 @@ def estimate(
     return {}
 
 
-def look_at_model(config: TrainConfig) -> tuple[ModelFiles | None, list[Problem]]:
+def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | None, list[Problem]]:
+    """The model's facts, and its problems: missing and damaged parts, another type, weights that are no numbers."""
     name = config.base_model_name
     path = find_model(name, config.huggingface_cache_dir)
     if path is None:
         return None, [_missing_model(config)]
     try:
         model = read_model(path)
+        damage = [*(look_at_folder(path) if path.is_dir() else look_at_single_file(path, model))]
+        damage = damage or [*_not_finite(path, report)]
     except NotAModel as error:
         return None, [Problem("base_model_name", str(error))]
-    except OSError as error:
-        return None, [Problem("base_model_name", f"{path} cannot be read ({error.strerror}); check its permissions")]
-    return model, [*_wrong_type(config, model), *_other_prediction(config, model)]
+    problems = [Problem("base_model_name", sentence) for sentence in damage]
+    return model, [*problems, *_wrong_type(config, model), *_other_prediction(config, model)]
+
+
+def _not_finite(path: Path, report: Report) -> Iterator[str]:
+    """A sentence for the first tensor with NaN or infinity, from which every loss would become NaN."""
+    files = files_of_weights(path) if path.is_dir() else [path]
+    found = first_not_finite(files, lambda done, total: report("the weights of the base model", done, total))
+    if found:
+        file, tensor = found
+        yield f"{file} has NaN or infinity in {tensor}, so that no loss would be a number; choose another copy."
 
 
 def _missing_model(config: TrainConfig) -> Problem:
@@ -112,8 +126,22 @@ def _wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
         yield Problem("model_type", f"the base model is {what}; choose the matching type")
 
 
+PREDICTIONS = {  # of the published models of each type
+    "STABLE_DIFFUSION_20": "v_prediction",
+    "STABLE_DIFFUSION_21": "v_prediction",
+    "STABLE_DIFFUSION_20_BASE": "epsilon",
+    "STABLE_DIFFUSION_21_BASE": "epsilon",
+}
+
+
 def _other_prediction(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
     """A model that is trained on another target than its own forgets most of its knowledge."""
+    expected = PREDICTIONS.get(config.model_type)
+    forced = config.force_v_prediction or config.force_epsilon_prediction
+    if expected and model.prediction in ("v_prediction", "epsilon") and model.prediction != expected and not forced:
+        text = f"the base model's scheduler says {model.prediction}, and models of this type have {expected}"
+        other = config.model_type.removesuffix("_BASE") if expected == "epsilon" else f"{config.model_type}_BASE"
+        yield Problem("model_type", f"{text}; choose {other} if that is the model", "warning")
     if config.force_epsilon_prediction and model.prediction == "v_prediction":
         text = "the base model predicts velocity (v_prediction), and this setting makes it predict noise; turn it off"
         yield Problem("force_epsilon_prediction", text, "warning")

@@ -34,7 +34,7 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
     report("the base model", 0, 0)
     is_known = bool(kind_of(config.model_type))
     with failures_as_problems(problems, "base_model_name", "the base model"):
-        model, found = parts.look_at_model(config)
+        model, found = parts.look_at_model(config, report)
         is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
         problems += found if is_known or is_missing else []
     with failures_as_problems(problems, "output_model_destination", "the destination"):

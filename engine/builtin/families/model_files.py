@@ -5,7 +5,6 @@ Needs no torch, and reads only the header of a safetensors file.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.builtin.config.enums import ModelType
+from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import BadHeader, Shape, read_header
 
@@ -114,11 +114,11 @@ def _read_folder(folder: Path) -> ModelFiles:
     for part in PARTS:
         if part in index and (folder / part).is_dir():
             found.shapes[part] = dict(_part_shapes(folder / part))
-    if (folder / "unet" / "config.json").is_file():
+    if "unet" in index and (folder / "unet").is_dir():
         found.unet_config = _read_json(folder / "unet" / "config.json")
         found.kind = _kind_by_width(found.unet_config.get("cross_attention_dim")) or found.kind
         found.inpainting = found.unet_config.get("in_channels") == 9
-    if (folder / "scheduler" / "scheduler_config.json").is_file():
+    if "scheduler" in index and (folder / "scheduler").is_dir():
         found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
     if not found.shapes:
         raise NotAModel(f"{folder} has none of a model's parts; download it again.")
@@ -139,12 +139,9 @@ def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
 
 def _read_json(path: Path) -> JsonObject:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise NotAModel(f"{path} cannot be read ({error}); download the model again.") from error
-    if not isinstance(content, dict):
-        raise NotAModel(f"{path} is not a JSON object; download the model again.")
-    return content
+        return read_object(path)
+    except BadJson as error:
+        raise NotAModel(f"{path} {error}; download the model again.") from error
 
 
 def _kind_by_class(name: str) -> str:

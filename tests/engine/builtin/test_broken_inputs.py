@@ -12,7 +12,15 @@ from engine.interface.errors import BadData, Problem
 from engine.interface.preflight import failures_as_problems
 
 DEMO = Path("engine/demo")
-PARTS = ("unet/diffusion_pytorch_model.safetensors", "model_index.json")
+PARTS = (
+    "unet/diffusion_pytorch_model.safetensors",
+    "unet/config.json",
+    "vae/config.json",
+    "text_encoder/config.json",
+    "scheduler/scheduler_config.json",
+    "tokenizer/tokenizer.json",
+    "model_index.json",
+)
 
 
 def header(tensors, behind=64):

@@ -247,7 +247,7 @@ def test_the_check_reports_its_progress(config):
     said = []
     preflight(config, [], lambda *state: said.append(state))
     stages = list(dict.fromkeys(stage for stage, *_ in said))
-    assert stages == ["the base model", "pictures and captions", "memory and disk"]
+    assert stages == ["the base model", "the weights of the base model", "pictures and captions", "memory and disk"]
     assert ("pictures and captions", 16, 16) in said
 
 

@@ -1,0 +1,62 @@
+"""The files of a tokenizer: without them a text encoder would be trained on wrong tokens, without any error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.builtin.families.model_files import NotAModel
+from engine.interface.json_files import BadJson, read_object
+from engine.interface.json_types import JsonObject
+
+CURE = "download the model again"
+SENTENCE_PIECE = ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+
+
+def look_at_tokenizer(folder: Path, kind: str) -> JsonObject:
+    """{"largest_id": the largest token's number}, -1 if its file does not show it. Raises NotAModel.
+
+    A fast tokenizer is one `tokenizer.json`; a CLIP tokenizer can be `vocab.json` and `merges.txt`, others one model
+    of SentencePiece.
+    """
+    if (folder / "tokenizer.json").exists():
+        return {"largest_id": _of_fast(folder / "tokenizer.json")}
+    if (folder / "vocab.json").exists() or "CLIP" in kind:
+        return {"largest_id": _of_pairs(folder)}
+    found = next((folder / name for name in SENTENCE_PIECE if (folder / name).is_file()), None)
+    if found is None:
+        raise NotAModel(f"{folder} has no tokenizer: neither tokenizer.json nor {SENTENCE_PIECE[0]}; {CURE}.")
+    if not found.stat().st_size:
+        raise NotAModel(f"{found} is empty; {CURE}.")
+    return {"largest_id": -1}
+
+
+def _of_fast(path: Path) -> int:
+    content = _object(path)
+    model = content.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not vocabulary:
+        raise NotAModel(f"{path} has no vocabulary; {CURE}.")
+    added = content.get("added_tokens") or []
+    largest = max((one.get("id", -1) for one in added if isinstance(one, dict)), default=-1)
+    return max(largest, _largest(vocabulary) if isinstance(vocabulary, dict) else len(vocabulary) - 1)
+
+
+def _of_pairs(folder: Path) -> int:
+    vocabulary = _object(folder / "vocab.json")
+    merges = folder / "merges.txt"
+    if not merges.is_file() or not merges.stat().st_size:
+        raise NotAModel(f"{folder} has no merges.txt, or it is empty, so captions cannot be split into tokens; {CURE}.")
+    if not vocabulary:
+        raise NotAModel(f"{folder / 'vocab.json'} has no tokens; {CURE}.")
+    return _largest(vocabulary)
+
+
+def _largest(vocabulary: JsonObject) -> int:
+    return max((number for number in vocabulary.values() if isinstance(number, int)), default=-1)
+
+
+def _object(path: Path) -> JsonObject:
+    try:
+        return read_object(path)
+    except BadJson as error:
+        raise NotAModel(f"{path} {error}; {CURE}.") from error

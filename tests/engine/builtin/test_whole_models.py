@@ -1,0 +1,217 @@
+"""A base model is judged whole before a start: its parts, their files, how they fit, and its numbers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.inspection.finite import first_not_finite
+from engine.builtin.inspection.folders import look_at_folder
+from engine.builtin.preflight import look_at_model
+from tests.engine.builtin.test_preflight import ATTENTION, UNET, write_header
+
+DEMO = Path("engine/demo/model")
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def model(tmp_path):
+    return Path(shutil.copytree(DEMO, tmp_path / "model"))
+
+
+def change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def rewrite(path, change_of):
+    tensors = load_file(path)
+    change_of(tensors)
+    save_file(tensors, path)
+
+
+def found(path, severity="error", **settings):
+    config = TrainConfig.from_dict({"model_type": "STABLE_DIFFUSION_15", "base_model_name": str(path)} | settings)
+    _model, problems = look_at_model(config, lambda *_: None)
+    return [problem.message for problem in problems if problem.severity == severity]
+
+
+def says(path, *words):
+    text = " ".join(found(path))
+    assert all(word in text for word in words), text
+
+
+def test_the_demo_is_whole():
+    assert list(look_at_folder(DEMO)) == [] and found(DEMO) == []
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+def test_a_part_that_the_index_names_must_be_there(model, part):
+    shutil.rmtree(model / part)
+    says(model, f"no folder {part}", "model_index.json")
+
+
+@pytest.mark.parametrize("part", ["vae", "tokenizer", "scheduler"])
+@pytest.mark.parametrize("entry", [None, [None, None]])
+def test_a_part_that_the_index_does_not_name_is_missed(model, part, entry):
+    change(model / "model_index.json", **{part: entry})
+    says(model, f"names no {part}")
+
+
+def test_a_safety_checker_may_be_missing(model):
+    change(model / "model_index.json", safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
+    assert found(model) == []
+
+
+def as_pairs(folder):
+    content = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "vocab.json").write_text(json.dumps(content["vocab"]))
+    (folder / "merges.txt").write_text("#version: 0.2\na b</w>\n")
+    (folder / "tokenizer.json").unlink()
+
+
+def test_a_tokenizer_can_be_vocabulary_and_merges(model):
+    as_pairs(model / "tokenizer")
+    assert found(model) == []
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt"])
+def test_a_tokenizer_without_vocabulary_or_merges_is_named(model, name):
+    as_pairs(model / "tokenizer")
+    (model / "tokenizer" / name).unlink()
+    says(model, name)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_text_encoder_is_refused(model):
+    path = model / "tokenizer" / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["added_tokens"].append(content["added_tokens"][0] | {"id": 577, "content": "<new>"})
+    path.write_text(json.dumps(content))
+    says(model, "tokens up to 577", "knows 577")
+
+
+def in_shards(folder):
+    """The weights in two files and an index, as large models are published."""
+    tensors = load_file(folder / WEIGHTS)
+    names = sorted(tensors)
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    places = {}
+    for number, half in enumerate(halves, 1):
+        file = f"diffusion_pytorch_model-0000{number}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in half}, folder / file)
+        places |= dict.fromkeys(half, file)
+    (folder / WEIGHTS).unlink()
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+
+def test_shards_are_read_by_their_index(model):
+    in_shards(model / "unet")
+    assert found(model) == []
+
+
+def test_a_missing_or_an_empty_shard_is_named(model):
+    in_shards(model / "unet")
+    shard = model / "unet" / "diffusion_pytorch_model-00002-of-00002.safetensors"
+    shard.write_bytes(b"")
+    says(model, shard.name)
+    shard.unlink()
+    says(model, shard.name, "lacks")
+
+
+def test_an_index_that_names_a_tensor_which_no_shard_has_is_refused(model):
+    in_shards(model / "unet")
+    index = model / "unet" / f"{WEIGHTS}.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"]["lost.weight"] = next(iter(content["weight_map"].values()))
+    index.write_text(json.dumps(content))
+    says(model, "lost.weight")
+
+
+def test_weights_that_only_a_variant_names_are_explained(model):
+    (model / "unet" / WEIGHTS).rename(model / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    says(model, "variant fp16", "rename")
+
+
+@pytest.mark.parametrize(
+    "part, setting",
+    [
+        ("unet", {"in_channels": 8}),
+        ("unet", {"block_out_channels": [48, 80, 128]}),
+        ("unet", {"layers_per_block": 2}),
+        ("unet", {"cross_attention_dim": 64}),
+        ("vae", {"latent_channels": 16}),
+        ("vae", {"layers_per_block": 3}),
+        ("text_encoder", {"hidden_size": 768}),
+        ("text_encoder", {"vocab_size": 49408}),
+        ("text_encoder", {"num_hidden_layers": 12}),
+    ],
+)
+def test_weights_of_another_shape_than_the_config_says_are_refused(model, part, setting):
+    change(model / part / "config.json", **setting)
+    says(model, part, "its config.json")
+
+
+def test_parts_of_different_models_are_refused(model):
+    def narrow(tensors):
+        for name in [name for name in tensors if "attn2.to_k" in name or "attn2.to_v" in name]:
+            tensors[name] = tensors[name][:, :64].contiguous()
+
+    rewrite(model / "unet" / WEIGHTS, narrow)
+    change(model / "unet" / "config.json", cross_attention_dim=64)
+    says(model, "text of width 64", "give 96")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_weights_that_are_not_finite_are_named(model, part, number):
+    def spoil(tensors):
+        tensors["conv_in.weight" if part == "unet" else "decoder.conv_in.weight"].view(-1)[-1] = number
+
+    rewrite(model / part / WEIGHTS, spoil)
+    says(model, "NaN or infinity", "conv_in.weight", part)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e5m2])
+def test_numbers_of_every_format_are_looked_at(tmp_path, dtype):
+    path = tmp_path / "x.safetensors"
+    large = torch.tensor([torch.finfo(dtype).max, torch.finfo(dtype).tiny, 0.0], dtype=torch.float64).to(dtype)
+    save_file({"finite": large, "count": torch.tensor([2**62])}, path)
+    assert first_not_finite([path]) is None
+    save_file({"finite": large, "wrong": torch.tensor([1.0, float("inf")], dtype=torch.float64).to(dtype)}, path)
+    assert first_not_finite([path]) == (path, "wrong")
+
+
+def test_the_mask_of_an_attention_may_be_infinite(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_file({"model.attn_mask": torch.tensor([float("-inf")])}, path)
+    assert first_not_finite([path]) is None
+
+
+def test_a_tensor_without_numbers_is_refused(model):
+    rewrite(model / "unet" / WEIGHTS, lambda tensors: tensors.update({"conv_in.bias": torch.zeros(0)}))
+    says(model, "conv_in.bias", "without numbers")
+
+
+@pytest.mark.parametrize("missing", ["vae", "text_encoder"])
+def test_a_single_file_without_vae_or_text_encoder_says_which_base_has_them(tmp_path, missing):
+    shapes = {
+        ATTENTION: (320, 768),
+        f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
+        "first_stage_model.x": (2,),
+        "cond_stage_model.x": (2,),
+    }
+    start = "first" if missing == "vae" else "cond"
+    path = tmp_path / "one.safetensors"
+    write_header(path, {name: shape for name, shape in shapes.items() if not name.startswith(start)})
+    says(path, "has no VAE" if missing == "vae" else "has no text encoder", "stable-diffusion-v1-5")
+    assert found(write_header(path, shapes)) == []
+
+
+def test_a_model_of_another_prediction_than_its_type_gets_a_warning(model):
+    for part in ("unet", "text_encoder"):
+        change(model / part / "config.json", **({"cross_attention_dim": 1024} if part == "unet" else {}))
+    warnings = found(model, "warning", model_type="STABLE_DIFFUSION_21_BASE")
+    assert any("choose STABLE_DIFFUSION_21 " in text for text in warnings)
