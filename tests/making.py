@@ -59,6 +59,8 @@ def make_run(name: str = "Stars", status: str = Run.Status.QUEUED, **fields: Any
     if status in Run.ENDED:
         fields = {"ended_at": now()} | fields
     progress = {name: fields.pop(name) for name in PROGRESS.intersection(fields)}
+    if progress.get("max_step") and "epoch" not in progress:
+        progress["epoch"], progress["epoch_step"] = divmod(progress.get("global_step", 0), progress["max_step"])
     run = Run.objects.create(name=name, status=status, **{"config": trainable_config()} | fields)
     if progress:
         run.progress.write(**progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from engine.builtin.command_handler import CommandHandler
 from engine.builtin.data.loader import Batch
@@ -44,15 +44,50 @@ class Loop:
             (saving, self.keeper.save),
         ]
 
+    def say_what_will_be_trained(self, notices: Iterable[str]) -> None:
+        """Report where a resumed training continues, and steps without effect. Raises BadData if no weight changes."""
+        session = self.session
+        if self.commands.stop_requested:
+            return
+        for notice in notices:
+            self.callbacks.on_warning(notice)
+        if session.progress.global_step:
+            self._report_progress()
+        in_all, accumulation = session.accumulated + session.steps_to_come, session.config.gradient_accumulation_steps
+        if not (session.optimizer_steps or session.updates_to_come) and in_all:
+            raise BadData(
+                f"The weights would never change: {in_all} batches in all are fewer than "
+                f"gradient_accumulation_steps ({accumulation}); lower it, or raise epochs."
+            )
+        if not session.steps_to_come and session.optimizer_steps:
+            self.callbacks.on_warning("All epochs were trained before the backup: only the model is written.")
+        elif unused := session.unused_steps:
+            self.callbacks.on_warning(
+                f"The last {unused} steps of the run fill no accumulation of {accumulation}, so they do not change the "
+                "weights: choose gradient_accumulation_steps that divide the steps of the run to use them."
+            )
+
     def run(self) -> None:
         """Train the remaining epochs; ends early after a step in which a stop was requested."""
         self.log.go_on()
+        updates = self.session.optimizer_steps + self.session.updates_to_come
         for epoch in range(self.session.progress.epoch, self.session.config.epochs):
             if self.commands.stop_requested:
                 break
             self.callbacks.on_update_status("Starting epoch/caching")
             self._train_epoch(epoch)
         self.log.flush()
+        self._refuse_missing_updates(updates)
+
+    def _refuse_missing_updates(self, expected: int) -> None:
+        """A training that makes fewer updates than its data allow must not look finished. Raises BadData."""
+        session = self.session
+        if self.commands.stop_requested is None and session.optimizer_steps < expected:
+            raise BadData(
+                f"Only {session.optimizer_steps} of {expected} updates of the weights were made, although no stop was "
+                f"requested: the data gave fewer batches than the {len(session.loader)} of an epoch. Check the "
+                "concepts' folders, then continue from the newest backup."
+            )
 
     def _train_epoch(self, epoch: int) -> None:
         for batch in self.session.loader.epoch(epoch, self.session.progress.epoch_step):
@@ -73,7 +108,11 @@ class Loop:
         progress.next_step(len(batch))
         if progress.epoch_step == steps:
             progress.next_epoch()
-        self.callbacks.on_update_train_progress(progress, steps, self.session.config.epochs)
+        self._report_progress()
+
+    def _report_progress(self) -> None:
+        session = self.session
+        self.callbacks.on_update_train_progress(session.progress, len(session.loader), session.config.epochs)
 
     def _act_between_steps(self) -> None:
         """Do the due actions and carry out commands; within an accumulation both wait for its end, as in OneTrainer."""

@@ -7,7 +7,6 @@ Each printed line is one JSON object: {"stage", "current", "total"} during the c
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
@@ -201,13 +200,20 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
     if not batches:
         return
     steps = batches * config.epochs
-    updates = math.ceil(steps / config.gradient_accumulation_steps)
+    updates, unused = divmod(steps, config.gradient_accumulation_steps)
     if steps < config.gradient_accumulation_steps:
         yield Problem(
             "gradient_accumulation_steps",
             f"the run has {steps} steps, so the weights would never change; lower it, or raise epochs",
         )
-    elif config.ema != "OFF" and updates < config.ema_update_step_interval:
+    elif unused:
+        yield Problem(
+            "gradient_accumulation_steps",
+            f"the last {unused} of the run's {steps} steps fill no accumulation of "
+            f"{config.gradient_accumulation_steps} and change nothing; choose a number that divides {steps}",
+            "warning",
+        )
+    if config.ema != "OFF" and 0 < updates < config.ema_update_step_interval:
         yield Problem(
             "ema_update_step_interval",
             f"the run changes the weights {updates} times, so their average would never change; lower it",

@@ -63,9 +63,9 @@ class GenericTrainer:
             self._refuse_bad_input()
             self._remove_leftovers()
             session = self._make_session()
-            if self.resume_from:
-                restore(session, self.resume_from)
+            notices = restore(session, self.resume_from) if self.resume_from else []
             self._loop = Loop(session, self.announcer, self.commands, self.keep_backups)
+            self._loop.say_what_will_be_trained(notices)
 
     def train(self) -> None:
         """Train the remaining epochs; ends early after a step in which a stop was requested."""

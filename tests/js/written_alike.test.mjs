@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fold } from "../../static/js/live/folding.js";
-import { durationText, lossText, percentOf, speedText } from "../../static/js/live/texts.js";
+import { durationText, lossText, percentOf, speedText, stepsInAll } from "../../static/js/live/texts.js";
 
 const casesIn = (name) => JSON.parse(readFileSync(new URL(`../cases/${name}.json`, import.meta.url), "utf8"));
 const WRITERS = { loss: lossText, speed: speedText, duration: durationText, percent: percentOf };
@@ -20,6 +20,12 @@ test("a number that is not there yet is a dash", () => {
 
 test("a loss that is no number is written as pages write it", () => {
   assert.deepEqual([NaN, Infinity, -Infinity].map(lossText), ["NaN", "Infinity", "-Infinity"]);
+});
+
+test("a script counts the steps of a run as the page does", () => {
+  for (const [progress, length, epochs, steps] of casesIn("steps_in_all")) {
+    assert.equal(stepsInAll({ progress, max_step: length, max_epoch: epochs }), steps);
+  }
 });
 
 test("a script folds a log as the page does", () => {

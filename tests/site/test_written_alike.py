@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from training.logs.tail import fold
+from training.models import RunProgress
 from web.templatetags import formats
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -24,6 +25,13 @@ WRITERS = {"loss": formats.loss, "speed": formats.speed, "duration": formats.dur
 )
 def test_pages_and_scripts_write_numbers_alike(kind, value, written):
     assert WRITERS[kind](value) == written
+
+
+@pytest.mark.parametrize(
+    ("progress", "length", "epochs", "steps"), json.loads((CASES / "steps_in_all.json").read_text())
+)
+def test_pages_and_scripts_count_the_steps_of_a_run_alike(progress, length, epochs, steps):
+    assert RunProgress(**progress, max_step=length, max_epoch=epochs).total_steps == steps
 
 
 @pytest.mark.parametrize(("log", "folded"), json.loads((CASES / "folded_logs.json").read_text()))

@@ -47,8 +47,13 @@ class RunProgress(models.Model):
 
     @property
     def total_steps(self) -> int:
-        """Micro-batches in the whole run; 0 while unknown."""
-        return self.max_step * self.max_epoch
+        """Micro-batches in the whole run, 0 while unknown: epochs before a change of the data had another length."""
+        return self.global_step + self.steps_to_come if self.max_step and self.max_epoch else 0
+
+    @property
+    def steps_to_come(self) -> int:
+        """Micro-batches that are left, if each epoch to come is as long as the present one."""
+        return max(0, (self.max_epoch - self.epoch) * self.max_step - self.epoch_step)
 
     @property
     def fraction_done(self) -> float:

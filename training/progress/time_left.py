@@ -23,7 +23,7 @@ def seconds_left(run: Run) -> float | None:
     progress, each = run.progress, _seconds_per_step(run.progress)
     if each is None or not (run.is_active and progress.total_steps) or run.status == run.Status.STOPPING:
         return None
-    left = max(0, progress.total_steps - progress.global_step) * each
+    left = progress.steps_to_come * each
     left += sum(seconds * _times_to_come(run, phase) for phase, seconds in progress.times.items())
     return left / (1 - _share_by_the_clock(run)) + _rest_of_phase(run)
 
@@ -46,7 +46,7 @@ def _times_to_come(run: Run, phase: str) -> float:
     if phase == "caching":  # cached again at the start of each epoch
         begins = bool(progress.global_step) and progress.epoch_step == 0 and phase not in progress.since_step
         return max(0, progress.max_epoch - progress.epoch - 1 + begins)
-    is_last, comes_at_end = progress.global_step >= progress.total_steps, _comes_at_end(run, phase)
+    is_last, comes_at_end = not progress.steps_to_come, _comes_at_end(run, phase)
     due_here = _regular_after(run, phase, 1) - _regular_after(run, phase, 0) + (is_last and comes_at_end)
     later = _regular_after(run, phase, 0) + (comes_at_end and not is_last)
     return later + max(0, due_here - progress.since_step.count(phase))
@@ -66,7 +66,8 @@ def _regular_after(run: Run, phase: str, back: int) -> float:
     if every > 0 and unit == "STEP":
         return _multiples(every, max(after, first - 1), progress.total_steps)
     if every > 0 and unit == "EPOCH" and progress.max_step:
-        return _multiples(every, max(after // progress.max_step, first - 1), progress.max_epoch)
+        before = bool(back and progress.epoch and not progress.epoch_step)
+        return _multiples(every, max(progress.epoch - before, first - 1), progress.max_epoch)
     return 0
 
 

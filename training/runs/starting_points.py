@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from engine.interface.json_types import JsonObject
 from training.models import Artifact, Run
+from training.models.progress import PLACE
 from training.runs.backups import newest_backup
 from web.errors import BadInput, NotNow
 
@@ -66,8 +67,12 @@ def place_of_start(run: Run) -> dict[str, int]:
     backup = run.goes_on_from
     if backup is None or backup.global_step == run.progress.global_step:
         return {}
+    written = run.events.filter(kind="artifact", attempt=backup.attempt, sequence=backup.sequence).first()
+    if written is not None and all(name in written.data for name in PLACE):
+        return {name: written.data[name] for name in PLACE}
     step_of_epoch = max(0, backup.global_step - backup.epoch * run.progress.max_step)
-    return {"epoch": backup.epoch, "epoch_step": step_of_epoch, "global_step": backup.global_step}
+    pictures = step_of_epoch * int(run.config.get("batch_size") or 0)
+    return dict(zip(PLACE, (backup.epoch, step_of_epoch, pictures, backup.global_step), strict=True))
 
 
 def config_behind(artifact: Artifact) -> JsonObject:

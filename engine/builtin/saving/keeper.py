@@ -46,7 +46,7 @@ class Keeper:
     def _write_backup(self) -> None:
         session, progress = self.session, self.session.progress
         path = checkpoint.write_backup(self.backups.folder, progress, describe(session), partial(write_state, session))
-        session.backed_up = progress.global_step
+        session.backed_up, session.newest_backup = progress.global_step, path
         self.backups.written.append(path)
         self.callbacks.on_artifact("backup", path, progress.copy(), **facts_of(path))
 
@@ -82,9 +82,10 @@ class Keeper:
         """At the end: a backup if the config says so, and the final model unless the stop wants none."""
         keep_model = stop is None or stop.arguments.get("final_model", True)
         if not keep_model:
-            self.back_up()
+            if not self.session.is_backed_up:
+                self.back_up()
             return
-        if self.config.backup_before_save:
+        if self.config.backup_before_save and not self.session.is_backed_up:
             try_to_write(self.back_up, self.callbacks.on_warning)
         self._write_final_model()
 
@@ -106,7 +107,7 @@ class Keeper:
         try:
             return self._write_model(final, old)
         except DiskFull:
-            if self.session.backed_up != self.session.progress.global_step:
+            if not self.session.is_backed_up:
                 try_to_write(self.back_up, self.callbacks.on_warning)
             missing = max(needed(size) - free_bytes(final.parent), 0) or size
             raise DiskFull(

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine.builtin.data.position import DataLayout, place
 from engine.builtin.training.checkpoint import EMA, GRADIENTS, OPTIMIZER, WEIGHTS, read_meta
 from engine.builtin.training.session import Session
 from engine.interface.files import verify
@@ -20,6 +21,8 @@ def describe(session: Session) -> JsonObject:
     return {
         "progress": session.progress.to_dict(),
         "optimizer_steps": session.optimizer_steps,
+        "accumulated": session.accumulated,
+        "data": DataLayout.of(session.loader.plan).to_dict(),
         "smooth_loss": session.smooth_loss,
         "base_model": session.config.base_model_name,
         "config": session.config.to_dict(),
@@ -51,25 +54,55 @@ def write_state(session: Session, folder: Path) -> None:
 
 
 @torch.no_grad()
-def restore(session: Session, backup: Path) -> None:
-    """Continue exactly at the state of the backup. Raises BadBackup."""
+def restore(session: Session, backup: Path) -> list[str]:
+    """Continue exactly at the state of the backup; return what differs because data or settings changed, in sentences.
+
+    Raises BadBackup.
+    """
     verify(backup)
     meta = read_meta(backup)
     for weight, saved in zip(session.parameters, load_file(backup / WEIGHTS).values(), strict=True):
         weight.copy_(saved)
-    held = load_file(backup / GRADIENTS, str(session.device)) if (backup / GRADIENTS).exists() else {}
-    for name, gradient in held.items():
-        session.parameters[int(name)].grad = gradient
     state = torch.load(backup / OPTIMIZER, map_location=session.device, weights_only=True)
     session.optimizer.load_state_dict(state["optimizer"])
     session.schedule.load_state_dict({**state["schedule"], "lr_lambdas": session.schedule.state_dict()["lr_lambdas"]})
     session.scaler.load_state_dict(state["scaler"])
     if session.ema:
         session.ema.load_state_dict(load_file(backup / EMA))
-    session.progress = TrainProgress(**meta["progress"])
     session.optimizer_steps = meta["optimizer_steps"]
     session.smooth_loss = meta["smooth_loss"]
-    session.backed_up = session.progress.global_step
+    session.backed_up, session.newest_backup = meta["progress"]["global_step"], backup
+    notices = [_restore_gradients(session, backup, meta), _restore_position(session, meta)]
+    if len(session.loader):  # without data a stop came during caching, and no step will be trained
+        session.lay_out_schedule()
+    return [notice for notice in notices if notice]
+
+
+def _restore_gradients(session: Session, backup: Path, meta: JsonObject) -> str:
+    """The gradients of an accumulation that the backup interrupted; another accumulation cannot use them."""
+    before = int(meta["config"].get("gradient_accumulation_steps") or 1)
+    held = int(meta.get("accumulated", meta["progress"]["global_step"] % before))
+    present = session.config.gradient_accumulation_steps
+    if held and before != present:
+        return (
+            f"gradient_accumulation_steps was changed from {before} to {present}, so the gradients of the last {held} "
+            "steps before the backup are not used."
+        )
+    session.accumulated = held
+    gradients = load_file(backup / GRADIENTS, str(session.device)) if held else {}
+    for name, gradient in gradients.items():
+        session.parameters[int(name)].grad = gradient
+    return ""
+
+
+def _restore_position(session: Session, meta: JsonObject) -> str:
+    session.progress = TrainProgress(**meta["progress"])
+    if not len(session.loader):
+        return ""
+    layout = DataLayout.of(session.loader.plan)
+    placement = place(session.progress, meta.get("data"), layout, session.config.epochs)
+    session.progress = placement.progress
+    return placement.notice
 
 
 def _numbered(tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch.nn import Parameter
@@ -14,6 +15,7 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.loader import BatchLoader
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.training.ema import MovingAverage
+from engine.builtin.training.optimizers import make_schedule
 from engine.interface.progress import TrainProgress
 
 
@@ -38,8 +40,10 @@ class Session:
     schedule: LambdaLR
     progress: TrainProgress = field(default_factory=TrainProgress)
     optimizer_steps: int = 0
+    accumulated: int = 0  # micro-batches since the last update of the weights
     smooth_loss: float | None = None
     backed_up: int | None = None  # the step of the newest backup
+    newest_backup: Path | None = None
     parameters: list[Parameter] = field(init=False)  # all trained weights
 
     def __post_init__(self) -> None:
@@ -48,12 +52,44 @@ class Session:
     @property
     def holds_gradient(self) -> bool:
         """True within an accumulation, between two updates of the weights."""
-        return self.progress.global_step % self.config.gradient_accumulation_steps != 0
+        return self.accumulated > 0
 
     @property
     def ends_accumulation(self) -> bool:
-        """True if the weights are updated after the current micro-batch."""
-        return (self.progress.global_step + 1) % self.config.gradient_accumulation_steps == 0
+        """True if the weights are to be updated with the gradients so far."""
+        return self.accumulated >= self.config.gradient_accumulation_steps
+
+    @property
+    def steps_to_come(self) -> int:
+        """Micro-batches that are left to train."""
+        whole_epochs = max(0, self.config.epochs - self.progress.epoch)
+        return max(0, whole_epochs * len(self.loader) - self.progress.epoch_step)
+
+    @property
+    def updates_to_come(self) -> int:
+        """Updates of the weights that are left; as in OneTrainer, an accumulation goes on across epochs."""
+        return (self.accumulated + self.steps_to_come) // self.config.gradient_accumulation_steps
+
+    @property
+    def unused_steps(self) -> int:
+        """Micro-batches at the end of the run that fill no accumulation, so that no update uses their gradients."""
+        return (self.accumulated + self.steps_to_come) % self.config.gradient_accumulation_steps
+
+    def lay_out_schedule(self) -> None:
+        """Make the schedule's course end with the last update that will come, and set the present learning rates."""
+        state = self.schedule.state_dict()
+        self.schedule = make_schedule(self.config, self.optimizer, self.optimizer_steps + self.updates_to_come)
+        self.schedule.load_state_dict({**state, "lr_lambdas": self.schedule.state_dict()["lr_lambdas"]})
+        for group, base, factor in zip(
+            self.optimizer.param_groups, self.schedule.base_lrs, self.schedule.lr_lambdas, strict=True
+        ):
+            group["lr"] = base * factor(self.schedule.last_epoch)
+
+    @property
+    def is_backed_up(self) -> bool:
+        """True if a backup of the present step exists."""
+        path = self.newest_backup
+        return self.backed_up == self.progress.global_step and path is not None and path.exists()
 
     def averaged(self) -> AbstractContextManager[None]:
         """Inside the block the weights are their moving averages, if the config wants averages."""

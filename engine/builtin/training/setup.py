@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -21,7 +20,6 @@ from engine.builtin.training.initial_weights import take_lora, take_weights
 from engine.builtin.training.optimizers import make_optimizer, make_schedule
 from engine.builtin.training.session import Session, flat
 from engine.interface.commands import TrainCommands
-from engine.interface.errors import BadData
 
 
 class SessionMaker:
@@ -55,7 +53,8 @@ class SessionMaker:
         ema = self._make_ema(flat(trained), device)
         self.announcer.say("creating the data loader/caching", "caching")
         loader = self._load_data(family, cache_text="text_encoder" not in trained)
-        schedule = make_schedule(self.config, optimizer, self._optimizer_steps(len(loader)))
+        updates = len(loader) * self.config.epochs // self.config.gradient_accumulation_steps
+        schedule = make_schedule(self.config, optimizer, updates)
         return Session(
             self.config, device, dtype, memory_before, family, trained, optimizer, scaler, ema, loader, schedule
         )
@@ -105,13 +104,3 @@ class SessionMaker:
     def _report_caching(self, done: int, total: int) -> None:
         if done % 10 == 0:
             self.callbacks.on_update_status(f"caching {done} of {total}")
-
-    def _optimizer_steps(self, batches_per_epoch: int) -> int:
-        """How many times the run updates the weights. Raises BadData if it never does."""
-        batches, accumulated = batches_per_epoch * self.config.epochs, self.config.gradient_accumulation_steps
-        if 0 < batches < accumulated:
-            raise BadData(
-                f"The weights would never change: {batches} batches in all are fewer than "
-                f"gradient_accumulation_steps ({accumulated}); lower it, or raise epochs."
-            )
-        return math.ceil(batches / accumulated)

@@ -15,6 +15,7 @@ def add_gradient(session: Session, batch: Batch) -> Tensor:
     """Add a micro-batch's gradient to the weights' gradients; return its loss, a scalar that stays on the device."""
     loss = _loss(session, batch)
     session.scaler.scale(loss / session.config.gradient_accumulation_steps).backward()
+    session.accumulated += 1
     return loss.detach()
 
 
@@ -37,5 +38,6 @@ def update_weights(session: Session) -> None:
     session.schedule.step()
     session.optimizer.zero_grad(set_to_none=True)
     session.optimizer_steps += 1
+    session.accumulated = 0
     if session.ema:
         session.ema.update(session.optimizer_steps)

@@ -1,12 +1,12 @@
 // @ts-check
 // Writes a run's state from the WebSocket into the elements that show it, in the server's format.
 import { refresh } from "./live.js";
-import { NOTHING, durationText, lossText, percentOf, speedText } from "./texts.js";
+import { NOTHING, durationText, lossText, percentOf, speedText, stepsInAll } from "./texts.js";
 
 /** @param {RunState} state */
 function shown(state) {
   const progress = state.progress ?? { epoch: 0, epoch_step: 0, global_step: 0 };
-  const total = state.max_step * state.max_epoch;
+  const total = stepsInAll(state);
   const done = total ? Math.min(1, progress.global_step / total) : 0;
   return {
     status: state.status.replace(/ ?\.{3}$/, ""),

@@ -1,5 +1,7 @@
 // @ts-check
 // The page's title and icon while a run trains, and a notification when it ends; never a sound.
+import { stepsInAll } from "./texts.js";
+
 const SIZE = 64;
 const icon = document.querySelector('link[rel="icon"]');
 const [title, address] = [document.title, icon.href];
@@ -44,7 +46,7 @@ function notify(state) {
 
 // Update title and icon from a state message of the WebSocket.
 export function showProgress(state) {
-  const total = state.max_step * state.max_epoch;
+  const total = stepsInAll(state);
   const done = total ? Math.min(1, (state.progress?.global_step ?? 0) / total) : 0;
   show(Math.floor(done * 100), state.run_status);
   const same = before?.run_id === state.run_id;

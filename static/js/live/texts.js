@@ -38,3 +38,12 @@ export function durationText(seconds) {
 
 // A fraction as a whole percentage: 100 only when everything is done.
 export const percentOf = (/** @type {number} */ fraction) => Math.floor(fraction * 100);
+
+/**
+ * The steps of the whole run, 0 while unknown: epochs before a change of the data had another length.
+ * @param {Pick<RunState, "progress" | "max_step" | "max_epoch">} state
+ */
+export function stepsInAll({ progress, max_step: length, max_epoch: epochs }) {
+  const { epoch, epoch_step: step, global_step: done } = progress ?? { epoch: 0, epoch_step: 0, global_step: 0 };
+  return length && epochs ? done + Math.max(0, (epochs - epoch) * length - step) : 0;
+}

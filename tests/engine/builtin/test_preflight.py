@@ -214,6 +214,11 @@ def test_steps_that_never_change_the_weights_are_refused(config):
     )
 
 
+def test_steps_that_fill_no_accumulation_at_the_end_are_a_warning(config):
+    message = found(config | {"epochs": 3, "gradient_accumulation_steps": 4})["gradient_accumulation_steps"]
+    assert "the last 2 of the run's 6 steps fill no accumulation of 4" in message
+
+
 def test_a_run_that_needs_more_memory_than_the_gpu_has_is_refused_with_a_fix(config, tmp_path):
     big = config | {"train_device": "cuda", "batch_size": 8, "resolution": "2048"}
     message = found(big, gpus=[GPU | {"memory_total_gb": 1.0}])["batch_size"]

@@ -207,3 +207,14 @@ def test_a_backup_that_the_site_removes_at_the_same_time_causes_no_error(tmp_pat
 
     Backups(tmp_path, rolling=1, on_removed=remove_the_others).roll()
     assert len(removed) == 1
+
+
+def test_a_run_that_ends_just_after_a_backup_does_not_write_it_again(training):
+    run = training(backup_after=1, backup_after_unit="EPOCH", backup_before_save=True).run()
+    assert len(run.artifacts("backup")) == 2 and run.artifacts("model")
+
+
+def test_a_run_that_is_stopped_just_after_a_backup_does_not_write_it_again(training):
+    run = training(backup_after=2, backup_after_unit="STEP")
+    run.at_step(4, lambda: run.commands.stop(final_model=False))
+    assert len(run.run().artifacts("backup")) == 2

@@ -192,7 +192,8 @@ def test_a_run_that_has_just_started_has_no_estimate():
 
 def running(rules, **progress):
     run = Run(status="running", config=rules)
-    run.progress = RunProgress(max_step=10, max_epoch=10, **progress)
+    epoch, epoch_step = divmod(progress["global_step"], 10)
+    run.progress = RunProgress(max_step=10, max_epoch=10, **{"epoch": epoch, "epoch_step": epoch_step, **progress})
     return run
 
 
@@ -254,3 +255,8 @@ def test_the_journal_gives_all_values_and_the_next_attempt_starts_with_them():
     assert kept.times == {"loading": 2.0}, "no default sample was drawn"
     assert kept.busy_until is None or kept.busy_until < datetime.now(UTC) + timedelta(0)
     assert Pace.of(kept).seconds_per_step == pytest.approx(4)
+
+
+def test_epochs_of_another_length_before_a_change_of_the_data_do_not_count():
+    run = running({}, global_step=100, epoch=5, epoch_step=5, seconds_per_step=2.0)
+    assert seconds_left(run) == pytest.approx(2.0 * 45)
