@@ -28,9 +28,11 @@ from engine.builtin.families.model_files import (
     looks_like_hub_name,
     read_model,
 )
+from engine.builtin.inspection.embeddings import look_at_starting_embeddings
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import files_of_weights, look_at_folder
 from engine.builtin.inspection.single_files import look_at_single_file
+from engine.builtin.inspection.starting_lora import look_at_starting_lora
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
@@ -54,6 +56,10 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
     with failures_as_problems(problems, "base_model_name", "the base model"):
         model, found = look_at_model(config, report)
         problems += found
+    with failures_as_problems(problems, "lora_model_name", "the LoRA to start from"):
+        problems += look_at_starting_lora(config, model)
+    with failures_as_problems(problems, "embedding.model_name", "an embedding to start from"):
+        problems += look_at_starting_embeddings(config, model)
     with failures_as_problems(problems, "output_model_destination", "the destination"):
         problems += look_at_destination(config)
     with failures_as_problems(problems, "concepts", "a picture or a caption"):

@@ -15,6 +15,8 @@ from engine.builtin import preflight as parts
 from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.families.model_files import find_model, kind_of
+from engine.builtin.inspection.embeddings import look_at_starting_embeddings
+from engine.builtin.inspection.starting_lora import look_at_starting_lora
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
@@ -37,6 +39,11 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
         model, found = parts.look_at_model(config, report)
         is_missing = find_model(config.base_model_name, config.huggingface_cache_dir) is None
         problems += found if is_known or is_missing else []
+    if Path(config.lora_model_name).suffix.lower() == ".safetensors":  # a backup's folder is also possible here
+        with failures_as_problems(problems, "lora_model_name", "the LoRA to start from"):
+            problems += look_at_starting_lora(config, model)
+    with failures_as_problems(problems, "embedding.model_name", "an embedding to start from"):
+        problems += look_at_starting_embeddings(config, model)
     with failures_as_problems(problems, "output_model_destination", "the destination"):
         problems += [one for one in parts.look_at_destination(config) if one.is_error]  # an existing file is kept
     with failures_as_problems(problems, "concepts", "a picture or a caption"):

@@ -113,6 +113,14 @@ def test_a_broken_single_file_is_an_error(config, tmp_path, kind):
     refuses(config | {"base_model_name": str(file)}, "base_model_name")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broken_lora_to_start_from_is_an_error(config, tmp_path, kind):
+    file = tmp_path / "start.safetensors"
+    file.write_bytes(header({"lora_unet_x.lora_down.weight": entry(0, 8, (1, 2))}, 8))
+    spoil(file, kind)
+    refuses(config | {"lora_model_name": str(file)}, "lora_model_name")
+
+
 def test_an_unexpected_failure_is_an_error_of_its_field_and_its_traceback_is_logged(capsys):
     problems: list[Problem] = []
     with failures_as_problems(problems, "base_model_name", "the base model"):

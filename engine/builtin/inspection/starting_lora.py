@@ -1,0 +1,100 @@
+"""The LoRA file that a training starts from, held against the config and the base model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.families.model_files import ModelFiles, kind_of
+from engine.builtin.inspection.adapters import DORA, LOCON, LOHA, LOKR, LORA, OFT, Adapter, NotALora, read_adapter
+from engine.builtin.inspection.finite import first_not_finite
+from engine.interface.errors import Problem
+
+FIELD = "lora_model_name"
+KINDS_OF_TYPE = {"LORA": (LORA, LOCON, DORA), "LOHA": (LOHA,), "LOKR": (LOKR,), "OFT_2": (OFT,)}
+PICKLED = (".pt", ".ckpt", ".bin", ".pth")
+
+
+def look_at_starting_lora(config: TrainConfig, model: ModelFiles | None) -> Iterator[Problem]:
+    """The problems of `lora_model_name`, for the methods that use it."""
+    if not config.lora_model_name or config.training_method != "LORA":
+        return
+    path = Path(config.lora_model_name).expanduser()
+    if path.suffix.lower() in PICKLED:
+        yield _error(f"{path} is a pickle, which can contain programs; convert it to a .safetensors file")
+    elif not path.exists():
+        yield _error(f"{path} does not exist; choose a .safetensors file, or leave this empty")
+    else:
+        try:
+            yield from _judge(config, model, path, read_adapter(path))
+        except NotALora as error:
+            yield _error(str(error))
+
+
+def _judge(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: Adapter) -> Iterator[Problem]:
+    expected = kind_of(config.model_type)
+    if adapter.family and expected and adapter.family != expected:
+        yield _error(f"{path.name} is {adapter}, and the config trains {expected}; choose a LoRA for {expected}")
+    elif adapter.kind not in KINDS_OF_TYPE.get(config.peft_type, ()):
+        yield _error(f"{path.name} is {adapter}, and peft_type is {config.peft_type}; {_cure_of_kind(adapter)}")
+    elif (adapter.kind == DORA) != config.lora_decompose and config.peft_type == "LORA":
+        state = "off" if adapter.kind == DORA else "on"
+        yield _error(f"{path.name} is {adapter}, and lora_decompose is {state}; choose a file of the other kind")
+    else:
+        yield from _judge_sizes(config, path, adapter)
+        yield from _judge_layers(config, model, path, adapter)
+    if found := first_not_finite([path]):
+        yield _error(f"{path.name} has NaN or infinity in {found[1]}; choose an earlier save of that training")
+
+
+def _cure_of_kind(adapter: Adapter) -> str:
+    by_kind = {kind: name for name, kinds in KINDS_OF_TYPE.items() for kind in kinds}
+    known = by_kind.get(adapter.kind)
+    return f"set peft_type to {known}, or choose another file" if known else "choose a LoRA"
+
+
+def _judge_sizes(config: TrainConfig, path: Path, adapter: Adapter) -> Iterator[Problem]:
+    if config.peft_type not in ("LORA", "LOHA"):
+        return
+    if len(adapter.ranks) > 1:
+        ranks = f"{adapter.ranks[0]} to {adapter.ranks[-1]}"
+        yield _error(f"the layers of {path.name} have different ranks, {ranks}; choose a file with one rank")
+    elif adapter.ranks and adapter.ranks[0] != config.lora_rank:
+        text = f"{path.name} has rank {adapter.ranks[0]}, and lora_rank is {config.lora_rank}; set the same rank"
+        yield Problem("lora_rank", text)
+    if adapter.alphas and adapter.alphas != [config.lora_alpha]:
+        alphas = ", ".join(f"{alpha:g}" for alpha in adapter.alphas[:3])
+        text = f"{path.name} has alpha {alphas}, and lora_alpha is {config.lora_alpha:g}"
+        yield Problem("lora_alpha", f"{text}; what it has learned keeps its strength", "warning")
+
+
+def _judge_layers(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: Adapter) -> Iterator[Problem]:
+    """Layers that the base model does not have: the file belongs to another model. Only for diffusers folders."""
+    shapes = model.shapes.get("unet") if model and model.unet_config else None
+    if not shapes or any("input_blocks" in layer for layer in adapter.layers):
+        return  # names of the original release, which differ from those of a diffusers folder
+    known = {name.rpartition(".")[0].replace(".", "_") for name in shapes}
+    prefixes = ("lora_unet_", "unet_", "base_model_model_unet_", "base_model_model_")
+    of_unet = [layer.replace(".", "_") for layer in adapter.layers if not layer.startswith(("lora_te", "text_enc"))]
+    lacking = [layer for layer in of_unet if not any(_without(layer, prefix) in known for prefix in prefixes)]
+    if of_unet and len(lacking) == len(of_unet):
+        yield _error(
+            f"none of the {len(of_unet)} layers of {path.name} is in the base model, such as {lacking[0]}; choose a "
+            "LoRA that was trained on this kind of model"
+        )
+    elif lacking:
+        text = f"{len(lacking)} of the {len(of_unet)} layers of {path.name} are not in the base model"
+        yield Problem(FIELD, f"{text}, such as {lacking[0]}; they are left out", "warning")
+    if adapter.has_text_encoder and not config.text_encoder.train:
+        text = f"{path.name} also changes the text encoder, which is not trained here"
+        yield Problem(FIELD, f"{text}; turn on text_encoder.train to keep that part", "warning")
+
+
+def _without(layer: str, prefix: str) -> str:
+    """The layer's name without a prefix, with old names of diffusers' attention in the present form."""
+    return layer.removeprefix(prefix).replace("_processor_to_out", "_to_out_0").replace("_processor_", "_")
+
+
+def _error(sentence: str) -> Problem:
+    return Problem(FIELD, sentence)
