@@ -1,7 +1,6 @@
 """The embedding files that a training starts from: their tokens, and the width of the text encoder that they fit.
 
-Layouts: one tensor `emb_params` of Stable Diffusion 1 and 2; `clip_l` and `clip_g` of Stable Diffusion XL, and further
-encoders under names of their own.
+Layouts: one tensor `emb_params` of Stable Diffusion 1 and 2; `clip_l` and `clip_g` of Stable Diffusion XL.
 """
 
 from __future__ import annotations
