@@ -13,9 +13,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from engine.interface.errors import BadConfig, Problem
+from engine.onetrainer.limits import CLOUD
 
 COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
-CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 
 
 def make_config(spec):

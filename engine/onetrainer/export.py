@@ -44,6 +44,7 @@ def export():
         "output_formats": {str(model): output_formats(model) for model in ModelType},
         "model_parts": {str(model): list(model.model_parts()) for model in ModelType if hasattr(model, "model_parts")},
         "model_formats": [str(choice) for choice in ModelFormat],
+        "folder_formats": [str(choice) for choice in ModelFormat if is_folder(choice)],
         "optimizer_parameters": optimizer_parameters(),
         **source_facts.of(Path.cwd()),
     }
@@ -140,6 +141,10 @@ def output_formats(model):
         str(method): [str(choice) for choice in model.supported_output_formats(method)]
         for method in model.supported_training_methods()
     }
+
+
+def is_folder(model_format):
+    return hasattr(model_format, "is_single_file") and not model_format.is_single_file()
 
 
 def optimizer_parameters():

@@ -3,6 +3,7 @@
 Standard library only: both the site and the driver's process import it.
 """
 
+CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 PAUSED = "The run is paused: continue it first."
 SEVERAL_GPUS = "A training on several GPUs cannot be paused: stop it, and resume from its backup."
 NOT_WHILE_PAUSED = {"sample_default", "sample_custom", "backup", "save"}  # it does these between two of its own steps

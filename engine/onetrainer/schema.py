@@ -11,7 +11,7 @@ from engine import schema as json_schema
 from engine.builtin.config import schema as builtin
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
-from engine.onetrainer import whole
+from engine.onetrainer import checkout_rules, whole
 from engine.onetrainer.facts import Checkout, Facts
 from engine.schema_check import check_against
 
@@ -48,8 +48,9 @@ def defaults() -> Config:
 
 
 def check(config: Config) -> list[Problem]:
-    """Types, choices, ranges and unknown keys. Raises Unavailable."""
-    return check_against(schema(), config)
+    """Types, choices, ranges, unknown keys, and what this version cannot train. Raises Unavailable."""
+    known = _built(checkout())
+    return [*check_against(known.schema, config), *checkout_rules.problems(config, known.facts)]
 
 
 def complete(config: Config) -> Config:

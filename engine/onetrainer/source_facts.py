@@ -8,6 +8,7 @@ Python 3.10.
 import ast
 import sys
 from importlib import util
+from pathlib import Path
 
 LOADERS, TYPE, METHOD = "BaseDataLoader", "ModelType", "TrainingMethod"
 MULTIPLES = ("aspect_bucketing_quantization", "quantization")
@@ -18,6 +19,7 @@ def of(home):
     return {
         "optimizer_packages": optimizer_packages(home),
         **data_loaders(home / "modules/dataLoader"),
+        "widest_aspect": widest_aspect(),
         "image_endings": endings(home, "SUPPORTED_IMAGE_EXTENSIONS"),
         "video_endings": endings(home, "SUPPORTED_VIDEO_EXTENSIONS"),
     }
@@ -110,10 +112,24 @@ def keywords_of(tree):
     return {name: node.value for name, node in pairs if isinstance(node, ast.Constant)}
 
 
+def widest_aspect():
+    """The longer edge of the narrowest bucket divided by the shorter, from the package that makes the buckets."""
+    package = util.find_spec("mgds")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        for node in ast.walk(parsed(Path(folder) / "pipelineModules/AspectBucketing.py")):
+            if isinstance(node, ast.Assign) and is_named(node, "all_possible_input_aspects"):
+                return max(max(pair) / min(pair) for pair in ast.literal_eval(node.value))
+    return 1.0
+
+
+def is_named(assignment, name):
+    return any(isinstance(one, ast.Name) and one.id == name for one in assignment.targets)
+
+
 def endings(home, name):
     """A set of file endings that is a constant in OneTrainer's own module of paths."""
     for node in parsed(home / "modules/util/path_util.py").body:
-        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
+        if isinstance(node, ast.Assign) and is_named(node, name):
             return sorted(ast.literal_eval(node.value))
     return []
 

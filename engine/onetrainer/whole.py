@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.interface.json_types import JsonObject
+from engine.onetrainer.checkout_rules import FORMAT, usual_format
 from engine.onetrainer.export import NO_UUID
 from engine.onetrainer.facts import Facts
 
@@ -25,7 +26,9 @@ IDENTITY = ("path", "placeholder", "prompt")  # an item of a backup stands for t
 
 def completed(config: JsonObject, facts: Facts) -> JsonObject:
     """The config of a new run with each field of each item and of its optimizer; random values are made here."""
-    return _Filling(facts, config, fills_all=True).root(config, {})
+    whole = _Filling(facts, config, fills_all=True).root(config, {})
+    usual = usual_format(config, facts)
+    return whole | {FORMAT: usual} if usual else whole
 
 
 def with_random_values(config: JsonObject, facts: Facts, backup: Path | None) -> JsonObject:
@@ -67,7 +70,7 @@ class _Fields:
         self.optimizer, sample = (self.inner(self.fields(self._root)[field])[0] for field in ("optimizer", "samples"))
         self._defaults = {
             self.optimizer: facts["optimizer_parameters"].get(name, {}) if isinstance(name, str) else {},
-            sample: facts["sample_defaults"].get(config.get("model_type"), {}),
+            sample: facts["sample_defaults"].get(str(config.get("model_type")), {}),
         }
 
     def fields(self, kind: str) -> JsonObject:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.engines import ROOT
+from engine.onetrainer import facts as onetrainer
 from tests.onetrainer.attempts import Attempt, real, standin
 
 HAS_ONE = pytest.mark.skipif(not os.environ.get("ONETRAINER_HOME"), reason="ONETRAINER_HOME names no checkout.")
@@ -22,6 +23,25 @@ def only_standin(reason: str):
 @pytest.fixture(params=KINDS, ids=["standin", "real"])
 def checkout(request):
     return request.param()
+
+
+@pytest.fixture(scope="session")
+def kept_facts(tmp_path_factory):
+    """The facts of each checkout, read once."""
+    known = {}
+
+    def read(checkout):
+        if checkout.home not in known:
+            folder = tmp_path_factory.mktemp("facts")
+            known[checkout.home] = onetrainer.Checkout(checkout.home, Path(checkout.python), folder).facts(120)
+        return known[checkout.home]
+
+    return read
+
+
+@pytest.fixture
+def facts(checkout, kept_facts):
+    return kept_facts(checkout)
 
 
 @pytest.fixture

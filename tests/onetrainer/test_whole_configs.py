@@ -3,34 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
-
-import pytest
 
 from engine.onetrainer import whole
-from engine.onetrainer.facts import Checkout
 
-LONG = 120
 EMBEDDING = {"placeholder": "<star>"}
-
-
-@pytest.fixture(scope="session")
-def kept_facts(tmp_path_factory):
-    """The facts of each checkout, read once."""
-    known = {}
-
-    def read(checkout):
-        if checkout.home not in known:
-            folder = tmp_path_factory.mktemp("facts")
-            known[checkout.home] = Checkout(checkout.home, Path(checkout.python), folder).facts(LONG)
-        return known[checkout.home]
-
-    return read
-
-
-@pytest.fixture
-def facts(checkout, kept_facts):
-    return kept_facts(checkout)
 
 
 def embeddings_of(backup):
@@ -78,7 +54,9 @@ def test_the_values_of_another_optimizer_are_not_carried_along(facts):
 def test_a_resume_goes_on_with_its_embedding(start, config, facts):
     """The backup names an embedding's file by its uuid: with another uuid the embedding would begin again."""
     made = whole.completed(config | {"additional_embeddings": [dict(EMBEDDING)]}, facts)
-    backup = start(**made).wait().artifacts("backup")[0]
+    first = start(**made).wait()
+    assert first.data("ended") == [{"reason": "finished"}], first.log
+    backup = first.artifacts("backup")[0]
     expected = {made["additional_embeddings"][0]["uuid"]}
     assert embeddings_of(backup) >= expected
     second = start(resume_from=backup, **made | {"epochs": 3}).wait()

@@ -8,8 +8,8 @@ class Saver:
     def save(self, model, model_type, output_model_format, output_model_destination, dtype):
         if str(output_model_format) == "SAFETENSORS":
             raise NotImplementedError(output_model_format)
-        header = json.dumps({"weight": {"dtype": "F64", "shape": [], "data_offsets": [0, 0]}}).encode()
-        whole = len(header).to_bytes(8, "little") + header
+        header = json.dumps({"weight": {"dtype": "F64", "shape": [], "data_offsets": [0, 8]}}).encode()
+        whole = len(header).to_bytes(8, "little") + header + bytes(8)
         if str(output_model_format) != "INTERNAL":
             os.makedirs(os.path.dirname(output_model_destination), exist_ok=True)
             return self._write(output_model_destination, whole)
