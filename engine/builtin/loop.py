@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 from engine.builtin.command_handler import CommandHandler
-from engine.builtin.data.loader import Batch
+from engine.builtin.data.encodings import Batch
 from engine.builtin.saving.keeper import Keeper
 from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.failures import try_to_write
@@ -90,13 +91,14 @@ class Loop:
             )
 
     def _train_epoch(self, epoch: int) -> None:
-        for batch in self.session.loader.epoch(epoch, self.session.progress.epoch_step):
-            self.announcer.say("Training ...", "training")
-            self._step(batch)
-            self._count(batch)
-            self._act_between_steps()
-            if self.commands.stop_requested:
-                return
+        with closing(self.session.loader.epoch(epoch, self.session.progress.epoch_step)) as batches:
+            for batch in batches:
+                self.announcer.say("Training ...", "training")
+                self._step(batch)
+                self._count(batch)
+                self._act_between_steps()
+                if self.commands.stop_requested:
+                    return
 
     def _step(self, batch: Batch) -> None:
         self.log.take(add_gradient(self.session, batch))

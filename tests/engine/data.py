@@ -33,14 +33,19 @@ class FakeFamily:
     """Encodes a picture as its mean colour and first column, and a caption as its letters; counts the encoded items."""
 
     size_multiple = 8
+    mask_scale = 4
 
-    def __init__(self, identity: str = "fake"):
+    def __init__(self, identity: str = "fake", caption_identity: str = "fake"):
         self.identity = identity
+        self.text_identity = caption_identity
         self.encoded: list[tuple[int, ...]] = []
         self.captions: list[str] = []
 
-    def cache_identity(self) -> str:
+    def picture_identity(self) -> str:
         return self.identity
+
+    def caption_identity(self) -> str:
+        return self.text_identity
 
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
         self.encoded.append(tuple(pixels.shape))

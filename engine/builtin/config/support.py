@@ -63,6 +63,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "lora_weight_dtype": (DataType.FLOAT_32,),
     "concepts.*.type": (ConceptType.STANDARD,),
     "concepts.*.text.prompt_source": ("sample", "concept", "filename"),
+    "concepts.*.text.tag_dropout_mode": ("FULL", "RANDOM", "RANDOM WEIGHTED"),
+    "concepts.*.text.tag_dropout_special_tags_mode": ("NONE", "WHITELIST", "BLACKLIST"),
 }
 
 # Settings that the trainer does not support: only the default, which turns them off, is accepted.
@@ -98,27 +100,10 @@ NOT_DONE: dict[str, str] = {
     **{f"{part}.model_name": "load this part from another model" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.include": "exclude parts" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.stop_training_after_unit": "stop training one part early" for part in ("unet", "text_encoder")},
-    **{f"{part}.dropout_probability": "drop captions at random" for part in ("unet", "text_encoder")},
     **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
-    "text_encoder_layer_skip": "skip layers of the text encoder",
-    **{
-        f"concepts.*.image.enable_{when}_{what}": f"{verb} pictures"
-        for when in ("random", "fixed")
-        for what, verb in {
-            "rotate": "turn",
-            "brightness": "brighten",
-            "contrast": "change the contrast of",
-            "saturation": "change the saturation of",
-            "hue": "change the hue of",
-        }.items()
-    },
     "concepts.*.image.enable_random_circular_mask_shrink": "train with masks",
     "concepts.*.image.enable_random_mask_rotate_crop": "train with masks",
-    "concepts.*.text.enable_tag_shuffling": "shuffle tags",
-    "concepts.*.text.tag_dropout_enable": "drop tags",
-    "concepts.*.text.caps_randomize_enable": "change upper and lower case",
-    "samples.*.text_encoder_1_layer_skip": "skip layers of the text encoder",
     "samples.*.force_last_timestep": "force the last timestep",
     "samples.*.sample_inpainting": "train inpainting",
 }
@@ -180,6 +165,7 @@ NO_EFFECT: dict[str, str] = {
         for part in ("unet", "text_encoder", "vae")
         for name in ("train_embedding", "attention_mask", "guidance_scale")
     },
+    "unet.dropout_probability": "captions are dropped by text_encoder.dropout_probability",
     **{f"{part}.stop_training_after": "each part is trained to the end" for part in ("unet", "text_encoder")},
     "embedding": NOT_TRAINED,
     "embedding_learning_rate": NOT_TRAINED,
@@ -216,26 +202,6 @@ NO_EFFECT: dict[str, str] = {
     },
     "samples.*.base_image_path": "inpainting is off",
     "samples.*.mask_image_path": "inpainting is off",
-    "concepts.*.image.random_rotate_max_angle": "the setting is off",
-    **{
-        f"concepts.*.image.random_{what}_max_strength": "the setting is off"
-        for what in ("brightness", "contrast", "saturation", "hue")
-    },
-    **{
-        f"concepts.*.text.{name}": "the setting is off"
-        for name in (
-            "tag_delimiter",
-            "keep_tags_count",
-            "tag_dropout_mode",
-            "tag_dropout_probability",
-            "tag_dropout_special_tags_mode",
-            "tag_dropout_special_tags",
-            "tag_dropout_special_tags_regex",
-            "caps_randomize_mode",
-            "caps_randomize_probability",
-            "caps_randomize_lowercase",
-        )
-    },
 }
 
 

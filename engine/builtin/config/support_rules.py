@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.builtin.config.concept_rules import check_concepts
 from engine.builtin.config.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
@@ -188,6 +189,7 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _losses,
     _noise,
     _concepts,
+    check_concepts,
     _resolutions,
     _layers,
     _device,

@@ -11,21 +11,25 @@ from random import Random
 from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.builtin.data.augment import NO_CHANGES, Changes, draw_changes
 from engine.builtin.data.buckets import Size, bucket_sizes
 from engine.builtin.data.pictures import Crop, Picture, crop_for
+from engine.builtin.data.tags import TagEditor
 from engine.interface.errors import Problem
 
 
 @dataclass(frozen=True, eq=False)
 class CaptionedCrop:
-    """A picture as it is trained once: cropped, perhaps mirrored, with one caption."""
+    """A picture as it is trained once: cropped, perhaps mirrored and changed, with one caption."""
 
     picture: Picture
     crop: Crop
     caption: str
+    changes: Changes = NO_CHANGES
 
 
 Group = tuple[Size, ...]  # the sizes of a picture, one for each resolution
+Use = tuple[Picture, int]  # a picture, and how often it was used before: the turn
 
 
 class EpochPlan:
@@ -42,6 +46,8 @@ class EpochPlan:
         for picture in pictures:
             self.groups[self._group(picture)].append(picture)
         self.shares = _shares(self.groups)
+        concepts = {id(picture.concept): picture.concept for picture in pictures}
+        self.editors = {key: TagEditor(concept.text) for key, concept in concepts.items()}
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -52,9 +58,9 @@ class EpochPlan:
         random = Random(f"{self.config.seed}/{epoch}")
         batches: list[list[CaptionedCrop]] = []
         for group in self.groups:
-            for number, pictures in enumerate(self._whole_batches(self._choose(group, random))):
+            for number, uses in enumerate(self._whole_batches(self._choose(group, epoch, random))):
                 size = group[(number + epoch) % len(group)]
-                batches.append([self._item(picture, size, epoch, random) for picture in pictures])
+                batches.append([self._item(picture, size, turn, random) for picture, turn in uses])
         random.shuffle(batches)
         return batches
 
@@ -65,8 +71,7 @@ class EpochPlan:
                 for turn in range(max(picture.concept.image_variations, picture.concept.text_variations)):
                     for size in dict.fromkeys(group):
                         for flip in _flips(picture.concept):
-                            crop = self._crop(picture, size, turn, flip)
-                            yield CaptionedCrop(picture, crop, self._caption(picture, turn))
+                            yield self._use(picture, size, turn, flip)
 
     def problems(self) -> list[Problem]:
         """Pictures that are never trained, because too few of their shape exist to fill a batch."""
@@ -95,37 +100,46 @@ class EpochPlan:
         """How often an epoch uses a picture of the group."""
         return sum(share for _, share in self.shares[group])
 
-    def _choose(self, group: Group, random: Random) -> list[Picture]:
-        """The group's pictures of one epoch, shuffled: whole repeats, and a random choice for the rest."""
-        chosen: list[Picture] = []
+    def _choose(self, group: Group, epoch: int, random: Random) -> list[Use]:
+        """The group's pictures of one epoch, shuffled. Like in OneTrainer each epoch goes on where the last one ended,
+        so that all pictures of a concept have been used equally often after any number of epochs, give or take once.
+        """
+        chosen: list[Use] = []
         for pictures, share in self.shares[group]:
-            repeats, rest = divmod(share, len(pictures))
-            chosen += [*pictures * repeats, *random.sample(pictures, rest)]
+            for position in range(epoch * share, (epoch + 1) * share):
+                turn, index = divmod(position, len(pictures))
+                chosen.append((pictures[index], turn))
         random.shuffle(chosen)
         return chosen
 
-    def _item(self, picture: Picture, size: Size, epoch: int, random: Random) -> CaptionedCrop:
+    def _item(self, picture: Picture, size: Size, turn: int, random: Random) -> CaptionedCrop:
         flips = _flips(picture.concept)
         flip = flips[0] if len(flips) == 1 else random.random() < 0.5
-        return CaptionedCrop(picture, self._crop(picture, size, epoch, flip), self._caption(picture, epoch))
+        return self._use(picture, size, turn, flip)
 
-    def _whole_batches(self, pictures: list[Picture]) -> Iterator[list[Picture]]:
-        size = self.config.batch_size
-        for start in range(0, len(pictures) - size + 1, size):
-            yield pictures[start : start + size]
-
-    def _crop(self, picture: Picture, size: Size, epoch: int, flip: bool) -> Crop:
-        """The crop of the picture; without a cache it differs from epoch to epoch."""
+    def _use(self, picture: Picture, size: Size, turn: int, flip: bool) -> CaptionedCrop:
+        """What is random differs from turn to turn; if pictures are cached, among their image variations."""
         image = picture.concept.image
-        turn = epoch % picture.concept.image_variations if self.config.latent_caching else epoch
-        jitter = self._random(picture, f"crop/{turn}") if image.enable_crop_jitter else None
-        return crop_for(picture.facts, size, flip, jitter)
+        variation = turn % picture.concept.image_variations if self.config.latent_caching else turn
+        jitter = self._random(picture, f"crop/{variation}") if image.enable_crop_jitter else None
+        return CaptionedCrop(
+            picture,
+            crop_for(picture.facts, size, flip, jitter),
+            self._caption(picture, turn),
+            draw_changes(image, self._random(picture, f"changes/{variation}")),
+        )
 
-    def _caption(self, picture: Picture, epoch: int) -> str:
-        """One of the picture's captions; if captions are not cached, it differs from epoch to epoch."""
+    def _whole_batches(self, uses: list[Use]) -> Iterator[list[Use]]:
+        size = self.config.batch_size
+        for start in range(0, len(uses) - size + 1, size):
+            yield uses[start : start + size]
+
+    def _caption(self, picture: Picture, turn: int) -> str:
+        """One of the picture's captions, its tags edited; if it is cached, one of its text variations."""
         cached = self.config.latent_caching and not self.config.text_encoder.train
-        turn = epoch % picture.concept.text_variations if cached else epoch
-        return self._random(picture, f"caption/{turn}").choice(picture.captions)
+        variation = turn % picture.concept.text_variations if cached else turn
+        random = self._random(picture, f"caption/{variation}")
+        return self.editors[id(picture.concept)].edit(random.choice(picture.captions), random)
 
     def _random(self, picture: Picture, purpose: str) -> Random:
         """Random numbers that belong to one picture, independent of its folder and of other pictures."""
@@ -133,10 +147,8 @@ class EpochPlan:
 
 
 def _flips(concept: ConceptConfig) -> tuple[bool, ...]:
-    """Whether the concept's pictures are used as they are, mirrored, or both."""
-    if concept.image.enable_fixed_flip:
-        return (True,)
-    return (False, True) if concept.image.enable_random_flip else (False,)
+    """Whether the concept's pictures are used as they are, mirrored, or both; a random flip wins, as in OneTrainer."""
+    return (False, True) if concept.image.enable_random_flip else (concept.image.enable_fixed_flip,)
 
 
 def _shares(groups: dict[Group, list[Picture]]) -> dict[Group, list[tuple[list[Picture], int]]]:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -35,14 +34,6 @@ class TensorCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def get_or_make(self, key: str, make: Callable[[], Tensors]) -> Tensors:
-        """The entry; it is made and stored if it is missing or broken. Raises DiskFull."""
-        entry = self.get(key)
-        if entry is None:
-            entry = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
-            self.put(key, entry)
-        return entry
 
     def get(self, key: str) -> Tensors | None:
         """The entry, or None if it is missing or broken."""

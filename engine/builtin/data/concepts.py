@@ -10,7 +10,9 @@ from pathlib import Path
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.batches import EpochPlan
+from engine.builtin.data.masks import with_masks
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, UnreadablePicture, is_picture
+from engine.builtin.data.tags import TagEditor
 from engine.interface.errors import BadConfig, Problem
 
 NAMED_AT_MOST = 20  # files with the same problem that are named individually; the rest are counted
@@ -57,6 +59,10 @@ def survey(
                 return Survey([], [], stopped=True)
             _add(result, number, concept, path, facts)
             report(done, len(files))
+    result.problems += [problem for number, concept in concepts for problem in _tag_problems(number, concept)]
+    if config.masked_training:
+        result.pictures, problems = with_masks(config, result.pictures, index)
+        result.problems += problems
     result.problems = list(_shortened(result.problems))
     return result
 
@@ -120,6 +126,15 @@ def _add(result: Survey, number: int, concept: ConceptConfig, path: Path, facts:
         result.problems.append(_caption_problem(number, concept, path, error))
     else:
         result.pictures.append(Picture(path, concept, captions, facts))
+
+
+def _tag_problems(number: int, concept: ConceptConfig) -> Iterator[Problem]:
+    """The file of special tags must be readable."""
+    try:
+        TagEditor(concept.text)
+    except (OSError, UnicodeDecodeError) as error:
+        field = f"concepts.{number}.text.tag_dropout_special_tags"
+        yield Problem(field, f"the file cannot be read ({error}); choose a text file in UTF-8, or enter the tags")
 
 
 def _caption_problem(number: int, concept: ConceptConfig, path: Path, error: Exception) -> Problem:

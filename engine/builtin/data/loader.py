@@ -1,38 +1,21 @@
-"""Batches: encoded pictures and captions, from the cache or newly encoded, in the order of the plan."""
+"""Batches in the order of the plan, read ahead in other threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import CaptionedCrop, EpochPlan
-from engine.builtin.data.cache import TensorCache, Tensors, cache_key
 from engine.builtin.data.concepts import Survey, survey
-from engine.builtin.data.pictures import PictureIndex, UnreadablePicture, pixels, read_unchanged
+from engine.builtin.data.encodings import Batch, Encoder
+from engine.builtin.data.pictures import PictureIndex
+from engine.builtin.data.prefetch import prefetched
 from engine.builtin.families.base import ModelFamily
 from engine.interface.errors import BadData, Problem
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The data of one micro-batch; the tensors have the batch as their first dimension.
-
-    `latents` comes from the family's `encode_images`, `text` from its `encode_captions`; `text` is None if the text
-    encoder is trained and must encode `captions` each time. `loss_weight` is (batch,), `names` the files.
-    """
-
-    latents: Tensors
-    text: Tensors | None
-    captions: list[str]
-    loss_weight: torch.Tensor
-    names: list[str]
-
-    def __len__(self) -> int:
-        return len(self.captions)
 
 
 class BatchLoader:
@@ -41,12 +24,10 @@ class BatchLoader:
     def __init__(self, config: TrainConfig, family: ModelFamily, cache_text: bool) -> None:
         self.config = config
         self.family = family
-        self.cache_text = cache_text
         self.plan = EpochPlan(config, [], family.size_multiple)
         self.warnings: list[Problem] = []
         self._index = PictureIndex(Path(config.cache_dir))
-        self._cache = TensorCache(Path(config.cache_dir))
-        self._identity = family.cache_identity()
+        self._encoder = Encoder(config, family, cache_text)
 
     def __len__(self) -> int:
         """Batches in an epoch, the same for every epoch."""
@@ -68,79 +49,36 @@ class BatchLoader:
         """The data of each of the epoch's batches."""
         return self.plan.batches(epoch)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `start` on; earlier batches are not even read."""
-        for items in self.plan.batches(epoch)[start:]:
-            yield self._collate(items)
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch]:
+        """The epoch's batches from number `start` on; earlier batches are not even read.
+
+        Files are read and decoded in `dataloader_threads` other threads, while the batch before is trained; the model
+        encodes in this thread alone. Close the iterator to end the threads. Raises BadData.
+        """
+        items = self.plan.batches(epoch)[start:]
+        with closing(prefetched(self._encoder.read, items, self.config.dataloader_threads)) as readings:
+            for reading in readings:
+                yield self._encoder.finish(reading)
 
     def _lay_out(self, found: Survey) -> None:
-        plan = EpochPlan(self.config, found.pictures, self.family.size_multiple)
-        problems = found.problems
-        if not any(problem.is_error for problem in problems):
-            problems = [*problems, *plan.problems()]
-        if errors := [problem for problem in problems if problem.is_error]:
+        if errors := [problem for problem in found.problems if problem.is_error]:
             raise BadData(errors)
-        self.plan, self.warnings = plan, problems
+        plan = EpochPlan(self.config, found.pictures, self.family.size_multiple)
+        self.plan, self.warnings = plan, [*found.problems, *plan.problems()]
+        if errors := [problem for problem in self.warnings if problem.is_error]:
+            raise BadData(errors)
 
     def _fill_cache(self, report: Callable[[int, int], None], should_stop: Callable[[], object]) -> bool:
-        """Encode one item at a time: results then never depend on other missing entries, and a stop is noticed soon."""
-        missing: dict[str, Callable[[], Tensors]] = {}
-        for item in self.plan.variants():
-            missing.setdefault(self._latents_key(item), lambda item=item: self._latents(item))  # type: ignore[misc]
-            if self.cache_text:
-                missing.setdefault(
-                    self._text_key(item.caption),
-                    lambda item=item: self._text(item.caption),  # type: ignore[misc]
-                )
-        missing = {key: make for key, make in missing.items() if not self._cache.has(key)}
-        for done, make in enumerate(missing.values(), start=1):
-            if should_stop():
-                return False
-            make()
-            report(done, len(missing))
+        """Encode the missing items, one at a time, so that a stop is noticed soon; others are decoded beside."""
+        missing = self._encoder.missing(self.plan.variants())
+        with closing(prefetched(self._decoded, missing, self.config.dataloader_threads)) as decoded:
+            for done, (item, pixels) in enumerate(decoded, start=1):
+                if should_stop():
+                    return False
+                self._encoder.store(item, pixels)
+                report(done, len(missing))
         return True
 
-    def _collate(self, items: list[CaptionedCrop]) -> Batch:
-        return Batch(
-            latents=_stacked([self._latents(item) for item in items]),
-            text=_stacked([self._text(item.caption) for item in items]) if self.cache_text else None,
-            captions=[item.caption for item in items],
-            loss_weight=torch.tensor([item.picture.concept.loss_weight for item in items]),
-            names=[str(item.picture.path) for item in items],
-        )
-
-    def _latents(self, item: CaptionedCrop) -> Tensors:
-        if not self.config.latent_caching:
-            return self._encode(item)
-        return self._cache.get_or_make(self._latents_key(item), lambda: self._encode(item))
-
-    def _text(self, caption: str) -> Tensors:
-        if not self.config.latent_caching:
-            return self._encode_caption(caption)
-        return self._cache.get_or_make(self._text_key(caption), lambda: self._encode_caption(caption))
-
-    def _latents_key(self, item: CaptionedCrop) -> str:
-        crop = item.crop
-        cut = [crop.scaled, crop.left, crop.top, crop.size, crop.flip]
-        return cache_key(picture=item.picture.facts.digest, cut=cut, model=self._identity)
-
-    def _text_key(self, caption: str) -> str:
-        return cache_key(caption=caption, model=self._identity)
-
-    @torch.no_grad()
-    def _encode(self, item: CaptionedCrop) -> Tensors:
-        """Encode one picture. Raises BadData if its file is missing or has changed."""
-        try:
-            picture = read_unchanged(item.picture.path, item.picture.facts)
-        except (UnreadablePicture, OSError) as error:
-            raise BadData(f"{item.picture.path} can no longer be read ({error}): start the run again.") from error
-        batch = torch.from_numpy(pixels(picture, item.crop)).unsqueeze(0)
-        return {name: tensor[0] for name, tensor in self.family.encode_images(batch).items()}
-
-    @torch.no_grad()
-    def _encode_caption(self, caption: str) -> Tensors:
-        return {name: tensor[0] for name, tensor in self.family.encode_captions([caption]).items()}
-
-
-def _stacked(entries: list[Tensors]) -> Tensors:
-    return {name: torch.stack([entry[name] for entry in entries]) for name in entries[0]}
+    def _decoded(self, item: CaptionedCrop | str) -> tuple[CaptionedCrop | str, Tensor | None]:
+        """The item with its pixels, if it is a picture."""
+        return item, None if isinstance(item, str) else self._encoder.decode(item)

@@ -184,9 +184,13 @@ def read_unchanged(path: Path, facts: PictureFacts) -> Image.Image:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture of a concept; each time that it is trained, it is paired with one of its captions."""
+    """One picture of a concept; each time that it is trained, it is paired with one of its captions.
+
+    `mask` has the facts of the file beside it that says where it is trained, if there is one and masks are used.
+    """
 
     path: Path
     concept: ConceptConfig
     captions: tuple[str, ...]
     facts: PictureFacts
+    mask: PictureFacts | None = None

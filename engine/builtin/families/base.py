@@ -36,6 +36,7 @@ class ModelFamily(ABC):
 
     model_types: ClassVar[tuple[ModelType, ...]]
     size_multiple: int  # pixels; both sides of a training picture are multiples of it
+    mask_scale: int  # pixels for one value of the prediction; masks are scaled down by it
 
     @abstractmethod
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
@@ -61,8 +62,12 @@ class ModelFamily(ABC):
         """By part, the prefix of its layers' names in a kohya-style LoRA file."""
 
     @abstractmethod
-    def cache_identity(self) -> str:
-        """A text that changes if the same picture or caption would be encoded differently."""
+    def picture_identity(self) -> str:
+        """A text that changes if the same picture would be encoded differently."""
+
+    @abstractmethod
+    def caption_identity(self) -> str:
+        """A text that changes if the same caption would be encoded differently."""
 
     @abstractmethod
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:

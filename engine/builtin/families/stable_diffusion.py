@@ -28,7 +28,7 @@ from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.builtin.families.base import ModelFamily, OnStep, Prediction
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
 from engine.builtin.families.single_file import configs_within, save_single_file
-from engine.interface.errors import MissingModel
+from engine.interface.errors import BadConfig, MissingModel, Problem
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
 GLIMPSE = 32  # latents, the longer side: decoding them takes a moment even on a CPU
@@ -67,10 +67,12 @@ class StableDiffusion(ModelFamily):
         self.device = device
         self.pipeline = _load(config)
         self.pipeline.set_progress_bar_config(disable=True)
+        self._check_layer_skip()
         self._set_prediction_type()
         self._place_parts()
         self.noise = DDPMScheduler.from_config(self.pipeline.scheduler.config)
         scale = 2 ** (len(self.pipeline.vae.config.block_out_channels) - 1)
+        self.mask_scale = scale
         self.size_multiple = scale * 2 ** (len(self.pipeline.unet.config.block_out_channels) - 1)
 
     @property
@@ -85,15 +87,14 @@ class StableDiffusion(ModelFamily):
     def lora_prefixes(self) -> dict[str, str]:
         return {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
 
-    def cache_identity(self) -> str:
-        """A digest of the encoders, so that another model or tokenizer in the same folder is recognized."""
-        facts = [dict(self.pipeline.vae.config), self.pipeline.tokenizer.get_vocab()]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
-        for part in (self.pipeline.vae, self.pipeline.text_encoder):
-            for name, weight in part.named_parameters():
-                if "lora_" not in name:
-                    digest.update(f"{name}{weight.shape}{weight.dtype}{weight.detach().double().sum().item()}".encode())
-        return digest.hexdigest()
+    def picture_identity(self) -> str:
+        """A digest of the VAE, so that another model in the same folder is recognized."""
+        return _digest(self.pipeline.vae, dict(self.pipeline.vae.config))
+
+    def caption_identity(self) -> str:
+        """A digest of the text encoder and tokenizer, and of the layers that are left out."""
+        skip = self.config.text_encoder_layer_skip
+        return _digest(self.pipeline.text_encoder, [self.pipeline.tokenizer.get_vocab(), skip])
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -103,9 +104,16 @@ class StableDiffusion(ModelFamily):
         return {"mean": distribution.mean.float(), "std": distribution.std.float()}
 
     def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """The text encoder's last hidden state: (batch, tokens, width)."""
+        """The text encoder's hidden state: (batch, tokens, width)."""
+        return {"hidden": self._hidden(captions, self.config.text_encoder_layer_skip)}
+
+    def _hidden(self, captions: Sequence[str], layer_skip: int) -> Tensor:
+        """The state after all layers but the last `layer_skip`, normalized as the last layer's is."""
         tokens = self.pipeline.tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
-        return {"hidden": self.pipeline.text_encoder(to_device(tokens.input_ids, self.device)).last_hidden_state}
+        encoder, ids = self.pipeline.text_encoder, to_device(tokens.input_ids, self.device)
+        if not layer_skip:
+            return encoder(ids).last_hidden_state
+        return encoder.final_layer_norm(encoder(ids, output_hidden_states=True).hidden_states[-1 - layer_skip])
 
     def checkpoint_gradients(self, part: nn.Module) -> None:
         if self.device.type == "cpu":
@@ -158,9 +166,10 @@ class StableDiffusion(ModelFamily):
         formats = {next(part.parameters()).dtype for part in self.parts.values()} - {torch.float32}
         try:
             with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
+                skip = settings.text_encoder_1_layer_skip
                 latents = self.pipeline(
-                    prompt=settings.prompt,
-                    negative_prompt=settings.negative_prompt,
+                    prompt_embeds=self._hidden([settings.prompt], skip),
+                    negative_prompt_embeds=self._hidden([settings.negative_prompt], skip),
                     width=settings.width,
                     height=settings.height,
                     num_inference_steps=settings.diffusion_steps,
@@ -210,6 +219,13 @@ class StableDiffusion(ModelFamily):
     def modules(self) -> dict[str, nn.Module]:
         return {"vae": self.pipeline.vae, **self.parts}
 
+    def _check_layer_skip(self) -> None:
+        """Raises BadConfig if more layers are left out than the text encoder has."""
+        layers, skip = self.pipeline.text_encoder.config.num_hidden_layers, self.config.text_encoder_layer_skip
+        if skip >= layers:
+            why = f"is {skip}, but the text encoder has {layers} layers; choose at most {layers - 1}"
+            raise BadConfig([Problem("text_encoder_layer_skip", why)])
+
     def _set_prediction_type(self) -> None:
         """OneTrainer's two switches override the type in the model's own scheduler."""
         forced = "v_prediction" if self.config.force_v_prediction else "epsilon" * self.config.force_epsilon_prediction
@@ -226,6 +242,15 @@ class StableDiffusion(ModelFamily):
             part.to(self.device, torch.float32 if self.device.type == "cpu" else dtype)
             part.requires_grad_(False)
             part.eval()
+
+
+def _digest(part: nn.Module, facts: object) -> str:
+    """A digest of a part's weights, without a LoRA on it, and of other facts."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for name, weight in part.named_parameters():
+        if "lora_" not in name:
+            digest.update(f"{name}{weight.shape}{weight.dtype}{weight.detach().double().sum().item()}".encode())
+    return digest.hexdigest()
 
 
 def _load(config: TrainConfig) -> StableDiffusionPipeline:

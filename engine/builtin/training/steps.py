@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import torch
 from torch import Tensor
 
-from engine.builtin.data.loader import Batch
+from engine.builtin.data.cache import Tensors
+from engine.builtin.data.encodings import Batch
 from engine.builtin.families.precision import autocast
 from engine.builtin.training.losses import batch_loss
 from engine.builtin.training.session import Session
@@ -24,8 +27,25 @@ def _loss(session: Session, batch: Batch) -> Tensor:
     torch.manual_seed(hash((session.config.seed, session.progress.global_step)) % 2**63)
     with autocast(session.device, session.dtype):
         text = batch.text if batch.text is not None else session.family.encode_captions(batch.captions)
-        prediction = session.family.predict(batch.latents, text)
+        prediction = session.family.predict(batch.latents, _with_dropout(session, text))
     return batch_loss(session.config, prediction, batch.loss_weight)
+
+
+def _with_dropout(session: Session, text: Tensors) -> Tensors:
+    """The encoded captions, (batch, ...) each; as in OneTrainer a dropped caption becomes zeros, not an empty caption.
+
+    What is dropped depends on the step alone.
+    """
+    probability = session.config.text_encoder.dropout_probability
+    if not probability:
+        return text
+    random = Random(f"{session.config.seed}/dropout/{session.progress.global_step}")
+    return {name: _with_zeros(states, random, probability) for name, states in text.items()}
+
+
+def _with_zeros(states: Tensor, random: Random, probability: float) -> Tensor:
+    kept = torch.tensor([float(random.random() > probability) for _ in states], device=states.device)
+    return states * kept.view(-1, *[1] * (states.ndim - 1))
 
 
 def update_weights(session: Session) -> None:

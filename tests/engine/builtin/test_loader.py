@@ -1,6 +1,7 @@
 """Batches of encoded pictures and captions."""
 
 import os
+import threading
 
 import pytest
 import torch
@@ -30,10 +31,10 @@ def described(batch):
     return (batch.names, batch.captions, batch.latents["mean"].tolist(), batch.text["hidden"].tolist())
 
 
-def encoded_by(config, identity="fake"):
+def encoded_by(config, identity="fake", cache_text=True):
     """How many pictures a new run has to encode."""
     family = FakeFamily(identity)
-    loader_of(config, family)
+    loader_of(config, family, cache_text)
     return len(family.encoded)
 
 
@@ -61,7 +62,7 @@ def test_an_epoch_can_start_in_its_middle_without_reading_earlier_batches(folder
     family = FakeFamily()
     rest = [described(batch) for batch in loader_of(config, family).epoch(5, start=2)]
     assert rest == whole[2:]
-    assert len(family.encoded) == 2
+    assert [shape[0] for shape in family.encoded] == [2]
 
 
 def test_the_cache_gives_the_same_batches_as_no_cache(folder):
@@ -125,6 +126,43 @@ def test_a_changed_setting_never_hits_an_old_entry(folder, concept, changes, enc
 def test_another_model_never_hits_an_old_entry(folder):
     encoded_by(make_config(folder))
     assert encoded_by(make_config(folder), identity="another") == 6
+
+
+def test_training_the_text_encoder_or_not_keeps_the_pictures_that_are_encoded(folder):
+    """Only captions depend on the text encoder: whether it is trained, its weights, and the layers left out."""
+    encoded_by(make_config(folder))
+    assert encoded_by(make_config(folder), cache_text=False) == 0
+    family = FakeFamily(caption_identity="another text encoder")
+    loader_of(make_config(folder), family)
+    assert (len(family.encoded), len(family.captions)) == (0, 6)
+
+
+def test_without_a_cache_a_batch_is_encoded_at_once(folder):
+    family = FakeFamily()
+    loader = loader_of(make_config(folder, latent_caching=False), family)
+    list(loader.epoch(0))
+    assert [shape[0] for shape in family.encoded] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("caching", [True, False])
+def test_any_number_of_threads_gives_the_same_batches(folder, caching):
+    config = {"image": {"enable_random_flip": True, "enable_random_hue": True, "random_hue_max_strength": 0.5}}
+    batches = [
+        [described(batch) for batch in loader_of(make_config(folder, config, **changes)).epoch(1)]
+        for changes in ({"latent_caching": caching, "dataloader_threads": threads} for threads in (1, 2, 5))
+    ]
+    assert batches[0] == batches[1] == batches[2]
+
+
+def test_a_picture_that_vanishes_ends_the_epoch_in_its_batch_and_leaves_no_thread(folder):
+    loader = loader_of(make_config(folder, latent_caching=False))
+    last = loader.batches(0)[-1][0].picture.path
+    last.unlink()
+    batches = loader.epoch(0)
+    assert len([next(batches), next(batches)]) == 2
+    with pytest.raises(BadData, match=f"{last.name} can no longer be read"):
+        next(batches)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
 
 def test_a_changed_caption_is_encoded_again(folder):

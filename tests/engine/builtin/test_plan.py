@@ -61,10 +61,16 @@ def test_repeats_use_pictures_again(plan_of):
     assert set(counted(plan_of([SQUARE] * 4, {"balancing": 3.0}).batches(0)).values()) == {3}
 
 
-def test_half_a_repeat_uses_half_of_the_pictures(plan_of):
+def test_half_a_repeat_uses_half_of_the_pictures_and_then_the_other_half(plan_of):
     plan = plan_of([SQUARE] * 4, {"balancing": 1.5})
     assert sorted(counted(plan.batches(0)).values()) == [1, 1, 2, 2]
-    assert {tuple(sorted(counted(plan.batches(epoch)).items())) for epoch in range(9)} != {1}
+    assert set((counted(plan.batches(0)) + counted(plan.batches(1))).values()) == {3}
+
+
+def test_each_repeat_within_an_epoch_has_a_variation_of_its_own(plan_of):
+    concept = {"balancing": 2.0, "image_variations": 2}
+    plan = plan_of([WIDE], concept, batch_size=1, aspect_ratio_bucketing=False)
+    assert len({item.crop for batch in plan.batches(0) for item in batch}) == 2
 
 
 def test_balancing_by_samples_uses_that_number_of_pictures(plan_of):
@@ -101,8 +107,34 @@ def test_random_flips_mirror_about_half(plan_of):
 
 
 def test_a_fixed_flip_mirrors_all(plan_of):
-    plan = plan_of([SQUARE] * 2, {"image": {"enable_fixed_flip": True, "enable_random_flip": True}})
+    plan = plan_of([SQUARE] * 2, {"image": {"enable_fixed_flip": True}})
     assert all(item.crop.flip for batch in plan.batches(0) for item in batch)
+
+
+def test_a_random_flip_wins_over_a_fixed_one(plan_of):
+    plan = plan_of([SQUARE] * 2, {"image": {"enable_fixed_flip": True, "enable_random_flip": True}})
+    assert {item.crop.flip for epoch in range(9) for batch in plan.batches(epoch) for item in batch} == {True, False}
+
+
+def test_colours_differ_from_turn_to_turn_and_are_cached_as_often_as_there_are_variations(plan_of):
+    concept = {"image": {"enable_random_hue": True, "random_hue_max_strength": 1.0}, "image_variations": 3}
+
+    def changes(**settings):
+        plan = plan_of([SQUARE], concept, batch_size=1, **settings)
+        return {plan.batches(epoch)[0][0].changes for epoch in range(9)}
+
+    assert (len(changes()), len(changes(latent_caching=False))) == (3, 9)
+
+
+def test_tags_are_edited_in_as_many_ways_as_there_are_text_variations(plan_of, tmp_path):
+    concept = {"text": {"enable_tag_shuffling": True}, "text_variations": 2}
+    plan = plan_of([SQUARE], concept, batch_size=1, text_encoder={"train": False})
+    (tmp_path / "stars" / "0.txt").write_text(",".join("abcdefgh"))
+    plan = EpochPlan(plan.config, survey(plan.config, PictureIndex(tmp_path)).pictures, 8)
+    captions = {plan.batches(epoch)[0][0].caption for epoch in range(9)}
+    assert len(captions) == 2
+    assert all(caption.startswith("a, ") for caption in captions)
+    assert captions == {item.caption for item in plan.variants()}
 
 
 def test_a_crop_stays_with_a_cache_and_moves_without_it(plan_of):

@@ -58,12 +58,8 @@ def test_wrong_types_are_named():
         ({"optimizer": {"fused_back_pass": True}}, "optimizer.fused_back_pass"),
         ({"cloud": {"enabled": True}}, "cloud.enabled"),
         ({"concepts": [{"path": "/p", "type": "VALIDATION"}]}, "concepts.0.type"),
-        ({"concepts": [{"path": "/p", "image": {"enable_random_hue": True}}]}, "concepts.0.image.enable_random_hue"),
         ({"concepts": [{"path": "/p", "text": {"prompt_source": "x"}}]}, "concepts.0.text.prompt_source"),
-        (
-            {"concepts": [{"path": "/p", "text": {"enable_tag_shuffling": True}}]},
-            "concepts.0.text.enable_tag_shuffling",
-        ),
+        ({"concepts": [{"path": "/p", "text": {"tag_dropout_mode": "x"}}]}, "concepts.0.text.tag_dropout_mode"),
         ({"samples": [{"sample_inpainting": True}]}, "samples.0.sample_inpainting"),
     ],
 )

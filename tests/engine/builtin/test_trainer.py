@@ -255,10 +255,10 @@ def test_fewer_batches_than_one_accumulation_needs_are_refused_before_the_first_
 
 def test_another_tokenizer_never_hits_the_cache_of_the_old_one(training, monkeypatch):
     family = load_family(training().config, torch.device("cpu"))
-    before = family.cache_identity()
-    assert family.cache_identity() == before
+    before = family.caption_identity()
+    assert family.caption_identity() == before
     monkeypatch.setattr(family.pipeline.tokenizer, "get_vocab", lambda: {"star": 1})
-    assert family.cache_identity() != before
+    assert family.caption_identity() != before
 
 
 def test_a_missing_caption_is_named(training, pictures):
