@@ -35,7 +35,7 @@ demo: setup
 
 # In the order of the files, so that the tests in a folder follow each other and share what they start. Three processes
 # keep two processors busy, as tests of whole sites wait often.
-test: setup $(VENV)/.installed-dev lint
+test: setup $(VENV)/.installed-dev $(VENV)/older/.installed lint
 	@npm test --silent
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -70,6 +70,7 @@ lint: $(VENV)/.installed-dev node_modules/.installed-dev
 lock: $(VENV)/.installed-dev
 	@$(LOCK) requirements.lock requirements.txt $(ARGS)
 	@$(LOCK) requirements-dev.lock --constraint requirements.lock requirements-dev.txt $(ARGS)
+	@$(LOCK) requirements-older.lock --no-deps requirements-older.txt
 	@for lock in requirements.lock requirements-dev.lock; do \
 	  awk '/^[a-z]/ { left_out = /$(OF_TORCH)/ } !left_out' $$lock >$$lock.new && mv $$lock.new $$lock; done
 
@@ -98,6 +99,13 @@ $(VENV)/.installed: requirements.lock requirements.txt | $(VENV)/.made
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "Installing the packages that the tests need ..."
 	@$(PIP) install --quiet $(LOCKED) requirements-dev.lock
+	@touch $@
+
+# Beside the packages of the site, not in their place: tests put this folder first in the path of a process.
+$(VENV)/older/.installed: requirements-older.lock | $(VENV)/.installed
+	@echo "Installing the older libraries that the tests load saved files with ..."
+	@rm -rf $(@D)
+	@$(PIP) install --quiet --target $(@D) $(LOCKED) requirements-older.lock
 	@touch $@
 
 static/vendor/.installed: package-lock.json static/vendor.mjs

@@ -34,6 +34,8 @@ needs_cc = needs("cc", shutil.which("cc"))
 needs_redis = needs("redis", shutil.which("redis-server"))
 needs_mount = needs("the right to mount", os.geteuid() == 0)
 needs_gettext = needs("gettext", shutil.which("msgfmt"))
+OLDER = Path(__file__).parents[1] / ".venv" / "older"
+needs_older = needs("the older libraries (make .venv/older/.installed)", (OLDER / ".installed").is_file())
 needs_postgres = needs("postgres", postgres_programs())
 
 

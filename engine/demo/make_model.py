@@ -12,10 +12,10 @@ from random import Random
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from engine.builtin.families.portable import make_portable
 from engine.demo.make_autoencoder import as_pixels, refine_decoder, train_autoencoder, warmup_and_cosine
 from engine.demo.make_tokenizer import make_tokenizer
 from engine.demo.shapes import BASE_SHAPES, random_figure
@@ -23,7 +23,6 @@ from engine.demo.shapes import BASE_SHAPES, random_figure
 logger = logging.getLogger(__name__)
 
 MODEL = Path(__file__).parent / "model"
-TEXT_MODEL = "text_model."
 SEED = 1
 PICTURES = 12_000
 STEPS = 3_500
@@ -180,13 +179,7 @@ class BaseTraining:
             requires_safety_checker=False,
         )
         pipeline.to(torch.float16).save_pretrained(folder)
-        name_weights_as_of_old(folder / "text_encoder" / "model.safetensors")
-
-
-def name_weights_as_of_old(file: Path) -> None:
-    """Name a text encoder's weights as every version of transformers reads them: newer ones leave out `text_model.`."""
-    weights = {f"{TEXT_MODEL}{name.removeprefix(TEXT_MODEL)}": weight for name, weight in load_file(file).items()}
-    save_file(weights, file, metadata={"format": "pt"})
+        make_portable(folder)
 
 
 def main() -> None:

@@ -31,6 +31,16 @@ class Prediction:
     is_velocity: bool
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """The names of an architecture: in sd-scripts (`ss_base_model_version`), and in ModelSpec without a suffix."""
+
+    kohya: str
+    modelspec: str
+    is_v2: bool  # of Stable Diffusion
+    predicts_velocity: bool
+
+
 class ModelFamily(ABC):
     """One architecture, loaded: encodes, predicts, samples and saves."""
 
@@ -60,6 +70,11 @@ class ModelFamily(ABC):
     @abstractmethod
     def lora_prefixes(self) -> dict[str, str]:
         """By part, the prefix of its layers' names in a kohya-style LoRA file."""
+
+    @property
+    @abstractmethod
+    def published_names(self) -> dict[str, str]:
+        """By part, the prefix of its layers' names in a diffusers-style LoRA file."""
 
     @abstractmethod
     def picture_identity(self) -> str:
@@ -97,5 +112,5 @@ class ModelFamily(ABC):
         """Write the whole model: a diffusers folder, or one file in its original layout."""
 
     @abstractmethod
-    def describe(self) -> dict[str, str]:
-        """Facts for the saved file's metadata, under the names that other tools show."""
+    def describe(self) -> Architecture:
+        """The architecture, as the saved file names it."""

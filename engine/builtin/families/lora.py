@@ -16,6 +16,8 @@ from engine.builtin.families.base import ModelFamily
 from engine.interface.errors import BadConfig, Problem
 
 ADAPTER = "default"
+# Published files name a CLIP text encoder's layers as transformers 4 does, earlier files of this trainer without it.
+PUBLISHED = re.compile(r"^(text_encoder(?:_\d)?)\.text_model\.")
 PRESETS = {
     "full": "",
     "blocks": "",
@@ -70,7 +72,7 @@ def diffusers_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, 
     """The layout of diffusers and peft. It has no alpha, so the second matrix is multiplied by the strength."""
     strength = config.lora_alpha / config.lora_rank
     return {
-        f"{name}.{key}": weight * strength if ".lora_B." in key else weight
+        family.published_names[name] + key: weight * strength if ".lora_B." in key else weight
         for name, part in parts.items()
         for key, weight in lora_state(part).items()
     }
@@ -119,7 +121,7 @@ def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[s
 
 def _read_lora(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        return {PUBLISHED.sub(r"\1.", name): weight for name, weight in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise _refused(f"{path} cannot be read as a LoRA ({error}): choose another file.") from error
 

@@ -18,6 +18,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.builtin.families.portable import make_portable
 from engine.interface.safetensors_header import read_header
 
 CONFIGS = "diffusers_configs"  # the key of the metadata: a JSON object of {file name: text}
@@ -105,6 +106,7 @@ def _configs(pipeline: StableDiffusionPipeline) -> dict[str, str]:
         pipeline.unet.save_config(folder / "unet")
         pipeline.vae.save_config(folder / "vae")
         pipeline.text_encoder.config.save_pretrained(folder / "text_encoder")
+        make_portable(folder)
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
 

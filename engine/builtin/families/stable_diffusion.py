@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from engine.builtin.config.enums import ModelType, NoiseScheduler, TrainingMethod
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
-from engine.builtin.families.base import ModelFamily, OnStep, Prediction
+from engine.builtin.families.base import Architecture, ModelFamily, OnStep, Prediction
+from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
 from engine.builtin.families.single_file import configs_within, save_single_file
 from engine.interface.errors import BadConfig, MissingModel, Problem
@@ -86,6 +87,10 @@ class StableDiffusion(ModelFamily):
     @property
     def lora_prefixes(self) -> dict[str, str]:
         return {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
+
+    @property
+    def published_names(self) -> dict[str, str]:
+        return {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
 
     def picture_identity(self) -> str:
         """A digest of the VAE, so that another model in the same folder is recognized."""
@@ -204,13 +209,20 @@ class StableDiffusion(ModelFamily):
                 part.to("cpu")
                 setattr(self.pipeline, name, part if part.dtype is dtype else copy.deepcopy(part).to(dtype))
             self.pipeline.save_pretrained(path)
+            make_portable(path)
         finally:
             for name, part in own.items():
                 setattr(self.pipeline, name, part.to(self.device))
 
-    def describe(self) -> dict[str, str]:
-        version = "sd_v1" if self._is_v1 else "sd_v2"
-        return {"ss_base_model_version": version, "modelspec.architecture": version.replace("sd_", "stable-diffusion-")}
+    def describe(self) -> Architecture:
+        velocity = self.noise.config.prediction_type == "v_prediction"
+        v2 = "768-v" if velocity else "512"
+        return Architecture(
+            kohya=("sd_v1" if self._is_v1 else "sd_v2") + ("_v" if velocity else ""),
+            modelspec="stable-diffusion-v1" if self._is_v1 else f"stable-diffusion-v2-{v2}",
+            is_v2=not self._is_v1,
+            predicts_velocity=velocity,
+        )
 
     @property
     def _is_v1(self) -> bool:

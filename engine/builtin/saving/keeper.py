@@ -76,7 +76,7 @@ class Keeper:
     def _write_model(self, destination: Path, old: Path | None = None) -> Path:
         self._refuse_broken_weights()
         with self.session.averaged():
-            return save_model(self.config, self.session.family, self.session.progress, destination, old)
+            return save_model(self.session, destination, old)
 
     def keep_what_was_trained(self, stop: Command | None) -> None:
         """At the end: a backup if the config says so, and the final model unless the stop wants none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Session:
     smooth_loss: float | None = None
     backed_up: int | None = None  # the step of the newest backup
     newest_backup: Path | None = None
+    started_at: float = field(default_factory=time.time)  # seconds since 1970, of this attempt
     parameters: list[Parameter] = field(init=False)  # all trained weights
 
     def __post_init__(self) -> None:

@@ -6,15 +6,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from engine.builtin.config.support import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.demo import make_dataset
-from engine.demo.make_model import name_weights_as_of_old
 from engine.demo.shapes import COLOURS
 from engine.demo.stars import judge
 
@@ -56,14 +53,6 @@ def test_each_picture_shows_the_star_that_its_caption_names(picture):
 def test_the_text_encoder_is_named_as_older_transformers_read_it_too():
     with safe_open(DEMO / "model" / "text_encoder" / "model.safetensors", "pt") as weights:
         assert all(name.startswith("text_model.") for name in weights.keys())  # noqa: SIM118  it is no dict
-
-
-def test_naming_the_weights_of_a_text_encoder_twice_changes_nothing(tmp_path):
-    file = tmp_path / "model.safetensors"
-    save_file({"encoder.weight": torch.ones(2)}, file)
-    for _ in range(2):
-        name_weights_as_of_old(file)
-        assert list(load_file(file)) == ["text_model.encoder.weight"]
 
 
 def test_no_two_pictures_have_the_same_caption():
