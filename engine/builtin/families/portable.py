@@ -1,4 +1,4 @@
-"""Makes a saved pipeline load in versions of transformers and diffusers other than the one that wrote it."""
+"""Makes a saved pipeline load in other versions of transformers and diffusers, not only in the installed one."""
 
 from __future__ import annotations
 
