@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.builtin.config import schema as builtin_schema
-from engine.builtin.config import support as builtin_support
+from engine.builtin.config.check import check as check_for_builtin
 from engine.builtin.training.checkpoint import is_whole as is_whole_backup
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
@@ -98,7 +98,7 @@ BUILTIN = Engine(
     title="Built-in trainer",
     schema=builtin_schema.schema,
     defaults=builtin_schema.defaults,
-    check=builtin_support.check,
+    check=check_for_builtin,
     command=_builtin_command,
     is_whole=is_whole_backup,
     package="builtin",

@@ -24,7 +24,10 @@ Conditions = dict[str, Sequence[Json]]
 
 @dataclass(frozen=True)
 class FieldDescription:
-    """A field as fields.toml describes it; `applies` maps dotted paths to the values that they must have."""
+    """A field as fields.toml describes it; `applies` maps dotted paths to the values that they must have.
+
+    `void` is empty unless the field is a factor of the training: see `engine.void`.
+    """
 
     title: str
     help: str = ""
@@ -35,6 +38,7 @@ class FieldDescription:
     order: int = LAST
     advanced: bool = False
     applies: Conditions = field(default_factory=dict)
+    void: JsonObject = field(default_factory=dict)
 
 
 def describe(owner: str, name: str) -> FieldDescription:
@@ -48,6 +52,12 @@ def describe(owner: str, name: str) -> FieldDescription:
 def own_conditions(path: str) -> Conditions:
     """The conditions of the one field at this path, beside the conditions of all fields of its kind."""
     return _conditions(_file()["paths"].get(path, {}).get("applies", {}))
+
+
+def own_void(path: str) -> JsonObject | None:
+    """What is void for the one field at this path, in place of that for all fields of its kind; None if it is equal."""
+    own = _file()["paths"].get(path, {}).get("void")
+    return None if own is None else _void(own)
 
 
 def tabs() -> list[dict[str, str]]:
@@ -86,6 +96,7 @@ def _by_owner() -> dict[str, dict[str, FieldDescription]]:
             order=order,
             advanced=facts.get("advanced", False),
             applies=_conditions(facts.get("applies", {})),
+            void=_void(facts.get("void", {})),
         )
     return found
 
@@ -94,6 +105,13 @@ def _entries() -> Iterator[tuple[JsonObject, str, JsonObject]]:
     for section in _file()["sections"]:
         for name, facts in section["fields"].items():
             yield section, name, facts
+
+
+def _void(written: JsonObject) -> JsonObject:
+    """The file's `void` with its value in a list and its conditions complete."""
+    if not written:
+        return {}
+    return {**written, "at": written["at"], "applies": _conditions(written.get("applies", {}))}
 
 
 def _conditions(written: JsonObject) -> Conditions:

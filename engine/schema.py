@@ -1,9 +1,9 @@
 """The JSON Schema of an engine's config, from the engine's bare facts and the descriptions in `fields.toml`. No torch.
 
 The facts have the form in which they are exported from a OneTrainer checkout: {"root": "TrainConfig", "classes": {name:
-{"version", "fields": {name: {"type", "default", "nullable", "minimum"?, "maximum"?, "infinite"?}}}}, "enums": {name:
-[values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}. An engine may add "defaults", a
-whole config, and "model_parts" {model type: [fields]}.
+{"version", "fields": {name: {"type", "default", "nullable", "infinite"?, and any of JSON Schema's four bounds}}}},
+"enums": {name: [values]}, "training_methods_by_model_type", "model_formats", "optimizer_parameters"}. An engine may add
+"defaults", a whole config, and "model_parts" {model type: [fields]}.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from engine import fields
 from engine.interface.json_types import JsonObject
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 TYPE_NAMES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 INFINITY = {"const": "inf"}
 OPTIMIZER = "TrainOptimizerConfig"
@@ -28,7 +29,8 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
 
     Beside the standard keywords a leaf has `x-tab`, `x-section`, `x-order`, `x-advanced`, and if there are any
     `x-unit`, `x-kind`, `x-labels` (the titles of its choices) and `x-applies`: conditions that must all hold for the
-    field to matter, {dotted path: [values]}; a path that begins with ./ is a neighbour's in a list's item.
+    field to matter, {dotted path: [values]}; a path that begins with ./ is a neighbour's in a list's item. `x-void` is
+    the value at which the field alone makes a training void; `engine.void` explains it.
     """
     return {
         "$schema": DIALECT,
@@ -63,7 +65,7 @@ class _Builder:
         said = self._said(owner, name, path, above)
         described = self._type(fact, path, said)
         described |= {"title": said.title, "description": said.help}
-        described |= {bound: fact[bound] for bound in ("minimum", "maximum") if fact.get(bound) is not None}
+        described |= {bound: fact[bound] for bound in BOUNDS if fact.get(bound) is not None}
         if not _holds_object(fact, self.classes):
             described["default"] = self._default(path, fact)
         return described | _extras(said)
@@ -77,11 +79,11 @@ class _Builder:
     def _said(self, owner: str, name: str, path: str, above: fields.FieldDescription) -> fields.FieldDescription:
         """The field's description, joined with that of the field that holds its object."""
         own = fields.describe(owner, name)
-        applies = _both(_both(above.applies, own.applies), fields.own_conditions(path))
+        applies = both(both(above.applies, own.applies), fields.own_conditions(path))
         if path in self.models:
             applies = {**applies, "model_type": self.models[path]}  # a newer engine has newer types of models
         if owner == OPTIMIZER and name in self.users and path == f"optimizer.{name}":
-            applies = _both(applies, {"optimizer.optimizer": self.users[name]})
+            applies = both(applies, {"optimizer.optimizer": self.users[name]})
         return fields.FieldDescription(
             title=own.title,
             help=own.help,
@@ -92,6 +94,7 @@ class _Builder:
             order=own.order,
             advanced=own.advanced,
             applies=applies,
+            void=own.void if (only := fields.own_void(path)) is None else only,
         )
 
     def _type(self, fact: JsonObject, path: str, said: fields.FieldDescription) -> Schema:
@@ -119,7 +122,7 @@ class _Builder:
 
 def _extras(said: fields.FieldDescription) -> Schema:
     extras: Schema = {"x-tab": said.tab, "x-section": said.section, "x-order": said.order, "x-advanced": said.advanced}
-    optional = {"x-unit": said.unit, "x-kind": said.kind, "x-applies": said.applies}
+    optional = {"x-unit": said.unit, "x-kind": said.kind, "x-applies": said.applies, "x-void": said.void}
     return extras | {key: value for key, value in optional.items() if value}
 
 
@@ -127,7 +130,7 @@ def _holds_object(fact: JsonObject, classes: JsonObject) -> bool:
     return fact["type"] in classes
 
 
-def _both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions:
+def both(one: fields.Conditions, other: fields.Conditions) -> fields.Conditions:
     """Conditions that hold if both do."""
     both = dict(one)
     for path, values in other.items():
@@ -156,6 +159,23 @@ def walk(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
             yield from walk(items, f"{here}.*")
         else:
             yield here, described
+
+
+def walk_values(schema: Schema, config: JsonObject) -> Iterator[tuple[str, Schema, Any, JsonObject]]:
+    """(path, property, value, owner) of each leaf of a config, also in its lists; a missing value is the default.
+
+    The owner is the object that the leaf is in: a part of the model, a list's item, or the config itself.
+    """
+    for path, described in walk(schema):
+        list_path, _, inner = path.partition(".*.")
+        if inner:
+            items = value_at(config, list_path)
+            for index, item in enumerate(items if isinstance(items, list) else ()):
+                yield f"{list_path}.{index}.{inner}", described, value_at(item, inner, described.get("default")), item
+        else:
+            above = path.rpartition(".")[0]
+            owner = value_at(config, above, {}) if above else config
+            yield path, described, value_at(config, path, described.get("default")), owner
 
 
 def leaf(schema: Schema, path: str) -> Schema | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.interface.errors import Problem
 from engine.interface.json_types import Json, JsonObject
-from engine.schema import Schema
+from engine.schema import BOUNDS, Schema
 
 WORDS = {
     "boolean": "true or false",
@@ -31,7 +32,7 @@ def _check(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
     if "anyOf" in schema:
         if value in [one.get("const", ...) for one in schema["anyOf"]]:
             return
-        bounds = {key: schema[key] for key in ("minimum", "maximum") if key in schema}
+        bounds = {key: schema[key] for key in BOUNDS if key in schema}
         schema = schema["anyOf"][0] | bounds
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
@@ -65,10 +66,24 @@ def _check_range(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
         return
     if not float("-inf") < value < float("inf"):
         yield Problem(path, "must be finite")
-    elif "minimum" in schema and value < schema["minimum"]:
-        yield Problem(path, f"must be at least {schema['minimum']}, not {value}")
-    elif "maximum" in schema and value > schema["maximum"]:
-        yield Problem(path, f"must be at most {schema['maximum']}, not {value}")
+    elif message := out_of_range(schema, value):
+        yield Problem(path, message)
+
+
+def out_of_range(bounds: Mapping[str, Any], value: float) -> str:
+    """The sentence about a number that is outside JSON Schema's bounds; empty if it is inside."""
+    tests = {
+        "minimum": (operator.ge, "at least"),
+        "maximum": (operator.le, "at most"),
+        "exclusiveMinimum": (operator.gt, "above"),
+        "exclusiveMaximum": (operator.lt, "below"),
+    }
+    broken = (
+        f"must be {words} {bounds[name]:g}, not {value}"
+        for name, (holds, words) in tests.items()
+        if bounds.get(name) is not None and not holds(value, bounds[name])
+    )
+    return next(broken, "")
 
 
 def _is(value: object, kind: str) -> bool:

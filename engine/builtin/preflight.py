@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.builtin.config.check import check
 from engine.builtin.config.lists import load_concepts, load_samples
-from engine.builtin.config.support import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.builtin.config.support import check
+from engine.builtin.config.check import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.concepts import check_data
 from engine.builtin.loop import Loop

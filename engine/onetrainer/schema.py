@@ -8,15 +8,16 @@ import os
 from pathlib import Path
 
 from engine import schema as json_schema
-from engine.builtin.config import schema as builtin
+from engine.builtin.config import facts as builtin
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.onetrainer import checkout_rules, whole
 from engine.onetrainer.facts import Checkout, Facts
 from engine.schema_check import check_against
+from engine.void import check_factors
 
 OPTIMIZER = "TrainOptimizerConfig"
-RANGES = ("minimum", "maximum", "infinite")
+RANGES = (*json_schema.BOUNDS, "infinite")
 Config = JsonObject
 
 
@@ -48,9 +49,13 @@ def defaults() -> Config:
 
 
 def check(config: Config) -> list[Problem]:
-    """Types, choices, ranges, unknown keys, and what this version cannot train. Raises Unavailable."""
+    """Types, choices, ranges, unknown keys, what trains nothing, and what this version cannot train.
+
+    Raises Unavailable.
+    """
     known = _built(checkout())
-    return [*check_against(known.schema, config), *checkout_rules.problems(config, known.facts)]
+    form, void = check_against(known.schema, config), check_factors(known.schema, config)
+    return [*form, *void, *checkout_rules.problems(config, known.facts)]
 
 
 def complete(config: Config) -> Config:

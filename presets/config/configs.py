@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.builtin.config.support import check_values
+from engine.builtin.config.check import check_values
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem

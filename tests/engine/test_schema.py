@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from engine import fields
-from engine.builtin.config.schema import defaults, facts, schema
+from engine.builtin.config.facts import facts
+from engine.builtin.config.schema import defaults, schema
 from engine.builtin.config.train_config import TrainConfig
 from engine.schema import applies, build, leaf, walk
 

@@ -32,8 +32,8 @@ class TrainOptimizerConfig(Settings):
     optimizer: Optimizer = setting(Optimizer.ADAMW)
 
     # Averages of the gradient and of its square
-    beta1: float | None = setting(None, minimum=0, maximum=1)
-    beta2: float | None = setting(None, minimum=0, maximum=1)
+    beta1: float | None = setting(None, minimum=0, below=1)
+    beta2: float | None = setting(None, minimum=0, below=1)
     beta3: float | None = setting(None, minimum=0, maximum=1)
     momentum: float | None = setting(None, minimum=0)
     dampening: float | None = setting(None, minimum=0)
@@ -64,7 +64,7 @@ class TrainOptimizerConfig(Settings):
     lr_decay: float | None = setting(None, minimum=0)
 
     # Step size by itself
-    d0: float | None = setting(None, minimum=0)
+    d0: float | None = setting(None, above=0)
     d_coef: float | None = setting(None, minimum=0)
     growth_rate: float | None = setting(None, minimum=1, infinite=True)
     safeguard_warmup: bool = setting(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.builtin.config.enums import DataType, NoiseScheduler, TimeUnit
-from engine.builtin.config.settings import Settings, setting
+from engine.builtin.config.settings import LARGEST_SEED, Settings, setting
 
 
 @dataclass(kw_only=True)
@@ -66,9 +66,9 @@ class SampleConfig(Settings):
     width: int = setting(512, minimum=8)
     frames: int = setting(1, minimum=1)
     length: float = setting(10.0, minimum=0)
-    seed: int = setting(42, minimum=0)
+    seed: int = setting(42, minimum=0, maximum=LARGEST_SEED)
     random_seed: bool = setting(False)
-    diffusion_steps: int = setting(30, minimum=1)
+    diffusion_steps: int = setting(30, minimum=1, maximum=1000)
     cfg_scale: float = setting(7.5, minimum=0)
     noise_scheduler: NoiseScheduler = setting(NoiseScheduler.EULER_A)
     text_encoder_1_layer_skip: int = setting(0, minimum=0)

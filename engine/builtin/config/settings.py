@@ -19,12 +19,22 @@ from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
 
 VERSION_KEY = "__version"
+LARGEST_SEED = 2**63 - 1  # that torch takes as a seed and JSON's readers as a whole number
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "an object"}
 
 
-def setting(default: Any, *, minimum: float | None = None, maximum: float | None = None, infinite: bool = False) -> Any:
+def setting(
+    default: Any,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    infinite: bool = False,
+) -> Any:
     """A dataclass field with its range; a callable default makes a fresh value each time."""
-    metadata = {"minimum": minimum, "maximum": maximum, "infinite": infinite}
+    metadata = {"minimum": minimum, "maximum": maximum, "exclusiveMinimum": above, "exclusiveMaximum": below}
+    metadata["infinite"] = infinite
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

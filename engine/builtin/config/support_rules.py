@@ -53,8 +53,6 @@ def _output(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
-    if not config.unet.train and not config.text_encoder.train:
-        yield Problem("unet.train", "nothing is trained; turn on unet.train or text_encoder.train")
     if config.training_method != TrainingMethod.FINE_TUNE:
         return
     for name in ("unet", "text_encoder"):
@@ -73,8 +71,6 @@ def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
     if config.layer_filter or config.layer_filter_preset != "full":
         field = "layer_filter" if config.layer_filter else "layer_filter_preset"
         yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave this empty")
-    if config.dropout_probability:
-        yield Problem("dropout_probability", "has no effect: only a LoRA has dropout", "warning")
 
 
 def _averages(config: TrainConfig) -> Iterator[Problem]:
@@ -99,7 +95,7 @@ def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
 
 def _doubt(optimizer: Optimizer, rate: float) -> str | None:
     if rate == 0:
-        return "is 0, so the part learns nothing; raise it, or turn off the part's training"
+        return None  # `engine.void` says so
     if optimizer == Optimizer.PRODIGY:
         return None if rate == 1 else f"is {rate:g}, but PRODIGY multiplies the rate that it finds by this; set it to 1"
     if rate >= HIGH_LEARNING_RATE:
@@ -108,8 +104,6 @@ def _doubt(optimizer: Optimizer, rate: float) -> str | None:
 
 
 def _losses(config: TrainConfig) -> Iterator[Problem]:
-    if config.mse_strength + config.mae_strength + config.huber_strength <= 0:
-        yield Problem("mse_strength", "all losses are 0; raise mse_strength, mae_strength or huber_strength")
     if config.huber_strength > 0 and config.huber_delta <= 0:
         yield Problem("huber_delta", "must be above 0 for the Huber loss")
 
@@ -124,7 +118,7 @@ def _noise(config: TrainConfig) -> Iterator[Problem]:
 def _concepts(config: TrainConfig) -> Iterator[Problem]:
     """Check that there is something to train on; `concepts.check_data` checks the content of the folders."""
     concepts = config.concepts or []
-    if not any(concept.enabled for concept in concepts):
+    if not concepts:
         yield Problem("concepts", "there are no training pictures; add a concept with a folder of pictures")
     for index, concept in enumerate(concepts):
         if concept.enabled and not concept.path:

@@ -32,7 +32,7 @@ from engine.builtin.config.enums import (
 )
 from engine.builtin.config.optimizer import TrainOptimizerConfig
 from engine.builtin.config.parts import QuantizationConfig, SampleConfig, TrainEmbeddingConfig, TrainModelPartConfig
-from engine.builtin.config.settings import Settings, setting
+from engine.builtin.config.settings import LARGEST_SEED, Settings, setting
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 
@@ -61,7 +61,7 @@ class GeneralSettings(Settings):
     only_cache: bool = setting(False)
     prevent_overwrites: bool = setting(False)
     include_train_config: ConfigPart = setting(ConfigPart.NONE)
-    seed: int = setting(0, minimum=0)
+    seed: int = setting(0, minimum=0, maximum=LARGEST_SEED)
     debug_mode: bool = setting(False)
     debug_dir: str = setting("debug")
     tensorboard: bool = setting(True)

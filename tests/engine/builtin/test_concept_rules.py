@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.builtin.config.support import check
+from engine.builtin.config.check import check
 
 OFF = {"enable_crop_jitter": False}
 

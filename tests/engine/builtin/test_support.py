@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 import engine.builtin
+from engine.builtin.config.check import check, leaves
+from engine.builtin.config.effects import why_without_effect
 from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
-from engine.builtin.config.schema import defaults
-from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE, check, leaves
+from engine.builtin.config.schema import defaults, schema
+from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
 from engine.builtin.config.train_config import TrainConfig
+from engine.schema import leaf as json_leaf
 
 DATA = {"concepts": [{"path": "/pictures"}]}
 
@@ -137,12 +140,16 @@ def test_no_setting_is_ignored_silently():
     source = "\n".join(file.read_text() for file in files if not file.name.startswith(("config", "support.py")))
     optimizers = {name for optimizer in CHOICES["optimizer.optimizer"] for name in OPTIMIZER_DEFAULTS[optimizer]}
     notes = {"concepts.0.concept_stats", "optimizer_defaults"}
+    whole = TrainConfig.from_dict({"concepts": [{}], "samples": [{}]}).to_dict()
     unread = [
         leaf.path
         for leaf in leaves(TrainConfig.from_dict({"concepts": [{}], "samples": [{}]}))
         if leaf.pattern not in NOT_DONE
         and len(CHOICES.get(leaf.pattern, "several")) > 1
         and not leaf.find_in(NO_EFFECT)
+        and not why_without_effect(
+            leaf.pattern, json_leaf(schema(), leaf.path), whole, (re.match(r"\w+\.0", leaf.path) or [""])[0]
+        )
         and leaf.path not in notes
         and (not leaf.path.startswith("optimizer.") or leaf.path.removeprefix("optimizer.") in optimizers)
         and not re.search(rf'[."]{leaf.path.rsplit(".", 1)[-1]}\b', source)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.builtin.config.support import check, check_values
+from engine.builtin.config.check import check, check_values
 from engine.builtin.config.train_config import TrainConfig
 
 DATA = {"concepts": [{"path": "/pictures"}]}
@@ -35,7 +35,7 @@ def errors(values):
         ({"train_device": "gpu"}, "train_device"),
         ({"samples": [{"width": 100}]}, "samples.0.width"),
         ({"concepts": []}, "concepts"),
-        ({"concepts": [{"path": "/p", "enabled": False}]}, "concepts"),
+        ({"concepts": [{"path": "/p", "enabled": False}]}, "concepts.0.enabled"),
         ({"concepts": [{}]}, "concepts.0.path"),
         ({"concepts": [{"path": "/p", "text": {"prompt_source": "concept"}}]}, "concepts.0.text.prompt_path"),
         ({"concepts": None, "concept_file_name": "/nowhere.json"}, "concept_file_name"),
@@ -99,11 +99,10 @@ def test_a_base_model_that_can_contain_programs_is_refused(name):
     ("values", "fields"),
     [
         ({"learning_rate": 1.0}, ["learning_rate"]),
-        ({"learning_rate": 0}, ["learning_rate"]),
         ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1e-4}, ["learning_rate"]),
         ({"optimizer": {"optimizer": "PRODIGY"}, "learning_rate": 1.0}, []),
         ({"learning_rate": 1e-4, "unet": {"learning_rate": 2.0}}, ["unet.learning_rate"]),
-        ({"learning_rate": 1e-4, "text_encoder": {"train": False, "learning_rate": 0}}, []),
+        ({"learning_rate": 1e-4, "text_encoder": {"train": True, "learning_rate": 0}}, ["text_encoder.learning_rate"]),
     ],
 )
 def test_a_learning_rate_that_cannot_suit_the_optimizer_is_a_warning(values, fields):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from engine.builtin.config.support import check
+from engine.builtin.config.check import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.demo import make_dataset
 from engine.demo.shapes import COLOURS

@@ -1,0 +1,61 @@
+"""When a setting matters to the built-in trainer: conditions on other settings. No torch.
+
+A changed setting whose conditions do not hold is a warning with the condition that fails. Conditions that every engine
+shares are `applies` in `engine/fields.toml`; `MATTERS` has those that are true for this trainer alone, or that cannot
+be written as a list of values.
+"""
+
+from __future__ import annotations
+
+from engine.builtin.config.concept_effects import CONCEPTS
+from engine.builtin.config.conditions import Condition, above, any_of, only_if, unless
+from engine.builtin.config.enums import DataType, TimeUnit
+from engine.interface.json_types import JsonObject
+
+HALF = (DataType.FLOAT_16, DataType.BFLOAT_16)
+COUNTED = (TimeUnit.EPOCH, TimeUnit.STEP, TimeUnit.SECOND, TimeUnit.MINUTE, TimeUnit.HOUR)
+READ_FROM_FILES = ("concepts", "samples")  # the site copies them into the config, beside the file's name
+PARTS = ("unet", "text_encoder")  # that can be trained
+
+
+def a_part_has_no_own_rate(config: JsonObject, item: str) -> str:
+    trained = [name for name in PARTS if config[name]["train"]]
+    if any(config[name]["learning_rate"] is None for name in trained):
+        return ""
+    return f"while {' and '.join(f'{name}.learning_rate' for name in trained)} {'are' if trained[1:] else 'is'} set"
+
+
+# By setting, with * for positions in lists: all its conditions must hold.
+MATTERS: dict[str, tuple[Condition, ...]] = {
+    "learning_rate": (a_part_has_no_own_rate,),
+    "huber_delta": (above("huber_strength", 0),),
+    "layer_filter": (only_if("unet.train", True),),
+    "layer_filter_preset": (only_if("unet.train", True), only_if("layer_filter", "")),
+    "layer_filter_regex": (only_if("unet.train", True), unless("layer_filter", "")),
+    **dict.fromkeys(
+        ("unet.weight_dtype", "text_encoder.weight_dtype", "vae.weight_dtype"),
+        (only_if("train_dtype", *HALF), unless("train_device", "cpu")),
+    ),
+    **dict.fromkeys(("sample_after", "sample_skip_first"), (only_if("sample_after_unit", *COUNTED),)),
+    **dict.fromkeys(("save_every", "save_skip_first"), (only_if("save_every_unit", *COUNTED),)),
+    "backup_after": (only_if("backup_after_unit", *COUNTED),),
+    "text_encoder.gradient_checkpointing": (only_if("text_encoder.train", True), unless("train_device", "cpu")),
+    "unet.gradient_checkpointing": (unless("train_device", "cpu"),),
+    "unet.learning_rate": (only_if("unet.train", True),),
+    "text_encoder.learning_rate": (only_if("text_encoder.train", True),),
+    "optimizer.eps2": (any_of(only_if("optimizer.scale_parameter", True), unless("optimizer.optimizer", "ADAFACTOR")),),
+    **CONCEPTS,
+    "samples.*.seed": (only_if("./random_seed", False),),
+    "samples.*.negative_prompt": (above("./cfg_scale", 1),),
+}
+
+
+def why_without_effect(pattern: str, described: JsonObject, config: JsonObject, item: str) -> str:
+    """Why a setting does not matter, such as `while ema is OFF`; empty if it does.
+
+    `pattern` is its path with * for positions in lists, `described` its schema, `item` the path of the list's item.
+    """
+    applies = described.get("x-applies", {})
+    shared = [only_if(path, *values) for path, values in applies.items() if path not in READ_FROM_FILES]
+    reasons = (condition(config, item) for condition in (*shared, *MATTERS.get(pattern, ())))
+    return next((reason for reason in reasons if reason), "")
