@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.builtin.preflight import preflight
+from engine.builtin.preflight import compare_data, preflight
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
+from engine.onetrainer.preflight import compare_files
 from engine.onetrainer.preflight import preflight as of_onetrainer
 
 REPORT_SECONDS = 0.2
@@ -42,7 +43,11 @@ def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
     result = PreflightResult()
     with failures_as_problems(result.problems, "", "this config"):
-        result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
+        if spec.get("resume_from"):
+            compare = compare_files if spec.get("engine") == "onetrainer" else compare_data
+            result = PreflightResult(compare(spec["config"], Path(spec["resume_from"]), _printer()))
+        else:
+            result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
     print(_as_line(result.to_dict()), flush=True)  # noqa: T201
 
 

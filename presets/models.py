@@ -148,9 +148,9 @@ class PreflightManager(models.Manager["Preflight"]):
     def get_queryset(self) -> models.QuerySet[Preflight]:
         return super().get_queryset().filter(kind=Job.Kind.PREFLIGHT)
 
-    def ask(self, user: User | None, engine: str, config: JsonObject) -> Preflight:
-        """Have a worker check this config, which is whole and frozen as a run's is."""
-        arguments = {"engine": engine, "config": config}
+    def ask(self, user: User | None, engine: str, config: JsonObject, resume_from: str = "") -> Preflight:
+        """Have a worker check this config, which is whole and frozen as a run's is, or compare it with a backup."""
+        arguments = {"engine": engine, "config": config, "resume_from": resume_from}
         return self.create(kind=Job.Kind.PREFLIGHT, user=user, host=settings.HOST_NAME, arguments=arguments)
 
 
@@ -179,6 +179,11 @@ class Preflight(Job):
     @property
     def config(self) -> JsonObject:
         return dict(self.arguments["config"])
+
+    @property
+    def resume_from(self) -> str:
+        """The path of the backup whose data are compared; empty for the check of a start."""
+        return str(self.arguments.get("resume_from", ""))
 
     @property
     def stage(self) -> str:

@@ -63,7 +63,13 @@ class PreflightProcess(JobProcess):
         config, folder = self.job.arguments["config"], settings.DATA_DIR / "runs" / str(self.job.pk)
         devices = [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
         on_host = config_on_host(config, folder, bool(self.gpu))
-        return {"config": on_host, "engine": self.job.arguments["engine"], "gpus": devices}
+        resume_from = self.job.arguments.get("resume_from", "")
+        return {
+            "config": on_host,
+            "engine": self.job.arguments["engine"],
+            "gpus": devices,
+            "resume_from": resume_from,
+        }
 
     def _read(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None

@@ -19,6 +19,7 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
 from engine.builtin.data.pictures import Picture, PictureIndex
+from engine.builtin.data.position import DataLayout, place
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
     ModelFiles,
@@ -33,9 +34,11 @@ from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import files_of_weights, look_at_folder
 from engine.builtin.inspection.single_files import look_at_single_file
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
+from engine.builtin.training.checkpoint import read_meta
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
+from engine.interface.progress import TrainProgress
 
 GIB = 1024**3
 TIGHT = 0.92  # share of a GPU's memory; a run that needs more may fail
@@ -188,6 +191,19 @@ def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Pro
         return 0, found.problems
     plan = EpochPlan(config, found.pictures, DEFAULT_SIZE_MULTIPLE)
     return len(plan), [*found.problems, *plan.problems(), *_alike(found.pictures)]
+
+
+def compare_data(settings: JsonObject, backup: Path, report: Report) -> list[Problem]:
+    """How a run continues from the backup if its data changed since, as a warning; errors are left to the start."""
+    config = TrainConfig.from_dict(settings)
+    meta = read_meta(backup)
+    saved = meta.get("data")
+    found = survey(config, PictureIndex(Path(config.cache_dir)), lambda *at: report("pictures and captions", *at))
+    if any(problem.is_error for problem in found.problems):
+        return []
+    plan = EpochPlan(config, found.pictures, (saved or {}).get("size_multiple", DEFAULT_SIZE_MULTIPLE))
+    placement = place(TrainProgress(**meta["progress"]), saved, DataLayout.of(plan), config.epochs)
+    return [Problem("concepts", placement.notice, "warning")] if placement.notice else []
 
 
 def _alike(pictures: list[Picture]) -> Iterator[Problem]:

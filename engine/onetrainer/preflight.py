@@ -8,6 +8,7 @@ are not checked.
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.families.model_files import find_model, kind_of
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
+from engine.interface.data_facts import FILE_NAME, changes, data_facts, read_concepts
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
+from engine.interface.position import place_in_other_data
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
+from engine.interface.progress import TrainProgress
 
 VIDEOS = {".mp4", ".webm", ".mkv", ".mov", ".avi"}
 
@@ -61,6 +65,21 @@ def _look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Pr
     has_pictures = any(concept.enabled for concept in config.concepts)
     batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
     return batches, [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
+
+
+def compare_files(settings: JsonObject, backup: Path, report: Report) -> list[Problem]:
+    """How a run continues from the backup if its data changed since, as a warning; empty if the backup lacks its data.
+
+    OneTrainer's own backups, of a training outside this site, do not say which data they were trained on.
+    """
+    report("pictures and captions", 0, 0)
+    if not (backup / FILE_NAME).exists():
+        return []
+    saved = json.loads((backup / FILE_NAME).read_text(encoding="utf-8"))
+    progress = TrainProgress(**json.loads((backup / "meta.json").read_text(encoding="utf-8"))["train_progress"])
+    changed = changes(saved, data_facts(settings, read_concepts(settings)))
+    notice = place_in_other_data(progress, changed, int(settings.get("epochs") or 0)).notice
+    return [Problem("concepts", notice, "warning")] if notice else []
 
 
 def as_far_as_known(settings: JsonObject) -> TrainConfig:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -19,8 +18,14 @@ from system.models import Job, Worker
 
 KEPT = timedelta(days=1)
 
-# Given a user, a partial config and an engine: their preflight, for which nobody waits any longer.
-Checker = Callable[[User | None, dict[str, Any], str], Preflight]
+
+class Checker(Protocol):
+    """Gives the preflight of a partial config, for which nobody waits any longer.
+
+    With `resume_from`, a backup's path, the config is a run's own, and the check compares its data with the backup's.
+    """
+
+    def __call__(self, user: User | None, config: JsonObject, engine: str, resume_from: str = "") -> Preflight: ...
 
 
 def worker_is_alive() -> bool:
@@ -28,11 +33,12 @@ def worker_is_alive() -> bool:
     return Worker.objects.alive().exists()
 
 
-def request(user: User | None, partial: JsonObject, engine: str = "builtin") -> Preflight:
+def request(user: User | None, partial: JsonObject, engine: str = "builtin", resume_from: str = "") -> Preflight:
     """Ask for a check of the config as a run would get it; raises BadInput if its lists cannot be read."""
     Preflight.objects.filter(created_at__lt=now() - KEPT).delete()
     owner = user if user is not None and user.is_authenticated else None
-    return Preflight.objects.ask(owner, engine, configs.freeze(engine, partial))
+    config = partial if resume_from else configs.freeze(engine, partial)
+    return Preflight.objects.ask(owner, engine, config, resume_from)
 
 
 def is_awaited(preflight: Preflight) -> bool:
@@ -70,6 +76,17 @@ def unanswered(preflight: Preflight) -> str:
         "The check of pictures, model, disk and memory has not ended after %(seconds)g seconds: "
         "read its result later, or check again."
     ) % {"seconds": settings.PREFLIGHT_SECONDS}
+
+
+def changes_since_backup(user: User | None, config: JsonObject, engine: str, backup: str, check: Checker) -> list[str]:
+    """How a run would continue from this backup because its data changed since, in sentences.
+
+    Empty if nothing changed, or if no worker can tell now: then the timeline of the run says it.
+    """
+    if not settings.PREFLIGHT_SECONDS or not worker_is_alive():
+        return []
+    preflight = check(user, config, engine, backup)
+    return [problem["message"] for problem in preflight.problems if problem["severity"] == "warning"]
 
 
 def whole_check(

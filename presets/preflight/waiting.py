@@ -36,9 +36,9 @@ class Awaited(Exception):
         self.preflight = preflight
 
 
-def check_and_wait(user: User | None, config: JsonObject, engine: str) -> Preflight:
+def check_and_wait(user: User | None, config: JsonObject, engine: str, resume_from: str = "") -> Preflight:
     """A Checker for commands and the admin, which can wait in their thread."""
-    preflight = request(user, config, engine)
+    preflight = request(user, config, engine, resume_from)
     for pause in _pauses(preflight):
         time.sleep(pause)
         preflight.refresh_from_db()
@@ -63,9 +63,9 @@ def _pauses(preflight: Preflight) -> Iterator[float]:
 def checker_with(preflight: Preflight | None) -> Checker:
     """A Checker for web requests: takes this preflight's answer if it is of the same config, or raises Awaited."""
 
-    def check(user: User | None, config: JsonObject, engine: str) -> Preflight:
-        if preflight is None or not is_of(preflight, engine, config):
-            raise Awaited(request(user, config, engine))
+    def check(user: User | None, config: JsonObject, engine: str, resume_from: str = "") -> Preflight:
+        if preflight is None or not is_of(preflight, engine, config, resume_from):
+            raise Awaited(request(user, config, engine, resume_from))
         if is_awaited(preflight):
             raise Awaited(preflight)
         return preflight
@@ -73,10 +73,11 @@ def checker_with(preflight: Preflight | None) -> Checker:
     return check
 
 
-def is_of(preflight: Preflight, engine: str, config: JsonObject) -> bool:
-    """True if that preflight checks this config."""
-    frozen = json.loads(json.dumps(configs.freeze(engine, config)))  # as the database returns it
-    return (preflight.engine, preflight.config) == (engine, frozen)
+def is_of(preflight: Preflight, engine: str, config: JsonObject, resume_from: str = "") -> bool:
+    """True if that preflight checks this config, or compares it with this backup."""
+    frozen = config if resume_from else configs.freeze(engine, config)
+    asked = (engine, resume_from, json.loads(json.dumps(frozen)))  # as the database returns it
+    return (preflight.engine, preflight.resume_from, preflight.config) == asked
 
 
 def checker_of(request: HttpRequest | Request) -> Checker:

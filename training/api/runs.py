@@ -191,10 +191,18 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     @extend_schema(request=serializers.ResumeSerializer, responses=DETAIL)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Continue an ended run, in its next attempt, from a backup."""
+        """Continue an ended run, in its next attempt, from a backup.
+
+        If its training data changed since the backup, `warnings` say where it continues; the timeline does so too.
+        """
         run, asked = self.get_object(), self.read(serializers.ResumeSerializer)
-        backup = self._artifact(run, asked.get("backup"))
-        return self.answer(Continuation(request.user).continue_run(run, backup, asked.get("epochs")))
+        backup, epochs = self._artifact(run, asked.get("backup")), asked.get("epochs")
+        again = Continuation(request.user, checker_of(request))
+        changes = again.changes_of_data(run, backup, epochs)
+        answer = self.answer(run if asked.get("only_check") else again.continue_run(run, backup, epochs))
+        if changes:
+            answer.data["warnings"] = [{"field": "concepts", "message": sentence} for sentence in changes]
+        return answer
 
     @extend_schema(request=serializers.RestartSerializer, responses={201: DETAIL})
     @action(detail=True, methods=["post"])

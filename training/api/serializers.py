@@ -288,6 +288,9 @@ class ResumeSerializer(serializers.Serializer):
     epochs = serializers.IntegerField(
         required=False, min_value=1, help_text="The new total of epochs; required if all planned epochs are trained."
     )
+    only_check = serializers.BooleanField(
+        required=False, help_text="true only compares the data with the backup's: the run stays as it is."
+    )
 
 
 class RestartSerializer(serializers.Serializer):

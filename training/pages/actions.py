@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from presets.preflight.waiting import checker_of, without_a_thread
 from training.models import Run
-from training.runs.actions import ACTIONS
+from training.runs.actions import ACTIONS, DataHasChanged
 from training.runs.service import TrainerService
 from web.errors import DomainError
-from web.pages import PageRequest, page, trainers
+from web.pages import PageRequest, page, render_page, trainers
 
 
 @page("GET")
@@ -36,6 +36,9 @@ def run_action(request: PageRequest, pk: UUID | str, verb: str) -> HttpResponse:
     try:
         new = action.do(TrainerService(request.user, checker_of(request)), run, request.POST)
         messages.success(request, action.done)
+    except DataHasChanged as change:
+        facts = {"run": run, "change": str(change), "data": request.POST}
+        return render_page(request, "training/run/continue.html", "training/run/_continue.html", facts, change.status)
     except DomainError as problem:
         status = problem.status
         messages.error(request, str(problem))

@@ -19,7 +19,7 @@ from training.runs.notes import RunNotes
 from training.runs.refusals import refusal
 from training.runs.service import TrainerService
 from training.runs.starting_points import needs_epochs, why_not_start_from
-from web.errors import BadInput, NotFound
+from web.errors import BadInput, NotFound, NotNow
 
 Data = Mapping[str, Any]
 
@@ -41,16 +41,23 @@ class Action:
     asked: bool = False  # requested, and not done yet
 
 
+class DataHasChanged(NotNow):
+    """The training data has changed since the backup: accept that before the run continues."""
+
+
 def _again(service: TrainerService) -> Continuation:
     return Continuation(service.user, service.check)
 
 
 def _continue_from(service: TrainerService, run: Run, data: Data) -> None:
-    """Continue from the chosen backup, or the newest."""
+    """Continue from the chosen backup, or the newest. Raises DataHasChanged until the user accepts the change."""
     epochs = data.get("epochs", "").strip()
     if epochs and not (epochs.isdecimal() and len(epochs) < 10):
         raise BadInput(str(_("Enter the number of epochs.")), {"epochs": [str(_("Enter a number."))]})
-    _again(service).continue_run(run, _artifact(run, data.get("backup")), int(epochs) if epochs else None)
+    backup, total = _artifact(run, data.get("backup")), int(epochs) if epochs else None
+    if not data.get("accept") and (sentences := _again(service).changes_of_data(run, backup, total)):
+        raise DataHasChanged(" ".join(sentences))
+    _again(service).continue_run(run, backup, total)
 
 
 def _change_retries(service: TrainerService, run: Run, data: Data) -> None:

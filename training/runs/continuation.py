@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from engine.engines import UnknownEngine, get_engine
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
-from presets.preflight.requests import Checker
+from presets.preflight.requests import Checker, changes_since_backup
 from presets.preflight.waiting import check_and_wait
 from training.live import publisher
 from training.models import Artifact, Run
@@ -28,6 +28,13 @@ class Continuation(ForUser):
     def __init__(self, user: User | AnonymousUser | None = None, check: Checker = check_and_wait) -> None:
         super().__init__(user)
         self.check = check
+
+    def changes_of_data(self, run: Run, backup: Artifact | None = None, epochs: int | None = None) -> list[str]:
+        """How the run would continue because its data changed since the backup, in sentences; as far as is known."""
+        backup = backup_to_continue(run, backup)
+        epochs = epochs_to_train(run, backup, epochs)
+        config = run.config | ({"epochs": epochs} if epochs else {})
+        return changes_since_backup(self.user, config, run.engine, backup.path, self.check)
 
     def continue_run(self, run: Run, backup: Artifact | None = None, epochs: int | None = None) -> Run:
         """Queue the same run again, from the chosen or its newest whole backup, as its next attempt.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from engine.builtin.data.batches import EpochPlan
 from engine.interface.json_types import JsonObject
+from engine.interface.position import Placement, place_in_other_data
 from engine.interface.progress import TrainProgress
 
 
@@ -46,37 +47,9 @@ def _identity(plan: EpochPlan) -> str:
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a training continues; `notice` says why that is not the backup's own position, or is empty."""
-
-    progress: TrainProgress
-    notice: str = ""
-
-
 def place(progress: TrainProgress, saved: JsonObject | None, present: DataLayout, epochs: int) -> Placement:
-    """Place the progress of a backup in the present data; `saved` is the layout in the backup, None if it is older.
-
-    A position within an epoch has a meaning only in the same data. In other data the training continues with the next
-    epoch, so that each epoch to come is trained completely; the last epoch is trained from its beginning.
-    """
-    changes = list(_changes(progress, saved, present))
-    if not changes or progress.epoch >= epochs:
-        return Placement(progress)
-    begun = f"The training data has changed since the backup ({', '.join(changes)})"
-    if progress.epoch_step == 0:
-        return Placement(progress, f"{begun}: training continues with epoch {progress.epoch + 1} of the present data.")
-    is_last = progress.epoch + 1 == epochs
-    placed = progress.copy()
-    if is_last:
-        placed.epoch_step = placed.epoch_sample = 0
-        how = f"epoch {epochs}, the last, is trained from its beginning with the present data"
-    else:
-        placed.next_epoch()
-        how = (
-            f"the rest of epoch {progress.epoch + 1} is left out, and training continues with epoch {placed.epoch + 1}"
-        )
-    return Placement(placed, f"{begun}: {how}.")
+    """Place the progress of a backup in the present data; `saved` is the layout in the backup, None if it is older."""
+    return place_in_other_data(progress, ", ".join(_changes(progress, saved, present)), epochs)
 
 
 def _changes(progress: TrainProgress, saved: JsonObject | None, present: DataLayout) -> Iterator[str]:

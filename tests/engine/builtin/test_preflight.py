@@ -215,7 +215,8 @@ def test_steps_that_never_change_the_weights_are_refused(config):
 
 
 def test_steps_that_fill_no_accumulation_at_the_end_are_a_warning(config):
-    message = found(config | {"epochs": 3, "gradient_accumulation_steps": 4})["gradient_accumulation_steps"]
+    warned = found(config | {"epochs": 3, "gradient_accumulation_steps": 4}, "warning")
+    message = warned["gradient_accumulation_steps"]
     assert "the last 2 of the run's 6 steps fill no accumulation of 4" in message
 
 

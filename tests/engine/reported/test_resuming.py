@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.builtin.preflight import compare_data
 from engine.builtin.training.optimizers import rates
 from engine.interface.errors import BadData
 from tests.engine.tiny import Training, make_model, make_pictures
@@ -47,6 +48,12 @@ def warnings(run):
     return " ".join(message for message, *_ in run.recorder.of("on_warning"))
 
 
+def seen_before(run, backup):
+    """The findings of the check before this training continues, by the process of its own that a worker starts."""
+    compared = compare_data(run.config.to_dict(), backup, lambda *at: None)
+    return " ".join(problem.message for problem in compared if not problem.is_error)
+
+
 def progress(run):
     return [one.to_dict() for one, *_ in run.recorder.of("on_update_train_progress")]
 
@@ -55,7 +62,9 @@ def test_a_run_that_lost_half_of_its_pictures_trains_every_remaining_epoch(train
     """verl-project/verl#7401: a resumed job ends with success and without its remaining updates."""
     backup = backup_of(7)
     remove_pictures(pictures, 4)
-    run = training("second", backup).run()
+    run = training("second", backup)
+    seen = seen_before(run, backup)
+    assert seen and seen in warnings(run.run())
     assert sorted(run.recorder.losses) == [7, 8, 9, 10]  # epochs 3 and 4, of 2 steps each
     assert progress(run)[0] == {"epoch": 2, "epoch_step": 0, "epoch_sample": 0, "global_step": 7}
     assert progress(run)[-1] == {"epoch": 4, "epoch_step": 0, "epoch_sample": 0, "global_step": 11}
@@ -107,8 +116,9 @@ def test_a_disabled_concept_is_a_change_of_the_data(training, backup_of, picture
 def test_the_same_pictures_in_another_folder_are_the_same_data(training, backup_of, pictures):
     backup = backup_of(6)
     moved = pictures.rename(pictures.with_name("moved"))
-    run = training("second", backup, concepts=[{"path": str(moved)}]).run()
-    assert len(run.recorder.losses) == 10
+    run = training("second", backup, concepts=[{"path": str(moved)}])
+    assert not seen_before(run, backup)
+    assert len(run.run().recorder.losses) == 10
     assert "changed" not in warnings(run)
 
 
