@@ -29,6 +29,7 @@ class TrainingError(Exception):
     """
 
     reason = "failed"
+    shows_traceback = False
 
 
 class BadConfig(TrainingError):
@@ -55,6 +56,19 @@ class MissingModel(TrainingError):
     """The base model is missing, or is not of the chosen type."""
 
     reason = "missing_model"
+
+
+class Unreachable(TrainingError):
+    """The model hub could not be reached; it may be reachable later."""
+
+    reason = "unreachable"
+
+
+class SameAgain(TrainingError):
+    """A failure that nobody foresaw, and that the same settings would meet again; its traceback is reported too."""
+
+    reason = "same_again"
+    shows_traceback = True
 
 
 class BadBackup(TrainingError):

@@ -88,7 +88,7 @@ class Reporter:
         try:
             ending = train()
         except TrainingError as error:
-            self._fail(str(error), error.reason)
+            self._fail(str(error), error.reason, traceback.format_exc() if error.shows_traceback else "")
             return 1
         except BaseException as error:
             sentence, reason = surprise(error)

@@ -54,7 +54,7 @@ class Bridge:
             self._training.callbacks.on_command_done(command, detail)
 
     def failed(self, kind, error):
-        error = explain(error) or error
+        error = explain(error, self._training.config) or error
         commands = self._pop(kind)
         for command in commands:
             self._training.callbacks.on_command_refused(command, f"The command failed: {error}")

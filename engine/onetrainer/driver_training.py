@@ -48,7 +48,7 @@ class DriverTraining:
     def run(self):
         """Train to the end; return how it ended. Raises a TrainingError for a known failure."""
         try:
-            with explained():
+            with explained(self.config):
                 return self._train()
         except Exception as error:
             self.bridge.refuse_all(f"The training failed first: {error}")

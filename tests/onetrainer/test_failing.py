@@ -9,6 +9,7 @@ import torch
 
 from engine.onetrainer.driver_failures import explain
 from tests.onetrainer.conftest import only_standin
+from training.progress.endings import ENDINGS
 
 FOREVER = 100_000
 
@@ -24,6 +25,27 @@ def test_a_file_that_is_not_a_picture_is_a_reason(start, pictures):
     assert start().wait().data("failed")[0]["reason"] == "bad_data"
 
 
+def test_a_missing_part_is_named_by_its_own_field(start, tmp_path):
+    failed = start(vae={"model_name": str(tmp_path / "none")}).wait().data("failed")[0]
+    assert failed["reason"] == "missing_model"
+    assert failed["message"].startswith(f"vae.model_name: {tmp_path / 'none'} does not exist")
+
+
+def test_a_model_that_cannot_be_loaded_has_the_cause_that_onetrainer_printed(start, tmp_path):
+    (tmp_path / "file").touch()
+    failed = start(vae={"model_name": str(tmp_path / "file")}).wait().data("failed")[0]
+    assert failed["reason"] == "missing_model" and "OSError: " in failed["message"]
+    assert "not an internal model" not in failed["message"]
+
+
+def test_an_error_that_the_same_settings_meet_again_is_not_retried_and_has_its_traceback(start):
+    """A resolution below the multiple of the buckets ends in a division by zero."""
+    failed = start(resolution="4").wait().data("failed")[0]
+    assert failed["reason"] == "same_again" and "ZeroDivisionError" in failed["message"]
+    assert failed["traceback"].startswith("Traceback")
+    assert not ENDINGS[failed["reason"]].may_retry
+
+
 def test_waiting_commands_are_refused_when_the_training_fails(start, tmp_path):
     held = tmp_path / "none.held"  # the stand-in otherwise fails at once; the real one takes seconds by itself
     held.touch()
@@ -35,7 +57,11 @@ def test_waiting_commands_are_refused_when_the_training_fails(start, tmp_path):
     assert attempt.data("failed")[0]["reason"] == "missing_model"
     refused = {data["id"]: data["detail"] for data in attempt.data("command_refused")}
     assert set(refused) == {"backup", "sample_default", "pause"}
-    assert all(detail.startswith("The training failed first: could not load model") for detail in refused.values())
+    assert all(detail.startswith("The training failed first: base_model_name: ") for detail in refused.values())
+
+
+class LocalEntryNotFoundError(FileNotFoundError):
+    """Has the name and base of huggingface_hub's error."""
 
 
 class OutOfMemoryError(RuntimeError):
@@ -57,14 +83,37 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("Training loss became NaN."), "nan"),
         (Exception("could not load model: /models/NaNo"), "missing_model"),
         (FileNotFoundError(2, "No such file", "a.png"), "bad_data"),
+        (LocalEntryNotFoundError("Cannot find the requested files on the hub"), "unreachable"),
+        (OSError("We couldn't connect to 'https://huggingface.co' to load this file"), "unreachable"),
+        (RuntimeError("expected scalar type Half but found Float"), "same_again"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x8 and 4x4)"), "same_again"),
+        (NotImplementedError("this optimizer"), "same_again"),
+        (KeyError("unet"), "same_again"),
+        (ModuleNotFoundError("No module named 'muon'"), "same_again"),
+        (Exception("unknown scheduler"), "same_again"),
     ],
 )
 def test_known_errors_are_explained(error, reason):
     assert explain(error).reason == reason
 
 
-def test_an_unknown_error_stays_unexplained():
-    assert explain(RuntimeError("expected scalar type Half but found Float")) is None
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EIO, "Input/output error"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed."),
+        ConnectionResetError("reset by peer"),
+    ],
+)
+def test_an_error_that_may_come_from_the_machine_stays_unexplained_and_is_retried(error):
+    assert explain(error) is None
+
+
+def test_a_download_that_failed_while_loading_is_no_missing_model():
+    printed = "Traceback:\nrequests.exceptions.ConnectionError: HTTPSConnectionPool(host='huggingface.co')"
+    found = explain(Exception("could not load model: owner/model"), None, printed)
+    assert found.reason == "unreachable" and "owner/model" in str(found)
 
 
 def test_the_message_about_memory_names_the_peak_if_torch_knows_it(monkeypatch):

@@ -76,6 +76,11 @@ ENDINGS: dict[str, Ending] = {
         may_retry=True,
         most_retries=1,
     ),
+    "unreachable": Ending(
+        _("The model hub is unreachable"),
+        _("Check the network and the token; then start the run again, or choose a model that is on this machine."),
+        may_retry=True,
+    ),
     # it would happen again
     "out_of_memory": Ending(
         _("Out of GPU memory"),
@@ -95,6 +100,10 @@ ENDINGS: dict[str, Ending] = {
     ),
     "missing_model": Ending(
         _("The base model cannot be used"), _("Check the model's path or name, then start the run again.")
+    ),
+    "same_again": Ending(
+        _("The trainer cannot train with these settings"),
+        _("Read the traceback, and change the settings that it is about in a copy of this run."),
     ),
     "bad_backup": Ending(
         _("The backup is damaged"), _("Continue it from an older backup."), may_retry=True

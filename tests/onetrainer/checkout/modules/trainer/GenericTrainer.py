@@ -80,8 +80,7 @@ class GenericTrainer(BaseTrainer):
         self.callbacks.on_update_status("loading the model")
         while os.path.exists(self.config.base_model_name + ".held"):  # loading takes as long as a test wants
             time.sleep(0.01)
-        if not os.path.isdir(self.config.base_model_name):
-            raise Exception("could not load model: " + self.config.base_model_name)
+        self._load()
         self.model = Model()
         if self.config.continue_last_backup:
             self.callbacks.on_update_status("searching for previous backups")
@@ -94,6 +93,17 @@ class GenericTrainer(BaseTrainer):
         self.model_sampler = self.create_model_sampler(self.model)
         self.parameters = [Number()]
 
+    def _load(self):
+        """As in OneTrainer, each way of loading is tried, and the error names the base model whatever is missing."""
+        try:
+            for name in (self.config.base_model_name, self.config.vae.model_name):
+                if name and not os.path.isdir(name):
+                    raise OSError(f"{name} is not a folder")
+        except OSError:
+            print("Exception: not an internal model")  # noqa: T201
+            print(traceback.format_exc())  # noqa: T201
+            raise Exception("could not load model: " + self.config.base_model_name) from None
+
     def train(self):
         progress, config = self.model.train_progress, self.config
         for _ in range(progress.epoch, config.epochs):
@@ -101,6 +111,7 @@ class GenericTrainer(BaseTrainer):
                 return
             self.callbacks.on_update_status("Starting epoch/caching")
             steps = self._cache() // config.batch_size
+            self._buckets(int(config.resolution))
             if int(config.resolution) > TOO_LARGE:
                 raise RuntimeError("CUDA out of memory. Tried to allocate 9.00 TiB.")
             for _ in range(progress.epoch_step, steps):
@@ -120,6 +131,10 @@ class GenericTrainer(BaseTrainer):
     def _cache(self):
         os.makedirs(os.path.join(self.config.cache_dir, "image"), exist_ok=True)
         return sum(self._count(one.path) for one in self.config.concepts if one.type is ConceptType.STANDARD)
+
+    def _buckets(self, size):
+        """Pictures are cut to multiples of 8."""
+        return size / round(size / 16)
 
     def _count(self, folder):
         names = [name for name in os.listdir(folder) if name.endswith(".png")]

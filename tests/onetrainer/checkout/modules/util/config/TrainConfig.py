@@ -43,6 +43,12 @@ class TrainEmbeddingConfig(BaseConfig):
         )
 
 
+class PartConfig(BaseConfig):
+    @staticmethod
+    def default_values():
+        return PartConfig([("model_name", "", str, False)])
+
+
 class CloudConfig(BaseConfig):
     @staticmethod
     def default_values():
@@ -79,6 +85,7 @@ class TrainConfig(BaseConfig):
                 ("only_cache", False, bool, False),
                 ("concepts", None, list[ConceptConfig], True),
                 ("concept_file_name", "training_concepts/concepts.json", str, False),
+                ("vae", PartConfig.default_values(), PartConfig, False),
                 ("embedding", TrainEmbeddingConfig.default_values(), TrainEmbeddingConfig, False),
                 ("additional_embeddings", [], list[TrainEmbeddingConfig], False),
                 ("samples", None, list[SampleConfig], True),
