@@ -68,7 +68,6 @@ NOT_DONE: dict[str, str] = {
     "multi_gpu": "train one run on several GPUs",
     "compile": "compile the model",
     "force_circular_padding": "train seamless pictures",
-    "masked_training": "train with masks",
     "custom_conditioning_image": "use conditioning pictures",
     "additional_embeddings": "train embeddings",
     "learning_rate_scaler": "scale the learning rate by the batch",
@@ -93,8 +92,7 @@ NOT_DONE: dict[str, str] = {
     **{f"{part}.stop_training_after_unit": "stop training one part early" for part in ("unet", "text_encoder")},
     **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
-    "concepts.*.image.enable_random_circular_mask_shrink": "train with masks",
-    "concepts.*.image.enable_random_mask_rotate_crop": "train with masks",
+    "concepts.*.image.enable_random_mask_rotate_crop": "rotate and crop around masks",
     "samples.*.force_last_timestep": "force the last timestep",
     "samples.*.sample_inpainting": "train inpainting",
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -49,6 +52,22 @@ def add_lora(config: TrainConfig, family: ModelFamily) -> dict[str, nn.Module]:
 
 def lora_parameters(part: nn.Module) -> list[nn.Parameter]:
     return [weight for name, weight in part.named_parameters() if "lora_" in name]
+
+
+@contextmanager
+def without_lora(parts: Iterable[nn.Module]) -> Iterator[None]:
+    """Inside the block the parts compute as before their training; which weights are trained stays as it is."""
+    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, LoraLayer)]
+    trained = [(weight, weight.requires_grad) for layer in layers for weight in layer.parameters()]
+    try:
+        for layer in layers:
+            layer.enable_adapters(False)
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+        for weight, is_trained in trained:
+            weight.requires_grad_(is_trained)
 
 
 def lora_state(part: nn.Module) -> dict[str, Tensor]:

@@ -7,10 +7,14 @@ from random import Random
 import torch
 from torch import Tensor
 
+from engine.builtin.config.enums import TrainingMethod
 from engine.builtin.data.cache import Tensors
 from engine.builtin.data.encodings import Batch
-from engine.builtin.families.precision import autocast
+from engine.builtin.families.base import Prediction
+from engine.builtin.families.lora import without_lora
+from engine.builtin.families.precision import autocast, to_device
 from engine.builtin.training.losses import batch_loss
+from engine.builtin.training.masking import Masking
 from engine.builtin.training.session import Session
 
 
@@ -23,12 +27,28 @@ def add_gradient(session: Session, batch: Batch) -> Tensor:
 
 
 def _loss(session: Session, batch: Batch) -> Tensor:
+    masking = None
+    if batch.mask is not None:
+        prior = _prior(session, batch) if session.config.masked_prior_preservation_weight else None
+        masking = Masking(session.config, to_device(batch.mask, session.device), prior)
+    return batch_loss(session.config, _predicted(session, batch), batch.loss_weight, masking)
+
+
+@torch.no_grad()
+def _prior(session: Session, batch: Batch) -> Tensor | None:
+    """What the model predicts for the same noise without its LoRA; None if the weights themselves are trained."""
+    if session.config.training_method is not TrainingMethod.LORA:
+        return None
+    with without_lora(session.family.parts.values()):
+        return _predicted(session, batch).predicted
+
+
+def _predicted(session: Session, batch: Batch) -> Prediction:
     # The seed depends on the step alone: a resumed run has the same noise, whatever else was random in between.
     torch.manual_seed(hash((session.config.seed, session.progress.global_step)) % 2**63)
     with autocast(session.device, session.dtype):
         text = batch.text if batch.text is not None else session.family.encode_captions(batch.captions)
-        prediction = session.family.predict(batch.latents, _with_dropout(session, text))
-    return batch_loss(session.config, prediction, batch.loss_weight)
+        return session.family.predict(batch.latents, _with_dropout(session, text))
 
 
 def _with_dropout(session: Session, text: Tensors) -> Tensors:

@@ -51,7 +51,6 @@ def test_wrong_types_are_named():
         ({"train_dtype": "FLOAT_8"}, "train_dtype"),
         ({"text_encoder": {"weight_dtype": "NFLOAT_4"}}, "text_encoder.weight_dtype"),
         ({"peft_type": "LOKR"}, "peft_type"),
-        ({"masked_training": True}, "masked_training"),
         ({"validation": True}, "validation"),
         ({"multi_gpu": True}, "multi_gpu"),
         ({"compile": True}, "compile"),
