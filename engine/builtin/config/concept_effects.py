@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from engine.builtin.config.conditions import Condition, any_of, only_if, unless
+from engine.builtin.config.enums import ModelType
 
+MASK_INPUT = (ModelType.STABLE_DIFFUSION_15_INPAINTING, ModelType.STABLE_DIFFUSION_20_INPAINTING)
 COLOURS = ("brightness", "contrast", "saturation", "hue")
 STRENGTHS = {"rotate": "random_rotate_max_angle", **{what: f"random_{what}_max_strength" for what in COLOURS}}
 
@@ -28,6 +30,9 @@ def _changes() -> dict[str, tuple[Condition, ...]]:
 CONCEPTS: dict[str, tuple[Condition, ...]] = {
     **_changes(),
     "concepts.*.image.enable_fixed_flip": (only_if("./image.enable_random_flip", False),),
+    "concepts.*.image.enable_random_circular_mask_shrink": (
+        any_of(only_if("masked_training", True), only_if("model_type", *MASK_INPUT)),
+    ),
     "concepts.*.image_variations": (
         only_if("latent_caching", True),
         on("image.enable_crop_jitter", *(f"image.enable_random_{what}" for what in STRENGTHS)),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from engine.builtin.config.concept_rules import check_concepts
 from engine.builtin.config.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
-from engine.builtin.config.mask_rules import check_masks
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.interface.errors import Problem
@@ -185,7 +184,6 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _noise,
     _concepts,
     check_concepts,
-    check_masks,
     _resolutions,
     _layers,
     _device,

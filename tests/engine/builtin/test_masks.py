@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.builtin.config.support import check
+from engine.builtin.config.check import check
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.concepts import survey
 from engine.builtin.data.loader import BatchLoader
