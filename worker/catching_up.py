@@ -10,6 +10,7 @@ import logging
 
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from training.live.publisher import Publisher, state_messages
 from training.metrics.loss_lines import draw_loss
 from training.models import Run
@@ -30,7 +31,7 @@ def catch_up(run: Run, publisher: Publisher) -> bool:
     newest_known = newest_backup(run)
     if not _read(run, publisher):
         return True
-    config_epochs = int(run.config.get("epochs") or 0)
+    config_epochs = int(keys_of(run.config).get("epochs") or 0)
     step = run.progress.global_step
     logger.info("Attempt %d of run %s had unread events, up to step %d.", run.attempt, run, step)
     ended = run.events.filter(attempt=run.attempt, kind="ended", data__reason="finished")

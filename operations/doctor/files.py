@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.interface.config_keys import keys_of
 from engine.interface.errors import NotWritten
 from engine.interface.files import MANIFEST, PARTIAL, leftovers, refuse_broken, remove, sha256_of, size_of
 from operations.doctor.finding import MEND, Asked, Finding, counted, counted_are, fine, look_at, note, wrong
@@ -69,7 +70,7 @@ def _gone(artifact: Artifact, what: str) -> Finding:
     sentence = f"{what} is missing."
     if not artifact.run.folder.is_dir():  # its disk may not be mounted, or it is on another host
         return wrong(f"{sentence} The run's whole folder is missing too.", "restore the folder, or delete the run")
-    if artifact.kind == Artifact.Kind.BACKUP and artifact.run.config.get("rolling_backup"):
+    if artifact.kind == Artifact.Kind.BACKUP and keys_of(artifact.run.config).get("rolling_backup"):
         return note(f"{sentence} Newer ones replaced it, as the run's config says.", mend=partial(_mark, artifact))
     return look_at(
         sentence, "restore it, or mark it as removed with `manage.py doctor --mend`", partial(_mark, artifact)

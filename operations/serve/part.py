@@ -47,6 +47,7 @@ class Part:
         log: Path,
         cwd: Path,
         environment: Mapping[str, str],
+        *,
         pass_fds: Sequence[int] = (),
         log_bytes: int = LOG_BYTES,
         clock: Clock = CLOCK,

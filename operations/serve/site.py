@@ -115,7 +115,7 @@ class Site:
         self, name: str, command: list[str], cwd: Path = settings.BASE_DIR, pass_fds: tuple[int, ...] = ()
     ) -> Part:
         log = settings.DATA_DIR / "logs" / f"{name}.log"
-        return Part(name, command, log, cwd, self._environment(), pass_fds)
+        return Part(name, command, log, cwd, self._environment(), pass_fds=pass_fds)
 
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "DATA_DIR": str(settings.DATA_DIR), "PYTHONUNBUFFERED": "1"}

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.timezone import now
 
+from engine.interface.config_keys import keys_of
 from engine.interface.files import total_size
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.workspace import WorkspaceFile, WorkspaceTraining, is_same_prompt, sample_place
@@ -81,7 +82,7 @@ class FileKeeper:
             settings=asked,
             global_step=made.step,
             epoch=made.epoch,
-            is_ema=training.config.get("ema", "OFF") != "OFF" and not without_ema,
+            is_ema=keys_of(training.config).get("ema", "OFF") != "OFF" and not without_ema,
             created_at=training.moment(made.stamp),
         )
 
@@ -134,7 +135,7 @@ class FileKeeper:
 
 def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> JsonObject:
     """The sample of the config at this index if it still has that prompt; a random seed is not known."""
-    samples = training.config.get("samples")
+    samples = keys_of(training.config).get("samples")
     asked = samples[index] if isinstance(samples, list) and index < len(samples) else None
     if not isinstance(asked, dict) or not is_same_prompt(str(asked.get("prompt", "")), beginning):
         return {}

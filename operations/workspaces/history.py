@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.scalars import Scalar, ScalarLog
 from engine.onetrainer.workspace import WorkspaceTraining, is_text, is_workspace, read_workspace
@@ -163,7 +164,7 @@ class History:
     def _parent(self, training: WorkspaceTraining, trainings: list[WorkspaceTraining]) -> Run | None:
         """The run that this one continued, if it started from the last backup."""
         earlier = [one for one in trainings if one.stamp < training.stamp and one.of_kind("backup")]
-        if not (training.config.get("continue_last_backup") and earlier):
+        if not (keys_of(training.config).get("continue_last_backup") and earlier):
             return None
         return Run.objects.filter(pk=self._id(earlier[-1])).first()
 
@@ -318,13 +319,13 @@ def _standing(training: WorkspaceTraining, global_step: int) -> JsonObject:
     """Its progress, from the step and from the length of an epoch in file names."""
     newest = max(training.files, key=lambda made: made.step, default=None)
     step = max(global_step, newest.step if newest else 0)
-    length, epochs = training.steps_per_epoch(), _whole(training.config.get("epochs"))
+    length, epochs = training.steps_per_epoch(), _whole(keys_of(training.config).get("epochs"))
     epoch, epoch_step = divmod(step, length) if length else (newest.epoch if newest else 0, 0)
     return {
         "global_step": step,
         "epoch": epoch,
         "epoch_step": epoch_step,
-        "epoch_sample": epoch_step * _whole(training.config.get("batch_size")),
+        "epoch_sample": epoch_step * _whole(keys_of(training.config).get("batch_size")),
         "max_step": length,
         "max_epoch": epochs,
     }
@@ -335,7 +336,7 @@ def _ending(training: WorkspaceTraining, standing: JsonObject) -> tuple[str, str
     epochs, backups = standing["max_epoch"], training.of_kind("backup")
     done = bool(epochs) and any(backup.epoch >= epochs for backup in backups)
     steps = standing["max_step"] * epochs
-    accumulated = _whole(training.config.get("gradient_accumulation_steps"))
+    accumulated = _whole(keys_of(training.config).get("gradient_accumulation_steps"))
     done = done or (bool(steps) and standing["global_step"] + max(accumulated, 1) > steps)
     if done or (training.model and not (steps or backups)):
         return Run.Status.FINISHED, ""

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from web.allowed_paths import refusal
@@ -35,7 +36,7 @@ def with_absolute_paths(config: JsonObject) -> JsonObject:
     for field in MODELS:
         if looks_like_path(name := config.get(field)):
             config[field] = _absolute(name)
-    for concept in _objects(config.get("concepts")):
+    for concept in _objects(keys_of(config).get("concepts")):
         if _is_path(concept.get("path")):
             concept["path"] = _absolute(concept["path"])
         if isinstance(text := concept.get("text"), dict) and _is_path(text.get("prompt_path")):
@@ -58,7 +59,7 @@ def named_paths(config: JsonObject) -> Iterator[tuple[str, str, bool]]:
     for field in ("output_model_destination", "cache_dir"):
         if _is_path(path := config.get(field)) and Path(path).is_absolute():
             yield field, path, True
-    for index, concept in enumerate(_objects(config.get("concepts"))):
+    for index, concept in enumerate(_objects(keys_of(config).get("concepts"))):
         if _is_path(path := concept.get("path")):
             yield f"concepts.{index}.path", path, False
         text = concept.get("text")

@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from engine.engines import get_engine
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from engine.schema import value_at, walk
 
@@ -112,7 +113,7 @@ class Form:
         """The default; the defaults of an optimizer's settings follow the chosen optimizer."""
         if not spec.path.startswith("optimizer."):
             return spec.default
-        optimizer = config.get("optimizer")
+        optimizer = keys_of(config).get("optimizer")
         chosen = optimizer.get("optimizer") if isinstance(optimizer, dict) else None
         own = self.schema.get("x-optimizer-parameters", {}).get(chosen, {}) if isinstance(chosen, str) else {}
         return own.get(spec.name, spec.default)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.interface.config_keys import keys_of
 from engine.interface.errors import Problem
 from engine.schema import value_at
 from presets.config import configs
@@ -150,7 +151,7 @@ class Editor:
     def _possible(self, path: str) -> list[str] | None:
         if path != "training_method":
             return None
-        model_type = self.config.get("model_type")
+        model_type = keys_of(self.config).get("model_type")
         methods = self.form.schema.get("x-training-methods", {})
         return methods.get(model_type) if isinstance(model_type, str) else None
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config.configs import leaves
@@ -84,8 +85,8 @@ def describe(run: Described) -> JsonObject:
     """A run's summary without its loss, by field."""
     config = run.config if isinstance(run.config, dict) else {}
     return {
-        "model_type": str(config.get("model_type") or "")[:60],
-        "training_method": str(config.get("training_method") or "")[:60],
+        "model_type": str(keys_of(config).get("model_type") or "")[:60],
+        "training_method": str(keys_of(config).get("training_method") or "")[:60],
         "tags": run.tags,
         "words": words_of(run, config),
     }

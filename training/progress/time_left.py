@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
+from engine.interface.config_keys import keys_of
 from training.models import Run, RunProgress
 
 REGULAR = {  # phase -> the settings with its interval, the interval's unit, and its first time
@@ -53,7 +54,7 @@ def _times_to_come(run: Run, phase: str) -> float:
 
 
 def _comes_at_end(run: Run, phase: str) -> bool:
-    return phase == "saving" or (phase == "backup" and bool(run.config.get("backup_before_save")))
+    return phase == "saving" or (phase == "backup" and bool(keys_of(run.config).get("backup_before_save")))
 
 
 def _regular_after(run: Run, phase: str, back: int) -> float:

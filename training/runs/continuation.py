@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
 from presets.preflight.requests import Checker, changes_since_backup
@@ -93,7 +94,7 @@ class Continuation(ForUser):
 
 def _how_it_continues(run: Run, backup: Artifact, epochs: int) -> str:
     sentence = _("to continue from the backup of step %(step)s") % {"step": backup.global_step}
-    if epochs and epochs != run.config.get("epochs"):
+    if epochs and epochs != keys_of(run.config).get("epochs"):
         sentence += _(", with %(epochs)s epochs in total") % {"epochs": epochs}
     return sentence
 

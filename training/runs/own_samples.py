@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config.shapes import RATIOS, size_of
 from training.models import Run, RunCommand
@@ -70,7 +71,7 @@ def _bad(field: str, sentence: str) -> BadInput:
 
 def aspects(run: Run) -> list[tuple[str, str]]:
     """(value, label) of shapes with about as many pixels as the run trains on."""
-    first = re.search(r"\d+", str(run.config.get("resolution", "")))
+    first = re.search(r"\d+", str(keys_of(run.config).get("resolution", "")))
     edge = int(first[0]) if first and 8 <= int(first[0][:6]) <= 4096 else USUAL_EDGE
     sizes = [(*ratio, *size_of(ratio, edge)) for ratio in RATIOS]
     return [(f"{width}x{height}", f"{wide}:{high} · {width} × {height}") for wide, high, width, height in sizes]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
 from presets.models import Preflight, Preset, PresetVersion
@@ -106,7 +107,7 @@ class TrainerService(ForUser):
         return whole.of_new_run(engine, partial), preflight
 
     def _name_for(self, config: JsonObject, preset: Preset | None) -> str:
-        model = str(config.get("base_model_name", "")).rstrip("/").rpartition("/")[2]
+        model = str(keys_of(config).get("base_model_name", "")).rstrip("/").rpartition("/")[2]
         what = preset.name if preset else f"{config.get('training_method', '')} {model}".strip()
         return f"{what} {now():%Y-%m-%d %H:%M}"
 

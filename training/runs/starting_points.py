@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from training.models import Artifact, Run
 from training.models.progress import PLACE
@@ -43,7 +44,7 @@ def refuse_what_is_not_there(run: Run, artifact: Artifact) -> None:
 
 def epochs_to_train(run: Run, backup: Artifact, asked: int | None) -> int:
     """The run's new total of epochs; raises BadInput or NotNow if no epoch would be left to train."""
-    planned = int(run.config.get("epochs") or 0)
+    planned = int(keys_of(run.config).get("epochs") or 0)
     if asked is None:
         if planned and backup.epoch >= planned:
             sentence = _("This backup is from the end of all %(epochs)s epochs: enter a higher total of epochs.")
@@ -57,7 +58,7 @@ def epochs_to_train(run: Run, backup: Artifact, asked: int | None) -> int:
 
 def needs_epochs(run: Run, backup: Artifact) -> bool:
     """True if continuing from it needs more epochs, since all planned epochs are trained."""
-    return bool(run.config.get("epochs")) and backup.epoch >= run.config["epochs"]
+    return bool(keys_of(run.config).get("epochs")) and backup.epoch >= keys_of(run.config)["epochs"]
 
 
 def place_of_start(run: Run) -> dict[str, int]:
@@ -71,7 +72,7 @@ def place_of_start(run: Run) -> dict[str, int]:
     if written is not None and all(name in written.data for name in PLACE):
         return {name: written.data[name] for name in PLACE}
     step_of_epoch = max(0, backup.global_step - backup.epoch * run.progress.max_step)
-    pictures = step_of_epoch * int(run.config.get("batch_size") or 0)
+    pictures = step_of_epoch * int(keys_of(run.config).get("batch_size") or 0)
     return dict(zip(PLACE, (backup.epoch, step_of_epoch, pictures, backup.global_step), strict=True))
 
 
@@ -91,7 +92,7 @@ def start_from(run: Run, artifact: Artifact) -> tuple[JsonObject, str]:
     Raises NotNow if the engine cannot do that.
     """
     refuse_what_is_not_there(run, artifact)
-    method = str(run.config.get("training_method", ""))
+    method = str(keys_of(run.config).get("training_method", ""))
     if artifact.kind == Artifact.Kind.BACKUP:
         return _from_backup(run, Path(artifact.path), method)
     return {_field_of(method): artifact.path} if method != EMBEDDING else _embedding(run, artifact.path), ""
@@ -111,7 +112,7 @@ def _field_of(method: str) -> str:
 
 
 def _embedding(run: Run, path: str) -> JsonObject:
-    return {"embedding": {**run.config.get("embedding", {}), "model_name": path}}
+    return {"embedding": {**keys_of(run.config).get("embedding", {}), "model_name": path}}
 
 
 def _from_backup(run: Run, backup: Path, method: str) -> tuple[JsonObject, str]:

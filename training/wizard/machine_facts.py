@@ -8,6 +8,7 @@ from statistics import median
 
 import psutil
 
+from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from system.gpus import gpus
 from system.models import Worker
@@ -50,11 +51,11 @@ def measured_seconds(device: Device, family: Family, engine: str) -> dict[int, f
     figures: dict[int, list[float]] = defaultdict(list)
     for config, speed in runs.order_by("-created_at").values_list("config", "progress__steps_per_second")[:RUNS_READ]:
         if side := _side(config):
-            figures[side].append(1 / ((speed or 1) * max(1, config.get("batch_size") or 1)))
+            figures[side].append(1 / ((speed or 1) * max(1, keys_of(config).get("batch_size") or 1)))
     return {side: median(seconds) for side, seconds in figures.items()}
 
 
 def _side(config: JsonObject) -> int | None:
     """The run's resolution; None if it had several or is not square."""
-    text = str(config.get("resolution", ""))
+    text = str(keys_of(config).get("resolution", ""))
     return int(text) if text.isdecimal() else None

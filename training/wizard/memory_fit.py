@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.builtin.config.train_config import TrainConfig
@@ -14,46 +15,49 @@ ADDED = 0.3  # GiB: the LoRA with its gradients and optimizer
 UNCHECKPOINTED = 5.0  # factor on the activations without gradient checkpointing
 
 
-def peak(
-    family: Family,
-    device: Device,
-    resolution: int,
-    batch: int,
-    weights: str,
-    checkpointing: bool,
-    rank: int,
-    trains_text: bool,
-) -> float:
-    """Peak memory in GiB while a LoRA of this rank is trained."""
+@dataclass(frozen=True)
+class Load:
+    """What decides the memory that a LoRA takes: `resolution` in pixels, `weights` the format of the denoiser."""
+
+    resolution: int
+    batch: int
+    weights: str
+    checkpointing: bool
+    rank: int
+    trains_text: bool
+
+
+def peak(family: Family, device: Device, load: Load) -> float:
+    """Peak memory in GiB while a LoRA is trained."""
     if family.tiny or family.quantized:
-        return _by_table(family, device, resolution, batch, weights, checkpointing)
-    return _estimated(family.model_type, train_format(device), resolution, batch, checkpointing, rank, trains_text)
+        return _by_table(family, device, load)
+    return _estimated(family.model_type, train_format(device), load)
 
 
 @lru_cache(maxsize=4096)
-def _estimated(
-    model_type: str, number_format: str, resolution: int, batch: int, checkpointing: bool, rank: int, trains_text: bool
-) -> float:
-    part = {"train": True, "weight_dtype": number_format, "gradient_checkpointing": checkpointing}
+def _estimated(model_type: str, number_format: str, load: Load) -> float:
+    part = {"train": True, "weight_dtype": number_format, "gradient_checkpointing": load.checkpointing}
     config = TrainConfig.from_dict(
         {
             "model_type": model_type,
             "training_method": "LORA",
-            "resolution": str(resolution),
-            "batch_size": batch,
+            "resolution": str(load.resolution),
+            "batch_size": load.batch,
             "train_dtype": number_format,
-            "lora_rank": rank,
+            "lora_rank": load.rank,
             "unet": part,
-            "text_encoder": {**part, "train": trains_text},
+            "text_encoder": {**part, "train": load.trains_text},
         }
     )
     return estimate_memory(config, None, on_gpu=number_format != "FLOAT_32").total / GIB
 
 
-def _by_table(family: Family, device: Device, resolution: int, batch: int, weights: str, checkpointing: bool) -> float:
+def _by_table(family: Family, device: Device, load: Load) -> float:
     """The denoiser and the activations of a batch; the text encoders leave the device after caching."""
-    size = BYTES[weights] if device.is_gpu else BYTES["FLOAT_32"]
+    size = BYTES[load.weights] if device.is_gpu else BYTES["FLOAT_32"]
     denoiser = family.parameters * size * 1e9 / GIB
-    area = (resolution / family.native) ** 2
-    per_picture = family.activations * area * (1 if checkpointing else UNCHECKPOINTED) * (1 if device.is_gpu else 2)
-    return RESERVED + ADDED * (not family.tiny) + denoiser + per_picture * batch
+    area = (load.resolution / family.native) ** 2
+    per_picture = (
+        family.activations * area * (1 if load.checkpointing else UNCHECKPOINTED) * (1 if device.is_gpu else 2)
+    )
+    return RESERVED + ADDED * (not family.tiny) + denoiser + per_picture * load.batch

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.data.buckets import bucket_sizes
 from training.wizard.families import Device, Family, seconds_per_picture
-from training.wizard.memory_fit import peak
+from training.wizard.memory_fit import Load, peak
 from training.wizard.words import sample_prompts, shown_minutes
 from web.errors import BadInput
 
@@ -173,8 +173,8 @@ def best_at(answers: Answers, side: int) -> TrainingPlan:
 
 
 def _plan(answers: Answers, side: int, wished: int, weights: str, checkpointing: bool, batch: int) -> TrainingPlan:
-    shape = (side, batch, weights, checkpointing)
-    needed = peak(answers.family, answers.device, *shape, answers.what.rank, answers.trains_text)
+    load = Load(side, batch, weights, checkpointing, answers.what.rank, answers.trains_text)
+    needed = peak(answers.family, answers.device, load)
     rough = seconds_per_picture(answers.family, answers.device, side, checkpointing)
     return TrainingPlan(
         resolution=side,

@@ -181,7 +181,7 @@ def _convert_plain(kind: type, value: Any, path: str, problems: list[Problem]) -
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if type(value) is not kind or value != value:  # a NaN is not equal to itself
+    if type(value) is not kind or (isinstance(value, float) and math.isnan(value)):
         return _refuse(kind, value, path, problems)
     return value
 

@@ -84,8 +84,8 @@ def test_every_recipe_has_only_known_fields_and_choices(family):
     size=st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
     captions=st.booleans(),
 )
-def test_any_answers_give_a_recipe_within_limits_or_a_sentence(family, memory, minutes, kind, count, size, captions):
-    made = recipe(family, Device("cuda", memory), minutes, kind, count=count, size=size, captions=captions)
+def test_any_answers_give_a_recipe_within_limits_or_a_sentence(family, memory, minutes, kind, **pictures):
+    made = recipe(family, Device("cuda", memory), minutes, kind, **pictures)
     if made is not None:
         assert made.memory <= memory * USABLE
         assert minutes is None or made.seconds <= minutes * 60
