@@ -18,8 +18,9 @@ from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
-from engine.builtin.data.pictures import Picture, PictureIndex
+from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.data.position import DataLayout, place
+from engine.builtin.data.scan import BUILTIN, Reader
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
     ModelFiles,
@@ -181,16 +182,16 @@ def look_at_destination(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("output_model_destination", f"{destination} already exists and will be replaced", "warning")
 
 
-def look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
+def look_at_pictures(config: TrainConfig, report: Report, reader: Reader = BUILTIN) -> tuple[int, list[Problem]]:
     """The number of batches in an epoch, and the problems of pictures and captions."""
     index = PictureIndex(Path(config.cache_dir))
     report("pictures and captions", 0, 0)
-    found = survey(config, index, lambda done, total: report("pictures and captions", done, total))
+    found = survey(config, index, lambda done, total: report("pictures and captions", done, total), reader=reader)
     index.save()
     if any(problem.is_error for problem in found.problems):
         return 0, found.problems
     plan = EpochPlan(config, found.pictures, DEFAULT_SIZE_MULTIPLE)
-    return len(plan), [*found.problems, *plan.problems(), *_alike(found.pictures)]
+    return len(plan), [*found.problems, *plan.problems()]
 
 
 def compare_data(settings: JsonObject, backup: Path, report: Report) -> list[Problem]:
@@ -204,17 +205,6 @@ def compare_data(settings: JsonObject, backup: Path, report: Report) -> list[Pro
     plan = EpochPlan(config, found.pictures, (saved or {}).get("size_multiple", DEFAULT_SIZE_MULTIPLE))
     placement = place(TrainProgress(**meta["progress"]), saved, DataLayout.of(plan), config.epochs)
     return [Problem("concepts", placement.notice, "warning")] if placement.notice else []
-
-
-def _alike(pictures: list[Picture]) -> Iterator[Problem]:
-    """The same picture several times is usually a mistake; `balancing` repeats pictures on purpose."""
-    seen: dict[str, Path] = {}
-    doubles = [(seen.setdefault(picture.facts.digest, picture.path), picture.path) for picture in pictures]
-    doubles = [(first, path) for first, path in doubles if first != path]
-    if doubles:
-        first, path = doubles[0]
-        count = f" and {len(doubles) - 1} more" if len(doubles) > 1 else ""
-        yield Problem("concepts", f"{path.name} is the same picture as {first.name}{count}", "warning")
 
 
 def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:

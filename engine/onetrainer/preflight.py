@@ -15,6 +15,7 @@ from pathlib import Path
 from engine.builtin import preflight as parts
 from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.builtin.data.scan import ONETRAINER
 from engine.builtin.families.model_files import find_model, kind_of
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
@@ -63,7 +64,7 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
 def _look_at_pictures(config: TrainConfig, report: Report) -> tuple[int, list[Problem]]:
     config.concepts = [_as_pictures(concept) for concept in config.concepts or []]
     has_pictures = any(concept.enabled for concept in config.concepts)
-    batches, found = parts.look_at_pictures(config, report) if has_pictures else (0, [])
+    batches, found = parts.look_at_pictures(config, report, ONETRAINER) if has_pictures else (0, [])
     return batches, [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in found]
 
 
@@ -92,9 +93,8 @@ def as_far_as_known(settings: JsonObject) -> TrainConfig:
 
 
 def _as_pictures(concept: ConceptConfig) -> ConceptConfig:
-    """A copy that is skipped if the folder has videos; OneTrainer handles pictures without a caption itself."""
+    """A copy that is skipped if the folder has videos."""
     looked_at = copy.deepcopy(concept)
-    looked_at.text.prompt_source = "filename"
     folder = Path(concept.path)
     if concept.path and folder.is_dir():
         looked_at.enabled = concept.enabled and not any(file.suffix.lower() in VIDEOS for file in folder.rglob("*"))

@@ -172,7 +172,7 @@ class ListItem:
         path = self.value.get("path")
         if self.list.kind.field != "concepts" or not isinstance(path, str) or not path:
             return ""
-        query = {"path": path.encode(errors="ignore").decode()}
+        query = {"path": path.encode(errors="ignore").decode(), "engine": self.list.editor.draft.engine}
         if self.value.get("include_subdirectories") is True:
             query["include_subdirectories"] = "true"
         for name in ("prompt_source", "prompt_path"):

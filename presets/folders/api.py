@@ -132,6 +132,7 @@ class ConceptPreviewView(KnownParameters, APIView):
             OpenApiParameter("include_subdirectories", bool),
             OpenApiParameter("prompt_source", str, enum=concept_preview.SOURCES),
             OpenApiParameter("prompt_path", str, description="The text file of captions, for `concept`."),
+            OpenApiParameter("engine", str, description="The engine whose formats and captions are counted."),
         ],
     )
     def get(self, request: Request) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from engine.builtin.data.pictures import is_picture
+from engine.builtin.data.formats import is_picture
+from engine.builtin.data.scan import UNUSABLE
 from engine.interface.json_types import JsonObject
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
@@ -27,7 +27,6 @@ MOST_LINKS = 2_000  # resolved in one folder
 MOST_COUNTED = 5_000  # names that are read to count a subfolder's pictures
 COUNTING_SHARE = 0.125  # of settings.FOLDER_SECONDS, for the pictures of all subfolders together
 LONGEST_NAME = 255
-UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """A quick preview of a concept's folder: all names are counted, a few pictures are opened.
 
-The trainer's own rules (engine/builtin/data/concepts.py) say which files are pictures and where their captions are.
-Every file is checked, with links resolved, to be inside the allowed folders before it is opened.
+The trainer's own scan (engine/builtin/data/scan.py) says which files are pictures and where their captions are, but
+follows no link that leads outside the allowed folders.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,9 +14,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from engine.builtin.data.pictures import is_picture
+from engine.builtin.data.captions import Caption, Captions, read_lines
+from engine.builtin.data.scan import BUILTIN, NOT_INCLUDED, ONETRAINER, Reader, Scan, scan
 from engine.interface.json_types import JsonObject
-from presets.folders.browse import UNUSABLE
 from presets.folders.thumbnails import size_of
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
@@ -27,10 +26,8 @@ MOST_FILES = 200_000
 MOST_SHOWN = 8
 SIZES_READ = 400
 SIZES_SHARE = 0.2  # of settings.FOLDER_SECONDS
-MOST_CAPTION_BYTES = 20_000
 LONGEST_CAPTION = 500
 SOURCES = ("sample", "concept", "filename")
-MASK = "-masklabel.png"
 
 
 @dataclass(frozen=True)
@@ -66,30 +63,37 @@ class ConceptPreview:
 
 
 def preview(
-    path: str, subfolders: bool = False, source: str = "sample", prompt_path: str = "", most_files: int = MOST_FILES
+    path: str,
+    subfolders: bool = False,
+    source: str = "sample",
+    prompt_path: str = "",
+    engine: str = "builtin",
+    most_files: int = MOST_FILES,
 ) -> ConceptPreview:
     """Preview the folder of a concept. Raises BadInput and NotFound, which say what to do."""
     if source not in SOURCES:
         sentence = f"must be one of {', '.join(SOURCES)}."
         raise BadInput(f"prompt_source {sentence}", {"prompt_source": [f"It {sentence}"]})
     folder = _checked(path)
-    names = _Names(most_files)
-    names.read(folder, subfolders)
+    reader = ONETRAINER if engine == "onetrainer" else BUILTIN
+    found = _scanned(folder, subfolders, reader, most_files)
     shown = ConceptPreview(
         path=path,
-        pictures=len(names.pictures),
-        masks=names.masks,
-        other_files=names.others(),
-        subfolders=names.subfolders,
-        complete=names.complete,
+        pictures=len(found.pictures),
+        masks=len(found.labels),
+        subfolders=found.subfolders,
+        complete=found.complete,
     )
-    lines, problem = _lines_of(prompt_path) if source == "concept" else ([], "")
+    captions = Captions(found.texts, reader)
+    lines, problem = _lines_of(prompt_path) if source == "concept" else ((), "")
     by_file = source == "sample"
-    shown.captioned = names.captioned() if by_file else 0 if problem else shown.pictures
-    first = sorted(names.pictures, key=lambda picture: natural(str(picture)))[:MOST_SHOWN]
-    shown.examples = [_example(picture, folder, source, lines, problem) for picture in first]
-    _add_sizes(shown, names.pictures)
-    shown.note = " ".join(_notes(shown, names, problem, subfolders))
+    captioned = [picture for picture in found.pictures if captions.has(picture)]
+    shown.captioned = len(captioned) if by_file else 0 if problem else shown.pictures
+    shown.other_files = found.files - shown.pictures - shown.masks - len(found.texts) + len(captions.unused())
+    first = sorted(found.pictures, key=lambda picture: natural(str(picture)))[:MOST_SHOWN]
+    shown.examples = [_example(picture, folder, source, captions, lines, problem) for picture in first]
+    _add_sizes(shown, found.pictures)
+    shown.note = " ".join(_notes(shown, found, problem, subfolders))
     return shown
 
 
@@ -121,102 +125,72 @@ def _bad(sentence: str) -> BadInput:
     return BadInput(sentence, {"path": [sentence]})
 
 
-class _Names:
-    """All names of a folder, sorted by kind; no file is opened."""
-
-    def __init__(self, most_files: int) -> None:
-        self.most_files = most_files
-        self.pictures: list[Path] = []
-        self.texts: set[str] = set()
-        self.files = self.masks = self.subfolders = self.unnamable = self.closed = 0
-        self.complete = True
-        self.until = time.monotonic() + settings.FOLDER_SECONDS
-
-    def read(self, folder: Path, deeper: bool) -> None:
-        """Read the folder and its subfolders, not links to folders; raises BadInput only for the first folder."""
-        waiting = [folder]
-        while waiting and self.complete:
-            here = waiting.pop()
-            try:
-                with os.scandir(here) as entries:
-                    waiting += self._taken(entries, deeper)
-            except OSError as error:
-                if here == folder:
-                    sentence = _("The site may not read %(folder)s (%(error)s): give it permission.") % {
-                        "folder": folder,
-                        "error": error.strerror,
-                    }
-                    raise _bad(sentence) from error
-                self.closed += 1
-
-    def _taken(self, entries: Iterator[os.DirEntry[str]], deeper: bool) -> list[Path]:
-        """Sort the entries by kind; returns the subfolders to read."""
-        subfolders = []
-        for entry in entries:
-            if self.files >= self.most_files or time.monotonic() > self.until:
-                self.complete = False
-                break
-            if entry.is_dir(follow_symlinks=False):
-                self.subfolders += not entry.name.startswith(".")
-                if deeper:
-                    subfolders.append(Path(entry.path))
-            elif not entry.name.startswith(".") and entry.is_file():
-                self._take(entry)
-        return subfolders
-
-    def _take(self, entry: os.DirEntry[str]) -> None:
-        self.files += 1
-        path = Path(entry.path)
-        if UNUSABLE.search(entry.name):
-            self.unnamable += 1
-        elif is_picture(path):
-            self.pictures.append(path)
-        elif entry.name.lower().endswith(MASK):
-            self.masks += 1
-        elif path.suffix == ".txt":
-            self.texts.add(entry.path)
-
-    def captioned(self) -> int:
-        return sum(str(one.with_suffix(".txt")) in self.texts for one in self.pictures)
-
-    def others(self) -> int:
-        """The number of files that are neither picture nor mask nor caption of a picture."""
-        captions = {text for one in self.pictures if (text := str(one.with_suffix(".txt"))) in self.texts}
-        return self.files - len(self.pictures) - self.masks - len(captions)
+def _scanned(folder: Path, subfolders: bool, reader: Reader, most_files: int) -> Scan:
+    """The folder as the trainer reads it, in bounded time, without what links show of places outside."""
+    until = time.monotonic() + settings.FOLDER_SECONDS
+    try:
+        return scan(
+            folder,
+            subfolders,
+            reader,
+            may_follow=lambda path: refusal(path) is None,
+            keep_going=lambda files: files < most_files and time.monotonic() <= until,
+        )
+    except OSError as error:
+        sentence = _("The site may not read %(folder)s (%(error)s): give it permission.") % {
+            "folder": folder,
+            "error": error.strerror,
+        }
+        raise _bad(sentence) from error
 
 
 # -- captions ----------------------------------------------------------------------------------------------------------
 
 
-def _example(picture: Path, folder: Path, source: str, lines: list[str], problem: str) -> Example:
+def _example(
+    picture: Path, folder: Path, source: str, captions: Captions, lines: tuple[str, ...], problem: str
+) -> Example:
     name = str(picture.relative_to(folder))
     if source == "filename":
         return Example(str(picture), name, picture.stem, 1)
     if source == "sample":
-        lines, problem = _lines_of(str(picture.with_suffix(".txt")), "no caption yet")
+        lines, problem = _lines_beside(picture, captions)
     if problem:
         return Example(str(picture), name, missing=problem)
     return Example(str(picture), name, lines[0][:LONGEST_CAPTION], len(lines))
 
 
-def _lines_of(path: str, absent: str = "") -> tuple[list[str], str]:
-    """(the captions of a text file, or why there are none); only a part is read, so that no file can be too large."""
+def _lines_beside(picture: Path, captions: Captions) -> tuple[tuple[str, ...], str]:
+    """(a picture's captions, or why there are none)."""
+    try:
+        caption = captions.of(picture)
+    except OSError as error:
+        return (), _("the captions cannot be read (%(error)s)") % {"error": error.strerror}
+    if caption.file is None:
+        return (), _("no caption yet")
+    return caption.captions, _why_not(caption)
+
+
+def _lines_of(path: str) -> tuple[tuple[str, ...], str]:
+    """(the captions of a concept's text file, or why there are none)."""
     if not path:
-        return [], "choose the text file with the captions"
+        return (), _("choose the text file with the captions")
     if refusal(path):
-        return [], "the captions' file is outside the allowed folders"
+        return (), _("the captions' file is outside the allowed folders")
     try:
         real = Path(path).expanduser().resolve()
         if not real.is_file():
-            return [], absent or f"the captions' file {path[:200]} does not exist: choose another file"
-        with real.open("rb") as file:
-            data = file.read(MOST_CAPTION_BYTES)
-        text = data.decode("utf-8-sig", errors="strict" if len(data) < MOST_CAPTION_BYTES else "ignore")
-    except UnicodeDecodeError:
-        return [], "the captions are not UTF-8 text: save them as UTF-8"
+            return (), _("the captions' file %(path)s does not exist: choose another file") % {"path": path[:200]}
+        caption = read_lines(real)
     except OSError as error:
-        return [], f"the captions cannot be read ({error.strerror})"
-    return [line.strip() for line in text.splitlines() if line.strip()] or [""], ""
+        return (), _("the captions cannot be read (%(error)s)") % {"error": error.strerror}
+    return caption.captions, _why_not(caption)
+
+
+def _why_not(caption: Caption) -> str:
+    if any(kind.severity == "error" for kind, _why in caption.kinds):
+        return _("the captions are not UTF-8 text: save them as UTF-8")
+    return ""
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
@@ -238,10 +212,10 @@ def _add_sizes(shown: ConceptPreview, pictures: list[Path]) -> None:
         shown.smallest, shown.median, shown.largest = sizes[0], sizes[len(sizes) // 2], sizes[-1]
 
 
-def _notes(shown: ConceptPreview, names: _Names, problem: str, subfolders: bool) -> Iterator[str]:
+def _notes(shown: ConceptPreview, found: Scan, problem: str, subfolders: bool) -> Iterator[str]:
     if not shown.complete:
         yield _("There are too many files to count: the numbers are those of the first %(files)s files.") % {
-            "files": f"{names.files:,}"
+            "files": f"{found.files:,}"
         }
     if not shown.pictures:
         below = shown.subfolders and not subfolders
@@ -252,9 +226,7 @@ def _notes(shown: ConceptPreview, names: _Names, problem: str, subfolders: bool)
         )
     elif problem:
         yield f"{problem[:1].upper()}{problem[1:]}."
-    if names.unnamable:
-        yield _("%(unnamable)s left out, since their names are not UTF-8: rename them.") % {
-            "unnamable": names.unnamable
-        }
-    if names.closed:
-        yield _("The site may not read %(closed)s of the subfolders: give it permission.") % {"closed": names.closed}
+    for kind, names in found.left_out.items():
+        if kind is not NOT_INCLUDED or shown.pictures:
+            message = kind.problem("", names).message
+            yield f"{message[:1].upper()}{message[1:]}."

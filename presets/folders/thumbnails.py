@@ -7,16 +7,16 @@ import logging
 import os
 import stat
 import threading
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
+from PIL import Image
 
-from engine.builtin.data.pictures import is_picture
+from engine.builtin.data.decoding import READING, decoded
+from engine.builtin.data.formats import UnreadablePicture, is_picture, upright_size
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
 
@@ -26,9 +26,7 @@ MOST_BYTES = 200_000_000  # the largest file that is opened
 MOST_PIXELS = 64_000_000  # decoded; JPEG is scaled while it is decoded, so for it only Pillow's own limit applies
 MOST_KEPT = 4_000
 MOST_AT_ONCE = 2  # a decoder may need hundreds of MB
-FORMATS = ("AVIF", "BMP", "JPEG", "PNG", "TIFF", "WEBP")  # no decoder that starts another program
-LYING = range(5, 9)  # the EXIF orientations that swap width and height
-ORIENTATION = 0x0112
+JPEG = b"\xff\xd8\xff"
 
 decoding = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -43,7 +41,7 @@ def thumbnail(path: str, most_kept: int = MOST_KEPT) -> Path:
     try:
         with opened(picture) as file:
             facts = os.fstat(file.fileno())
-            key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\0{EDGE}"
+            key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\0{EDGE}\0{READING}"
             kept = folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()}.webp"
             if not kept.is_file():
                 if facts.st_size > MOST_BYTES:
@@ -68,7 +66,7 @@ def _checked(path: str) -> Path:
         raise BadInput(sentence, {"path": [sentence]})
     real = Path(path).expanduser().resolve()
     if not is_picture(real):
-        sentence = _("This is not a picture to train on: choose a PNG, JPEG, WebP, AVIF, BMP or TIFF file.")
+        sentence = _("This is not a picture to train on: choose a file such as PNG, JPEG, WebP, AVIF, HEIC or JPEG XL.")
         raise BadInput(sentence, {"path": [sentence]})
     return real
 
@@ -84,30 +82,29 @@ def opened(picture: Path) -> BinaryIO:
 
 
 def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
-    """The picture, upright, at most `edge` pixels wide and high. Raises BadInput."""
+    """The pixels that the trainer reads, at most `edge` wide and high. Raises BadInput."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as picture:
-                if picture.format != "JPEG" and picture.width * picture.height > MOST_PIXELS:
-                    raise BadInput(
-                        _("%(name)s has %(width)s × %(height)s pixels, which is too many to show.")
-                        % {"name": name, "width": picture.width, "height": picture.height}
-                    )
-                picture.draft("RGB", (2 * edge, 2 * edge))
-                picture.thumbnail((edge, edge), Image.Resampling.BICUBIC)
-                return ImageOps.exif_transpose(picture).convert("RGBA" if _is_clear(picture) else "RGB")
+        width, height = upright_size(file)
+        file.seek(0)
+        data = file.read(MOST_BYTES)
+        if not data.startswith(JPEG) and width * height > MOST_PIXELS:
+            raise BadInput(
+                _("%(name)s has %(width)s × %(height)s pixels, which is too many to show.")
+                % {"name": name, "width": width, "height": height}
+            )
+        picture = decoded(data, at_least=2 * edge).picture
+        picture.thumbnail((edge, edge), Image.Resampling.BICUBIC)
+        return picture
     except BadInput:
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadInput(_("%(name)s has too many pixels to show: make it smaller.") % {"name": name}) from error
-    # Pillow's decoders raise any exception on broken files: SyntaxError, EOFError, struct.error and more.
+    except UnreadablePicture as error:
+        raise BadInput(
+            _("%(name)s cannot be decoded as a picture, because %(reason)s: replace or remove it.")
+            % {"name": name, "reason": error}
+        ) from error
+    # Decoders raise any exception on broken headers: SyntaxError, EOFError, struct.error and more.
     except Exception as error:
         raise BadInput(_("%(name)s cannot be decoded as a picture: replace or remove it.") % {"name": name}) from error
-
-
-def _is_clear(picture: Image.Image) -> bool:
-    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
 
 
 def keep(picture: Image.Image, kept: Path) -> None:
@@ -140,10 +137,7 @@ def size_of(path: Path) -> tuple[int, int] | None:
     if path.is_symlink() and refusal(str(path)):
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with opened(path.resolve()) as file, Image.open(file, formats=FORMATS) as picture:
-                width, height = picture.size
-                return (height, width) if picture.getexif().get(ORIENTATION) in LYING else (width, height)
+        with opened(path.resolve()) as file:
+            return upright_size(file)
     except Exception:  # broken headers raise any exception; the check before the start reports them in full
         return None

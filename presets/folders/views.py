@@ -76,6 +76,7 @@ def preview_parameters(query: QueryDict) -> Context:
         "subfolders": query.get("include_subdirectories", "").lower() in ("true", "1", "on"),
         "source": query.get("prompt_source") or "sample",
         "prompt_path": query.get("prompt_path", ""),
+        "engine": query.get("engine", ""),
     }
 
 

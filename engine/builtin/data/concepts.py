@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.batches import EpochPlan
+from engine.builtin.data.captions import UNREADABLE_TEXT, Caption, Captions, read_lines
+from engine.builtin.data.decoding import DEPTH, FRAMES, PROFILE, TRANSPARENT
+from engine.builtin.data.findings import Findings, Kind, printable
+from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import with_masks
-from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, UnreadablePicture, is_picture
+from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex
+from engine.builtin.data.scan import BUILTIN, Reader, Scan, scan
 from engine.builtin.data.tags import TagEditor
 from engine.interface.errors import BadConfig, Problem
 
-NAMED_AT_MOST = 20  # files with the same problem that are named individually; the rest are counted
 DEFAULT_SIZE_MULTIPLE = 64  # of the families so far; the trainer passes its own
+KOHYA_REPEATS = re.compile(r"(\d{1,3})_\D")  # a folder's name for kohya: repeats, then the class
+
+UNREADABLE = Kind(
+    "{number} {file|files} cannot be read as {a picture|pictures}: {names}; replace or remove {it|them}", "error"
+)
+TEXT_ALONE = Kind(
+    "{number} caption {file has|files have} no picture: {names}; name {it|them} after {its picture|their pictures}"
+)
+REPEATS = Kind(
+    "{number} {folder is|folders are} named for kohya's repeats, which have no effect here: {names}; make {it|each} a "
+    "concept with balancing set to its number"
+)
+ALIKE = Kind(
+    "{number} {picture has|pictures have} the same pixels as another: {names}; remove {it|them}, or raise balancing to "
+    "repeat pictures on purpose"
+)
+LOSSES = {
+    PROFILE: Kind(
+        "{number} {picture has|pictures have} a broken colour profile, and {its|their} colours are taken as sRGB: "
+        "{names}; save {it|them} as sRGB"
+    ),
+    TRANSPARENT: Kind(
+        "{number} {picture has|pictures have} transparent areas, which are trained as white: {names}; put {it|them} on "
+        "the background that you want"
+    ),
+    FRAMES: Kind("{number} {file has|files have} several pictures, of which the first is trained: {names}"),
+    DEPTH: Kind("{number} grey {picture|pictures} of more than 8 bits {is|are} scaled to 8 bits: {names}"),
+}
 
 
 @dataclass
 class Survey:
     """The training pictures and their problems. `stopped` if a stop ended the search early."""
 
-    pictures: list[Picture]
-    problems: list[Problem]
+    pictures: list[Picture] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     stopped: bool = False
 
 
@@ -44,88 +78,158 @@ def survey(
     index: PictureIndex,
     report: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], object] = lambda: False,
+    reader: Reader = BUILTIN,
 ) -> Survey:
     """Find the pictures and captions of all enabled concepts, and open every file."""
     try:
         concepts = [(number, concept) for number, concept in enumerate(load_concepts(config)) if concept.enabled]
     except BadConfig as error:
-        return Survey([], error.problems)
-    result = Survey([], [] if concepts else [Problem("concepts", "there are no training pictures; add a concept")])
-    files = [(number, concept, path) for number, concept in concepts for path in _files(number, concept, result)]
+        return Survey(problems=error.problems)
+    if not concepts:
+        return Survey(problems=[Problem("concepts", "there are no training pictures; add a concept")])
+    looks = [_Look(number, concept, reader) for number, concept in concepts]
+    files = [(look, path) for look in looks for path in look.pictures]
     with ThreadPoolExecutor(config.dataloader_threads) as pool:
-        for done, (number, concept, path, facts) in enumerate(_facts(pool, index, files), start=1):
+        for done, (look, path, facts) in enumerate(_facts(pool, index, files), start=1):
             if should_stop():
                 pool.shutdown(cancel_futures=True)
-                return Survey([], [], stopped=True)
-            _add(result, number, concept, path, facts)
+                return Survey(stopped=True)
+            look.add(path, facts)
             report(done, len(files))
-    result.problems += [problem for number, concept in concepts for problem in _tag_problems(number, concept)]
+    pictures = [picture for look in looks for picture in look.trained]
+    problems = [problem for look in looks for problem in (*look.problems(), *_tag_problems(look.number, look.concept))]
+    problems += _alike(pictures)
     if config.masked_training:
-        result.pictures, problems = with_masks(config, result.pictures, index)
-        result.problems += problems
-    result.problems = list(_shortened(result.problems))
-    return result
+        pictures, of_masks = with_masks(config, pictures, index)
+        problems += of_masks
+    return Survey(pictures, problems)
 
 
 def find_pictures(concept: ConceptConfig) -> list[Path]:
-    """The concept's picture files, in the order of their paths."""
-    found = Path(concept.path).glob("**/*" if concept.include_subdirectories else "*")
-    return sorted(path for path in found if is_picture(path) and path.is_file())
+    """The concept's picture files, in the order of their paths. Raises OSError."""
+    return scan(Path(concept.path), concept.include_subdirectories).pictures
 
 
-def captions_of(concept: ConceptConfig, path: Path) -> tuple[str, ...]:
-    """The captions that a picture may have: the lines of its text file, or its name.
+class _Look:
+    """One concept: its pictures, and the findings about them."""
 
-    Raises OSError if the text file is missing, and UnicodeDecodeError if it is not text.
-    """
-    source = concept.text.prompt_source
-    if source == "filename":
-        return (path.stem,)
-    file = Path(concept.text.prompt_path) if source == "concept" else path.with_suffix(".txt")
-    lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    return tuple(line for line in lines if line) or ("",)
+    def __init__(self, number: int, concept: ConceptConfig, reader: Reader) -> None:
+        self.number = number
+        self.concept = concept
+        self.reader = reader
+        self.trained: list[Picture] = []
+        self.findings = Findings()
+        self.first_problems: list[Problem] = []
+        found = self._scanned()
+        self.pictures = found.pictures if found else []
+        self.captions = Captions(found.texts if found else (), reader)
+        self.of_concept = self._caption_of_concept() if concept.text.prompt_source == "concept" else None
+        if found:
+            self._tell(found)
 
+    @property
+    def field(self) -> str:
+        return f"concepts.{self.number}.path"
 
-def _files(number: int, concept: ConceptConfig, result: Survey) -> list[Path]:
-    """A concept's files; having none is a problem."""
-    field = f"concepts.{number}.path"
-    if not Path(concept.path).is_dir() or not concept.path:
-        result.problems.append(Problem(field, f"the folder {concept.path!r} does not exist; choose an existing folder"))
-        return []
-    if files := find_pictures(concept):
-        return files
-    cure = "" if concept.include_subdirectories else ", or turn on include_subdirectories"
-    result.problems.append(Problem(field, f"there are no pictures in {concept.path}; add some{cure}"))
-    return []
+    def name(self, path: Path) -> str:
+        """The path within the concept's folder, for a sentence."""
+        return printable(path.relative_to(self.concept.path))
+
+    def add(self, path: Path, facts: PictureFacts | Exception) -> None:
+        """Add a picture, or its problem; its caption is looked at in any case."""
+        try:
+            caption = self._caption(path)
+        except OSError as error:
+            self.findings.add(self.field, UNREADABLE_TEXT, f"{self.name(path)} ({error.strerror})")
+            caption = Caption(("",))
+        for kind, why in caption.kinds:
+            name = self.name(caption.file or path)
+            self.findings.add(self.field, kind, f"{name} ({why})" if why else name)
+        if isinstance(facts, Exception):
+            why = (facts.strerror if isinstance(facts, OSError) else None) or str(facts)
+            self.findings.add(self.field, UNREADABLE, f"{self.name(path)} ({why})")
+            return
+        for loss in facts.losses:
+            self.findings.add(self.field, LOSSES[loss], self.name(path))
+        self.trained.append(Picture(path, self.concept, caption.captions, facts))
+
+    def problems(self) -> list[Problem]:
+        """The problems of the folder; call it after the last picture."""
+        if self.pictures and self.concept.text.prompt_source == "sample":
+            self.findings.add(self.field, TEXT_ALONE, *(self.name(path) for path in self.captions.unused()))
+        return [*self.first_problems, *self.findings.problems()]
+
+    def _scanned(self) -> Scan | None:
+        """The concept's folder; having no pictures is a problem."""
+        path = self.concept.path
+        if not Path(path).is_dir() or not path:
+            self.first_problems.append(
+                Problem(self.field, f"the folder {printable(path)!r} does not exist; choose an existing folder")
+            )
+            return None
+        try:
+            return scan(Path(path), self.concept.include_subdirectories, self.reader)
+        except OSError as error:
+            cure = "allow the training's user to read it, or choose another folder"
+            self.first_problems.append(Problem(self.field, f"{path} cannot be read ({error.strerror}); {cure}"))
+            return None
+
+    def _tell(self, found: Scan) -> None:
+        """Report what the scan left out."""
+        if not found.pictures:
+            cure = "" if self.concept.include_subdirectories else ", or turn on include_subdirectories"
+            self.first_problems.append(
+                Problem(self.field, f"there are no pictures in {printable(self.concept.path)}; add some{cure}")
+            )
+        for kind, names in found.left_out.items():
+            self.findings.add(self.field, kind, *names)
+        folders = sorted({path.parent for path in found.pictures})
+        self.findings.add(f"concepts.{self.number}.balancing", REPEATS, *filter(None, map(self._repeats, folders)))
+
+    def _repeats(self, folder: Path) -> str:
+        """The name of a folder that means repeats to kohya's trainer, unless the concept repeats as often."""
+        named = KOHYA_REPEATS.match(folder.name)
+        by_repeats = self.concept.balancing_strategy == BalancingStrategy.REPEATS
+        if not named or int(named[1]) <= 1 or (by_repeats and self.concept.balancing == int(named[1])):
+            return ""
+        return printable(folder.name)
+
+    def _caption_of_concept(self) -> Caption | None:
+        """The captions for all pictures; a file that cannot be used is a problem."""
+        field, file = f"concepts.{self.number}.text.prompt_path", self.concept.text.prompt_path
+        try:
+            caption = read_lines(Path(file))
+        except OSError:
+            text = f"the caption file {printable(file)!r} cannot be read; choose a text file"
+            self.first_problems.append(Problem(field, text))
+            return None
+        for kind, why in caption.kinds:
+            self.findings.add(field, kind, f"{printable(file)} ({why})" if why else printable(file))
+        return caption
+
+    def _caption(self, path: Path) -> Caption:
+        """The captions of one picture. Raises OSError."""
+        source = self.concept.text.prompt_source
+        if source == "filename":
+            return Caption((path.stem,))
+        if source == "concept":
+            return Caption(self.of_concept.captions if self.of_concept else ("",))
+        return self.captions.of(path)
 
 
 def _facts(
-    pool: ThreadPoolExecutor, index: PictureIndex, files: list[tuple[int, ConceptConfig, Path]]
-) -> Iterator[tuple[int, ConceptConfig, Path, PictureFacts | Exception]]:
+    pool: ThreadPoolExecutor, index: PictureIndex, files: Sequence[tuple[_Look, Path]]
+) -> Iterator[tuple[_Look, Path, PictureFacts | Exception]]:
     """Each file with its facts, or with the error that prevents them; Pillow lets threads decode side by side."""
 
-    def look(path: Path) -> PictureFacts | Exception:
+    def look_at(path: Path) -> PictureFacts | Exception:
         try:
             return index.facts(path)
         except (UnreadablePicture, OSError) as error:
             return error
 
-    for (number, concept, path), facts in zip(files, pool.map(look, [path for *_, path in files]), strict=True):
-        yield number, concept, path, facts
-
-
-def _add(result: Survey, number: int, concept: ConceptConfig, path: Path, facts: PictureFacts | Exception) -> None:
-    """Add the picture or its problem."""
-    if isinstance(facts, Exception):
-        field = f"concepts.{number}.path"
-        result.problems.append(Problem(field, f"{path} cannot be read as a picture ({facts}); replace or remove it"))
-        return
-    try:
-        captions = captions_of(concept, path)
-    except (OSError, UnicodeDecodeError) as error:
-        result.problems.append(_caption_problem(number, concept, path, error))
-    else:
-        result.pictures.append(Picture(path, concept, captions, facts))
+    for (look, path), facts in zip(files, pool.map(look_at, [path for _, path in files]), strict=True):
+        yield look, path, facts
 
 
 def _tag_problems(number: int, concept: ConceptConfig) -> Iterator[Problem]:
@@ -137,24 +241,12 @@ def _tag_problems(number: int, concept: ConceptConfig) -> Iterator[Problem]:
         yield Problem(field, f"the file cannot be read ({error}); choose a text file in UTF-8, or enter the tags")
 
 
-def _caption_problem(number: int, concept: ConceptConfig, path: Path, error: Exception) -> Problem:
-    of_concept = concept.text.prompt_source == "concept"
-    file = Path(concept.text.prompt_path) if of_concept else path.with_suffix(".txt")
-    field = f"concepts.{number}.text.prompt_path" if of_concept else f"concepts.{number}.path"
-    if isinstance(error, UnicodeDecodeError):
-        return Problem(field, f"{file} is not UTF-8 text; save it as UTF-8")
-    if of_concept:
-        return Problem(field, f"the caption file {str(file)!r} cannot be read; choose a text file")
-    return Problem(field, f"{path} has no caption; write its caption into {file.name}, or choose another prompt_source")
-
-
-def _shortened(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Name the first files of each field, and count the rest; report nothing twice."""
-    counts: dict[str, int] = {}
-    for problem in dict.fromkeys(problems):
-        counts[problem.field] = counts.get(problem.field, 0) + 1
-        if counts[problem.field] <= NAMED_AT_MOST:
-            yield problem
-    for field, count in counts.items():
-        if count > NAMED_AT_MOST:
-            yield Problem(field, f"and {count - NAMED_AT_MOST} more files like these")
+def _alike(pictures: list[Picture]) -> list[Problem]:
+    """The same picture several times is usually a mistake; `balancing` repeats pictures on purpose."""
+    first: dict[str, Path] = {}
+    findings = Findings()
+    for picture in pictures:
+        other = first.setdefault(picture.facts.pixels, picture.path)
+        if other != picture.path:
+            findings.add("concepts", ALIKE, f"{printable(picture.path.name)} (as {printable(other.name)})")
+    return findings.problems()

@@ -13,8 +13,9 @@ from torch import Tensor
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import CaptionedCrop
 from engine.builtin.data.cache import TensorCache, Tensors, cache_key
+from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import mask_path, read_mask
-from engine.builtin.data.pictures import UnreadablePicture, pixels, read_unchanged
+from engine.builtin.data.pictures import pixels, read_unchanged
 from engine.builtin.data.retouch import cut_mask, resized, retouched
 from engine.builtin.families.base import ModelFamily
 from engine.interface.errors import BadData
@@ -115,7 +116,7 @@ class Encoder:
         changes = item.changes
         colours = [changes.brightness, changes.contrast, changes.saturation, changes.hue]
         return cache_key(
-            picture=item.picture.facts.digest,
+            picture=item.picture.facts.pixels,
             cut=_cut(item),
             turned=changes.angle,
             colours=colours,
@@ -138,7 +139,7 @@ class Encoder:
     def _mask_key(self, item: CaptionedCrop) -> str:
         facts, changes = item.picture.mask or item.picture.facts, item.changes
         return cache_key(
-            mask=[item.picture.mask and facts.digest, facts.width, facts.height],
+            mask=[item.picture.mask and facts.pixels, facts.width, facts.height],
             cut=_cut(item),
             changes=[changes.angle, changes.shrink, changes.shrink_seed],
             scale=self.family.mask_scale,

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, UnreadablePicture, read_unchanged
+from engine.builtin.data.formats import UnreadablePicture
+from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, read_unchanged
 from engine.interface.errors import Problem
 
 FIELD = "masked_training"

@@ -1,43 +1,44 @@
-"""Reading pictures: decode, orient, fit to a size, and an index of pictures that were read before. No torch."""
+"""Pictures of concepts: fitting them to a size, and an index of pictures that were read before. No torch."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
 import threading
-import warnings
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from random import Random
 
 import numpy
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from engine.builtin.config.train_config import ConceptConfig
 from engine.builtin.data.buckets import Size
+from engine.builtin.data.decoding import READING, decode, decoded
+from engine.builtin.data.formats import UnreadablePicture
 
 logger = logging.getLogger("engine")
-
-SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-LABEL_ENDINGS = ("-masklabel.png", "-condlabel.png")  # files of OneTrainer beside a picture, not trained on
-BACKGROUND = (255, 255, 255)
-
-
-class UnreadablePicture(ValueError):
-    """A file is not a picture that can be decoded; the message says why."""
 
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """Facts of a picture file: SHA-256 of its bytes, and its upright width and height in pixels."""
+    """Facts of a picture file: SHA-256 of its bytes, its upright width and height, and what decoding found.
+
+    `pixels` is a digest of the decoded pixels, equal for equal pictures in different files; `losses` has the names of
+    its losses in `decoding`.
+    """
 
     digest: str
     width: int
     height: int
+    pixels: str = ""
+    losses: tuple[str, ...] = ()
+
+
+FACTS = tuple(field.name for field in fields(PictureFacts))
 
 
 @dataclass(frozen=True)
@@ -49,48 +50,6 @@ class Crop:
     top: int
     size: Size
     flip: bool
-
-
-def is_picture(path: Path) -> bool:
-    """True if the file's name is that of a training picture."""
-    name = path.name.lower()
-    return path.suffix.lower() in SUFFIXES and not name.endswith(LABEL_ENDINGS) and not name.startswith(".")
-
-
-def decode(data: bytes) -> Image.Image:
-    """A file's bytes as an upright 8-bit RGB picture; transparent areas become white.
-
-    Raises UnreadablePicture.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as picture:
-                picture.load()
-                return _to_rgb(ImageOps.exif_transpose(picture))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UnreadablePicture("it has too many pixels") from error
-    except UnidentifiedImageError as error:  # Pillow's own message shows an address in memory
-        raise UnreadablePicture("it is not a picture in a known format") from error
-    # Pillow's decoders raise many types on broken files: SyntaxError, EOFError, struct.error and more.
-    except Exception as error:
-        raise UnreadablePicture(str(error) or type(error).__name__) from error
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        return _from_16_bit(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        canvas = Image.new("RGBA", layer.size, (*BACKGROUND, 255))
-        return Image.alpha_composite(canvas, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_16_bit(picture: Image.Image) -> Image.Image:
-    """Pillow clips 16-bit grey to white instead of scaling it."""
-    grey = numpy.asarray(picture).astype(numpy.float64).clip(0, 65535) / 257
-    return Image.fromarray(grey.round().astype(numpy.uint8)).convert("RGB")
 
 
 def crop_for(facts: PictureFacts, size: Size, flip: bool, jitter: Random | None) -> Crop:
@@ -120,8 +79,9 @@ class PictureIndex:
     """The facts of pictures that were read before, so that unchanged files are not decoded and hashed again.
 
     A file counts as unchanged if its path, inode, size and times are the same; the inode's change time also reveals a
-    file whose modification time was set back. Kept as one JSON file in the cache folder; if two runs write it, the last
-    write wins and the other run's pictures are only read again.
+    file whose modification time was set back. Entries of another READING describe other pixels, and are dropped. Kept
+    as one JSON file in the cache folder; if two runs write it, the last write wins and the other run's pictures are
+    only read again.
     """
 
     FILE_NAME = "pictures.json"
@@ -137,9 +97,10 @@ class PictureIndex:
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         entry = self.known.get(str(path))
         if entry and entry["stamp"] == stamp:
-            return PictureFacts(entry["digest"], entry["width"], entry["height"])
+            kept = {name: entry[name] for name in FACTS}
+            return PictureFacts(**kept | {"losses": tuple(entry["losses"])})
         facts = read_facts(path)
-        self.known[str(path)] = {"stamp": stamp, **asdict(facts)}
+        self.known[str(path)] = {"stamp": stamp, "reading": READING, **asdict(facts)}
         self.changed = True
         return facts
 
@@ -160,10 +121,11 @@ class PictureIndex:
 
     def _load(self) -> dict[str, dict]:
         try:
-            return json.loads(self.path.read_text())
+            known = json.loads(self.path.read_text())
+            return {path: entry for path, entry in known.items() if entry.get("reading") == READING}
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except (ValueError, AttributeError):
             logger.warning("The picture index %s is broken; pictures are read again.", self.path)
             return {}
 
@@ -171,7 +133,12 @@ class PictureIndex:
 def read_facts(path: Path) -> PictureFacts:
     """Decode and hash one file. Raises UnreadablePicture and OSError."""
     data = path.read_bytes()
-    return PictureFacts(hashlib.sha256(data).hexdigest(), *decode(data).size)
+    result = decoded(data)
+    picture = result.picture
+    pixels = hashlib.blake2b(picture.tobytes(), digest_size=16, person=b"%dx%d" % picture.size).hexdigest()
+    return PictureFacts(
+        hashlib.sha256(data).hexdigest(), picture.width, picture.height, pixels, tuple(sorted(result.losses))
+    )
 
 
 def read_unchanged(path: Path, facts: PictureFacts) -> Image.Image:

@@ -191,7 +191,7 @@ def test_a_picture_that_changes_during_the_run_ends_it(folder):
 
 def test_bad_data_is_refused_before_anything_is_encoded(folder):
     (folder / "0.png").write_bytes(b"")
-    (folder / "1.txt").unlink()
+    (folder / "1.txt").write_bytes(b"\xff\xfe\xfa")
     family = FakeFamily()
     with pytest.raises(BadData) as caught:
         BatchLoader(make_config(folder), family, True).prepare(ignore)

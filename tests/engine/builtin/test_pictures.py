@@ -1,94 +1,26 @@
-"""Reading picture files of all kinds."""
+"""Fitting pictures to their sizes, and the index of pictures that were read."""
 
-import io
 import os
-from pathlib import Path
 from random import Random
 
 import numpy
 import pytest
 from PIL import Image
 
+from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.pictures import (
     PictureFacts,
     PictureIndex,
-    UnreadablePicture,
     crop_for,
-    decode,
-    is_picture,
     pixels,
     read_facts,
     read_unchanged,
 )
 from tests.waiting import wait_for
 
-ORIENTATION = 0x0112
-
-
-def file_of(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
 
 def facts(width: int, height: int) -> PictureFacts:
     return PictureFacts("digest", width, height)
-
-
-def test_transparency_becomes_white():
-    picture = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
-    picture.putpixel((1, 0), (0, 0, 0, 0))
-    assert decode(file_of(picture)).tobytes() == bytes([255, 0, 0, 255, 255, 255])
-
-
-def test_a_transparent_palette_becomes_white():
-    picture = Image.new("P", (1, 1), 0)
-    picture.putpalette([10, 20, 30])
-    assert decode(file_of(picture)).getpixel((0, 0)) == (10, 20, 30)
-    assert decode(file_of(picture, transparency=0)).getpixel((0, 0)) == (255, 255, 255)
-
-
-def test_sixteen_bit_grey_keeps_its_tones():
-    values = numpy.array([[0, 257 * 100, 65535]], dtype=numpy.uint16)
-    picture = decode(file_of(Image.fromarray(values)))
-    assert [picture.getpixel((x, 0))[0] for x in range(3)] == [0, 100, 255]
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "CMYK", "YCbCr"])
-def test_other_modes_become_rgb(mode):
-    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
-    assert decode(file_of(Image.new(mode, (3, 2)), kind)).mode == "RGB"
-
-
-def test_a_picture_is_turned_upright():
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    assert decode(file_of(Image.new("RGB", (30, 20)), "JPEG", exif=exif)).size == (20, 30)
-
-
-@pytest.mark.parametrize("data", [b"", b"no picture", file_of(Image.effect_noise((64, 64), 50))[:-100]])
-def test_a_broken_file_is_unreadable(data):
-    with pytest.raises(UnreadablePicture):
-        decode(data)
-
-
-def test_the_message_about_a_file_of_another_kind_has_no_internal_details():
-    with pytest.raises(UnreadablePicture, match="^it is not a picture in a known format$"):
-        decode(b"no picture")
-
-
-def test_a_picture_with_too_many_pixels_is_unreadable(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(UnreadablePicture, match="too many pixels"):
-        decode(file_of(Image.new("RGB", (50, 50))))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("a.png", True), ("A.JPG", True), ("a.txt", False), ("a-masklabel.png", False), ("._a.png", False)],
-)
-def test_pictures_are_recognized_by_their_names(name, expected):
-    assert is_picture(Path(name)) is expected
 
 
 def test_the_centre_is_cropped_without_jitter():
@@ -166,6 +98,21 @@ class TestIndex:
             digests.append(index.facts(picture).digest)
             wait_for(lambda: time_of_a_new_file(tmp_path) > picture.stat().st_ctime_ns)
         assert digests[0] != digests[1]
+
+    def test_a_picture_that_an_older_version_read_is_read_again(self, tmp_path, picture, decoded):
+        index = PictureIndex(tmp_path)
+        index.facts(picture)
+        index.known[str(picture)]["reading"] -= 1
+        index.save()
+        assert PictureIndex(tmp_path).facts(picture).pixels
+        assert len(decoded) == 2
+
+    def test_equal_pixels_in_different_files_are_recognized(self, tmp_path, picture):
+        Image.open(picture).save(tmp_path / "b.bmp")
+        index = PictureIndex(tmp_path)
+        one, other = index.facts(picture), index.facts(tmp_path / "b.bmp")
+        assert one.pixels == other.pixels
+        assert one.digest != other.digest
 
     def test_an_index_that_cannot_be_written_ends_nothing(self, tmp_path, picture, caplog):
         (tmp_path / "cache").write_text("a file where the folder should be")

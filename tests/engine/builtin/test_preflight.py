@@ -178,13 +178,13 @@ def test_a_picture_that_cannot_be_decoded_is_named(config, tmp_path, content):
 
 def test_a_picture_without_a_caption_is_named(config, tmp_path):
     (tmp_path / "pictures" / "star-05.txt").unlink()
-    assert "star-05.txt" in found(config)["concepts.0.path"]
+    assert "star-05.png" in found(config, "warning")["concepts.0.path"]
 
 
 def test_a_duplicate_picture_is_a_warning(config, tmp_path):
     shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "copy.png")
     shutil.copy(tmp_path / "pictures" / "star-01.txt", tmp_path / "pictures" / "copy.txt")
-    assert "same picture" in found(config, "warning")["concepts"]
+    assert "same pixels" in found(config, "warning")["concepts"]
 
 
 def test_a_format_that_does_not_fit_the_method_is_refused(config):

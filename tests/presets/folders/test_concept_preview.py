@@ -13,9 +13,12 @@ from django.urls import reverse
 from PIL import Image
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.data.concepts import captions_of, find_pictures
+from engine.builtin.data.concepts import find_pictures, survey
+from engine.builtin.data.decoding import decode
+from engine.builtin.data.pictures import PictureIndex
 from presets.folders import concept_preview, thumbnails
 from presets.folders.concept_preview import preview
+from tests.engine.picture_files import ORIENTATION, file_of, red_is_green
 from tests.making import make_user
 from web.errors import BadInput, NotFound
 
@@ -81,7 +84,9 @@ def test_captions_are_those_that_the_trainer_uses(root, source):
     (root / "prompts" / "all.txt").write_text("\ufeffof the concept\n")
     text = {"prompt_source": source, "prompt_path": str(root / "prompts" / "all.txt")}
     config = TrainConfig.from_dict({"concepts": [{"path": str(root), "text": text}]})
-    wanted = captions_of(config.concepts[0], picture)
+    (trained,) = survey(config, PictureIndex(root)).pictures
+    wanted = trained.captions
+    assert trained.path == picture
     shown = preview(str(root), source=source, prompt_path=text["prompt_path"]).examples[0]
     assert (shown.caption, shown.captions) == (wanted[0], len(wanted))
 
@@ -129,7 +134,8 @@ def test_nothing_is_read_through_links_to_places_outside(root):
     found = preview(str(root), subfolders=True)
     assert found.largest == (16, 16) and found.sizes_read == 1
     assert "private caption" not in str(concept_preview.as_json(found))
-    assert found.examples[1].missing == "the captions' file is outside the allowed folders"
+    assert [one.name for one in found.examples] == ["2.png"] and found.examples[0].missing == "no caption yet"
+    assert "3 links lead outside the allowed folders" in found.note
     with pytest.raises(BadInput, match="outside the allowed folders"):
         thumbnails.thumbnail(str(root / "1.png"))
 
@@ -155,7 +161,7 @@ def test_names_that_are_not_utf8_are_left_out_and_mentioned(root):
     draw(root / "1.png")
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.png")).touch()
     found = preview(str(root))
-    assert found.pictures == 1 and "1 left out" in found.note
+    assert found.pictures == 1 and "1 name with bytes that are not UTF-8" in found.note
 
 
 def test_an_empty_folder_says_what_to_do(root):
@@ -201,6 +207,38 @@ def test_every_kind_of_picture_has_a_thumbnail(root, mode):
     path = root / f"{mode.replace(';', '')}.tiff"
     Image.new(mode, (300, 300)).save(path)
     assert thumbnails.thumbnail(str(path)).is_file()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"])
+def test_a_thumbnail_and_its_size_are_of_the_pixels_that_the_trainer_reads(root, kind):
+    lying = Image.Exif()
+    lying[ORIENTATION] = 6
+    options = {} if kind in ("GIF", "BMP", "JXL") else {"exif": lying, "icc_profile": red_is_green()}
+    picture = root / f"1.{kind.lower() if kind != 'JPEG' else 'jfif'}"
+    picture.write_bytes(file_of(Image.new("RGB", (64, 32), (255, 0, 0)), kind, **options))
+    trained = decode(picture.read_bytes())
+    assert thumbnails.size_of(picture) == trained.size
+    with Image.open(thumbnails.thumbnail(str(picture))) as small:
+        assert small.size == trained.size
+        shown, wanted = small.convert("RGB").getpixel((9, 9)), trained.getpixel((9, 9))
+    assert all(abs(one - other) <= 8 for one, other in zip(shown, wanted, strict=True))
+
+
+def test_what_is_left_out_is_in_the_note(root):
+    draw(root / "1.png", caption="one")
+    draw(root / ".ipynb_checkpoints" / "2.png")
+    (root / "a.psd").touch()
+    note = preview(str(root)).note
+    assert "1 hidden or system name is left out: .ipynb_checkpoints" in note and "a.psd" in note
+
+
+def test_the_counts_are_those_of_the_engine(root):
+    draw(root / "1.png")
+    (root / "1.caption").write_text("one")
+    (root / "2.heic").touch()
+    own, other = preview(str(root)), preview(str(root), engine="onetrainer")
+    assert (own.pictures, own.captioned, own.other_files) == (2, 1, 0)
+    assert (other.pictures, other.captioned, other.other_files) == (1, 0, 2)
 
 
 def test_old_thumbnails_are_deleted_for_new_ones(root):

@@ -1,0 +1,53 @@
+"""Picture files of all kinds as bytes, made without any tool."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+from PIL import Image, ImageCms
+
+from engine.builtin.data import formats  # noqa: F401  its import adds HEIC and JPEG XL to Pillow
+
+ORIENTATION = 0x0112
+
+
+def file_of(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    """The picture as a file of this kind."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, depth: int, color_type: int, rows: list[bytes], *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG file of these rows, with additional chunks before its pixels."""
+    head = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def srgb() -> bytes:
+    """The profile of sRGB."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def red_is_green() -> bytes:
+    """A colour profile whose red is sRGB's green, and whose green is sRGB's red."""
+    profile = srgb()
+    red, green = _tag(profile, b"rXYZ"), _tag(profile, b"gXYZ")
+    changed = bytearray(profile)
+    changed[red : red + 20], changed[green : green + 20] = profile[green : green + 20], profile[red : red + 20]
+    return bytes(changed)
+
+
+def _tag(profile: bytes, name: bytes) -> int:
+    """The place of a tag's content in an ICC profile."""
+    count = int.from_bytes(profile[128:132], "big")
+    table = (struct.unpack_from(">4sII", profile, 132 + 12 * number) for number in range(count))
+    return next(offset for tag, offset, _size in table if tag == name)
