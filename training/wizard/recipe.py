@@ -94,13 +94,14 @@ def _parts(answers: Answers, plan: TrainingPlan) -> JsonObject:
     family = answers.family
     whole = train_format(answers.device)
     weights = plan.weights if family.weight_types.index(plan.weights) else whole
-    own = {"weight_dtype": weights, "gradient_checkpointing": plan.checkpointing}
-    parts: JsonObject = {family.part: {"train": True, **own}, "vae": {"weight_dtype": "FLOAT_32"}}
+    # On a CPU, and in a part that is not trained, nothing is kept for the way back that could be computed again.
+    trained: JsonObject = {"gradient_checkpointing": plan.checkpointing} if answers.device.is_gpu else {}
+    parts: JsonObject = {family.part: {"train": True, "weight_dtype": weights, **trained}}
+    parts["vae"] = {"weight_dtype": "FLOAT_32"}
     for name in family.text_encoders:
-        text_weights = whole if weights == whole else "FLOAT_8"
-        parts[name] = {"train": answers.trains_text, **own, "weight_dtype": text_weights}
+        parts[name] = {"train": answers.trains_text, "weight_dtype": whole if weights == whole else "FLOAT_8"}
         if answers.trains_text:
-            parts[name]["learning_rate"] = family.text_rate
+            parts[name] |= {"learning_rate": family.text_rate, **trained}
     return parts
 
 
