@@ -34,6 +34,8 @@ class FakeFamily:
 
     size_multiple = 8
     mask_scale = 4
+    takes_mask = False
+    trains_pixels = False
 
     def __init__(self, identity: str = "fake", caption_identity: str = "fake"):
         self.identity = identity

@@ -19,8 +19,17 @@ from engine.interface.commands import TrainCommands
 WIDTH = 16
 
 
-def make_model(folder: Path, prediction_type: str = "epsilon", levels: int = 2) -> Path:
-    """Save an untrained model, always the same. With one level it has no layers that change the size."""
+def make_model(
+    folder: Path,
+    prediction_type: str = "epsilon",
+    levels: int = 2,
+    kind: type = StableDiffusionPipeline,
+    inputs: int = 4,
+) -> Path:
+    """Save an untrained model, always the same. With one level it has no layers that change the size.
+
+    `kind` is the class of its pipeline, `inputs` the UNet's channels: 9 for inpainting.
+    """
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     text_encoder = CLIPTextModel(
@@ -38,6 +47,7 @@ def make_model(folder: Path, prediction_type: str = "epsilon", levels: int = 2) 
     )
     unet = UNet2DConditionModel(
         sample_size=8,
+        in_channels=inputs,
         block_out_channels=(WIDTH,) * levels,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D")[:levels],
         mid_block_type="UNetMidBlock2DCrossAttn" if levels > 1 else None,
@@ -58,9 +68,9 @@ def make_model(folder: Path, prediction_type: str = "epsilon", levels: int = 2) 
     scheduler = DDIMScheduler(
         beta_schedule="scaled_linear", clip_sample=False, steps_offset=1, prediction_type=prediction_type
     )
-    StableDiffusionPipeline(
-        vae, text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False
-    ).save_pretrained(folder)
+    kind(vae, text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False).save_pretrained(
+        folder
+    )
     return folder
 
 

@@ -29,8 +29,10 @@ FLOATS = (DataType.FLOAT_32, DataType.FLOAT_16, DataType.BFLOAT_16)
 CHOICES: dict[str, tuple[str, ...]] = {
     "model_type": (
         ModelType.STABLE_DIFFUSION_15,
+        ModelType.STABLE_DIFFUSION_15_INPAINTING,
         ModelType.STABLE_DIFFUSION_20,
         ModelType.STABLE_DIFFUSION_20_BASE,
+        ModelType.STABLE_DIFFUSION_20_INPAINTING,
         ModelType.STABLE_DIFFUSION_21,
         ModelType.STABLE_DIFFUSION_21_BASE,
     ),
@@ -94,7 +96,6 @@ NOT_DONE: dict[str, str] = {
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
     "concepts.*.image.enable_random_mask_rotate_crop": "rotate and crop around masks",
     "samples.*.force_last_timestep": "force the last timestep",
-    "samples.*.sample_inpainting": "train inpainting",
 }
 
 # Settings that make no difference to the trainer, with the reason. A name stands for all settings within it too.
@@ -166,6 +167,4 @@ NO_EFFECT: dict[str, str] = {
             "transformer_attention_mask",
         )
     },
-    "samples.*.base_image_path": "inpainting is off",
-    "samples.*.mask_image_path": "inpainting is off",
 }

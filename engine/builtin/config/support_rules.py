@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.concept_rules import check_concepts
 from engine.builtin.config.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
@@ -164,6 +165,8 @@ def _samples(config: TrainConfig) -> Iterator[Problem]:
     for index, sample in enumerate(config.samples or []):
         if sample.enabled:
             yield from check_sample(sample, f"samples.{index}.")
+            if config.model_type in MASK_INPUT:
+                yield from _painted_into(sample, f"samples.{index}.")
 
 
 def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
@@ -171,6 +174,13 @@ def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
     for side in ("width", "height"):
         if getattr(sample, side) % SAMPLE_SIZE_MULTIPLE:
             yield Problem(f"{prefix}{side}", f"must be a multiple of {SAMPLE_SIZE_MULTIPLE}")
+
+
+def _painted_into(sample: SampleConfig, prefix: str) -> Iterator[Problem]:
+    """A sample that fills in a part of a picture needs the picture and the mask."""
+    for name in ("base_image_path", "mask_image_path") if sample.sample_inpainting else ():
+        if not Path(path := getattr(sample, name)).is_file():
+            yield Problem(f"{prefix}{name}", f"{path!r} is no file; choose one, or turn off sample_inpainting")
 
 
 RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (

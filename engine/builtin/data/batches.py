@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
+from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
@@ -20,12 +21,16 @@ from engine.interface.errors import Problem
 
 @dataclass(frozen=True, eq=False)
 class CaptionedCrop:
-    """A picture as it is trained once: cropped, perhaps mirrored and changed, with one caption."""
+    """A picture as it is trained once: cropped, perhaps mirrored and changed, with one caption.
+
+    With `ignores_mask` the whole picture is trained, whatever its mask is.
+    """
 
     picture: Picture
     crop: Crop
     caption: str
     changes: Changes = NO_CHANGES
+    ignores_mask: bool = False
 
 
 Group = tuple[Size, ...]  # the sizes of a picture, one for each resolution
@@ -115,7 +120,9 @@ class EpochPlan:
     def _item(self, picture: Picture, size: Size, turn: int, random: Random) -> CaptionedCrop:
         flips = _flips(picture.concept)
         flip = flips[0] if len(flips) == 1 else random.random() < 0.5
-        return self._use(picture, size, turn, flip)
+        item = self._use(picture, size, turn, flip)
+        ignores = self.config.model_type in MASK_INPUT and random.random() < self.config.unmasked_probability
+        return replace(item, ignores_mask=True) if ignores else item
 
     def _use(self, picture: Picture, size: Size, turn: int, flip: bool) -> CaptionedCrop:
         """What is random differs from turn to turn; if pictures are cached, among their image variations."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,9 @@ from torch import Tensor
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import CaptionedCrop
 from engine.builtin.data.cache import TensorCache, Tensors, cache_key
-from engine.builtin.data.formats import UnreadablePicture
-from engine.builtin.data.masks import mask_path, read_mask
-from engine.builtin.data.pictures import pixels, read_unchanged
-from engine.builtin.data.retouch import cut_mask, resized, retouched
+from engine.builtin.data.inputs import is_whole, mask_facts, mask_pixels, picture_facts, picture_pixels
+from engine.builtin.data.retouch import resized
 from engine.builtin.families.base import ModelFamily
-from engine.interface.errors import BadData
 
 
 @dataclass(frozen=True)
@@ -42,15 +38,25 @@ class Batch:
 
 
 @dataclass
-class Reading:
-    """What could be read of a batch without the model: for each picture its encoding, or its pixels to be encoded; for
-    each caption its encoding or None; the masks as `Batch` has them.
+class Part:
+    """One kind of encoding of a batch's pictures: its key for each picture, the entry if the cache has it, or else the
+    pixels to be encoded, by the picture's place in the batch.
     """
 
+    keys: list[str]
+    found: list[Tensors | None]
+    pixels: dict[int, Tensor]
+
+
+@dataclass
+class Reading:
+    """What could be read of a batch without the model; `pixels` and `mask` are as a `Batch` has them."""
+
     items: list[CaptionedCrop]
-    latents: list[Tensors | None]
-    pixels: dict[int, Tensor]  # by the picture's place in the batch
+    pictures: Part
+    conditioning: Part | None
     text: list[Tensors | None]
+    pixels: Tensor | None
     mask: Tensor | None
 
 
@@ -61,26 +67,36 @@ class Encoder:
         self.family = family
         self.cache = TensorCache(Path(config.cache_dir)) if config.latent_caching else None
         self.cache_text = cache_text
-        self.masked = config.masked_training
+        self.masked = config.masked_training or family.takes_mask
         self.picture_identity = family.picture_identity()
         self.caption_identity = family.caption_identity() if cache_text else ""
 
     def read(self, items: list[CaptionedCrop]) -> Reading:
         """Raises BadData if a file is missing or has changed."""
-        latents = [self._get(self.picture_key(item)) for item in items]
+        pictures = self._part([self.picture_key(item) for item in items], lambda place: picture_pixels(items[place]))
+
+        def blanked(place: int) -> Tensor:
+            return self._blanked(items[place], pictures.pixels.get(place))
+
         return Reading(
             items,
-            latents,
-            {place: self.decode(item) for place, item in enumerate(items) if latents[place] is None},
+            pictures,
+            self._part([self.conditioning_key(item) for item in items], blanked) if self.family.takes_mask else None,
             [self._get(self.caption_key(item.caption)) for item in items] if self.cache_text else [],
+            torch.stack([picture_pixels(item) for item in items]) if self.family.trains_pixels else None,
             torch.stack([self._mask(item) for item in items]) if self.masked else None,
         )
 
     def finish(self, reading: Reading) -> Batch:
-        """Encode what could not be read."""
+        """Encode what could not be read; with a cache, store it."""
         items, captions = reading.items, [item.caption for item in reading.items]
+        latents = _stacked(self._encoded(reading.pictures))
+        if reading.conditioning and reading.mask is not None:
+            latents |= {"conditioning": _stacked(self._encoded(reading.conditioning))["mean"], "mask": reading.mask}
+        if reading.pixels is not None:
+            latents["pixels"] = reading.pixels
         return Batch(
-            latents=_stacked(self._encoded(reading)),
+            latents=latents,
             text=_stacked(self._encoded_captions(captions, reading.text)) if self.cache_text else None,
             captions=captions,
             loss_weight=torch.tensor([item.picture.concept.loss_weight for item in items]),
@@ -88,86 +104,80 @@ class Encoder:
             mask=reading.mask,
         )
 
-    def missing(self, items: Iterator[CaptionedCrop]) -> list[CaptionedCrop | str]:
-        """The pictures and captions that the cache does not have, each once."""
-        wanted: dict[str, CaptionedCrop | str] = {}
+    def missing(self, items: Iterable[CaptionedCrop]) -> list[CaptionedCrop]:
+        """The items of which the cache has not everything, each entry counted once."""
+        known: set[str] = set()
+        found = []
         for item in items:
-            wanted.setdefault(self.picture_key(item), item)
-            if self.cache_text:
-                wanted.setdefault(self.caption_key(item.caption), item.caption)
-        return [item for key, item in wanted.items() if self.cache and not self.cache.has(key)]
-
-    def store(self, item: CaptionedCrop | str, decoded: Tensor | None) -> None:
-        """Encode a picture's pixels, or a caption, into the cache: one at a time, so that an entry never depends on
-        what else was missing.
-        """
-        if isinstance(item, str):
-            self._encoded_captions([item], [None])
-        elif decoded is not None:
-            self._encoded(Reading([item], [None], {0: decoded}, [], None))
-
-    def decode(self, item: CaptionedCrop) -> Tensor:
-        """The pixels of a training picture, (3, height, width) in [-1, 1]. Raises BadData."""
-        with _explained(item.picture.path):
-            picture = read_unchanged(item.picture.path, item.picture.facts)
-        return retouched(torch.from_numpy(pixels(picture, item.crop)), item.changes)
+            keys = set(self._keys(item)) - known
+            known |= keys
+            if self.cache and not all(self.cache.has(key) for key in keys):
+                found.append(item)
+        return found
 
     def picture_key(self, item: CaptionedCrop) -> str:
-        changes = item.changes
-        colours = [changes.brightness, changes.contrast, changes.saturation, changes.hue]
-        return cache_key(
-            picture=item.picture.facts.pixels,
-            cut=_cut(item),
-            turned=changes.angle,
-            colours=colours,
-            model=self.picture_identity,
-        )
+        return cache_key(picture=picture_facts(item), model=self.picture_identity)
+
+    def conditioning_key(self, item: CaptionedCrop) -> str:
+        if is_whole(item):
+            return cache_key(blank=item.crop.size, model=self.picture_identity)
+        return cache_key(picture=picture_facts(item), mask=mask_facts(item), model=self.picture_identity)
 
     def caption_key(self, caption: str) -> str:
         return cache_key(caption=caption, model=self.caption_identity)
 
+    def _keys(self, item: CaptionedCrop) -> Iterator[str]:
+        yield self.picture_key(item)
+        if self.family.takes_mask:
+            yield self.conditioning_key(item)
+        if self.cache_text:
+            yield self.caption_key(item.caption)
+
+    def _part(self, keys: list[str], pixels_of: Callable[[int], Tensor]) -> Part:
+        found = [self._get(key) for key in keys]
+        return Part(keys, found, {place: pixels_of(place) for place, entry in enumerate(found) if entry is None})
+
+    def _blanked(self, item: CaptionedCrop, pixels: Tensor | None) -> Tensor:
+        """The picture, grey where its mask is white: what an inpainting model sees of it."""
+        if is_whole(item):
+            return torch.zeros(3, item.crop.size[1], item.crop.size[0])
+        return (pixels if pixels is not None else picture_pixels(item)) * (1 - mask_pixels(item))
+
     def _mask(self, item: CaptionedCrop) -> Tensor:
         """(1, height, width) at the size of the prediction. Raises BadData."""
-        key = self._mask_key(item)
+        width, height = (side // self.family.mask_scale for side in item.crop.size)
+        if is_whole(item):
+            return torch.ones(1, height, width)
+        key = cache_key(mask=mask_facts(item), scale=self.family.mask_scale)
         if entry := self._get(key):
             return entry["mask"]
-        with _explained(mask_path(item.picture.path)):
-            whole = torch.from_numpy(read_mask(item.picture))[None]
-        width, height = (side // self.family.mask_scale for side in item.crop.size)
-        return self._put(key, {"mask": resized(cut_mask(whole, item.crop, item.changes), (height, width))})["mask"]
-
-    def _mask_key(self, item: CaptionedCrop) -> str:
-        facts, changes = item.picture.mask or item.picture.facts, item.changes
-        return cache_key(
-            mask=[item.picture.mask and facts.pixels, facts.width, facts.height],
-            cut=_cut(item),
-            changes=[changes.angle, changes.shrink, changes.shrink_seed],
-            scale=self.family.mask_scale,
-        )
+        return self._put(key, {"mask": resized(mask_pixels(item), (height, width))})["mask"]
 
     @torch.no_grad()
-    def _encoded(self, reading: Reading) -> list[Tensors]:
+    def _encoded(self, part: Part) -> list[Tensors]:
         def encode(places: list[int]) -> Tensors:
-            return self.family.encode_images(torch.stack([reading.pixels[place] for place in places]))
+            return self.family.encode_images(torch.stack([part.pixels[place] for place in places]))
 
-        return self._completed(reading.latents, encode, lambda place: self.picture_key(reading.items[place]))
+        return self._completed(part.found, encode, part.keys)
 
     @torch.no_grad()
     def _encoded_captions(self, captions: list[str], found: list[Tensors | None]) -> list[Tensors]:
         def encode(places: list[int]) -> Tensors:
             return self.family.encode_captions([captions[place] for place in places])
 
-        return self._completed(found, encode, lambda place: self.caption_key(captions[place]))
+        return self._completed(found, encode, [self.caption_key(caption) for caption in captions])
 
     def _completed(
-        self, found: list[Tensors | None], encode: Callable[[list[int]], Tensors], key_of: Callable[[int], str]
+        self, found: list[Tensors | None], encode: Callable[[list[int]], Tensors], keys: list[str]
     ) -> list[Tensors]:
-        """The entries, with the missing ones encoded: without a cache together, which a GPU does faster."""
-        done = dict(enumerate(found))
+        """The entries, with the missing ones encoded: into a cache one at a time, so that an entry never depends on
+        what else was missing, and without a cache together, which a GPU does faster.
+        """
+        done = {place: entry or self._get(keys[place]) for place, entry in enumerate(found)}
         places = [place for place, entry in done.items() if entry is None]
         for part in [[place] for place in places] if self.cache else [places] if places else []:
             for place, entry in zip(part, _split(encode(part)), strict=True):
-                done[place] = self._put(key_of(place), entry)
+                done[place] = self._put(keys[place], entry)
         return [entry for entry in done.values() if entry is not None]
 
     def _get(self, key: str) -> Tensors | None:
@@ -179,20 +189,6 @@ class Encoder:
             entry = {name: tensor.detach().cpu().contiguous() for name, tensor in entry.items()}
             self.cache.put(key, entry)
         return entry
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Raise BadData with a sentence if the file cannot be read, or has changed."""
-    try:
-        yield
-    except (UnreadablePicture, OSError) as error:
-        raise BadData(f"{path} can no longer be read ({error}): start the run again.") from error
-
-
-def _cut(item: CaptionedCrop) -> list[object]:
-    crop = item.crop
-    return [crop.scaled, crop.left, crop.top, crop.size, crop.flip]
 
 
 def _stacked(entries: list[Tensors]) -> Tensors:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 
-from torch import Tensor
-
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import CaptionedCrop, EpochPlan
 from engine.builtin.data.concepts import Survey, survey
@@ -69,16 +67,12 @@ class BatchLoader:
             raise BadData(errors)
 
     def _fill_cache(self, report: Callable[[int, int], None], should_stop: Callable[[], object]) -> bool:
-        """Encode the missing items, one at a time, so that a stop is noticed soon; others are decoded beside."""
-        missing = self._encoder.missing(self.plan.variants())
-        with closing(prefetched(self._decoded, missing, self.config.dataloader_threads)) as decoded:
-            for done, (item, pixels) in enumerate(decoded, start=1):
+        """Encode the missing items, one at a time, so that a stop is noticed soon; others are read beside."""
+        missing = [[item] for item in self._encoder.missing(self.plan.variants())]
+        with closing(prefetched(self._encoder.read, missing, self.config.dataloader_threads)) as readings:
+            for done, reading in enumerate(readings, start=1):
                 if should_stop():
                     return False
-                self._encoder.store(item, pixels)
+                self._encoder.finish(reading)
                 report(done, len(missing))
         return True
-
-    def _decoded(self, item: CaptionedCrop | str) -> tuple[CaptionedCrop | str, Tensor | None]:
-        """The item with its pixels, if it is a picture."""
-        return item, None if isinstance(item, str) else self._encoder.decode(item)

@@ -47,6 +47,8 @@ class ModelFamily(ABC):
     model_types: ClassVar[tuple[ModelType, ...]]
     size_multiple: int  # pixels; both sides of a training picture are multiples of it
     mask_scale: int  # pixels for one value of the prediction; masks are scaled down by it
+    takes_mask: ClassVar[bool] = False  # an inpainting model: it sees a mask, and the picture outside the mask
+    trains_pixels: bool = False  # it predicts pixels instead of latents
 
     @abstractmethod
     def __init__(self, config: TrainConfig, device: torch.device) -> None:

@@ -6,9 +6,10 @@ import torch
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.base import ModelFamily
+from engine.builtin.families.inpainting import StableDiffusionInpainting
 from engine.builtin.families.stable_diffusion import StableDiffusion
 
-FAMILIES: tuple[type[ModelFamily], ...] = (StableDiffusion,)
+FAMILIES: tuple[type[ModelFamily], ...] = (StableDiffusion, StableDiffusionInpainting)
 
 
 def load_family(config: TrainConfig, device: torch.device) -> ModelFamily:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers import (
@@ -55,18 +55,19 @@ TEXT_LAYERS = r".*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
 class StableDiffusion(ModelFamily):
     """Stable Diffusion 1.x and 2.x, from a diffusers folder, one safetensors file, or the hub."""
 
-    model_types = (
+    model_types: ClassVar[tuple[ModelType, ...]] = (
         ModelType.STABLE_DIFFUSION_15,
         ModelType.STABLE_DIFFUSION_20,
         ModelType.STABLE_DIFFUSION_20_BASE,
         ModelType.STABLE_DIFFUSION_21,
         ModelType.STABLE_DIFFUSION_21_BASE,
     )
+    pipeline_class: ClassVar[type[StableDiffusionPipeline]] = StableDiffusionPipeline
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
-        self.pipeline = _load(config)
+        self.pipeline = _load(config, self.pipeline_class)
         self.pipeline.set_progress_bar_config(disable=True)
         self._check_layer_skip()
         self._set_prediction_type()
@@ -135,10 +136,18 @@ class StableDiffusion(ModelFamily):
         timesteps = self._draw_timesteps(len(clean))
         noisy = self.noise.add_noise(clean, noise, timesteps)
         hidden = to_device(text["hidden"], self.device)
-        predicted = self.pipeline.unet(noisy, timesteps, hidden, return_dict=False)[0]
+        predicted = self.pipeline.unet(self._unet_input(noisy, latents), timesteps, hidden, return_dict=False)[0]
         is_velocity = self.noise.config.prediction_type == "v_prediction"
         target = self.noise.get_velocity(clean, noise, timesteps) if is_velocity else noise
         return Prediction(predicted.float(), target.float(), self._snr(timesteps), is_velocity)
+
+    def _unet_input(self, noisy: Tensor, latents: dict[str, Tensor]) -> Tensor:
+        """The noisy latents, and beside them what else the model sees: (batch, channels, height, width)."""
+        return noisy
+
+    def _sample_inputs(self, settings: SampleConfig) -> dict[str, object]:
+        """What the pipeline needs for a sample besides captions, sizes and steps. Raises BadConfig."""
+        return {}
 
     def _draw_noise(self, clean: Tensor) -> Tensor:
         """Gaussian noise; with offset noise each channel is shifted as a whole (crosslabs.org, 2023)."""
@@ -182,6 +191,7 @@ class StableDiffusion(ModelFamily):
                     generator=torch.Generator("cpu").manual_seed(seed),
                     callback_on_step_end=report,
                     output_type="latent",
+                    **self._sample_inputs(settings),
                 ).images
         finally:
             self.pipeline.scheduler = training_scheduler
@@ -226,7 +236,7 @@ class StableDiffusion(ModelFamily):
 
     @property
     def _is_v1(self) -> bool:
-        return self.config.model_type is ModelType.STABLE_DIFFUSION_15
+        return self.config.model_type.startswith(ModelType.STABLE_DIFFUSION_15)
 
     def modules(self) -> dict[str, nn.Module]:
         return {"vae": self.pipeline.vae, **self.parts}
@@ -265,15 +275,15 @@ def _digest(part: nn.Module, facts: object) -> str:
     return digest.hexdigest()
 
 
-def _load(config: TrainConfig) -> StableDiffusionPipeline:
+def _load(config: TrainConfig, kind: type[StableDiffusionPipeline]) -> StableDiffusionPipeline:
     name = config.base_model_name
     options = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     hub = {"local_files_only": config.offline_mode, "cache_dir": config.huggingface_cache_dir or None}
     try:
         if Path(name).is_file():
             with configs_within(Path(name)) as configs:
-                return StableDiffusionPipeline.from_single_file(name, config=configs, **options, **hub)
-        return StableDiffusionPipeline.from_pretrained(name, use_safetensors=True, **options, **hub)
+                return kind.from_single_file(name, config=configs, **options, **hub)
+        return kind.from_pretrained(name, use_safetensors=True, **options, **hub)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise MissingModel(

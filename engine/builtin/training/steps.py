@@ -28,9 +28,9 @@ def add_gradient(session: Session, batch: Batch) -> Tensor:
 
 def _loss(session: Session, batch: Batch) -> Tensor:
     masking = None
-    if batch.mask is not None:
+    if batch.mask is not None and session.config.masked_training:
         prior = _prior(session, batch) if session.config.masked_prior_preservation_weight else None
-        masking = Masking(session.config, to_device(batch.mask, session.device), prior)
+        masking = Masking(session.config, to_device(batch.mask, session.device), prior, not session.family.takes_mask)
     return batch_loss(session.config, _predicted(session, batch), batch.loss_weight, masking)
 
 

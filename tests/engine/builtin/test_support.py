@@ -62,7 +62,13 @@ def test_wrong_types_are_named():
         ({"concepts": [{"path": "/p", "type": "VALIDATION"}]}, "concepts.0.type"),
         ({"concepts": [{"path": "/p", "text": {"prompt_source": "x"}}]}, "concepts.0.text.prompt_source"),
         ({"concepts": [{"path": "/p", "text": {"tag_dropout_mode": "x"}}]}, "concepts.0.text.tag_dropout_mode"),
-        ({"samples": [{"sample_inpainting": True}]}, "samples.0.sample_inpainting"),
+        (
+            {
+                "model_type": "STABLE_DIFFUSION_15_INPAINTING",
+                "samples": [{"sample_inpainting": True, "base_image_path": __file__}],
+            },
+            "samples.0.mask_image_path",
+        ),
     ],
 )
 def test_unsupported_settings_are_refused_by_field(values, field):
