@@ -15,6 +15,7 @@ from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.augment import NO_CHANGES, Changes, draw_changes
 from engine.builtin.data.buckets import Size, bucket_sizes
 from engine.builtin.data.pictures import Crop, Picture, crop_for
+from engine.builtin.data.suitability import doubts
 from engine.builtin.data.tags import TagEditor
 from engine.interface.errors import Problem
 
@@ -79,21 +80,12 @@ class EpochPlan:
                             yield self._use(picture, size, turn, flip)
 
     def problems(self) -> list[Problem]:
-        """Pictures that are never trained, because too few of their shape exist to fill a batch."""
-        size, cure = self.config.batch_size, "lower batch_size, raise balancing, or add pictures"
+        """An epoch without a batch, and pictures that suit the training badly."""
+        size = self.config.batch_size
         if not len(self):
-            count = sum(self._count(group) for group in self.groups)
+            count, cure = sum(map(self._count, self.groups)), "lower batch_size, raise balancing, or add pictures"
             return [Problem("batch_size", f"{count} pictures in an epoch do not fill a batch of {size}; {cure}")]
-        return [
-            Problem(
-                "batch_size",
-                f"{self._count(group)} pictures of {group[0][0]}x{group[0][1]} do not fill a batch of {size} and "
-                f"are not trained on, among them {self.groups[group][0].path}; {cure}",
-                "warning",
-            )
-            for group in self.groups
-            if self._count(group) < size
-        ]
+        return list(doubts(self.groups, {group: self._count(group) for group in self.groups}, size))
 
     def _group(self, picture: Picture) -> Group:
         image = picture.concept.image

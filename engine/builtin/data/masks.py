@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +10,22 @@ from pathlib import Path
 import numpy
 
 from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.data.findings import Findings, Kind, printable
 from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, read_unchanged
 from engine.interface.errors import Problem
 
 FIELD = "masked_training"
+UNREADABLE = Kind(
+    "{number} {file|files} cannot be read as {a mask|masks}: {names}; replace or remove {it|them}", "error"
+)
+WITHOUT = Kind(
+    "{number} {picture has|pictures have} no mask and {is|are} trained whole; add {names}, or turn off masked_training"
+)
+STRETCHED = Kind(
+    "{number} {mask has|masks have} another shape than {its picture|their pictures} and {is|are} stretched: {names}; "
+    "save both in one shape"
+)
 SAME_SHAPE = 0.02  # the part by which the shapes of mask and picture may differ
 
 
@@ -29,12 +40,19 @@ def with_masks(
     """The pictures with the facts of their masks, and the problems of these."""
     with ThreadPoolExecutor(config.dataloader_threads) as pool:
         found = list(pool.map(lambda picture: _facts(picture, index), pictures))
-    problems = [fact for fact in found if isinstance(fact, Problem)]
-    masked = [
-        replace(picture, mask=None if isinstance(fact, Problem) else fact)
-        for picture, fact in zip(pictures, found, strict=True)
-    ]
-    return masked, problems or list(_doubts(masked))
+    findings = Findings()
+    masked = []
+    for picture, facts in zip(pictures, found, strict=True):
+        if isinstance(facts, PictureFacts):
+            masked.append(replace(picture, mask=facts))
+            if _differ(picture.facts, facts):
+                sizes = f"{facts.width}x{facts.height} for {picture.facts.width}x{picture.facts.height}"
+                findings.add(FIELD, STRETCHED, f"{printable(mask_path(picture.path).name)} ({sizes})")
+        else:
+            masked.append(picture)
+            name = printable(mask_path(picture.path).name)
+            findings.add(FIELD, *((UNREADABLE, f"{name} ({facts})") if facts else (WITHOUT, name)))
+    return masked, findings.problems()
 
 
 def read_mask(picture: Picture) -> numpy.ndarray:
@@ -48,34 +66,14 @@ def read_mask(picture: Picture) -> numpy.ndarray:
     return numpy.asarray(image, dtype=numpy.float32) / 255
 
 
-def _facts(picture: Picture, index: PictureIndex) -> PictureFacts | Problem | None:
-    path = mask_path(picture.path)
+def _facts(picture: Picture, index: PictureIndex) -> PictureFacts | str:
+    """The mask's facts, or why it cannot be read; an empty reason if there is none."""
     try:
-        return index.facts(path)
+        return index.facts(mask_path(picture.path))
     except FileNotFoundError:
-        return None
+        return ""
     except (UnreadablePicture, OSError) as error:
-        return Problem(FIELD, f"{path} cannot be read as a mask ({error}); replace or remove it")
-
-
-def _doubts(pictures: list[Picture]) -> Iterator[Problem]:
-    """Pictures without a mask, which are trained whole as in OneTrainer, and masks that do not fit."""
-    without = [picture for picture in pictures if picture.mask is None]
-    if without:
-        yield Problem(
-            FIELD,
-            f"{len(without)} of {len(pictures)} pictures have no mask and are trained whole, among them "
-            f"{without[0].path}; add {mask_path(without[0].path).name}, or turn off masked_training",
-            "warning",
-        )
-    for picture in pictures:
-        if picture.mask and _differ(picture.facts, picture.mask):
-            yield Problem(
-                FIELD,
-                f"{mask_path(picture.path)} is {picture.mask.width}x{picture.mask.height}, its picture "
-                f"{picture.facts.width}x{picture.facts.height}, so the mask is stretched; save both in one shape",
-                "warning",
-            )
+        return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _differ(facts: PictureFacts, mask: PictureFacts) -> bool:

@@ -103,7 +103,7 @@ def test_a_picture_without_a_mask_is_trained_whole_with_a_warning(folder):
     (folder / "1-masklabel.png").unlink()
     ((severity, message),) = problems(folder)
     assert severity == "warning"
-    assert message.startswith("1 of 2 pictures have no mask and are trained whole, among them")
+    assert message.startswith("1 picture has no mask and is trained whole; add ")
     batch = next(loaded(make_config(folder, **ON)).epoch(0))
     assert sorted(batch.mask.mean(dim=(1, 2, 3)).tolist()) == pytest.approx([0.5, 1.0], abs=0.02)
 
@@ -111,10 +111,10 @@ def test_a_picture_without_a_mask_is_trained_whole_with_a_warning(folder):
 def test_a_mask_of_another_shape_is_a_warning_and_a_broken_one_an_error(folder):
     save_mask(folder / "0-masklabel.png", size=(160, 80))
     ((severity, message),) = problems(folder)
-    assert severity == "warning" and "0-masklabel.png is 160x80, its picture 80x80" in message
+    assert severity == "warning" and "0-masklabel.png (160x80 for 80x80)" in message
     (folder / "0-masklabel.png").write_bytes(b"no picture")
     ((severity, message),) = problems(folder)
-    assert severity == "error" and "0-masklabel.png cannot be read as a mask" in message
+    assert severity == "error" and "cannot be read as a mask: 0-masklabel.png (" in message
 
 
 def masked_loss(masking_of, **changes):
