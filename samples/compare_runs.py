@@ -29,7 +29,7 @@ def prompts(runs: list[Run]) -> list[JsonObject]:
 
 def sample_rows(runs: list[Run], prompt: JsonObject) -> list[JsonObject]:
     """For some steps of the run with the most samples: the nearest sample of each run, newest step first."""
-    found = Sample.objects.filter(run__in=runs, prompt=prompt["prompt"], settings__seed=prompt["seed"])
+    found = Sample.objects.present().filter(run__in=runs, prompt=prompt["prompt"], settings__seed=prompt["seed"])
     of_run: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
     for pk, run, step in found.order_by("global_step", "created_at").values_list("pk", "run", "global_step"):
         of_run[run].append((step, pk))

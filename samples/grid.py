@@ -25,7 +25,7 @@ class Cell:
 
     @property
     def needs_labels(self) -> bool:
-        return len(self.samples) > 1
+        return len(self.samples) > 1 or any(sample.superseded for sample in self.samples)
 
 
 @dataclass

@@ -22,6 +22,19 @@ class SampleQuerySet(models.QuerySet["Sample"]):
     def newest_first(self) -> SampleQuerySet:
         return self.order_by("-created_at", "-pk")
 
+    def present(self) -> SampleQuerySet:
+        """Without those of steps that a later attempt trained again."""
+        return self.filter(superseded=False)
+
+    def supersede(self, run: Run, attempt: int, first_step: int) -> int:
+        """Mark samples of attempts before this one, which continues after `first_step` steps; return how many.
+
+        A sample of that very step shows the weights of the backup, which still count.
+        """
+        earlier = self.filter(run=run, attempt__lt=attempt, superseded=False)
+        again = Q(global_step__gt=first_step) if first_step else Q()
+        return earlier.filter(again).update(superseded=True)
+
 
 class Sample(models.Model):
     """One picture of a run, with the settings that made it."""
@@ -43,6 +56,7 @@ class Sample(models.Model):
     epoch = models.PositiveIntegerField(default=0)
     is_ema = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=now)
+    superseded = models.BooleanField(default=False, help_text="True if a later attempt trained its steps again.")
     favourite = models.BooleanField(default=False, help_text="Never deleted to free space.")
     favourite_by = models.ForeignKey(
         site_settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -73,11 +87,11 @@ class Sample(models.Model):
         return Path(self.path)
 
     def series(self) -> SampleQuerySet:
-        """The samples of this prompt in the run, first step first; of a custom sample, those with its seed."""
+        """The present samples of this prompt in the run, first step first; of a custom sample, those with its seed."""
         facts = {"kind": self.kind, "index": self.index, "prompt": self.prompt, "is_ema": self.is_ema}
         if self.kind == self.Kind.CUSTOM:
             facts["settings__seed"] = self.settings.get("seed")
-        return Sample.objects.filter(run=self.run_id, **facts).order_by("global_step", "created_at", "pk")
+        return Sample.objects.present().filter(run=self.run_id, **facts).order_by("global_step", "created_at", "pk")
 
     @property
     def is_video(self) -> bool:
@@ -86,7 +100,10 @@ class Sample(models.Model):
     @property
     def label(self) -> str:
         """The text for people who cannot see the picture."""
-        return _("Step %(step)s: %(prompt)s") % {"step": self.global_step, "prompt": self.prompt[:80]}
+        sentence = _("Step %(step)s: %(prompt)s")
+        if self.superseded:
+            sentence = _("Step %(step)s, which was trained again later: %(prompt)s")
+        return sentence % {"step": self.global_step, "prompt": self.prompt[:80]}
 
     @property
     def tick_label(self) -> str:
@@ -117,5 +134,6 @@ class Sample(models.Model):
                 "is_ema": self.is_ema,
                 "thumbnail_url": self.get_thumbnail_url(),
                 "favourite": self.favourite,
+                "superseded": self.superseded,
             },
         }

@@ -18,9 +18,11 @@ CUSTOM_SHOWN = 24
 
 @page("GET")
 def samples(request: PageRequest, pk: UUID | str) -> HttpResponse:
-    """The run's own prompts as a grid, and custom samples below."""
+    """The run's own prompts as a grid, and custom samples below; `old=1` adds those of steps trained again later."""
     run = run_of(pk)
-    default = run.samples.filter(kind=Sample.Kind.DEFAULT)
+    with_old = request.GET.get("old") == "1"
+    shown = Sample.objects.filter(run=run) if with_old else Sample.objects.present().filter(run=run)
+    default = shown.filter(kind=Sample.Kind.DEFAULT)
     page = page_of(
         request,
         default.values_list("global_step", flat=True).distinct().order_by("-global_step"),
@@ -31,7 +33,9 @@ def samples(request: PageRequest, pk: UUID | str) -> HttpResponse:
         "page": page,
         "columns": columns,
         "rows": rows,
-        "custom": run.samples.filter(kind=Sample.Kind.CUSTOM).newest_first()[:CUSTOM_SHOWN],
+        "custom": shown.filter(kind=Sample.Kind.CUSTOM).newest_first()[:CUSTOM_SHOWN],
+        "with_old": with_old,
+        "old_count": run.samples.filter(superseded=True).count(),
         "draw": drawing_of(run),
     }
     return show_tab(request, run, "run-samples", context)

@@ -334,10 +334,11 @@ class Transcript:
         self.messages.append((group_of(self.run.pk), envelope("metrics", self._columns())))
 
     def _supersede(self, first_step: int) -> None:
-        """Mark values of earlier attempts from this step on, since these steps are trained again."""
+        """Mark values and samples of earlier attempts from this step on, since these steps are trained again."""
         if self.run.attempt > 1:  # with the tags, the index is used, so this query is cheap
             later = self.run.metrics.present().filter(tag__in=list(spans(self.run)), step__gte=first_step)
             later.filter(attempt__lt=self.run.attempt).update(superseded=True)
+            Sample.objects.all().supersede(self.run, self.run.attempt, first_step)
 
     def _columns(self) -> JsonObject:
         tags = sorted({tag for event in self.metrics for tag in event.data["values"]})

@@ -37,7 +37,7 @@ class Loop:
 
     def _actions(self) -> list[tuple[Interval, Callable[[], object]]]:
         config = self.session.config
-        sampling = Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first)
+        self.sampling = sampling = Interval(config.sample_after, config.sample_after_unit, config.sample_skip_first)
         saving = Interval(config.save_every, config.save_every_unit, config.save_skip_first)
         return [
             (Interval(config.backup_after, config.backup_after_unit), self.keeper.back_up),
@@ -70,6 +70,8 @@ class Loop:
 
     def run(self) -> None:
         """Train the remaining epochs; ends early after a step in which a stop was requested."""
+        if self.sampling.begins_at_zero and not self.session.progress.global_step:
+            self.sampler.draw_default()  # the base line, which a resumed training has already
         self.log.go_on()
         updates = self.session.optimizer_steps + self.session.updates_to_come
         for epoch in range(self.session.progress.epoch, self.session.config.epochs):

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine.interface.json_types import JsonObject
 
@@ -18,29 +17,33 @@ PICTURES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".avif"}
 VIDEOS = {".webm", ".mkv", ".flv", ".avi", ".mov", ".wmv", ".mp4", ".mpeg", ".m4v"}
 MASKS = ("-masklabel.png", "-condlabel.png")
 OF_CONFIG = ("batch_size", "resolution", "aspect_ratio_bucketing")
-NAMES = {"pictures": "pictures", "batch_size": "as batch_size"}
+OF_CONCEPT = ("balancing", "balancing_strategy", "type", "include_subdirectories")
 
 
 def data_facts(config: JsonObject, concepts: list[JsonObject]) -> JsonObject:
-    """What decides which pictures an epoch has: `identity` is a sha256 over all of it.
+    """What decides which pictures an epoch has: the settings that are given, and a sha256 over the files.
 
     Files count by name and size. A concept that is read from elsewhere, or is missing, counts without files.
     """
     enabled = [concept for concept in concepts if concept.get("enabled", True)]
     files = [sorted(_files(concept)) for concept in enabled]
-    facts = [[config.get(name) for name in OF_CONFIG], [_settings(concept) for concept in enabled], files]
     return {
-        "identity": hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest(),
+        "settings": _given(config, OF_CONFIG),
+        "concepts": [_given(concept, OF_CONCEPT) | _override(concept) for concept in enabled],
+        "files": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
         "pictures": sum(map(len, files)),
-        "batch_size": config.get("batch_size"),
     }
 
 
-def _settings(concept: JsonObject) -> list[Any]:
+def _given(values: JsonObject, names: tuple[str, ...]) -> dict[str, str]:
+    """The values as text; numbers alike whether whole or not."""
+    given = {name: values[name] for name in names if values.get(name) is not None}
+    return {name: f"{value:g}" if isinstance(value, (int, float)) else str(value) for name, value in given.items()}
+
+
+def _override(concept: JsonObject) -> dict[str, str]:
     image = concept.get("image") or {}
-    override = str(image.get("resolution_override")) if image.get("enable_resolution_override") else ""
-    balancing = float(concept.get("balancing") or 0)
-    return [balancing, str(concept.get("balancing_strategy")), str(concept.get("type")), override]
+    return {"resolution_override": str(image["resolution_override"])} if image.get("enable_resolution_override") else {}
 
 
 def _files(concept: JsonObject) -> Iterator[tuple[str, int]]:
@@ -61,9 +64,22 @@ def read_concepts(config: JsonObject) -> list[JsonObject]:
 
 
 def changes(saved: JsonObject, present: JsonObject) -> str:
-    """What differs between two data facts, in words; empty if they are the same."""
-    if saved.get("identity") == present["identity"]:
-        return ""
-    different = [name for name in NAMES if saved.get(name) != present[name]]
-    said = [f"{present[name]} {NAMES[name]} instead of {saved.get(name)}" for name in different]
-    return ", ".join(said) or "other pictures, sizes or repeats"
+    """What differs between two data facts, in words; empty if they are the same.
+
+    A setting that one of them lacks has its default there, which this does not know, and is left out.
+    """
+    said = [f"{present['pictures']} pictures instead of {saved['pictures']}"] * (
+        saved["pictures"] != present["pictures"]
+    )
+    said += [
+        f"{present['settings'][name]} as {name} instead of {value}"
+        for name, value in saved["settings"].items()
+        if present["settings"].get(name, value) != value
+    ]
+    same_concepts = len(saved["concepts"]) == len(present["concepts"]) and all(
+        now.get(name, value) == value
+        for before, now in zip(saved["concepts"], present["concepts"], strict=False)
+        for name, value in before.items()
+    )
+    is_same = same_concepts and saved["files"] == present["files"]
+    return ", ".join(said or ([] if is_same else ["other pictures, sizes or repeats"]))

@@ -76,7 +76,7 @@ def train(folder: Path, reporter, others) -> str:
     if config.multi_gpu:
         others.expect()
     resume_from(spec.get("resume_from"))
-    return DriverTraining(config, reporter, spec.get("keep_backups")).run()
+    return DriverTraining(config, reporter, spec.get("keep_backups"), spec.get("resume_from")).run()
 
 
 def resume_from(backup) -> None:
@@ -93,8 +93,11 @@ def prepare_additional_process() -> None:
     from engine.onetrainer.driver_gpus import become_additional_process
 
     become_additional_process()
+    from engine.onetrainer.driver_position import Position
+
     if os.environ.get(RESUME):
         resume_from(os.environ[RESUME])
+    Position(os.environ.get(RESUME), lambda notice: None).put_in_place()  # the first process reports the notices
 
 
 if __name__ in ("__main__", "__mp_main__"):

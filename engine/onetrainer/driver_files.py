@@ -140,6 +140,7 @@ class Artifacts:
             raise NotWritten("OneTrainer could not write this file; the log has the reason")
         if kind == "backup":
             refuse_broken(path)
+            self._training.position.write_data(path)
             write_manifest(path)
             flush(path)
 

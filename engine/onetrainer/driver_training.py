@@ -11,6 +11,7 @@ from engine.interface.progress import TrainProgress
 from engine.onetrainer.driver_commands import Bridge
 from engine.onetrainer.driver_failures import NOT_FINITE, explained
 from engine.onetrainer.driver_files import Artifacts, Samples
+from engine.onetrainer.driver_position import Position
 from engine.onetrainer.driver_reports import Metrics, guarded
 
 PHASES = {
@@ -29,7 +30,7 @@ PHASES = {
 class DriverTraining:
     """Puts itself between OneTrainer's classes and the attempt's journal, then trains."""
 
-    def __init__(self, config, reporter, keep_backups=None):
+    def __init__(self, config, reporter, keep_backups=None, resume_from=None):
         from modules.util.commands.TrainCommands import TrainCommands
 
         self.config = config
@@ -44,6 +45,7 @@ class DriverTraining:
         self.bridge = Bridge(self, reporter.commands, self.commands)
         self.artifacts = Artifacts(self, keep_backups)
         self.samples = Samples(self)
+        self.position = Position(resume_from, self.callbacks.on_warning)
 
     def run(self):
         """Train to the end; return how it ended. Raises a TrainingError for a known failure."""
@@ -113,6 +115,7 @@ class DriverTraining:
         from modules.trainer import GenericTrainer as module  # noqa: N813  a file and its class have one name
         from modules.trainer.BaseTrainer import BaseTrainer
 
+        self.position.put_in_place()
         module.SummaryWriter = self.metrics.writer(module.SummaryWriter)
         self._guard(module.GenericTrainer)
         make_saver, make_sampler = BaseTrainer.create_model_saver, BaseTrainer.create_model_sampler
@@ -159,6 +162,11 @@ class DriverTraining:
             raise BadData("The pictures do not fill a batch: add pictures to the concepts, or lower batch_size.")
         if self.max_step is None:
             raise BadData("No step was trained, so there is no model to save: raise epochs.")
+        if self.progress.global_step == self.position.first_step:
+            raise BadData(
+                f"No step was trained: the backup's position in its epoch is behind the {self.max_step} steps of an "
+                "epoch of the present data. Raise epochs, or continue from a backup of an earlier epoch."
+            )
         raise BadData("The optimizer made no step: lower gradient_accumulation_steps, or raise epochs.")
 
     @property

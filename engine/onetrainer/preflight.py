@@ -78,7 +78,10 @@ def compare_files(settings: JsonObject, backup: Path, report: Report) -> list[Pr
         return []
     saved = json.loads((backup / FILE_NAME).read_text(encoding="utf-8"))
     progress = TrainProgress(**json.loads((backup / "meta.json").read_text(encoding="utf-8"))["train_progress"])
-    changed = changes(saved, data_facts(settings, read_concepts(settings)))
+    concepts = read_concepts(settings)
+    if not all(Path(concept.get("path") or "").is_dir() for concept in concepts if concept.get("enabled", True)):
+        return []  # a start refuses a missing folder, or OneTrainer reads the concept from elsewhere
+    changed = changes(saved, data_facts(settings, concepts))
     notice = place_in_other_data(progress, changed, int(settings.get("epochs") or 0)).notice
     return [Problem("concepts", notice, "warning")] if notice else []
 

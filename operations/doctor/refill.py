@@ -11,6 +11,7 @@ from django.db.models import Min
 from engine.interface.journal import Event
 from operations.doctor.finding import counted_are
 from operations.doctor.tally import PAIR, Tally, batches, pairs
+from samples.models import Sample
 from training.metrics.summaries import sum_up
 from training.models import Run
 from training.progress.pace import Pace
@@ -65,8 +66,9 @@ class _Refill(Transcript):
 
 
 def _supersede(run: Run) -> None:
-    """Mark values of steps that a later attempt repeated as superseded, and rebuild the summaries."""
+    """Mark values and samples of steps that a later attempt repeated as superseded, and rebuild the summaries."""
     later = run.metrics.filter(attempt__gt=run.attempt).aggregate(first=Min("step"))["first"]
     if later is not None:
         run.metrics.filter(attempt=run.attempt, step__gte=later, superseded=False).update(superseded=True)
         sum_up(run, later)
+        Sample.objects.all().supersede(run, run.attempt + 1, later)

@@ -167,3 +167,18 @@ def test_what_is_drawn_at_the_end_belongs_to_the_last_epoch(client, user):
     sample = run.samples.create(attempt=1, sequence=1, epoch=6, global_step=96, path="/nowhere/a.png")
     assert "epoch 6<" in squeezed(client.get(reverse("run-samples", args=[run.pk])).text)
     assert "<dt>Epoch</dt><dd>6</dd>" in client.get(sample.get_absolute_url()).text
+
+
+def test_samples_of_steps_that_were_trained_again_are_hidden_and_marked_where_they_are_shown(client, run):
+    old = make_sample(run, step=10, superseded=True)
+    new = make_sample(run, step=10)
+    make_sample(run, step=20)
+    _, rows = grid_of(client, run)
+    assert [[sample.pk for cell in row.cells for sample in cell.samples] for row in rows][1] == [new.pk]
+    assert list(new.series()) == list(Sample.objects.filter(superseded=False))
+    page = client.get(reverse("run-samples", args=[run.pk]))
+    assert "1 sample is of steps that were trained again" in squeezed(page.text) and 'href="?old=1"' in page.text
+    _, rows = grid_of(client, run, old=1)
+    assert {sample.pk for sample in rows[1].cells[0].samples} == {old.pk, new.pk}
+    assert "attempt 1, trained again" in squeezed(client.get(reverse("run-samples", args=[run.pk]), {"old": 1}).text)
+    assert "trained again" in squeezed(client.get(reverse("samples")).text)

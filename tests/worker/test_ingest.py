@@ -132,3 +132,17 @@ def test_another_schema_damages_nothing(run, journal):
         JournalReader(run).read()
     run.refresh_from_db()
     assert run.progress.journal_offset == 0
+
+
+@pytest.mark.parametrize(("resumed_after", "kept"), [(4, {0, 2, 4}), (0, set())])
+def test_samples_of_steps_that_a_later_attempt_trains_again_are_superseded(run, resumed_after, kept):
+    for step in (0, 2, 4, 6):
+        facts = {"path": f"/tmp/{step}.png", "global_step": step, "epoch": 0}
+        run.samples.create(attempt=1, sequence=step + 1, **facts)
+    Run.objects.update(attempt=2)
+    run.refresh_from_db()
+    run.attempt_folder.mkdir()
+    journal = JournalWriter(run.attempt_folder / FILE_NAME)
+    journal.append("metrics", {"step": resumed_after, "values": {"loss": 0.5}})
+    JournalReader(run).read()
+    assert set(run.samples.present().values_list("global_step", flat=True)) == kept

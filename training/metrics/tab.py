@@ -87,7 +87,7 @@ def _row(tag: str, curve: JsonObject) -> ChartRow:
 
 def marks_of(run: Run) -> list[JsonObject]:
     """The run's events to mark: at a step, or at a time if the step is unknown."""
-    steps = list(run.samples.order_by("global_step").values_list("global_step", flat=True).distinct())
+    steps = list(run.samples.present().order_by("global_step").values_list("global_step", flat=True).distinct())
     samples = steps[:: 1 + len(steps) // MOST_MARKS]
     files = run.artifacts.order_by("created_at").values_list("kind", "global_step")[:MOST_MARKS]
     starts = run.events.filter(kind="started", attempt__gt=1).values_list("at", flat=True)[:MOST_MARKS]

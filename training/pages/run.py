@@ -85,7 +85,7 @@ def overview(request: PageRequest, pk: UUID | str) -> HttpResponse:
 
 def newest_samples(run: Run) -> list[Any]:
     """The newest samples, those of a step in the order of their prompts."""
-    newest = run.samples.newest_first()[:NEWEST_SAMPLES]
+    newest = run.samples.present().newest_first()[:NEWEST_SAMPLES]
     return sorted(newest, key=lambda sample: (-sample.global_step, sample.index))
 
 

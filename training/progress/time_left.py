@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.timezone import now
 
 from engine.interface.config_keys import keys_of
-from training.models import Run, RunProgress
+from training.models import Run
 
 REGULAR = {  # phase -> the settings with its interval, the interval's unit, and its first time
     "sampling": ("sample_after", "sample_after_unit", "sample_skip_first"),
@@ -21,7 +21,7 @@ def seconds_left(run: Run) -> float | None:
 
     If the trainer is in a phase between steps, the remaining time of that phase counts.
     """
-    progress, each = run.progress, _seconds_per_step(run.progress)
+    progress, each = run.progress, _seconds_per_step(run)
     if each is None or not (run.is_active and progress.total_steps) or run.status == run.Status.STOPPING:
         return None
     left = progress.steps_to_come * each
@@ -29,9 +29,13 @@ def seconds_left(run: Run) -> float | None:
     return left / (1 - _share_by_the_clock(run)) + _rest_of_phase(run)
 
 
-def _seconds_per_step(progress: RunProgress) -> float | None:
-    """The measured value; before there is one, the trainer's own."""
-    return progress.seconds_per_step or (1 / progress.steps_per_second if progress.steps_per_second else None)
+def _seconds_per_step(run: Run) -> float | None:
+    """The value measured over several steps; of a run outside this site, which is not measured, the log's own.
+
+    A trainer's own first value would be that of its first step, which takes many times as long as any other.
+    """
+    own = run.progress.steps_per_second if run.is_from_elsewhere else None
+    return run.progress.seconds_per_step or (1 / own if own else None)
 
 
 def _rest_of_phase(run: Run) -> float:

@@ -20,6 +20,13 @@ class Interval:
         self.every, self.unit, self.skip_first, self._clock = every, unit, skip_first, clock
         self._start = self._last = clock()
 
+    @property
+    def begins_at_zero(self) -> bool:
+        """True if the action is also done before the first step, as OneTrainer does for samples: it skips nothing."""
+        if self.unit is TimeUnit.ALWAYS:
+            return not self.skip_first
+        return self.unit is not TimeUnit.NEVER and self.every > 0 and not self.skip_first
+
     def is_due(self, progress: TrainProgress) -> bool:
         """Ask once after each step; `progress` already counts that step."""
         if self.unit is TimeUnit.ALWAYS:

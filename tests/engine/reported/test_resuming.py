@@ -141,7 +141,7 @@ def test_a_training_whose_data_give_no_batch_fails_with_the_reason(training, mon
     """Nerogar/OneTrainer#132: a continued training ends at once, and nothing says why."""
     run = training("empty")
     run.trainer.start()
-    monkeypatch.setattr(run.trainer.session.loader, "epoch", lambda epoch, start=0: iter(()))
+    monkeypatch.setattr(run.trainer.session.loader, "epoch", lambda epoch, start=0: (one for one in ()))
     with pytest.raises(BadData, match="Only 0 of 16 updates of the weights were made"):
         run.trainer.train()
     run.trainer.end()

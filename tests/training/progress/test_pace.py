@@ -228,8 +228,13 @@ def test_phases_after_the_last_step_count_until_they_are_done(since_step, left):
     assert seconds_left(run) == left
 
 
-def test_the_trainer_s_speed_is_used_before_there_is_a_measured_one():
+def test_the_speed_of_the_first_slow_step_gives_no_estimate():
+    assert seconds_left(running({}, global_step=1, steps_per_second=0.05)) is None
+
+
+def test_a_run_outside_this_site_is_estimated_by_the_speed_in_its_log():
     run = running({}, global_step=40, steps_per_second=9.0)
+    run.source = "/home/ada/workspace"
     assert seconds_left(run) == pytest.approx(60 / 9)
     run.status = "stopping"
     assert seconds_left(run) is None

@@ -72,7 +72,7 @@ class GenericTrainer(BaseTrainer):
         self.config, self.callbacks, self.commands = config, callbacks, commands
         self.tensorboard = SummaryWriter(os.path.join(config.workspace_dir, "tensorboard", stamp()))
         self.one_step_trained = False
-        self.model = None
+        self.model = self.rates = None
 
     def start(self):
         if self.config.clear_cache_before_training:
@@ -89,6 +89,7 @@ class GenericTrainer(BaseTrainer):
         self.callbacks.on_update_status("loading the model")
         self.callbacks.on_update_status("running model setup")
         self.callbacks.on_update_status("creating the data loader/caching")
+        self.create_data_loader(self.model, None, self.model.train_progress)
         self.model_saver = self.create_model_saver()
         self.model_sampler = self.create_model_sampler(self.model)
         self.parameters = [Number()]
@@ -105,6 +106,8 @@ class GenericTrainer(BaseTrainer):
             raise Exception("could not load model: " + self.config.base_model_name) from None
 
     def train(self):
+        from modules.util import create  # which imports this module
+
         progress, config = self.model.train_progress, self.config
         for _ in range(progress.epoch, config.epochs):
             if self.commands.stopped:
@@ -114,6 +117,14 @@ class GenericTrainer(BaseTrainer):
             self._buckets(int(config.resolution))
             if int(config.resolution) > TOO_LARGE:
                 raise RuntimeError("CUDA out of memory. Tried to allocate 9.00 TiB.")
+            if self.rates is None:
+                self.rates = create.create_lr_scheduler(
+                    config=config,
+                    num_epochs=config.epochs,
+                    approximate_epoch_length=steps,
+                    gradient_accumulation_steps=config.gradient_accumulation_steps,
+                    global_step=progress.global_step,
+                )
             for _ in range(progress.epoch_step, steps):
                 self._before_step()
                 self._step()
@@ -169,7 +180,7 @@ class GenericTrainer(BaseTrainer):
         if (step + 1) % self.config.gradient_accumulation_steps:
             return
         loss = math.nan if self.config.learning_rate > TOO_FAST else 1 / (step + 1)
-        self.tensorboard.add_scalar("lr/unet", self.config.learning_rate, step)
+        self.tensorboard.add_scalar("lr/unet", next(self.rates), step)
         if math.isnan(loss):
             self.parameters[0].value = math.nan
             raise RuntimeError("Training loss became NaN.")
