@@ -7,6 +7,7 @@ position in other data is moved to the next epoch, and the schedule begins where
 
 import json
 from pathlib import Path
+from typing import Any
 
 from engine.interface.data_facts import FILE_NAME, changes, data_facts, read_concepts
 from engine.interface.position import place_in_other_data
@@ -22,7 +23,7 @@ class Position:
         self._backup = Path(backup) if backup else None
         self._say = say
         self._data = None
-        self._progress = None  # OneTrainer's own, which it changes
+        self._progress: Any = None  # OneTrainer's own, which it changes
         self._knows_data = False
         self.first_step = 0
 
