@@ -66,7 +66,7 @@ def read_concepts(config: JsonObject) -> list[JsonObject]:
 def changes(saved: JsonObject, present: JsonObject) -> str:
     """What differs between two data facts, in words; empty if they are the same.
 
-    A setting that one of them lacks has its default there, which this does not know, and is left out.
+    A setting that is in only one of the two is left out: the other had its default, which is unknown here.
     """
     said = [f"{present['pictures']} pictures instead of {saved['pictures']}"] * (
         saved["pictures"] != present["pictures"]
