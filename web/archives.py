@@ -15,6 +15,7 @@ from web.errors import BadInput
 MOST_FILES = 2_000
 MOST_FILE_BYTES = 5_000_000
 MOST_BYTES = 50_000_000
+CONFIGS = (".json", ".toml", ".yaml", ".yml")
 MOST_RATIO = 200  # a JSON file is packed to a tenth of its size, a zip bomb to a thousandth
 
 
@@ -23,7 +24,7 @@ def is_zip(content: bytes) -> bool:
 
 
 def unpack(filename: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """(path within, content) of each JSON file; raises BadInput for a damaged or malicious file."""
+    """(path within, content) of each config file; raises BadInput for a damaged or malicious file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -71,10 +72,10 @@ def _refuse_what_does_harm(filename: str, entries: list[zipfile.ZipInfo]) -> Non
 
 
 def _is_preset(name: str) -> bool:
-    """The JSON files, without the files that operating systems and OneTrainer's desktop program add."""
+    """The files of configs, without the files that operating systems and OneTrainer's desktop program add."""
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return path.suffix.lower() == ".json" and path.name != "#.json" and not hidden
+    return path.suffix.lower() in CONFIGS and path.name != "#.json" and not hidden
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int = MOST_FILE_BYTES) -> bytes:

@@ -8,15 +8,24 @@ from typing import Any
 
 
 def parse(content: str | bytes) -> Any:
-    """Read JSON without NaN, infinity, NUL characters, half characters and endless nesting; raises ValueError."""
+    """Read JSON without NaN, infinity, NUL characters, half characters and endless nesting; raises ValueError.
+
+    A byte-order mark is read past, and bytes may be UTF-16 or UTF-32, which their first bytes show.
+    """
+    text = content.removeprefix("\ufeff") if isinstance(content, str) else content
     try:
-        data = json.loads(content, parse_constant=_refuse_constant)
-        wrong = next((text for text in _texts(data) if not _can_be_stored(text)), None)
+        data = json.loads(text, parse_constant=_refuse_constant)
+        refuse_unstorable(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    return data
+
+
+def refuse_unstorable(data: Any) -> None:
+    """Raise ValueError for a text that some database cannot store."""
+    wrong = next((text for text in _texts(data) if not _can_be_stored(text)), None)
     if wrong is not None:
         raise ValueError(f"{wrong[:60]!a} contains a NUL or half a character (such as \\ud800)")
-    return data
 
 
 def _refuse_constant(name: str) -> None:

@@ -11,16 +11,18 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from engine.builtin.config.check import check_values
-from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.builtin.config.readable import read_what_is_right
+from engine.builtin.config.train_config import SampleConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.facts import StillReading
 from engine.tokens import SECRET, without_secrets
+from presets.config.migrate import migrate_concepts
 from presets.config.paths import check_paths, named_paths, with_absolute_paths
+from presets.foreign.text_forms import read_text
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotReady
-from web.strict_json import parse
 
 MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
@@ -132,7 +134,8 @@ def validate(config: object, engine: str = "builtin") -> list[Problem]:
     try:
         whole = with_inline_files(whole)
     except BadInput as error:
-        return [Problem(field, message) for field, messages in error.errors.items() for message in messages]
+        problems += [Problem(field, message) for field, messages in error.errors.items() for message in messages]
+        whole |= {field: [] for field in FILES_OF_LISTS if not whole.get(field)}
     try:
         problems += get_engine(engine).check(whole)
     except Unavailable as error:  # the checkout was changed at this very moment
@@ -189,12 +192,10 @@ def check_form(config: Any) -> list[Problem]:
     """
     if problems := list(_limits(config)):
         return problems
-    try:
-        parsed = TrainConfig.from_dict(config)
-    except BadConfig as error:
-        return error.problems
+    parsed, problems = read_what_is_right(config)
     outside = [(field, refusal(path, write)) for field, path, write in named_paths(config)]
-    return [*check_values(parsed), *(Problem(field, sentence) for field, sentence in outside if sentence)]
+    outside_problems = [Problem(field, sentence) for field, sentence in outside if sentence]
+    return [*problems, *check_values(parsed), *outside_problems]
 
 
 def check_edited(config: object, engine: str, of_preset: bool) -> list[Problem]:
@@ -265,7 +266,8 @@ def with_inline_files(config: Config) -> Config:
     for field, file_field in FILES_OF_LISTS.items():
         path = config.get(file_field)
         if not config.get(field) and isinstance(path, str) and path and Path(path).expanduser().exists():
-            config[field] = read_json(path, list, file_field)
+            found = read_json(path, list, file_field)
+            config[field] = migrate_concepts(found) if field == "concepts" else found
     return config
 
 
@@ -283,7 +285,10 @@ def refuse_errors(problems: list[Problem]) -> None:
 
 
 def load_config_file(path: str) -> Config:
-    """Read a config file below an allowed root; raises BadInput with a sentence, never with the file's content."""
+    """Read a config file below an allowed root, also of another trainer: JSON, TOML or YAML, as it is in the file.
+
+    Raises BadInput with a sentence, never with the file's content.
+    """
     return read_json(path, dict, "config_path")
 
 
@@ -312,13 +317,17 @@ def _parse(path: str, field: str) -> Any:
                 _("%(path)s is larger than %(max_config_bytes)s MB: this is not a config file.")
                 % {"path": path, "max_config_bytes": MAX_CONFIG_BYTES // 1_000_000},
             )
-        return parse(file.read_text(encoding="utf-8"))
+        if not file.is_file():
+            raise _bad_path(field, _("%(path)s is not a file: name a config file.") % {"path": path})
+        return read_text(file.read_bytes(), file.name)
     except OSError as error:
         raise _bad_path(
             field, _("%(path)s cannot be read (%(error)s): check the path.") % {"path": path, "error": error.strerror}
         ) from error
     except ValueError as error:
-        raise _bad_path(field, _("%(path)s is not valid JSON: export the config again.") % {"path": path}) from error
+        form = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(file.suffix.lower(), "JSON")
+        sentence = _("%(path)s is not valid %(form)s: export the config again.") % {"path": path, "form": form}
+        raise _bad_path(field, sentence) from error
 
 
 def _bad_path(field: str, sentence: str) -> BadInput:

@@ -43,7 +43,7 @@ def migrate(config: Config) -> Config:
     for step in STEPS[max(0, version) :]:
         config = step(config)
     if isinstance(config.get("concepts"), list):
-        config["concepts"] = [_migrate_concept(concept) for concept in config["concepts"]]
+        config["concepts"] = migrate_concepts(config["concepts"])
     return {**config, VERSION_KEY: max(version, TrainConfig.json_version)}
 
 
@@ -182,6 +182,11 @@ STEPS: tuple[Callable[[Config], Config], ...] = (
     _weight_dtype_by_part,
     _offloading_by_part,
 )
+
+
+def migrate_concepts(concepts: list[Any]) -> list[Any]:
+    """Concepts in the present form, each by its own version; a file of concepts holds such a list too."""
+    return [_migrate_concept(concept) for concept in concepts]
 
 
 def _migrate_concept(concept: Any) -> Any:

@@ -6,9 +6,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
+from presets.config.intake import take_in
 
 
 class ConfigField(serializers.DictField):
@@ -24,14 +26,25 @@ class ProblemSerializer(serializers.Serializer):
 
 
 class LeftOutSerializer(serializers.Serializer):
-    """The part of a response to a config that contained tokens."""
+    """The part of a response to a config that contained tokens, or that was translated or migrated."""
 
-    warnings = ProblemSerializer(many=True, required=False, help_text="A warning for each token that was left out.")
+    warnings = ProblemSerializer(
+        many=True, required=False, help_text="A warning for each token that was left out, and for all that was changed."
+    )
 
 
 def with_left_out(answer: JsonObject, *sent: Any) -> JsonObject:
     """The response, with a warning for each token in the configs in the request."""
-    problems = [problem for config in sent for problem in configs.left_out(config)]
+    return _with_warnings(answer, [problem for config in sent for problem in configs.left_out(config)])
+
+
+def with_notes(answer: JsonObject, *sent: Any) -> JsonObject:
+    """The response, with a warning for each token in the configs in the request, and for all that `take_in` changed."""
+    problems = [problem for config in sent for problem in (*configs.left_out(config), *take_in(config).notes)]
+    return _with_warnings(answer, problems)
+
+
+def _with_warnings(answer: JsonObject, problems: list[Problem]) -> JsonObject:
     return {**answer, "warnings": ProblemSerializer(problems, many=True).data} if problems else answer
 
 

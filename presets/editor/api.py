@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 
 from engine.interface.json_types import JsonObject
 from presets.config import configs
-from presets.config.serializers import ConfigField, LeftOutSerializer, with_left_out
+from presets.config.intake import take_in
+from presets.config.serializers import ConfigField, LeftOutSerializer, with_left_out, with_notes
 from presets.editor import drafts
 from presets.library.api_configs import ENGINE, config_in, engine_of
 from presets.models import Draft
@@ -69,7 +70,8 @@ class CurrentConfigView(APIView):
     @extend_schema(request=CurrentConfigSerializer, responses=CurrentConfigSerializer, parameters=[ENGINE])
     def put(self, request: Request) -> Response:
         """Replace the current config, as a step that can be undone; the config may be incomplete or wrong."""
-        config, engine = config_in(request), engine_of(request)
+        sent, engine = config_in(request), engine_of(request)
+        config = take_in(sent).config
         configs.defaults(engine)  # raises BadInput for an unknown engine
 
         def change(draft: Draft, revision: int) -> Draft:
@@ -77,7 +79,7 @@ class CurrentConfigView(APIView):
 
         wrapped = isinstance(request.data.get("config"), dict)
         draft = _change(request, change, request.data.get("revision") if wrapped else None)
-        return Response(with_left_out(_whole(draft), config))
+        return Response(with_notes(_whole(draft), sent))
 
     @extend_schema(request=ChangesSerializer, responses=DraftStateSerializer)
     def patch(self, request: Request) -> Response:

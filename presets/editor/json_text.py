@@ -11,7 +11,10 @@ from django.utils.translation import gettext as _
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
+from presets.config.intake import TakenIn, take_in
 from presets.editor.page import Editor
+from presets.foreign.recognizing import is_foreign
+from presets.foreign.text_forms import read_text
 from web.errors import BadInput
 from web.strict_json import parse
 
@@ -35,7 +38,27 @@ def as_text(config: JsonObject) -> str:
 
 
 def read(text: str) -> JsonObject:
-    """The config in the text; raises BadInput with the line of a JSON error."""
+    """The config in the text, in the present form; raises BadInput with the line of a JSON error."""
+    return read_with_notes(text).config
+
+
+def read_with_notes(text: str) -> TakenIn:
+    """The config in the text, with a note for each change. Text of another trainer may be TOML or YAML."""
+    try:
+        return _of_another_trainer(text) or take_in(_parsed(text))
+    except RecursionError as error:
+        raise BadInput(_("This is nested too deeply to be a config.")) from error
+
+
+def _of_another_trainer(text: str) -> TakenIn | None:
+    try:
+        content = read_text(text)
+    except ValueError:
+        return None  # the reading as JSON says in which line
+    return take_in(content) if is_foreign(content) else None
+
+
+def _parsed(text: str) -> JsonObject:
     try:
         config = parse(text)
     except json.JSONDecodeError as error:
@@ -54,22 +77,24 @@ def read(text: str) -> JsonObject:
 def problems_of(text: str, editor: Editor) -> list[TextProblem]:
     """All problems in the text, by line; unknown fields are noted, and kept."""
     try:
-        config = read(text)
+        taken = read_with_notes(text)
     except BadInput as error:
         cause = error.__cause__
         line = cause.lineno if isinstance(cause, json.JSONDecodeError) else 1
         return [TextProblem(line, "", str(error), "error")]
-    lines = lines_by_path(text)
+    config = taken.config
+    lines = {"": 1} if taken.tool else lines_by_path(text)
     problems = [
         TextProblem(_line(lines, problem.field), problem.field, problem.message, problem.severity)
         for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
     ]
+    problems += [TextProblem(_line(lines, note.field), note.field, note.message, note.severity) for note in taken.notes]
     problems += [
         TextProblem(lines[path], path, _("This field is unknown: it is kept, but the trainer ignores it."), "note")
         for path, _value in configs.leaves(without_secrets(config))
         if path in lines and path and editor.form.nearest(path) is None
     ]
-    if "secrets" in config:
+    if "secrets" in config and "secrets" in lines:
         problems.append(
             TextProblem(
                 lines["secrets"], "secrets", _("Tokens are not saved in a config: this is left out."), "warning"

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from engine.interface.json_types import JsonObject
-from presets.config.serializers import with_left_out
+from presets.config.serializers import with_notes
 from presets.library import exchange, serializers
 from presets.library import from_onetrainer as onetrainer_presets
 from presets.library import verbs as library
@@ -75,7 +75,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
 
     def detail_of(self, preset: Preset, status: int = 200, sent: Any = None) -> Response:
         answer = DETAIL(self.get_queryset().get(pk=preset.pk)).data
-        return Response(with_left_out(answer, sent), status=status)
+        return Response(with_notes(answer, sent), status=status)
 
     @extend_schema(request=serializers.PresetChangeSerializer, responses={201: DETAIL})
     def create(self, request: Request) -> Response:

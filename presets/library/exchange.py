@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,14 +15,17 @@ from django.utils.translation import gettext as _
 from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.config.settings import VERSION_KEY, to_json
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
-from presets.config.migrate import migrate, version_of
+from presets.config.dotted import MISSING, with_value
+from presets.config.intake import take_in
+from presets.foreign.recognizing import is_foreign
+from presets.foreign.text_forms import read_text
 from presets.models import Preset, PresetVersion
 from web import archives
 from web.errors import BadInput
-from web.strict_json import parse
 
 OWN_FIELDS = ("seed",)  # a field of the built-in trainer, unknown to OneTrainer
 MOST_FILE_BYTES = 5_000_000
@@ -100,19 +104,24 @@ def from_upload(filename: str, content: bytes, folder: str = "") -> list[Uploade
         preset for path, inner in archives.unpack(filename, content) for preset in from_file(path, inner, folder)
     ]
     if not presets:
-        raise BadInput(_("%(filename)s contains no JSON files: pack presets into it.") % {"filename": filename})
+        raise BadInput(
+            _("%(filename)s contains no JSON, TOML or YAML files: pack presets into it.") % {"filename": filename}
+        )
     return presets
 
 
 def from_file(filename: str, content: bytes, folder: str = "") -> list[UploadedPreset]:
-    """The presets in a JSON file; a preset of OneTrainer is named after its file and folder."""
+    """The presets in a file: ours, or a config of OneTrainer or another trainer, which is named after its file."""
     try:
-        data = parse(content)
+        data = read_text(content, filename)
     except ValueError as error:
+        form = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(PurePosixPath(filename).suffix.lower(), "JSON")
         raise BadInput(
-            _("%(filename)s is not valid JSON (%(error)s): export the preset again.")
-            % {"filename": filename, "error": error}
+            _("%(filename)s is not valid %(form)s (%(error)s): export the preset again.")
+            % {"filename": filename, "form": form, "error": error}
         ) from error
+    if is_foreign(data):
+        return [_checked(filename, {"name": _name_of(filename, folder), "config": data})]
     if not isinstance(data, dict):
         raise BadInput(
             _("%(filename)s does not contain a JSON object: export the preset again.") % {"filename": filename}
@@ -144,7 +153,8 @@ def refuse_twins(presets: list[UploadedPreset]) -> None:
 
 def _checked(filename: str, item: JsonObject) -> UploadedPreset:
     name, description, config = item.get("name"), item.get("description", ""), item.get("config")
-    if not isinstance(name, str) or not isinstance(description, str) or not isinstance(config, dict):
+    foreign = is_foreign(config)
+    if not isinstance(name, str) or not isinstance(description, str) or not (isinstance(config, dict) or foreign):
         raise BadInput(
             _("%(filename)s: a preset must have a name, a description and a config: export it again.")
             % {"filename": filename}
@@ -155,6 +165,8 @@ def _checked(filename: str, item: JsonObject) -> UploadedPreset:
         raise BadInput(f"{filename}: {name[:100]!r} is not a preset's name:  {' '.join(error.messages)}") from error
     preset = _take_in(name, description, config)
     problems = configs.check_form(preset.config)
+    if foreign:
+        problems = _leave_out_errors(preset, problems)
     errors = {problem.field: [problem.message] for problem in problems if problem.is_error}
     if errors:
         wrong, messages = next(iter(errors.items()))
@@ -163,30 +175,33 @@ def _checked(filename: str, item: JsonObject) -> UploadedPreset:
     return preset
 
 
-def _take_in(name: str, description: str, config: JsonObject) -> UploadedPreset:
+def _leave_out_errors(preset: UploadedPreset, problems: list[Problem]) -> list[Problem]:
+    """Remove what cannot be used here, such as paths of another machine, with a note; return the other problems."""
+    for problem in problems:
+        if problem.is_error:
+            with suppress(BadInput):
+                preset.config = with_value(preset.config, problem.field, MISSING)
+            preset.notes.append(f"{problem.field} was left out: {problem.message}")
+    return configs.check_form(preset.config)
+
+
+def _take_in(name: str, description: str, config: Any) -> UploadedPreset:
     """The config in the present version's form, as OneTrainer itself would load it, without tokens."""
     notes = []
     if configs.secret_fields(config):
         notes.append(_("Its tokens were left out: set yours on the account page."))
-    version = version_of(config)
-    if version is not None and version > TrainConfig.json_version:
-        notes.append(
-            _("It is of a newer version (%(version)s); unknown fields are kept, without effect.") % {"version": version}
-        )
-    elif version is not None and version < TrainConfig.json_version:
-        notes.append(
-            _("It was migrated from version %(version)s to %(json_version)s.")
-            % {"version": version, "json_version": TrainConfig.json_version}
-        )
     try:
-        config = migrate(without_secrets(config))
-    except (TypeError, ValueError, AttributeError) as error:
-        sentence = _(
-            "%(name)s: the file claims to be of version %(version)s, but does not have that version's form (%(error)s)."
-        ) % {"name": name, "version": version, "error": error}
-        raise BadInput(_("%(sentence)s Export it again.") % {"sentence": sentence[:300]}) from error
-    config = {key: value for key, value in config.items() if key != VERSION_KEY}
+        taken = take_in(without_secrets(config) if isinstance(config, dict) else config)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error}") from error
+    notes += [_as_sentence(note) for note in taken.notes]
+    config = {key: value for key, value in taken.config.items() if key != VERSION_KEY}
     return UploadedPreset(name, _with_own_optimizer(config), description, notes)
+
+
+def _as_sentence(note: Problem) -> str:
+    subject = "It" if note.field in ("", VERSION_KEY) else note.field
+    return note.message if note.message.endswith(".") else f"{subject} {note.message}."
 
 
 def _with_own_optimizer(config: JsonObject) -> JsonObject:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
+from presets.config.intake import take_in
 from presets.models import Preset, PresetVersion
 from web.errors import BadInput, NotFound
 
@@ -131,7 +132,7 @@ def find_version(preset: Preset, number: int) -> PresetVersion:
 
 
 def _checked(config: JsonObject, engine: str = "builtin") -> JsonObject:
-    partial = configs.difference(without_secrets(config), configs.defaults(engine))
+    partial = configs.difference(without_secrets(take_in(config).config), configs.defaults(engine))
     configs.refuse_errors(configs.check_form(partial))
     return partial
 

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from presets.config import configs
+from presets.config.intake import take_in
 from presets.library.api_configs import A_CONFIG, ENGINE, config_in, engine_of
 from presets.models import Preflight
 from presets.preflight import requests as preflight
@@ -47,10 +48,12 @@ class ValidateConfigView(AwaitsPreflight):
         and memory. The response waits some seconds for it; after that, `preflight` has the id to request it by. A
         config whose check failed, or has no result yet, is not `valid`: an error without a field says why.
         """
-        config, engine = config_in(request), engine_of(request)
+        taken, engine = take_in(config_in(request)), engine_of(request)
+        config, notes = taken.config, taken.notes
         if request.query_params.get("preflight", "").lower() in ("false", "0", "no"):
-            return Response(by_severity(configs.validate(config, engine)))
+            return Response(by_severity([*notes, *configs.validate(config, engine)]))
         problems, check = preflight.whole_check(request.user, config, engine, checker_of(request))
+        problems = [*notes, *problems]
         if check is None:
             return Response(by_severity(problems))
         late = preflight.unanswered(check)
@@ -62,7 +65,7 @@ class StartPreflightView(APIView):
     @extend_schema(request=A_CONFIG, responses={202: PreflightSerializer}, parameters=[ENGINE])
     def post(self, request: Request) -> Response:
         """Ask a worker to check a config; responds at once with the preflight's id."""
-        config, engine = config_in(request), engine_of(request)
+        config, engine = take_in(config_in(request)).config, engine_of(request)
         configs.refuse_errors(configs.validate(config, engine))
         return Response(PreflightSerializer(preflight.request(request.user, config, engine)).data, status=202)
 

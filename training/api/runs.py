@@ -21,7 +21,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs, whole
-from presets.config.serializers import with_left_out
+from presets.config.serializers import with_notes
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api import serializers
 from training.api.filters import TableFilters
@@ -104,7 +104,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
         """Queue a run; it starts as soon as a worker is free."""
         options = start_options(self.read(serializers.NewRunSerializer))
         answer = self.answer(self.service.start_training(**options), 201)
-        answer.data = with_left_out(answer.data, options["config"], options.get("overrides"))
+        answer.data = with_notes(answer.data, options["config"], options.get("overrides"))
         return answer
 
     @extend_schema(request=serializers.RunChangeSerializer, responses=DETAIL)

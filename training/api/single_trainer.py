@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from engine.interface.json_types import JsonObject
 from presets.config import configs
-from presets.config.serializers import with_left_out
+from presets.config.serializers import with_notes
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api.serializers import (
     StartedSerializer,
@@ -56,7 +56,7 @@ class StartView(AwaitsPreflight):
         run = TrainerService(request.user, checker_of(request)).start_training(**options)
         message = _("“%(name)s” is queued and starts as soon as a worker is free.") % {"name": run.name}
         answer = {"success": True, "message": message, "run_id": str(run.pk)}
-        return Response(with_left_out(answer, options["config"], options.get("overrides")))
+        return Response(with_notes(answer, options["config"], options.get("overrides")))
 
 
 class CommandView(APIView):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
+from presets.config.intake import take_in
 from presets.models import Preflight, Preset, PresetVersion
 from presets.preflight.requests import Checker, unanswered, whole_check
 from presets.preflight.waiting import check_and_wait
@@ -100,7 +101,7 @@ class TrainerService(ForUser):
         for layer in layers:
             if not isinstance(layer, dict):
                 raise BadInput(_("A config is a JSON object: send {...} with OneTrainer's field names."))
-        partial = configs.merge(*layers)
+        partial = configs.merge(*(take_in(layer).config for layer in layers))
         configs.give_time(engine)
         problems, preflight = whole_check(self.user, partial, engine, self.check)
         configs.refuse_errors(problems)

@@ -17,7 +17,10 @@ class TooLarge(exceptions.APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, that every database can store."""
+    """JSON, up to DATA_UPLOAD_MAX_MEMORY_SIZE bytes, that every database can store.
+
+    In UTF-8, or in UTF-16 or UTF-32, which the first bytes show.
+    """
 
     media_type = "application/json"
 
@@ -27,7 +30,7 @@ class StrictJSONParser(BaseParser):
         if len(content) > limit:
             raise TooLarge(_("The request is larger than %(limit)s kB: send less at once.") % {"limit": limit // 1000})
         try:
-            data = parse(content.decode())
+            data = parse(content)
         except ValueError as error:
             raise exceptions.ParseError(
                 _("The body is not valid JSON (%(error)s): send one JSON object.") % {"error": error}

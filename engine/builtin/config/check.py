@@ -12,6 +12,7 @@ from typing import Any
 from engine import schema as json_schema
 from engine.builtin.config.effects import why_without_effect
 from engine.builtin.config.lists import load_concepts, load_samples
+from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.schema import schema
 from engine.builtin.config.settings import Settings, to_json
 from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
@@ -58,11 +59,13 @@ def check(config: JsonObject) -> list[Problem]:
 
     Pictures and models are not checked here: `concepts.check_data` and the trainer do that.
     """
+    parsed, problems = read_what_is_right(config)
+    if problems:  # the rules need a whole config; a range is wrong beside a wrong type too
+        return [*problems, *(problem for problem in check_values(parsed) if problem.is_error)]
     try:
-        parsed = TrainConfig.from_dict(config)
         parsed.concepts, parsed.samples = load_concepts(parsed), load_samples(parsed)
     except BadConfig as error:
-        return error.problems
+        return [*error.problems, *check_values(parsed)]
     whole = parsed.to_dict()
     found = [problem for leaf in leaves(parsed) for problem in _check_leaf(leaf, whole)]
     return [*found, *check_factors(schema(), whole), *check_rules(parsed), *_check_unknown(parsed)]

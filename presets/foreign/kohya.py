@@ -1,0 +1,375 @@
+"""sd-scripts (kohya): the arguments of its training scripts, its dataset config, and the JSON files of its GUI.
+
+Keys: docs/train_network_README.md and docs/config_README-en.md of kohya-ss/sd-scripts; the GUI of bmaltais/kohya_ss
+writes the same names, and some of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from engine.interface.json_types import JsonObject
+from presets.foreign.tables import (
+    PRECISIONS,
+    NoCounterpart,
+    Row,
+    Translation,
+    choice,
+    in_steps,
+    number,
+    positive,
+    resolution,
+    text,
+    translate,
+    truth,
+    whole,
+)
+
+TOOL = "kohya's sd-scripts"
+SIGNS = {
+    *("network_module", "network_dim", "train_data_dir", "optimizer_type", "max_train_epochs", "LoRA_type"),
+    *("pretrained_model_name_or_path", "save_every_n_epochs", "enable_bucket", "max_data_loader_n_workers"),
+    *("train_batch_size", "unet_lr", "cache_latents", "dataset_config", "mixed_precision", "max_train_steps"),
+}
+OPTIMIZERS = """
+    AdamW=ADAMW AdamW8bit=ADAMW_8BIT PagedAdamW8bit=ADAMW_8BIT PagedAdamW=ADAMW Lion=LION Lion8bit=LION_8BIT
+    PagedLion8bit=LION_8BIT SGDNesterov=SGD SGDNesterov8bit=SGD_8BIT DAdaptation=DADAPT_ADAM
+    DAdaptAdam=DADAPT_ADAM CAME=CAME DAdaptAdaGrad=DADAPT_ADA_GRAD DAdaptAdan=DADAPT_ADAN
+    DAdaptLion=DADAPT_LION DAdaptSGD=DADAPT_SGD AdaFactor=ADAFACTOR Prodigy=PRODIGY Adam=ADAM
+    AdamWScheduleFree=SCHEDULE_FREE_ADAMW SGDScheduleFree=SCHEDULE_FREE_SGD
+    prodigyplus.ProdigyPlusScheduleFree=PRODIGY_PLUS_SCHEDULE_FREE pytorch_optimizer.CAME=CAME
+"""
+OPTIMIZER = choice(OPTIMIZERS)
+OF_XL = ("xl", "pony", "illustrious", "noob")  # in names of models
+SCHEDULERS = choice(
+    """
+    constant=CONSTANT constant_with_warmup=CONSTANT linear=LINEAR cosine=COSINE
+    cosine_with_restarts=COSINE_WITH_HARD_RESTARTS adafactor=ADAFACTOR rex=REX
+"""
+)
+
+
+def _timestep(value: Any) -> float:
+    return number(value) / 1000  # there a timestep, here a share of all
+
+
+def _clip_skip(value: Any) -> int:
+    return positive(value) - 1  # there the last layer counts as 1, here as 0
+
+
+def _token_file(value: Any) -> Any:
+    raise NoCounterpart("read its prompts into the sample prompts of the config")
+
+
+ROWS: tuple[Row, ...] = (
+    ("pretrained_model_name_or_path", "base_model_name", text),
+    ("vae", "vae.model_name", text),
+    ("network_weights", "lora_model_name", text),
+    ("network_dim", "lora_rank", positive),
+    ("network_alpha", "lora_alpha", number),
+    ("network_dropout", "dropout_probability", number),
+    ("learning_rate", "learning_rate", number),
+    ("unet_lr", "unet.learning_rate", number),
+    ("train_batch_size", "batch_size", positive),
+    ("gradient_accumulation_steps", "gradient_accumulation_steps", positive),
+    ("gradient_checkpointing", "unet.gradient_checkpointing text_encoder.gradient_checkpointing", truth),
+    ("max_train_epochs", "epochs", positive),
+    ("epoch", "epochs", positive),
+    ("lr_scheduler", "learning_rate_scheduler", SCHEDULERS),
+    ("lr_warmup_steps", "learning_rate_warmup_steps", number),
+    ("lr_warmup", "learning_rate_warmup_steps", lambda value: number(value) / 100),  # the GUI's percent
+    ("lr_scheduler_num_cycles", "learning_rate_cycles", number),
+    ("optimizer_type", "optimizer.optimizer", OPTIMIZER),
+    ("optimizer", "optimizer.optimizer", OPTIMIZER),
+    ("max_grad_norm", "clip_grad_norm", number),
+    ("mixed_precision", "train_dtype", PRECISIONS),
+    ("save_precision", "output_dtype", PRECISIONS),
+    ("seed", "seed", whole),
+    ("noise_offset", "offset_noise_weight", number),
+    ("ip_noise_gamma", "perturbation_noise_weight", number),
+    ("zero_terminal_snr", "rescale_noise_scheduler_to_zero_terminal_snr", truth),
+    ("v_parameterization", "force_v_prediction", truth),
+    ("clip_skip", "text_encoder_layer_skip", _clip_skip),
+    ("min_timestep", "min_noising_strength", _timestep),
+    ("max_timestep", "max_noising_strength", _timestep),
+    ("discrete_flow_shift", "timestep_shift", number),
+    ("enable_bucket", "aspect_ratio_bucketing", truth),
+    ("cache_latents", "latent_caching", truth),
+    ("cache_latents_to_disk", "latent_caching", truth),
+    ("resolution", "resolution", resolution),
+    ("max_resolution", "resolution", resolution),
+    ("caption_dropout_rate", "text_encoder.dropout_probability", number),
+    ("max_data_loader_n_workers", "dataloader_threads", lambda value: max(1, whole(value))),
+    ("sample_prompts", "samples", _token_file),
+)
+DONE_APART = (
+    *("output_dir", "output_name", "network_module", "network_args", "optimizer_args", "text_encoder_lr"),
+    *("network_train_unet_only", "network_train_text_encoder_only", "min_snr_gamma", "debiased_estimation_loss"),
+    *("loss_type", "huber_c", "save_every_n_epochs", "save_every_n_steps", "sample_every_n_epochs"),
+    *("sample_every_n_steps", "train_data_dir", "max_train_steps", "v2", "sdxl", "LoRA_type", "use_8bit_adam"),
+    *("use_lion_optimizer", "shuffle_caption", "keep_tokens", "flip_aug", "random_crop", "caption_extension"),
+    *("caption_tag_dropout_rate", "dataset_repeats", "save_model_as", "datasets", "general", "dataset_config"),
+)
+WITHOUT_MEANING = (  # they change where and how it runs, not what is trained
+    *("logging_dir", "log_with", "log_prefix", "log_tracker_name", "wandb_api_key", "output_config", "no_metadata"),
+    *("persistent_data_loader_workers", "xformers", "sdpa", "mem_eff_attn", "lowram", "highvram", "training_comment"),
+    *("console_log_level", "tokenizer_cache_dir", "cache_text_encoder_outputs", "no_half_vae", "full_path"),
+    *("cache_text_encoder_outputs_to_disk", "num_cpu_threads_per_process", "skip_cache_check", "save_state"),
+    *(
+        "min_bucket_reso",
+        "max_bucket_reso",
+        "bucket_reso_steps",
+        "bucket_no_upscale",
+        "vae_batch_size",
+        "save_last_n_epochs",
+    ),
+    *(
+        "prior_loss_weight",
+        "max_token_length",
+        "sample_sampler",
+        "model_list",
+        "num_processes",
+        "num_machines",
+        "gpu_ids",
+    ),
+)
+
+
+def is_kohya(content: JsonObject) -> bool:
+    flat = _flat(content)
+    return _is_dataset_config(content) or len(SIGNS & flat.keys()) >= 2
+
+
+def translated(content: JsonObject) -> Translation:
+    result = Translation(TOOL)
+    if _is_dataset_config(content):
+        in_steps((_datasets,), content, result)
+    arguments = {key: value for key, value in _flat(content).items() if key not in ("datasets", "general")}
+    if SIGNS & arguments.keys():
+        translate(ROWS, arguments, result, (*DONE_APART, *WITHOUT_MEANING))
+        steps = (_method, _model_type, _optimizer, _parts, _losses, _intervals, _destination, _folder)
+        in_steps(steps, arguments, result)
+    return result
+
+
+def _flat(content: JsonObject) -> JsonObject:
+    """Sections of a TOML file have no meaning there: all keys are arguments."""
+    flat: JsonObject = {}
+    for key, value in content.items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _is_dataset_config(content: JsonObject) -> bool:
+    datasets = content.get("datasets")
+    return isinstance(datasets, list) and any(isinstance(one, dict) and "subsets" in one for one in datasets)
+
+
+def _method(arguments: JsonObject, result: Translation) -> None:
+    module = str(arguments.get("network_module") or arguments.get("LoRA_type") or "")
+    if not module and "network_dim" not in arguments:
+        result.put("training_method", "FINE_TUNE")
+        return
+    given = dict(_pairs(arguments.get("network_args")))
+    kind = f"{module} {given.pop('algo', '')}".lower()
+    peft = "LOHA" if "loha" in kind else "LOKR" if "lokr" in kind else "OFT_2" if "oft" in kind else "LORA"
+    result.put("training_method", "LORA")
+    result.put("peft_type", peft)
+    result.config.setdefault("lora_rank", 4)  # what sd-scripts takes where these two are missing
+    result.config.setdefault("lora_alpha", 1.0)
+    for key, value in given.items():
+        if value not in ("0", "False"):
+            result.leave_out(f"network_args {key}", value)
+
+
+def _pairs(arguments: Any) -> Iterator[tuple[str, str]]:
+    """ "key=value" texts, in a list or with spaces between them."""
+    items = arguments.split() if isinstance(arguments, str) else arguments if isinstance(arguments, list) else []
+    for item in items:
+        key, equals, value = str(item).partition("=")
+        if equals:
+            yield key.strip(), value.strip()
+
+
+def _model_type(arguments: JsonObject, result: Translation) -> None:
+    hints = f"{arguments.get('network_module', '')} {arguments.get('LoRA_type', '')}".lower()
+    name = PurePath(str(arguments.get("pretrained_model_name_or_path", ""))).name.lower()
+    if "flux" in hints or "ae" in arguments:
+        kind = "FLUX_DEV_1"
+    elif "sd3" in hints:
+        kind = "STABLE_DIFFUSION_35" if "3.5" in name or "35" in name else "STABLE_DIFFUSION_3"
+    elif (
+        arguments.get("sdxl") or "sdxl" in hints or any(part in name for part in ("xl", "pony", "illustrious", "noob"))
+    ):
+        kind = "STABLE_DIFFUSION_XL_10_BASE"
+    elif arguments.get("v2"):
+        kind = "STABLE_DIFFUSION_21" if arguments.get("v_parameterization") else "STABLE_DIFFUSION_21_BASE"
+    else:
+        kind = "STABLE_DIFFUSION_15"
+    result.put("model_type", kind)
+    result.note(f"The model type {kind} was derived from the names in the file: check it.")
+
+
+def _optimizer(arguments: JsonObject, result: Translation) -> None:
+    if arguments.get("use_8bit_adam"):
+        result.put("optimizer.optimizer", "ADAMW_8BIT")
+    if arguments.get("use_lion_optimizer"):
+        result.put("optimizer.optimizer", "LION")
+    if str(arguments.get("optimizer_type", "")).lower().startswith("sgdnesterov"):
+        result.put("optimizer.nesterov", True)
+        result.put("optimizer.momentum", 0.9)
+    for key, value in _pairs(arguments.get("optimizer_args")):
+        try:
+            read = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            read = value
+        _put_optimizer_argument(key, read, result)
+    if arguments.get("lr_scheduler") == "constant" and "lr_warmup_steps" not in arguments:
+        result.put("learning_rate_warmup_steps", 0.0)
+
+
+PLAIN = {
+    *("weight_decay", "eps", "momentum", "d_coef", "d0", "growth_rate", "decay_rate", "clip_threshold"),
+    *("decouple", "use_bias_correction", "safeguard_warmup", "relative_step", "scale_parameter", "warmup_init"),
+}
+
+
+def _put_optimizer_argument(key: str, value: Any, result: Translation) -> None:
+    if key == "betas" and isinstance(value, tuple | list) and 2 <= len(value) <= 3:
+        for place, beta in enumerate(value, 1):
+            result.put(f"optimizer.beta{place}", float(beta))
+    elif key in PLAIN and isinstance(value, int | float):
+        result.put(f"optimizer.{key}", value)
+    elif key == "eps" and isinstance(value, tuple) and len(value) == 2:
+        result.put("optimizer.eps", float(value[0]))
+        result.put("optimizer.eps2", float(value[1]))
+    else:
+        result.leave_out(f"optimizer_args {key}", value)
+
+
+def _parts(arguments: JsonObject, result: Translation) -> None:
+    if arguments.get("network_train_unet_only"):
+        result.put("text_encoder.train", False)
+        result.put("text_encoder_2.train", False)
+    if arguments.get("network_train_text_encoder_only"):
+        result.put("unet.train", False)
+    rates = arguments.get("text_encoder_lr")
+    listed = rates if isinstance(rates, list) else [rates]
+    for part, rate in zip(("text_encoder", "text_encoder_2", "text_encoder_3"), listed, strict=False):
+        if isinstance(rate, int | float) and not isinstance(rate, bool):
+            result.put(f"{part}.{'learning_rate' if rate else 'train'}", float(rate) if rate else False)
+
+
+def _losses(arguments: JsonObject, result: Translation) -> None:
+    if gamma := arguments.get("min_snr_gamma"):
+        result.put("loss_weight_fn", "MIN_SNR_GAMMA")
+        result.put("loss_weight_strength", float(gamma))
+    if arguments.get("debiased_estimation_loss"):
+        result.put("loss_weight_fn", "DEBIASED_ESTIMATION")
+    kind = str(arguments.get("loss_type") or "l2")
+    strengths = {"l2": "mse_strength", "l1": "mae_strength", "huber": "huber_strength", "smooth_l1": "huber_strength"}
+    if kind not in strengths:
+        result.leave_out("loss_type", kind)
+    elif kind != "l2":
+        result.put("mse_strength", 0.0)
+        result.put(strengths[kind], 1.0)
+        if "huber" in strengths[kind]:
+            result.put("huber_delta", float(arguments.get("huber_c", 0.1)))
+
+
+def _intervals(arguments: JsonObject, result: Translation) -> None:
+    for start, field in (("save_every", "save_every"), ("sample_every", "sample_after")):
+        for end, unit in (("n_epochs", "EPOCH"), ("n_steps", "STEP")):
+            count = arguments.get(f"{start}_{end}")
+            if isinstance(count, int) and count > 0:
+                result.put(field, count)
+                result.put(f"{field}_unit", unit)
+    steps = arguments.get("max_train_steps")
+    if steps and "epochs" not in result.config:
+        why = "here a run is as long as its epochs; set epochs to these steps, divided by the steps of one epoch"
+        result.leave_out("max_train_steps", steps, why)
+
+
+def _destination(arguments: JsonObject, result: Translation) -> None:
+    if name := arguments.get("output_name"):
+        result.put("output_model_destination", f"models/{PurePath(str(name)).name}.safetensors")
+    lora = result.config.get("training_method") == "LORA"
+    result.put("output_model_format", "KOHYA_LORA" if lora else "ORIGINAL_SINGLE_FILE")
+    kind = arguments.get("save_model_as", "safetensors")
+    if kind not in ("safetensors", None):
+        result.leave_out("save_model_as", kind, "models are written as safetensors")
+
+
+def _folder(arguments: JsonObject, result: Translation) -> None:
+    folder = arguments.get("train_data_dir")
+    if folder and "concepts" not in result.config:
+        result.put("concepts", [_concept(arguments, {"path": str(folder), "include_subdirectories": True}, result)])
+        result.note(
+            "train_data_dir became one concept with its subfolders: a number that begins a subfolder's name is not "
+            "read as its repeats, so set balancing, or make a concept of each."
+        )
+    if name := arguments.get("dataset_config"):
+        result.leave_out("dataset_config", name, "import that file as well, which gives the concepts")
+    if folder := arguments.get("reg_data_dir"):
+        result.leave_out("reg_data_dir", folder, "add a concept of the type PRIOR_PREDICTION")
+
+
+def _datasets(content: JsonObject, result: Translation) -> None:
+    """Each subset is a concept; a value of a subset goes before that of its dataset, and that before [general]."""
+    general = content.get("general") if isinstance(content.get("general"), dict) else {}
+    concepts, sizes, batches = [], [], []
+    for dataset in content["datasets"]:
+        if not isinstance(dataset, dict):
+            continue
+        own = {**(general or {}), **{key: value for key, value in dataset.items() if key != "subsets"}}
+        sizes += [own["resolution"]] if "resolution" in own else []
+        batches += [own["batch_size"]] if "batch_size" in own else []
+        for subset in dataset.get("subsets") or []:
+            if isinstance(subset, dict):
+                concepts.append(_subset({**own, **subset}, result))
+    result.put("concepts", concepts)
+    if sizes:
+        translate((("resolution", "resolution", resolution),), {"resolution": sizes[0]}, result)
+    if batches:
+        translate((("batch_size", "batch_size", positive),), {"batch_size": batches[0]}, result)
+    if any(size != sizes[0] for size in sizes) or any(batch != batches[0] for batch in batches):
+        result.note("The datasets have different resolutions or batch sizes: the first was taken for all.")
+
+
+KNOWN_OF_SUBSETS = {
+    *("image_dir", "num_repeats", "is_reg", "shuffle_caption", "keep_tokens", "flip_aug", "random_crop"),
+    *("caption_extension", "caption_tag_dropout_rate", "resolution", "batch_size", "enable_bucket", "cache_info"),
+    *("min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale", "caption_separator"),
+}
+
+
+def _subset(values: JsonObject, result: Translation) -> JsonObject:
+    concept: JsonObject = {"path": str(values.get("image_dir", ""))}
+    if (repeats := values.get("num_repeats")) is not None:
+        concept |= {"balancing": float(repeats), "balancing_strategy": "REPEATS"}
+    if values.get("is_reg"):
+        concept["type"] = "PRIOR_PREDICTION"
+    left = {key: value for key, value in values.items() if key not in KNOWN_OF_SUBSETS}
+    translate((), left, result)
+    return _concept(values, concept, result)
+
+
+def _concept(values: JsonObject, concept: JsonObject, result: Translation) -> JsonObject:
+    """The settings of captions and pictures, which a subset and the arguments share."""
+    words: JsonObject = {}
+    if values.get("shuffle_caption"):
+        words |= {"enable_tag_shuffling": True, "keep_tags_count": int(values.get("keep_tokens") or 0)}
+        words["tag_delimiter"] = str(values.get("caption_separator") or ",")
+    if rate := values.get("caption_tag_dropout_rate"):
+        words |= {"tag_dropout_enable": True, "tag_dropout_mode": "RANDOM", "tag_dropout_probability": float(rate)}
+    ending = str(values.get("caption_extension") or ".txt")
+    if ending not in (".txt", "txt"):
+        result.note(f"Captions end in {ending} there: see whether the check of the config finds them.")
+    pictures = {"enable_random_flip": bool(values.get("flip_aug"))} if "flip_aug" in values else {}
+    if "random_crop" in values:
+        pictures["enable_crop_jitter"] = bool(values["random_crop"])
+    parts = {"text": words, "image": pictures}
+    return {**concept, **{name: part for name, part in parts.items() if part}}
