@@ -42,6 +42,7 @@ class Engine:
     compact: Callable[[JsonObject], JsonObject] = lambda config: config  # without what `complete` fills in
     limits: Callable[[str, JsonObject, bool], str] = lambda kind, config, is_paused: ""
     learn: Callable[[float], object] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
+    takes_hub_data_sets: bool = False  # a concept's path may be the name of a data set on the hub
     package: str = ""  # whose prepare.py imports its libraries into a template; empty where it has none
 
     def why_not(self, kind: str, config: JsonObject, is_paused: bool) -> str:
@@ -120,6 +121,7 @@ ONETRAINER = Engine(
     ),
     limits=onetrainer_limits.why_not,
     learn=onetrainer_schema.facts,
+    takes_hub_data_sets=True,
     complete=onetrainer_schema.complete,
     keep_random=onetrainer_schema.keep_random,
     compact=onetrainer_schema.compact,

@@ -14,7 +14,8 @@ from pathlib import Path
 from engine.builtin.preflight import compare_data, preflight
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
-from engine.onetrainer.preflight import compare_files
+from engine.onetrainer import schema as onetrainer
+from engine.onetrainer.preflight import FACTS_SECONDS, compare_files
 from engine.onetrainer.preflight import preflight as of_onetrainer
 
 REPORT_SECONDS = 0.2
@@ -36,7 +37,10 @@ def _printer() -> Report:
 
 
 def _preflight_of(engine: str | None) -> Callable[[JsonObject, list[JsonObject], Report], PreflightResult]:
-    return of_onetrainer if engine == "onetrainer" else preflight
+    if engine != "onetrainer":
+        return preflight
+    facts = onetrainer.facts_if_known(FACTS_SECONDS)
+    return lambda config, gpus, report: of_onetrainer(config, gpus, report, facts)
 
 
 def main(spec_file: Path) -> None:

@@ -103,7 +103,7 @@ def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | Non
     except NotAModel as error:
         return None, [Problem("base_model_name", str(error))]
     problems = [Problem("base_model_name", sentence) for sentence in damage]
-    return model, [*problems, *_wrong_type(config, model), *_other_prediction(config, model)]
+    return model, [*problems, *wrong_type(config, model), *other_prediction(config, model)]
 
 
 def _not_finite(path: Path, report: Report) -> Iterator[str]:
@@ -126,7 +126,8 @@ def _missing_model(config: TrainConfig) -> Problem:
     return Problem("base_model_name", text, "warning")
 
 
-def _wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
+def wrong_type(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
+    """The model is of another family or kind than the config's `model_type`."""
     expected = kind_of(config.model_type)
     if model.kind and expected and model.kind != expected:
         yield Problem("model_type", f"the base model is {model.kind}, not {expected}; choose the matching type")
@@ -143,7 +144,7 @@ PREDICTIONS = {  # of the published models of each type
 }
 
 
-def _other_prediction(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
+def other_prediction(config: TrainConfig, model: ModelFiles) -> Iterator[Problem]:
     """A model that is trained on another target than its own forgets most of its knowledge."""
     expected = PREDICTIONS.get(config.model_type)
     forced = config.force_v_prediction or config.force_epsilon_prediction

@@ -13,6 +13,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.pickles import refusal
+from engine.onetrainer.driver_failures import models_of
 from engine.onetrainer.limits import CLOUD
 
 COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
@@ -33,7 +35,7 @@ def make_config(spec):
         raise BadConfig(problems)
     fill_optimizer(config, given.get("optimizer") or {})
     adapt(config, spec)
-    problems = list(wrong_output(config))
+    problems = [*wrong_output(config), *pickled(config)]
     if config.cloud.enabled:
         problems.append(Problem("cloud.enabled", CLOUD))
     if problems:
@@ -114,6 +116,13 @@ def wrong_output(config):
         writable = False
     if not writable:
         yield Problem("output_model_destination", f"{folder} cannot be written: choose another folder.")
+
+
+def pickled(config):
+    """Weights that the site does not allow to be loaded, however the run came here."""
+    for field, name in models_of(config):
+        if why := refusal(name):
+            yield Problem(field, f"{why}.")
 
 
 def keep_lists_beside(config):

@@ -12,7 +12,7 @@ from engine.builtin.config import facts as builtin
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.onetrainer import checkout_rules, whole
-from engine.onetrainer.facts import Checkout, Facts
+from engine.onetrainer.facts import Checkout, Facts, Unavailable
 from engine.schema_check import check_against
 from engine.void import check_factors
 
@@ -36,6 +36,16 @@ def checkout() -> Checkout:
 def facts(wait: float = 0) -> Facts:
     """OneTrainer's own facts about its config; raises Unavailable."""
     return checkout().facts(wait)
+
+
+def facts_if_known(wait: float) -> Facts | None:
+    """The facts, or None where no checkout is configured, or it cannot be read."""
+    if not os.environ.get("ONETRAINER_HOME"):
+        return None
+    try:
+        return facts(wait)
+    except Unavailable:
+        return None
 
 
 def schema() -> json_schema.Schema:

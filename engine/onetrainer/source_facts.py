@@ -18,6 +18,7 @@ def of(home):
     """All facts of the checkout in this folder: see the functions below."""
     return {
         "optimizer_packages": optimizer_packages(home),
+        "named_parts": named_parts(home),
         **data_loaders(home / "modules/dataLoader"),
         "widest_aspect": widest_aspect(),
         "image_endings": endings(home, "SUPPORTED_IMAGE_EXTENSIONS"),
@@ -76,6 +77,14 @@ def without_standard(names):
 
 def is_installed(package):
     return util.find_spec(package) is not None
+
+
+def named_parts(home):
+    """The parts that can be loaded from a model of their own: those whose `model_name` TrainConfig passes on."""
+    tree = parsed(home / "modules/util/config/TrainConfig.py")
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "model_names"]
+    names = [node for one in functions for node in ast.walk(one) if isinstance(node, ast.Attribute)]
+    return sorted({name for node in names if node.attr == "model_name" and (name := member(node.value, "self"))})
 
 
 def data_loaders(folder):

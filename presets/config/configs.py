@@ -140,12 +140,13 @@ def validate(config: object, engine: str = "builtin") -> list[Problem]:
         problems += get_engine(engine).check(whole)
     except Unavailable as error:  # the checkout was changed at this very moment
         return [Problem("engine", str(error))]
-    return [*problems, *check_paths(whole)]
+    return [*problems, *check_paths(whole, get_engine(engine).takes_hub_data_sets)]
 
 
 def freeze(engine: str, partial: Config) -> Config:
     """The whole config of a run: defaults filled in, lists read from their files, paths absolute, no secrets."""
-    return without_secrets(with_absolute_paths(with_inline_files(full_config(engine, partial))))
+    whole = with_inline_files(full_config(engine, partial))
+    return without_secrets(with_absolute_paths(whole, get_engine(engine).takes_hub_data_sets))
 
 
 def sample_settings(sent: Any, config: Config) -> Config:

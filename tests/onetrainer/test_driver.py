@@ -113,6 +113,13 @@ def test_a_destination_that_cannot_be_created_is_found_before_training(start, tm
     assert attempt.data("failed")[0]["message"].startswith("output_model_destination:")
 
 
+def test_a_pickle_is_refused_before_it_is_loaded(start, tmp_path):
+    (tmp_path / "vae.pt").touch()
+    failed = start(vae={"model_name": str(tmp_path / "vae.pt")}).wait().data("failed")[0]
+    assert failed["reason"] == "bad_config" and "vae.model_name: " in failed["message"]
+    assert "is a pickle" in failed["message"]
+
+
 def test_samples_are_reported_with_path_prompt_seed_and_average(start):
     attempt = start(ema="CPU", sample_after=1, sample_after_unit="STEP", epochs=1).wait()
     samples = attempt.data("sample")

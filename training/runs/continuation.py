@@ -102,7 +102,7 @@ def _how_it_continues(run: Run, backup: Artifact, epochs: int) -> str:
 def _refuse_what_would_not_train(run: Run) -> None:
     """An imported config was never checked on this site, and may name any file."""
     try:
-        get_engine(run.engine)
+        engine = get_engine(run.engine)
     except UnknownEngine as error:
         raise NotNow(_("OneTrainer is not set up here: set ONETRAINER_HOME to its folder.")) from error
-    configs.refuse_errors(configs.check_paths(run.config))
+    configs.refuse_errors(configs.check_paths(run.config, engine.takes_hub_data_sets))
