@@ -9,17 +9,42 @@ from __future__ import annotations
 
 from engine.builtin.config.concept_effects import CONCEPTS
 from engine.builtin.config.conditions import Condition, above, any_of, only_if, unless
-from engine.builtin.config.enums import DataType, TimeUnit
+from engine.builtin.config.enums import DataType, TimeUnit, TrainingMethod
 from engine.interface.json_types import JsonObject
 
 HALF = (DataType.FLOAT_16, DataType.BFLOAT_16)
 COUNTED = (TimeUnit.EPOCH, TimeUnit.STEP, TimeUnit.SECOND, TimeUnit.MINUTE, TimeUnit.HOUR)
 READ_FROM_FILES = ("concepts", "samples")  # the site copies them into the config, beside the file's name
 PARTS = ("unet", "text_encoder")  # that can be trained
+# Settings of captions, noise and timesteps, which the training of a VAE's decoder does not have.
+BEFORE_DECODING = (
+    "unet.train",
+    "unet.learning_rate",
+    "unet.stop_training",
+    "unet.gradient_checkpointing",
+    "text_encoder.train",
+    "text_encoder.learning_rate",
+    "text_encoder.stop_training",
+    "text_encoder.gradient_checkpointing",
+    "text_encoder.dropout_probability",
+    "text_encoder_layer_skip",
+    "offset_noise_weight",
+    "generalized_offset_noise",
+    "perturbation_noise_weight",
+    "min_noising_strength",
+    "max_noising_strength",
+    "noising_",
+    "timestep_",
+    "dynamic_timestep_shifting",
+    "unmasked_probability",
+    "concepts.*.text.",
+    "concepts.*.text_variations",
+)
 
 
 def a_part_has_no_own_rate(config: JsonObject, item: str) -> str:
-    trained = [name for name in PARTS if config[name]["train"]]
+    decodes = config["training_method"] == TrainingMethod.FINE_TUNE_VAE
+    trained = ["vae"] if decodes else [name for name in PARTS if config[name]["train"]]
     if any(config[name]["learning_rate"] is None for name in trained):
         return ""
     return f"while {' and '.join(f'{name}.learning_rate' for name in trained)} {'are' if trained[1:] else 'is'} set"
@@ -45,6 +70,7 @@ MATTERS: dict[str, tuple[Condition, ...]] = {
     "text_encoder.learning_rate": (only_if("text_encoder.train", True),),
     "optimizer.eps2": (any_of(only_if("optimizer.scale_parameter", True), unless("optimizer.optimizer", "ADAFACTOR")),),
     **CONCEPTS,
+    "vae.gradient_checkpointing": (unless("train_device", "cpu"),),
     "samples.*.seed": (only_if("./random_seed", False),),
     "samples.*.negative_prompt": (above("./cfg_scale", 1),),
 }
@@ -55,6 +81,8 @@ def why_without_effect(pattern: str, described: JsonObject, config: JsonObject, 
 
     `pattern` is its path with * for positions in lists, `described` its schema, `item` the path of the list's item.
     """
+    if config["training_method"] == TrainingMethod.FINE_TUNE_VAE and pattern.startswith(BEFORE_DECODING):
+        return f"while training_method is {TrainingMethod.FINE_TUNE_VAE}"
     applies = described.get("x-applies", {})
     shared = [only_if(path, *values) for path, values in applies.items() if path not in READ_FROM_FILES]
     reasons = (condition(config, item) for condition in (*shared, *MATTERS.get(pattern, ())))

@@ -36,7 +36,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
         ModelType.STABLE_DIFFUSION_21,
         ModelType.STABLE_DIFFUSION_21_BASE,
     ),
-    "training_method": (TrainingMethod.LORA, TrainingMethod.FINE_TUNE),
+    "training_method": (TrainingMethod.LORA, TrainingMethod.FINE_TUNE, TrainingMethod.FINE_TUNE_VAE),
     "optimizer.optimizer": (Optimizer.ADAMW, Optimizer.PRODIGY, Optimizer.ADAFACTOR),
     "learning_rate_scheduler": (
         LearningRateScheduler.CONSTANT,
@@ -130,15 +130,8 @@ NO_EFFECT: dict[str, str] = {
         NO_SUCH_PART,
     ),
     **{
-        f"vae.{name}": NOT_TRAINED
-        for name in (
-            "train",
-            "stop_training_after",
-            "stop_training_after_unit",
-            "learning_rate",
-            "dropout_probability",
-            "gradient_checkpointing",
-        )
+        f"vae.{name}": "the VAE is trained by FINE_TUNE_VAE alone, to the end"
+        for name in ("train", "stop_training_after", "stop_training_after_unit", "dropout_probability")
     },
     **{
         f"{part}.{name}": NO_SUCH_PART

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.concept_rules import check_concepts
-from engine.builtin.config.enums import DataType, EMAMode, ModelFormat, Optimizer, TrainingMethod
+from engine.builtin.config.enums import DataType, EMAMode, LossWeight, ModelFormat, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
-from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.interface.errors import Problem
 
 FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.LORA: (ModelFormat.KOHYA_LORA, ModelFormat.DIFFUSERS_LORA, ModelFormat.SAFETENSORS),
     TrainingMethod.FINE_TUNE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
+    TrainingMethod.FINE_TUNE_VAE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
 }
 SAMPLE_SIZE_MULTIPLE = 8
 HIGH_LEARNING_RATE = 0.1
@@ -54,11 +55,8 @@ def _output(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
-    if config.training_method != TrainingMethod.FINE_TUNE:
-        return
-    for name in ("unet", "text_encoder"):
-        part = getattr(config, name)
-        if part.train and part.weight_dtype != DataType.FLOAT_32:
+    for name in whole_parts(config):
+        if getattr(config, name).weight_dtype != DataType.FLOAT_32:
             yield Problem(
                 f"{name}.weight_dtype",
                 "trained weights are kept in FLOAT_32; choose FLOAT_32, or turn off the part's training",
@@ -72,6 +70,12 @@ def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
     if config.layer_filter or config.layer_filter_preset != "full":
         field = "layer_filter" if config.layer_filter else "layer_filter_preset"
         yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave this empty")
+
+
+def _decoder(config: TrainConfig) -> Iterator[Problem]:
+    """The VAE is trained without noise, so no timestep can have a weight."""
+    if config.training_method == TrainingMethod.FINE_TUNE_VAE and config.loss_weight_fn != LossWeight.CONSTANT:
+        yield Problem("loss_weight_fn", "has no meaning for FINE_TUNE_VAE, which has no timesteps; choose CONSTANT")
 
 
 def _averages(config: TrainConfig) -> Iterator[Problem]:
@@ -188,6 +192,7 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _output,
     _trained_parts,
     _whole_parts,
+    _decoder,
     _averages,
     _learning_rates,
     _losses,

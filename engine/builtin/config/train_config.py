@@ -319,6 +319,15 @@ class TrainConfig(
         return {**super().to_dict(), "secrets": dict(self.secrets) if secrets else {}}
 
 
+def whole_parts(config: TrainConfig) -> list[str]:
+    """The parts of the model whose own weights are trained, not a LoRA's."""
+    if config.training_method is TrainingMethod.FINE_TUNE_VAE:
+        return ["vae"]
+    if config.training_method is not TrainingMethod.FINE_TUNE:
+        return []
+    return [name for name in ("unet", "text_encoder") if getattr(config, name).train]
+
+
 def _with_own_defaults(values: JsonObject) -> Any:
     """The optimizer's settings, with `optimizer_defaults` in place of empty or missing values."""
     chosen, own = values.get("optimizer", {}), values.get("optimizer_defaults")

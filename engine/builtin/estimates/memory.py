@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
-from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.config.train_config import TrainConfig, whole_parts
 from engine.builtin.families.model_files import SD2, ModelFiles, kind_of
 from engine.interface.json_types import JsonObject
 
@@ -33,6 +33,8 @@ USUAL_UNET: JsonObject = {
 }
 STATE_BYTES = {Optimizer.ADAMW: 8.0, Optimizer.PRODIGY: 8.0, Optimizer.ADAFACTOR: 0.2}
 RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, by residual and transformer blocks
+DECODER_KEEPS = 5700  # numbers per pixel for the backward pass of the VAE's decoder, measured as above
+USUAL_DECODER = 49_490_179
 VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest layer
 TRAINED_LAYERS = re.compile(
     r"attn|attentions|transformer|resnets|conv|proj|mlp|self_attn|input_blocks|output_blocks|middle"
@@ -80,9 +82,11 @@ def _base(on_gpu: bool) -> dict[str, int]:
 
 def trained_parameters(config: TrainConfig, model: ModelFiles | None) -> int:
     """The number of values that the optimizer changes."""
-    parts = [part for part in ("unet", "text_encoder") if getattr(config, part).train]
+    if config.training_method is TrainingMethod.FINE_TUNE_VAE:
+        return decoder_parameters(model)
     if not _adds(config):
-        return sum(parameters_of(part, config, model) for part in parts)
+        return sum(parameters_of(part, config, model) for part in whole_parts(config))
+    parts = [part for part in ("unet", "text_encoder") if getattr(config, part).train]
     return sum(_lora_parameters(part, config, model) for part in parts)
 
 
@@ -95,11 +99,16 @@ def parameters_of(part: str, config: TrainConfig, model: ModelFiles | None) -> i
     return (model.parameters(part) if model else 0) or usual[part]
 
 
+def decoder_parameters(model: ModelFiles | None) -> int:
+    """Of the VAE, which has the same size in Stable Diffusion 1 and 2."""
+    shapes = model.shapes.get("vae", {}) if model else {}
+    return sum(math.prod(shape) for name, shape in shapes.items() if "decoder." in name) or USUAL_DECODER
+
+
 def _weight_bytes(part: str, config: TrainConfig, half: bool) -> int:
     """Trained weights are in full precision; frozen weights have the format of their settings, except on a CPU."""
     settings = getattr(config, part)
-    whole = not _adds(config) and part != "vae" and settings.train
-    return HALF if half and not whole and settings.weight_dtype is not DataType.FLOAT_32 else FULL
+    return HALF if half and part not in whole_parts(config) and settings.weight_dtype is not DataType.FLOAT_32 else FULL
 
 
 def state_bytes(config: TrainConfig) -> float:
@@ -135,7 +144,9 @@ def largest_area(config: TrainConfig) -> int:
 
 
 def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_gpu: bool) -> int:
-    """The UNet's activations for the backward pass of one batch."""
+    """The activations for the backward pass of one batch: the UNet's, or the decoder's."""
+    if config.training_method is TrainingMethod.FINE_TUNE_VAE:
+        return int(largest_area(config) * DECODER_KEEPS * FULL * config.batch_size)
     unet: JsonObject = (model.unet_config if model else {}) or USUAL_UNET
     channels: list[int] = list(unet.get("block_out_channels") or USUAL_UNET["block_out_channels"])
     layers = int(unet.get("layers_per_block") or 2)

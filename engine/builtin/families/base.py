@@ -59,6 +59,10 @@ class ModelFamily(ABC):
     def parts(self) -> dict[str, nn.Module]:
         """The parts that can be trained, by the name of their settings in a config."""
 
+    def whole_weights(self, name: str) -> list[nn.Parameter]:
+        """The weights of a part that a fine-tune trains."""
+        return list(self.parts[name].parameters())
+
     @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
         """All modules whose weights a saved model holds, trained or not."""

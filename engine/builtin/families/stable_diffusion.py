@@ -23,8 +23,8 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from engine.builtin.config.enums import ModelType, NoiseScheduler, TrainingMethod
-from engine.builtin.config.train_config import SampleConfig, TrainConfig
+from engine.builtin.config.enums import ModelType, NoiseScheduler
+from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.builtin.families.base import Architecture, ModelFamily, OnStep, Prediction
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
@@ -94,8 +94,9 @@ class StableDiffusion(ModelFamily):
         return {"unet": "unet.", "text_encoder": "text_encoder.text_model."}
 
     def picture_identity(self) -> str:
-        """A digest of the VAE, so that another model in the same folder is recognized."""
-        return _digest(self.pipeline.vae, dict(self.pipeline.vae.config))
+        """A digest of the VAE's encoder, so that another model in the same folder is recognized."""
+        encoder = nn.ModuleList([self.pipeline.vae.encoder, self.pipeline.vae.quant_conv or nn.Identity()])
+        return _digest(encoder, dict(self.pipeline.vae.config))
 
     def caption_identity(self) -> str:
         """A digest of the text encoder and tokenizer, and of the layers that are left out."""
@@ -177,7 +178,8 @@ class StableDiffusion(ModelFamily):
             on_step(step + 1, settings.diffusion_steps, lambda: self._glimpse(values["latents"]))
             return values
 
-        formats = {next(part.parameters()).dtype for part in self.parts.values()} - {torch.float32}
+        seen = (self.pipeline.unet, self.pipeline.text_encoder)
+        formats = {next(part.parameters()).dtype for part in seen} - {torch.float32}
         try:
             with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
                 skip = settings.text_encoder_1_layer_skip
@@ -258,7 +260,7 @@ class StableDiffusion(ModelFamily):
         """Frozen weights in the format of their settings; trained weights in float32, so that small changes count."""
         for name, part in self.modules().items():
             settings = getattr(self.config, name)
-            whole = self.config.training_method is TrainingMethod.FINE_TUNE and settings.train and name != "vae"
+            whole = name in whole_parts(self.config)
             mixed = self.config.train_dtype is not self.config.train_dtype.FLOAT_32
             dtype = torch_dtype(settings.weight_dtype) if mixed and not whole else torch.float32
             part.to(self.device, torch.float32 if self.device.type == "cpu" else dtype)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import Parameter
 
 from engine.builtin.config.enums import EMAMode, TrainingMethod
-from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.config.train_config import TrainConfig, whole_parts
 from engine.builtin.data.loader import BatchLoader
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.families.loading import load_family
@@ -52,7 +52,7 @@ class SessionMaker:
         scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
         ema = self._make_ema(flat(trained), device)
         self.announcer.say("creating the data loader/caching", "caching")
-        loader = self._load_data(family, cache_text="text_encoder" not in trained)
+        loader = self._load_data(family, cache_text="text_encoder" not in trained and not family.trains_pixels)
         updates = len(loader) * self.config.epochs // self.config.gradient_accumulation_steps
         schedule = make_schedule(self.config, optimizer, updates)
         return Session(
@@ -84,8 +84,10 @@ class SessionMaker:
             if self.takes_lora:
                 take_lora(self.config, family, parts, self.callbacks)
             return {name: lora_parameters(part) for name, part in parts.items()}
-        trained = {name: part for name, part in family.parts.items() if getattr(self.config, name).train}
-        return {name: list(part.requires_grad_(True).parameters()) for name, part in trained.items()}
+        trained = {name: family.whole_weights(name) for name in whole_parts(self.config)}
+        for weight in flat(trained):
+            weight.requires_grad_(True)
+        return trained
 
     def _make_ema(self, parameters: list[Parameter], device: torch.device) -> MovingAverage | None:
         config = self.config
