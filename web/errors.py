@@ -6,6 +6,10 @@ responses of the API, `web.middleware.ErrorPages` into pages.
 
 from __future__ import annotations
 
+import re
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 class DomainError(Exception):
     """This cannot be done."""
@@ -13,7 +17,12 @@ class DomainError(Exception):
     status = 400
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(_ended(message or type(self).__doc__ or ""))
+        super().__init__(_ended(in_one_line(message or type(self).__doc__ or "")))
+
+
+def in_one_line(text: str) -> str:
+    """The text with control characters as escapes: names that users send may contain line breaks."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _ended(sentence: str) -> str:
@@ -42,7 +51,7 @@ class BadInput(DomainError):
 
     def __init__(self, message: str | None = None, errors: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
-        self.errors = errors or {}
+        self.errors = {name: [in_one_line(text) for text in texts] for name, texts in (errors or {}).items()}
 
 
 class NotReady(BadInput):

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import PHONE
+from tests.waiting import wait_for
 
 ROWS = """
 from django.contrib.auth.models import User
@@ -89,7 +90,7 @@ def test_a_page_shows_what_changed_before_it_was_connected(open_page, site):
     page = open_page("/")
     page.add_init_script(WAITING_SOCKET)
     page.goto(f"{site.address}/runs/{run['id']}/")
-    page.wait_for_function("window.connectNow?.length === 2")
+    wait_for(lambda: page.evaluate("window.connectNow?.length") == 2, what="both sockets")
     site.api("POST", f"runs/{run['id']}/stop/")
     page.evaluate("window.connectNow.forEach((connect) => connect())")
     expect(page.locator("#live")).to_contain_text("Removed from the queue.")

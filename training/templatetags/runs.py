@@ -15,6 +15,7 @@ from web.pages import Context
 from web.templatetags.formats import NOTHING, duration
 
 register = template.Library()
+COMPARED = ("run_id", "run_status", "attempt", "queue_length", "stale", "start_after", "waits_for", "progress")
 
 
 register.filter("ending_of", ending_of)
@@ -64,8 +65,9 @@ def now_training() -> Context:
 
 @register.simple_tag
 def state_at_rendering(run: Run | None = None) -> Context:
-    """The state of the run, or of the current run, as the page shows it; scripts compare the first message with it."""
-    return state_of(run or Run.objects.current())
+    """The state of the run, or of the current run, in the keys that scripts compare with the first message."""
+    state = state_of(run or Run.objects.current())
+    return {key: state[key] for key in COMPARED if key in state}
 
 
 @register.simple_tag
