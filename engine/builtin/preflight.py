@@ -21,6 +21,7 @@ from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
 from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.data.position import DataLayout, place
 from engine.builtin.data.scan import BUILTIN, Reader
+from engine.builtin.data.token_counts import token_problems
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
     ModelFiles,
@@ -192,7 +193,7 @@ def look_at_pictures(config: TrainConfig, report: Report, reader: Reader = BUILT
     if any(problem.is_error for problem in found.problems):
         return 0, found.problems
     plan = EpochPlan(config, found.pictures, DEFAULT_SIZE_MULTIPLE)
-    return len(plan), [*found.problems, *plan.problems()]
+    return len(plan), [*found.problems, *token_problems(config, found.pictures), *plan.problems()]
 
 
 def compare_data(settings: JsonObject, backup: Path, report: Report) -> list[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engine.builtin.config.check import check_values
+from engine.builtin.config.check import check_ranges, check_values
 from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.train_config import SampleConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
@@ -29,7 +29,6 @@ MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 LONGEST_NAME = 200
 READING_SECONDS = 20.0  # OneTrainer imports torch before it can list its settings
 LARGEST_NUMBER = 2**64  # programs that read a config refuse larger whole numbers
-SAMPLE_LIMITS = {"width": 4096, "height": 4096, "diffusion_steps": 1000}
 TOKEN_LEFT_OUT = "was left out, since tokens are not saved in a config; set yours on the account page"
 Config = dict[str, Any]
 
@@ -174,16 +173,8 @@ def sample_settings(sent: Any, config: Config) -> Config:
         sample = SampleConfig.from_dict(settings)
     except BadConfig as error:
         refuse_errors(error.problems)
-    refuse_errors(list(_sample_limits(sample)))
+    refuse_errors(list(check_ranges(sample)))
     return sample.to_dict()
-
-
-def _sample_limits(sample: SampleConfig) -> Iterator[Problem]:
-    for field, most in SAMPLE_LIMITS.items():
-        if not 1 <= getattr(sample, field) <= most:
-            yield Problem(field, f"must be from 1 to {most}.")
-    if sample.cfg_scale < 0 or not 0 <= sample.seed < 2**63:
-        yield Problem("seed", "seed and cfg_scale must not be negative, and the seed must be below 2^63.")
 
 
 def check_form(config: Any) -> list[Problem]:

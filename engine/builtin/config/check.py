@@ -73,10 +73,15 @@ def check(config: JsonObject) -> list[Problem]:
 
 def check_values(config: TrainConfig) -> Iterator[Problem]:
     """The problems that matter to every engine: numbers out of their range, and unknown names."""
-    for leaf in leaves(config):
-        yield from _check_range(leaf)
+    yield from check_ranges(config)
     yield from _check_scheduler(config)
     yield from _check_unknown(config)
+
+
+def check_ranges(settings: Settings) -> Iterator[Problem]:
+    """The numbers out of their range, such as a sample's size, steps and seed."""
+    for leaf in leaves(settings):
+        yield from _check_range(leaf)
 
 
 def _check_scheduler(config: TrainConfig) -> Iterator[Problem]:

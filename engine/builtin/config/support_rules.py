@@ -174,10 +174,12 @@ def _samples(config: TrainConfig) -> Iterator[Problem]:
 
 
 def check_sample(sample: SampleConfig, prefix: str = "") -> Iterator[Problem]:
-    """A sample's sides must be multiples of the size of one latent."""
+    """A sample's sides must be multiples of the size of one latent, and its prompt should say something."""
     for side in ("width", "height"):
         if getattr(sample, side) % SAMPLE_SIZE_MULTIPLE:
             yield Problem(f"{prefix}{side}", f"must be a multiple of {SAMPLE_SIZE_MULTIPLE}")
+    if not sample.prompt.strip():
+        yield Problem(f"{prefix}prompt", "is empty; describe the picture to generate", "warning")
 
 
 def _painted_into(sample: SampleConfig, prefix: str) -> Iterator[Problem]:

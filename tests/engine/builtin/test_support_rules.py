@@ -34,6 +34,8 @@ def errors(values):
         ({"resolution": "large"}, "resolution"),
         ({"train_device": "gpu"}, "train_device"),
         ({"samples": [{"width": 100}]}, "samples.0.width"),
+        ({"samples": [{"height": 4104}]}, "samples.0.height"),
+        ({"samples": [{"seed": -1}]}, "samples.0.seed"),
         ({"concepts": []}, "concepts"),
         ({"concepts": [{"path": "/p", "enabled": False}]}, "concepts.0.enabled"),
         ({"concepts": [{}]}, "concepts.0.path"),
@@ -114,3 +116,9 @@ def test_a_learning_rate_that_cannot_suit_the_optimizer_is_a_warning(values, fie
 def test_the_arguments_of_a_custom_scheduler_are_names_with_values():
     config = TrainConfig.from_dict({"scheduler_params": [{"key": "step_size", "value": "100"}, {"step_size": "100"}]})
     assert [problem.field for problem in check_values(config)] == ["scheduler_params.1"]
+
+
+def test_an_empty_prompt_of_a_sample_is_a_warning():
+    found = {problem.field: problem for problem in check(DATA | {"samples": [{"prompt": " "}, {"prompt": "a star"}]})}
+    assert found["samples.0.prompt"].severity == "warning"
+    assert "samples.1.prompt" not in found
