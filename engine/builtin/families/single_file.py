@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.builtin.families.portable import make_portable
+from engine.builtin.families.published import CONFIGS
 from engine.interface.safetensors_header import read_header
 
-CONFIGS = "diffusers_configs"  # the key of the metadata: a JSON object of {file name: text}
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 
 RESNET = (

@@ -28,6 +28,7 @@ from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_
 from engine.builtin.families.base import Architecture, ModelFamily, OnStep, Prediction
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
+from engine.builtin.families.published import published_configs
 from engine.builtin.families.single_file import configs_within, save_single_file
 from engine.interface.errors import BadConfig, MissingModel, Problem
 
@@ -283,8 +284,8 @@ def _load(config: TrainConfig, kind: type[StableDiffusionPipeline]) -> StableDif
     hub = {"local_files_only": config.offline_mode, "cache_dir": config.huggingface_cache_dir or None}
     try:
         if Path(name).is_file():
-            with configs_within(Path(name)) as configs:
-                return kind.from_single_file(name, config=configs, **options, **hub)
+            with configs_within(Path(name)) as own, published_configs(config.model_type) as published:
+                return kind.from_single_file(name, config=own or published, **options, **hub)
         return kind.from_pretrained(name, use_safetensors=True, **options, **hub)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
