@@ -12,7 +12,7 @@ from typing import Any
 from engine.builtin.data.findings import Kind
 from engine.builtin.data.formats import has_picture_name
 from engine.builtin.data.scan import METADATA, Reader
-from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, lines_of
+from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
 
 MOST_BYTES = 20 * 1024**2  # of one file with the captions of many pictures
 KEYS = ("caption", "captions", "text", "prompt")  # of a caption in JSON
@@ -35,6 +35,10 @@ IS_GUESSED = Kind(
 )
 IS_CLEANED = Kind(
     "{number} caption {file has|files have} control characters, which are left out: {names}; save {it|them} as UTF-8"
+)
+BROKEN = Kind(
+    "{number} caption {file seems|files seem} to be one text in several lines, but each line is a caption of its own, "
+    "as in OneTrainer: {names}; join the lines"
 )
 NOT_UTF8 = Kind(
     "{number} caption {file is|files are} not UTF-8, and OneTrainer stops there: {names}; save {it|them} as UTF-8",
@@ -128,6 +132,8 @@ def _from_lines(file: Path, data: bytes) -> Caption:
     captions = lines_of(text)
     if not captions:
         kinds.append(EMPTY)
+    elif is_broken(text):
+        kinds.append(BROKEN)
     return Caption(captions or ("",), file, tuple((kind, "") for kind in kinds))
 
 

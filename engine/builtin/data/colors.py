@@ -15,12 +15,13 @@ class BrokenProfile(ValueError):
     """A colour profile cannot be used with its picture."""
 
 
-def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """An opaque picture of a mode of SPACES, converted from its profile to sRGB, as mode RGB. Raises BrokenProfile."""
+def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image | None:
+    """An opaque picture of a mode of SPACES, converted from its profile to sRGB, as mode RGB; None if it is sRGB.
+
+    Raises BrokenProfile.
+    """
     transform = _transform(profile, picture.mode)
-    if transform is None:
-        return picture.convert("RGB")
-    return ImageCms.applyTransform(picture, transform) or picture
+    return None if transform is None else ImageCms.applyTransform(picture, transform) or picture
 
 
 @lru_cache(maxsize=64)

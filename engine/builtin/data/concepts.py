@@ -13,7 +13,7 @@ from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.captions import UNREADABLE_TEXT, Caption, Captions, read_lines
-from engine.builtin.data.decoding import DEPTH, FRAMES, PROFILE, TRANSPARENT
+from engine.builtin.data.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT
 from engine.builtin.data.findings import Findings, Kind, printable
 from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import with_masks
@@ -39,6 +39,7 @@ ALIKE = Kind(
     "{number} {picture has|pictures have} the same pixels as another: {names}; remove {it|them}, or raise balancing to "
     "repeat pictures on purpose"
 )
+FIRST_FRAME = Kind("{number} {file has|files have} several pictures, of which the first is trained: {names}")
 LOSSES = {
     PROFILE: Kind(
         "{number} {picture has|pictures have} a broken colour profile, and {its|their} colours are taken as sRGB: "
@@ -48,8 +49,22 @@ LOSSES = {
         "{number} {picture has|pictures have} transparent areas, which are trained as white: {names}; put {it|them} on "
         "the background that you want"
     ),
-    FRAMES: Kind("{number} {file has|files have} several pictures, of which the first is trained: {names}"),
-    DEPTH: Kind("{number} grey {picture|pictures} of more than 8 bits {is|are} scaled to 8 bits: {names}"),
+    FRAMES: FIRST_FRAME,
+}
+LOSSES_OF_ONETRAINER = {
+    COLORS: Kind(
+        "{number} {picture has|pictures have} a colour profile, which OneTrainer ignores, so that {its|their} colours "
+        "are wrong: {names}; save {it|them} as sRGB"
+    ),
+    TRANSPARENT: Kind(
+        "{number} {picture has|pictures have} transparent areas, of which OneTrainer trains the hidden colours: "
+        "{names}; put {it|them} on a background"
+    ),
+    FRAMES: FIRST_FRAME,
+    DEPTH: Kind(
+        "{number} {picture has|pictures have} more than 8 bits, which OneTrainer does not scale: {names}; save "
+        "{it|them} with 8 bits"
+    ),
 }
 
 
@@ -149,8 +164,10 @@ class _Look:
             why = (facts.strerror if isinstance(facts, OSError) else None) or str(facts)
             self.findings.add(self.field, UNREADABLE, f"{self.name(path)} ({why})")
             return
+        kinds = LOSSES_OF_ONETRAINER if self.reader.is_strict else LOSSES
         for loss in facts.losses:
-            self.findings.add(self.field, LOSSES[loss], self.name(path))
+            if loss in kinds:
+                self.findings.add(self.field, kinds[loss], self.name(path))
         self.trained.append(Picture(path, self.concept, caption.captions, facts))
 
     def problems(self) -> list[Problem]:

@@ -15,8 +15,8 @@ BACKGROUND = (255, 255, 255)
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and its value for grey that is stored inverted
 CUT_OFF = ("truncated", "Truncated", "end of file", "unexpected end", "not enough", "broken data stream")
 
-# What a picture lost when it was decoded, for a note to the user.
-TRANSPARENT, FRAMES, DEPTH, PROFILE = "transparent", "frames", "depth", "profile"
+# What decoding changed, for a note to the user.
+TRANSPARENT, FRAMES, DEPTH, PROFILE, COLORS = "transparent", "frames", "depth", "profile", "colors"
 
 
 @dataclass
@@ -46,6 +46,10 @@ def decoded(data: bytes, at_least: int = 0) -> Decoded:
         with opened_picture(data) as picture:
             result = Decoded(picture)
             _note_frames(result)
+            if any(
+                ";16" in str(tile) for tile in getattr(picture, "tile", ())
+            ):  # Pillow decodes such colours to 8 bits itself
+                result.losses.add(DEPTH)
             if at_least:
                 picture.draft(None, (at_least, at_least))
             picture.load()
@@ -113,11 +117,13 @@ def _to_rgb(result: Decoded) -> None:
     profile = picture.info.get("icc_profile")
     alpha = _alpha(picture)
     plain = _plain(picture, alpha is not None)
+    colors = plain.convert("RGB")
     try:
-        colors = to_srgb(plain, profile) if profile else plain.convert("RGB")
+        if profile and (converted := to_srgb(plain, profile)):
+            colors = converted
+            result.losses.add(COLORS)
     except BrokenProfile:
         result.losses.add(PROFILE)
-        colors = plain.convert("RGB")
     if alpha is not None and numpy.asarray(alpha).min() < 255:
         result.losses.add(TRANSPARENT)
         colors = Image.composite(colors, Image.new("RGB", colors.size, BACKGROUND), alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 
 BOMS = (
@@ -16,6 +17,8 @@ LINE_END = re.compile(r"\r\n|\r|\n")  # as Python's text files have them, so tha
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 NULS_OF_UTF16 = 0.25  # share of bytes from which NULs are halves of letters
 MOST_HIGH = 0.4  # share of bytes above ASCII in a text of a Latin alphabet
+
+FULL_LINE = 60  # letters from which a line may have been broken
 
 # What reading a text took to make sense of it.
 GUESSED, CLEANED = "guessed", "cleaned"
@@ -35,6 +38,17 @@ def decode_text(data: bytes) -> tuple[str, frozenset[str]]:
 def lines_of(text: str) -> tuple[str, ...]:
     """The lines that are not empty, without space at their ends."""
     return tuple(line for part in LINE_END.split(text) if (line := part.strip()))
+
+
+def is_broken(text: str) -> bool:
+    """True if the lines seem to be paragraphs, or one sentence that was broken where a line was full."""
+    lines = [line.strip() for line in LINE_END.split(text.strip())]
+    if "" in lines:
+        return len(max(lines, key=len)) >= FULL_LINE
+    return any(
+        len(line) >= FULL_LINE and line[-1].isalnum() and following[:1].islower()
+        for line, following in itertools.pairwise(lines)
+    )
 
 
 def _decode(data: bytes) -> tuple[str, frozenset[str]]:

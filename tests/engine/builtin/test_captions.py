@@ -9,7 +9,7 @@ from engine.builtin.data.captions import Captions
 from engine.builtin.data.concepts import check_data, survey
 from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.data.scan import BUILTIN, ONETRAINER, scan
-from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, lines_of
+from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
 from tests.engine.data import make_config, make_pictures
 
 
@@ -62,6 +62,24 @@ def test_all_line_ends_separate_captions(end):
 
 def test_only_what_onetrainer_takes_for_a_line_end_is_one():
     assert lines_of("a\x85star\u2028night") == ("a\x85star\u2028night",)
+
+
+SENTENCE = "A red star stands above a green square in the middle of a very dark"
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        (f"{SENTENCE}\nnight without any moon.", True),
+        (f"{SENTENCE} night.\n\nThe style is flat and simple.", True),
+        (f"{SENTENCE} night.\n{SENTENCE.lower()} night.", False),
+        ("a star\nstars\n\nnight", False),
+        (f"{SENTENCE} night.\n\n", False),
+        ("", False),
+    ],
+)
+def test_one_text_in_several_lines_is_recognized(text, broken):
+    assert is_broken(text) == broken
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -124,6 +142,11 @@ def test_counting_captions_opens_no_file_beside_a_picture(folder):
     counted = Captions(scan(folder, False).texts, BUILTIN)
     assert [counted.has(folder / name) for name in ("0.png", "1.png")] == [True, False]
     assert counted.unused() == []
+
+
+def test_one_text_in_several_lines_is_a_warning(folder):
+    (folder / "0.txt").write_text(f"{SENTENCE}\r\nnight without any moon.")
+    assert [message for message in messages(folder) if "one text in several lines" in message]
 
 
 # -- sentences ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy
 import pytest
 from PIL import Image, PngImagePlugin
 
-from engine.builtin.data.decoding import DEPTH, FRAMES, PROFILE, TRANSPARENT, decode, decoded
+from engine.builtin.data.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT, decode, decoded
 from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.headers import jpeg_xl_size
 from tests.engine.picture_files import ORIENTATION, file_of, png, red_is_green, srgb
@@ -94,7 +94,9 @@ def test_sixteen_bit_grey_with_a_white_zero_is_turned_around():
 
 def test_sixteen_bit_colours_keep_their_tones():
     data = png(2, 1, 16, 2, [struct.pack(">6H", 0, 257 * 100, 65535, 257, 0, 0)])
-    assert [decode(data).getpixel((x, 0)) for x in (0, 1)] == [(0, 100, 255), (1, 0, 0)]
+    result = decoded(data)
+    assert [result.picture.getpixel((x, 0)) for x in (0, 1)] == [(0, 100, 255), (1, 0, 0)]
+    assert result.losses == {DEPTH}
 
 
 def test_floating_point_values_from_0_to_1_are_scaled():
@@ -123,7 +125,9 @@ def test_values_of_an_unknown_range_are_refused_and_not_clipped(values):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_colours_are_converted_from_the_profile_of_the_file(kind):
     data = file_of(Image.new("RGB", (16, 16), (255, 0, 0)), kind, icc_profile=red_is_green())
-    assert near(decode(data).getpixel((8, 8)), (0, 255, 0))
+    result = decoded(data)
+    assert near(result.picture.getpixel((8, 8)), (0, 255, 0))
+    assert result.losses == {COLORS}
 
 
 def test_a_transparent_picture_is_converted_before_it_is_put_on_white():
@@ -139,7 +143,8 @@ def test_a_palette_is_converted_from_its_profile():
 
 def test_the_profile_of_srgb_changes_no_pixel():
     picture = Image.effect_noise((64, 64), 90).convert("RGB")
-    assert decode(file_of(picture, icc_profile=srgb())).tobytes() == picture.tobytes()
+    result = decoded(file_of(picture, icc_profile=srgb()))
+    assert (result.picture.tobytes(), result.losses) == (picture.tobytes(), set())
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
