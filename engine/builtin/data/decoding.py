@@ -74,6 +74,12 @@ def _note_frames(result: Decoded) -> None:
         result.losses.add(FRAMES)
 
 
+def _note_depth(result: Decoded) -> None:
+    """Note colours of 16 bits, which Pillow itself decodes to 8 bits."""
+    if any(";16" in str(tile) for tile in getattr(result.picture, "tile", ())):
+        result.losses.add(DEPTH)
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     """Turn the picture as its EXIF orientation says; JPEG XL's decoder has turned it already."""
     if picture.format == "JXL" and not getattr(picture, "jpeg", False):
