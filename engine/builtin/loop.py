@@ -71,6 +71,7 @@ class Loop:
     def run(self) -> None:
         """Train the remaining epochs; ends early after a step in which a stop was requested."""
         if self.sampling.begins_at_zero and not self.session.progress.global_step:
+            self._report_progress()  # so that the length of the run is known while it samples
             self.sampler.draw_default()  # the base line, which a resumed training has already
         self.log.go_on()
         updates = self.session.optimizer_steps + self.session.updates_to_come
