@@ -8,7 +8,8 @@ from django.core.cache import cache
 from tests.making import make_user
 from tests.needs import pytest_collection_modifyitems, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
 from tests.nvml import nvidia_driver  # noqa: F401  a fixture
-from tests.quick import pytest_itemcollected  # noqa: F401  a hook
+from tests.prepared_database import django_db_keepdb, django_db_modify_db_settings  # noqa: F401  fixtures
+from tests.quick import pytest_ignore_collect, pytest_itemcollected  # noqa: F401  hooks
 from tests.repeating import pytest_terminal_summary  # noqa: F401  a hook
 from tests.side_by_side import pytest_xdist_make_scheduler  # noqa: F401  a hook
 

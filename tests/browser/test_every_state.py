@@ -111,6 +111,7 @@ def test_imported_presets_are_reported_accessibly(open_page, filled):
 def test_the_page_of_a_server_error_is_accessible_and_as_wide_as_its_screen(open_page, site, broken):
     page = open_page("/away/", PHONE, color_scheme="dark")
     words = get_template(broken).render({"seconds": 5})
+    page.route("**/healthz", lambda route: None)  # no answer, or else the page would load again during the check
     page.route("**/broken/", lambda route: route.fulfill(status=500, content_type="text/html", body=words))
     page.goto(f"{site.address}/broken/")
     check(page)

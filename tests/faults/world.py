@@ -18,6 +18,7 @@ import requests
 from tests.faults.shadow import Shadow
 from tests.faults.surroundings import Clock, Disk
 from tests.integration.site import Site
+from tests.prepared_database import copy_prepared_database
 from tests.waiting import wait_for
 
 HOUR = 3600  # seconds by which the clock is changed
@@ -46,6 +47,8 @@ class World:
         self.token = ""
 
     def environment(self) -> dict[str, str]:
+        """Prepare the database; return the variables that name its server."""
+        copy_prepared_database(self.root / "data" / "db.sqlite3")
         return {}
 
     def start(self) -> World:

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from tests.integration.demo_folder import make_demo_folder, training_config
 from tests.integration.site import Site
+from tests.prepared_database import copy_prepared_database
 
 FIRST_START = """
 import django
@@ -75,6 +76,7 @@ def begun(tmp_path_factory, demo_folder):
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not token.exists():
+            copy_prepared_database(site.folder / "db.sqlite3")
             token.write_text(begin(site))
     site.token = token.read_text()
     return site
@@ -91,17 +93,19 @@ def begin(site: Site) -> str:
 def sites_of(demo_folder: Path, begun: Site) -> Iterator[Callable[..., Site]]:
     """Create sites in separate folders; all their processes are killed at the end.
 
-    A site is a copy of the prepared site, unless a new site is requested.
+    A site is a copy of the prepared site. A new site has a database without its first start, and a bare site has nothing.
     """
     root = Path(tempfile.mkdtemp(prefix="site-"))
     sites: list[Site] = []
 
-    def make(name: str = "data", new: bool = False, **environment: str) -> Site:
+    def make(name: str = "data", new: bool = False, bare: bool = False, **environment: str) -> Site:
         folder = root / name
         folder.parent.mkdir(parents=True, exist_ok=True)
         roots = f"{root}:{demo_folder}"
         site = Site(folder, **({"DEMO_DIR": str(demo_folder), "ALLOWED_ROOTS": roots} | environment))
-        if not new and not folder.exists():
+        if new:
+            copy_prepared_database(folder / "db.sqlite3")
+        elif not bare and not folder.exists():
             shutil.copytree(begun.folder, folder)
             site.token = begun.token
         sites.append(site)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ class Site:
 
     def clean_up(self) -> None:
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it may end by itself at this moment
+                process.kill()
         if self.process:
             self.process.wait()
 

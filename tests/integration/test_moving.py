@@ -76,7 +76,7 @@ def test_all_rows_and_files_are_moved(old, archive, new, again):
 def test_to_postgresql_and_back_the_history_is_the_same(make_site, again, new, tmp_path):
     there, back = tmp_path / "there.zip", tmp_path / "back.zip"
     with postgres_server() as server:
-        heavy, light = make_site("heavy", new=True, DATABASE_URL=server.url), make_site("light", new=True)
+        heavy, light = make_site("heavy", bare=True, DATABASE_URL=server.url), make_site("light", new=True)
         heavy.manage("import_all", str(again))
         heavy.manage("export_all", str(there), "--with-secrets")
     light.manage("import_all", str(there))

@@ -11,7 +11,7 @@ from tests.waiting import wait_for
 
 
 def test_serve_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
-    site = make_site("whole", new=True).start("--no-demo")
+    site = make_site("whole", bare=True).start("--no-demo")
     assert {"uvicorn", "gpu_worker", "valkey-server"} == {
         name for name in ("uvicorn", "gpu_worker", "valkey-server") if len(site.processes(name)) == 1
     }

@@ -32,7 +32,7 @@ def redis_url(folder):
 
 def test_an_unreachable_database_is_reported_in_a_sentence(make_site, folder, redis_url):
     site = make_site(
-        "away", new=True, DATABASE_URL=f"postgres://site@/postgres?host={folder}/nowhere", REDIS_URL=redis_url
+        "away", bare=True, DATABASE_URL=f"postgres://site@/postgres?host={folder}/nowhere", REDIS_URL=redis_url
     )
     site.launch()
     assert site.wait() == 1
