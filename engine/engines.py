@@ -41,6 +41,7 @@ class Engine:
     keep_random: Callable[[JsonObject, str], JsonObject] = lambda config, backup: config  # for a run of an older site
     compact: Callable[[JsonObject], JsonObject] = lambda config: config  # without what `complete` fills in
     limits: Callable[[str, JsonObject, bool], str] = lambda kind, config, is_paused: ""
+    until_stopped: Callable[[str, JsonObject], str] = lambda phase, config: ""
     learn: Callable[[float], object] = lambda seconds: None  # its settings, where that takes time; raises Unavailable
     takes_hub_data_sets: bool = False  # a concept's path may be the name of a data set on the hub
     package: str = ""  # whose prepare.py imports its libraries into a template; empty where it has none
@@ -120,6 +121,7 @@ ONETRAINER = Engine(
         {"stop", "pause", "continue", "sample_default", "sample_custom", "backup", "save", "resume"}
     ),
     limits=onetrainer_limits.why_not,
+    until_stopped=onetrainer_limits.until_stopped,
     learn=onetrainer_schema.facts,
     takes_hub_data_sets=True,
     complete=onetrainer_schema.complete,

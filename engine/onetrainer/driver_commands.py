@@ -23,6 +23,7 @@ class Bridge:
         """Pass on a stop at once, from any thread: OneTrainer checks for it between two steps."""
         if received.stop_requested:
             self._commands.stop()
+            self._training.callbacks.on_update_status("Stopping")
             if not self.final_model_wanted():
                 self._training.config.backup_before_save = True
 
@@ -65,8 +66,13 @@ class Bridge:
         """Answer all waiting commands, because the training has ended."""
         self._take_to_wait()
         self.heard("ended")
-        self.done("stop", f"Stopped after step {self._training.progress.global_step}.")
+        self.done("stop", self._where_stopped())
         self.refuse_all(CLOSED)
+
+    def _where_stopped(self):
+        if self._training.inner.one_step_trained:
+            return f"Stopped after step {self._training.progress.global_step}."
+        return "Stopped before this attempt trained a step, so it has written no model and no backup."
 
     def refuse_all(self, reason):
         self._take_to_wait()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.pickles import refusal
+from engine.onetrainer.checks.rules import CLOUD
 from engine.onetrainer.driver_failures import models_of
-from engine.onetrainer.limits import CLOUD
 
 COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
 

@@ -13,6 +13,7 @@ from engine.onetrainer.driver_failures import NOT_FINITE, explained
 from engine.onetrainer.driver_files import Artifacts, Samples
 from engine.onetrainer.driver_position import Position
 from engine.onetrainer.driver_reports import Metrics, guarded
+from engine.onetrainer.driver_stopping import Stopped, stop_between_pictures
 
 PHASES = {
     "Training ...": "training",
@@ -116,6 +117,8 @@ class DriverTraining:
         from modules.trainer.BaseTrainer import BaseTrainer
 
         self.position.put_in_place()
+        if not self.config.multi_gpu:  # the other processes would wait for this one
+            stop_between_pictures(lambda: self.reporter.commands.stop_requested is not None)
         module.SummaryWriter = self.metrics.writer(module.SummaryWriter)
         self._guard(module.GenericTrainer)
         make_saver, make_sampler = BaseTrainer.create_model_saver, BaseTrainer.create_model_sampler
@@ -132,6 +135,8 @@ class DriverTraining:
             self._copy(trainer.model.train_progress)
             try:
                 train(trainer)
+            except Stopped:
+                return  # as after a step: the trained steps are written by end()
             except BaseException:
                 trainer.one_step_trained = False
                 self.metrics.flush()

@@ -11,7 +11,8 @@ from engine import schema as json_schema
 from engine.builtin.config import facts as builtin
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
-from engine.onetrainer import checkout_rules, whole
+from engine.onetrainer import whole
+from engine.onetrainer.checks import rules
 from engine.onetrainer.facts import Checkout, Facts, Unavailable
 from engine.schema_check import check_against
 from engine.void import check_factors
@@ -65,7 +66,7 @@ def check(config: Config) -> list[Problem]:
     """
     known = _built(checkout())
     form, void = check_against(known.schema, config), check_factors(known.schema, config)
-    return [*form, *void, *checkout_rules.problems(config, known.facts)]
+    return [*form, *void, *rules.problems(config, known.facts)]
 
 
 def complete(config: Config) -> Config:

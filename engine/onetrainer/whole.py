@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.interface.json_types import JsonObject
-from engine.onetrainer.checkout_rules import FORMAT, usual_format
+from engine.onetrainer.checks.rules import FORMAT, usual_format
 from engine.onetrainer.export import NO_UUID
 from engine.onetrainer.facts import Facts
 

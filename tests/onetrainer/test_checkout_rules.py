@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.onetrainer import checkout_rules, whole
+from engine.onetrainer import whole
+from engine.onetrainer.checks import rules
 
 FACTS = {
     "training_methods_by_model_type": {"SMALL": ["LORA", "FINE_TUNE"], "LARGE": ["LORA"]},
@@ -19,7 +20,7 @@ FACTS = {
 
 def found(**config):
     config = {"model_type": "LARGE", "training_method": "LORA", "aspect_ratio_bucketing": True} | config
-    return {one.field: (one.severity, one.message) for one in checkout_rules.problems(config, FACTS)}
+    return {one.field: (one.severity, one.message) for one in rules.problems(config, FACTS)}
 
 
 @pytest.mark.parametrize(
@@ -89,17 +90,17 @@ def test_a_size_that_is_cut_without_buckets_is_a_warning():
 )
 def test_a_default_format_that_does_not_fit_becomes_the_usual_one_as_in_onetrainers_window(config, format):
     config |= {"model_type": "SMALL", "output_model_format": "SAFETENSORS"}
-    assert checkout_rules.usual_format(config, FACTS) == format
+    assert rules.usual_format(config, FACTS) == format
     assert f"so {format} is written" in found(**config)["output_model_format"][1]
-    assert checkout_rules.usual_format({**config, "output_model_format": "GGUF"}, FACTS) == ""
+    assert rules.usual_format({**config, "output_model_format": "GGUF"}, FACTS) == ""
 
 
 def test_a_checkout_accepts_a_config_that_it_trains(facts, config):
     usual = whole.completed({**facts["defaults"], **config}, facts)
-    assert list(checkout_rules.problems(usual, facts)) == []
+    assert list(rules.problems(usual, facts)) == []
 
 
 @pytest.mark.parametrize("change", [{"training_method": "NONE"}, {"output_model_format": "INTERNAL"}])
 def test_a_checkout_refuses_what_it_says_it_cannot_do(facts, config, change):
-    problems = checkout_rules.problems({**facts["defaults"], **config, **change}, facts)
+    problems = rules.problems({**facts["defaults"], **config, **change}, facts)
     assert [(one.field, one.severity) for one in problems] == [(next(iter(change)), "error")]

@@ -174,6 +174,38 @@ def test_a_stop_without_a_model_leaves_a_backup_alone(start):
     assert (len(attempt.artifacts("backup")), attempt.artifacts("model")) == (1, []), attempt.log
 
 
+def test_a_stop_while_pictures_are_cached_ends_at_once_and_writes_no_model_of_one_step(start, config, pictures):
+    """With the stand-in the second picture takes as long as the test wants; the real one encodes hundreds."""
+    held = pictures / "star-02.png.held"
+    held.touch()
+    attempt = start(concepts=[config["concepts"][0] | {"image_variations": 300, "balancing": 300.0}], epochs=FOREVER)
+    attempt.wait_for("status", text="Starting epoch/caching")
+    attempt.send("stop")
+    attempt.wait_for("status", text="Stopping")
+    held.unlink()
+    attempt.wait()
+    assert attempt.data("ended") == [{"reason": "stopped"}], attempt.log
+    assert attempt.data("artifact") == [] and attempt.data("metrics") == []
+    (done,) = [data for data in attempt.data("command_done") if data["id"] == "stop"]
+    assert done["detail"].startswith("Stopped before this attempt trained a step")
+
+
+def test_a_stop_while_pictures_are_cached_again_keeps_the_backup(start, config, pictures):
+    first = start(epochs=FOREVER).wait_for_steps(1)
+    first.send("stop", final_model=False)
+    backup = first.wait().artifacts("backup")[0]
+    held = pictures / "star-02.png.held"
+    held.touch()
+    changed = [config["concepts"][0] | {"image_variations": 300, "balancing": 300.0}]
+    second = start(resume_from=backup, epochs=FOREVER, concepts=changed)
+    second.wait_for("status", text="Starting epoch/caching")
+    second.send("stop")
+    second.wait_for("status", text="Stopping")
+    held.unlink()
+    assert second.wait().data("ended") == [{"reason": "stopped"}], second.log
+    assert second.data("artifact") == [] and is_whole(backup)
+
+
 def test_a_token_is_never_written(start, tmp_path, checkout):
     checkout.environment["HF_TOKEN"] = "hf_private_token"
     start(offline_mode=True).wait()

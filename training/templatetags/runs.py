@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.timezone import now
 
+from engine.engines import UnknownEngine, get_engine
 from system.models import Worker
 from training.models import Run
 from training.progress import time_left
@@ -55,6 +56,15 @@ def time_taken(run: Run) -> str:
     if run.started_at is None:
         return NOTHING
     return duration(((run.ended_at if run.is_ended and run.ended_at else now()) - run.started_at).total_seconds())
+
+
+@register.filter
+def until_stopped(run: Run) -> str:
+    """Until when a requested stop waits, if the engine cannot interrupt its present phase; else empty."""
+    try:
+        return get_engine(run.engine).until_stopped(run.phase, run.config)
+    except UnknownEngine:
+        return ""
 
 
 @register.inclusion_tag("_now_training.html")

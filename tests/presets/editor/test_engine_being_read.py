@@ -9,8 +9,9 @@ import pytest
 from engine import engines
 from presets.config import configs
 from tests.api import trainer
-from tests.making import make_run
+from tests.making import make_run, make_user
 from tests.onetrainer.attempts import STANDIN
+from training.models import Run
 from worker.gpu_worker import GpuWorker
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,23 @@ def test_a_queued_run_waits_until_they_are_read_and_then_gets_the_random_values_
     worker.claim_next().process.kill()
     run.refresh_from_db()
     assert run.config["concepts"][0].keys() == {"path", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("loading", "once its model is loaded"),
+        ("sampling", "once the present samples"),
+        ("training", ""),
+        ("caching", ""),
+    ],
+)
+def test_the_page_says_until_when_a_stop_waits_and_offers_to_end_at_once(api, client, phase, words):
+    run = make_run(status=Run.Status.STOPPING, engine="onetrainer", phase=phase)
+    client.force_login(make_user("operator", is_staff=True))
+    page = client.get(run.get_absolute_url()).text
+    assert words in page and "Stop at once" in page
+    assert ("Stop it at once to end it now." in page) is bool(words)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -9,6 +9,8 @@ import time
 import traceback
 from datetime import datetime
 
+from mgds.LoadingPipeline import LoadingPipeline
+from mgds.pipelineModules.DiskCache import DiskCache
 from modules.trainer.BaseTrainer import BaseTrainer
 from modules.util.enum.kinds import ConceptType, EMAMode, ModelFormat, TimeUnit
 
@@ -125,7 +127,10 @@ class GenericTrainer(BaseTrainer):
                     gradient_accumulation_steps=config.gradient_accumulation_steps,
                     global_step=progress.global_step,
                 )
+            pictures = LoadingPipeline((steps - progress.epoch_step) * config.batch_size)
             for _ in range(progress.epoch_step, steps):
+                for _picture in range(config.batch_size):
+                    next(pictures)
                 self._before_step()
                 self._step()
                 self._validate()
@@ -140,20 +145,22 @@ class GenericTrainer(BaseTrainer):
             self.callbacks.on_update_train_progress(progress, steps, config.epochs)
 
     def _cache(self):
-        os.makedirs(os.path.join(self.config.cache_dir, "image"), exist_ok=True)
-        return sum(self._count(one.path) for one in self.config.concepts if one.type is ConceptType.STANDARD)
+        concepts = [one for one in self.config.concepts if one.type is ConceptType.STANDARD]
+        pictures = [path for one in concepts for path in self._pictures(one.path)]
+        DiskCache(os.path.join(self.config.cache_dir, "image"), pictures).start()
+        return len(pictures)
 
     def _buckets(self, size):
         """Pictures are cut to multiples of 8."""
         return size / round(size / 16)
 
-    def _count(self, folder):
+    def _pictures(self, folder):
         names = [name for name in os.listdir(folder) if name.endswith(".png")]
         for name in names:
             with open(os.path.join(folder, name), "rb") as file:
                 if not file.read(4) == b"\x89PNG":
                     raise UnidentifiedImageError(f"cannot identify image file {name!r}")
-        return len(names)
+        return [os.path.join(folder, name) for name in sorted(names)]
 
     def _before_step(self):
         step, every = self.model.train_progress.global_step, self.config.sample_after

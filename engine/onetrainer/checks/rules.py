@@ -7,15 +7,13 @@ from typing import Any
 
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
-from engine.onetrainer.export import NO_UUID
-from engine.onetrainer.facts import Facts
-from engine.onetrainer.limits import CLOUD
 
+CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 METHOD, FORMAT, OPTIMIZER = "training_method", "output_model_format", "optimizer.optimizer"
 FORM = "write sizes in pixels, such as 512, or 512,768, or 768x512"
 
 
-def problems(config: JsonObject, facts: Facts) -> Iterator[Problem]:
+def problems(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     """The problems of a whole config; a value of a wrong type is the schema's problem, and is left out here."""
     yield from _methods(config, facts)
     yield from _formats(config, facts)
@@ -26,7 +24,7 @@ def problems(config: JsonObject, facts: Facts) -> Iterator[Problem]:
         yield Problem("cloud.enabled", CLOUD)
 
 
-def usual_format(config: JsonObject, facts: Facts) -> str:
+def usual_format(config: JsonObject, facts: JsonObject) -> str:
     """The format that takes the place of the default one where that does not fit, as in OneTrainer's own window.
 
     It is the first format that fits; for a destination that is a file, the first single file. It is empty if the
@@ -40,18 +38,18 @@ def usual_format(config: JsonObject, facts: Facts) -> str:
     return (fitting or possible)[0]
 
 
-def _possible_formats(config: JsonObject, facts: Facts) -> list[str]:
+def _possible_formats(config: JsonObject, facts: JsonObject) -> list[str]:
     return facts["output_formats"].get(_text(config, "model_type"), {}).get(_text(config, METHOD), [])
 
 
-def _methods(config: JsonObject, facts: Facts) -> Iterator[Problem]:
+def _methods(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     model, method = _text(config, "model_type"), _text(config, METHOD)
     possible = facts["training_methods_by_model_type"].get(model)
     if possible and method and method not in possible:
         yield Problem(METHOD, f"{method} does not exist for {model}; choose {' or '.join(possible)}")
 
 
-def _formats(config: JsonObject, facts: Facts) -> Iterator[Problem]:
+def _formats(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     chosen, possible = _text(config, FORMAT), _possible_formats(config, facts)
     if not possible or not chosen or chosen in possible:
         return
@@ -62,7 +60,7 @@ def _formats(config: JsonObject, facts: Facts) -> Iterator[Problem]:
         yield Problem(FORMAT, f"{what}; choose one of {', '.join(possible)}")
 
 
-def _packages(config: JsonObject, facts: Facts) -> Iterator[Problem]:
+def _packages(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     name = _text(_object(config, "optimizer"), "optimizer")
     missing = [package for package, has in facts["optimizer_packages"].get(name, {}).items() if not has]
     if missing:
@@ -70,7 +68,7 @@ def _packages(config: JsonObject, facts: Facts) -> Iterator[Problem]:
         yield Problem(OPTIMIZER, f"{name} needs {' and '.join(missing)}, which OneTrainer's Python lacks; {cure}")
 
 
-def _sizes(config: JsonObject, facts: Facts) -> Iterator[Problem]:
+def _sizes(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     """OneTrainer reads the overrides of all concepts, also where they are off."""
     texts = {"resolution": config.get("resolution")}
     for index, concept in enumerate(_objects(config.get("concepts"))):
@@ -116,7 +114,7 @@ def _same_uuids(config: JsonObject) -> Iterator[Problem]:
     seen: dict[object, int] = {}
     for index, one in enumerate(_objects(config.get("additional_embeddings"))):
         uuid = _text(one, "uuid")
-        if uuid and uuid != NO_UUID and seen.setdefault(uuid, index) != index:
+        if uuid.strip("0-") and seen.setdefault(uuid, index) != index:
             sentence = f"is the uuid of embedding {seen[uuid] + 1} too; remove it, and the run gets a new one"
             yield Problem(f"additional_embeddings.{index}.uuid", sentence)
 
