@@ -93,7 +93,7 @@ def begin(site: Site) -> str:
 def sites_of(demo_folder: Path, begun: Site) -> Iterator[Callable[..., Site]]:
     """Create sites in separate folders; all their processes are killed at the end.
 
-    A site is a copy of the prepared site. A new site has a database without its first start, and a bare site has nothing.
+    A site is a copy of the prepared site. A new site has had no first start, and a bare site has no database either.
     """
     root = Path(tempfile.mkdtemp(prefix="site-"))
     sites: list[Site] = []
