@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.concept_rules import check_concepts
-from engine.builtin.config.enums import DataType, EMAMode, LossWeight, ModelFormat, Optimizer, TrainingMethod
+from engine.builtin.config.enums import DataType, EMAMode, LossWeight, ModelFormat, ModelType, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.interface.errors import Problem
@@ -19,6 +19,7 @@ FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.FINE_TUNE_VAE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
 }
 SAMPLE_SIZE_MULTIPLE = 8
+MOST_SKIPPED = {True: 11, False: 22}  # layers of the text encoder: is it Stable Diffusion 1, which has 12, or 2
 HIGH_LEARNING_RATE = 0.1
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
@@ -165,6 +166,18 @@ def _cloud(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("cloud.enabled", "the built-in trainer trains on this machine; turn this off")
 
 
+def _layer_skips(config: TrainConfig) -> Iterator[Problem]:
+    """No more layers can be left out than published text encoders have; the trainer knows those of the model itself."""
+    most = MOST_SKIPPED[config.model_type.startswith(ModelType.STABLE_DIFFUSION_15)]
+    skips = {"text_encoder_layer_skip": config.text_encoder_layer_skip}
+    for index, sample in enumerate(config.samples or []):
+        if sample.enabled:
+            skips[f"samples.{index}.text_encoder_1_layer_skip"] = sample.text_encoder_1_layer_skip
+    for field, skip in skips.items():
+        if skip > most:
+            yield Problem(field, f"is {skip}, but the text encoder has only {most + 1} layers; choose at most {most}")
+
+
 def _samples(config: TrainConfig) -> Iterator[Problem]:
     for index, sample in enumerate(config.samples or []):
         if sample.enabled:
@@ -205,5 +218,6 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _layers,
     _device,
     _cloud,
+    _layer_skips,
     _samples,
 )

@@ -70,7 +70,7 @@ class StableDiffusion(ModelFamily):
         self.device = device
         self.pipeline = _load(config, self.pipeline_class)
         self.pipeline.set_progress_bar_config(disable=True)
-        self._check_layer_skip()
+        self._check_layer_skip("text_encoder_layer_skip", config.text_encoder_layer_skip)
         self._set_prediction_type()
         self._place_parts()
         self.noise = DDPMScheduler.from_config(self.pipeline.scheduler.config)
@@ -184,6 +184,7 @@ class StableDiffusion(ModelFamily):
         try:
             with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
                 skip = settings.text_encoder_1_layer_skip
+                self._check_layer_skip("text_encoder_1_layer_skip", skip)
                 latents = self.pipeline(
                     prompt_embeds=self._hidden([settings.prompt], skip),
                     negative_prompt_embeds=self._hidden([settings.negative_prompt], skip),
@@ -244,12 +245,12 @@ class StableDiffusion(ModelFamily):
     def modules(self) -> dict[str, nn.Module]:
         return {"vae": self.pipeline.vae, **self.parts}
 
-    def _check_layer_skip(self) -> None:
+    def _check_layer_skip(self, field: str, skip: int) -> None:
         """Raises BadConfig if more layers are left out than the text encoder has."""
-        layers, skip = self.pipeline.text_encoder.config.num_hidden_layers, self.config.text_encoder_layer_skip
+        layers = self.pipeline.text_encoder.config.num_hidden_layers
         if skip >= layers:
             why = f"is {skip}, but the text encoder has {layers} layers; choose at most {layers - 1}"
-            raise BadConfig([Problem("text_encoder_layer_skip", why)])
+            raise BadConfig([Problem(field, why)])
 
     def _set_prediction_type(self) -> None:
         """OneTrainer's two switches override the type in the model's own scheduler."""

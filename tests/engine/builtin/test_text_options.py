@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import CLIPTextModel
 
+from engine.builtin.config.check import check
 from engine.builtin.config.train_config import SampleConfig
 from engine.builtin.families.loading import load_family
 from engine.interface.errors import BadConfig
@@ -52,6 +53,25 @@ def test_clip_skip_leaves_out_the_last_layers_and_normalizes(training, skip):
 def test_leaving_out_every_layer_is_refused(training):
     with pytest.raises(BadConfig, match="the text encoder has 3 layers; choose at most 2"):
         family_of(training, text_encoder_layer_skip=3)
+
+
+@pytest.mark.parametrize(("model_type", "most"), [("STABLE_DIFFUSION_15", 11), ("STABLE_DIFFUSION_21", 22)])
+def test_more_layers_than_published_text_encoders_have_are_refused_by_the_check(model_type, most):
+    def refused(skip):
+        config = {"concepts": [{"path": "/p"}], "model_type": model_type, "text_encoder_layer_skip": skip}
+        samples = [{"text_encoder_1_layer_skip": skip}]
+        return [problem.field for problem in check(config | {"samples": samples}) if problem.is_error]
+
+    assert refused(most) == []
+    assert refused(most + 1) == ["text_encoder_layer_skip", "samples.0.text_encoder_1_layer_skip"]
+
+
+def test_a_sample_that_leaves_out_every_layer_fails_alone_with_a_sentence(training):
+    samples = [sample("a star", text_encoder_1_layer_skip=3)]
+    run = training(samples=samples, sample_after=1, sample_after_unit="EPOCH", epochs=1).run()
+    assert len(run.recorder.losses) == 3
+    warnings = [arguments[0] for arguments in run.recorder.of("on_warning")]
+    assert any("the text encoder has 3 layers; choose at most 2" in warning for warning in warnings)
 
 
 def test_another_clip_skip_encodes_captions_again_and_keeps_the_pictures(training):
