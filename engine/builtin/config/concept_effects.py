@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from engine.builtin.config.conditions import Condition, any_of, only_if, unless
 from engine.builtin.config.enums import ModelType
+from engine.builtin.config.train_config import TrainConfig
 
 MASK_INPUT = (ModelType.STABLE_DIFFUSION_15_INPAINTING, ModelType.STABLE_DIFFUSION_20_INPAINTING)
+MASK_CHANGES = ("circular_mask_shrink", "mask_rotate_crop")
 COLOURS = ("brightness", "contrast", "saturation", "hue")
 STRENGTHS = {"rotate": "random_rotate_max_angle", **{what: f"random_{what}_max_strength" for what in COLOURS}}
+
+
+USES_MASKS = any_of(only_if("masked_training", True), only_if("model_type", *MASK_INPUT))
+
+
+def uses_masks(config: TrainConfig) -> bool:
+    """True if the training needs a mask for each picture, which is white all over if there is no file."""
+    return config.masked_training or config.model_type in MASK_INPUT
 
 
 def on(*switches: str) -> Condition:
@@ -30,12 +40,11 @@ def _changes() -> dict[str, tuple[Condition, ...]]:
 CONCEPTS: dict[str, tuple[Condition, ...]] = {
     **_changes(),
     "concepts.*.image.enable_fixed_flip": (only_if("./image.enable_random_flip", False),),
-    "concepts.*.image.enable_random_circular_mask_shrink": (
-        any_of(only_if("masked_training", True), only_if("model_type", *MASK_INPUT)),
-    ),
+    "concepts.*.image.enable_random_circular_mask_shrink": (USES_MASKS,),
+    "concepts.*.image.enable_random_mask_rotate_crop": (USES_MASKS,),
     "concepts.*.image_variations": (
         only_if("latent_caching", True),
-        on("image.enable_crop_jitter", *(f"image.enable_random_{what}" for what in STRENGTHS)),
+        on("image.enable_crop_jitter", *(f"image.enable_random_{what}" for what in (*STRENGTHS, *MASK_CHANGES))),
     ),
     "concepts.*.text_variations": (only_if("latent_caching", True), only_if("text_encoder.train", False)),
     "concepts.*.text.tag_delimiter": (

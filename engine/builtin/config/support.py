@@ -94,7 +94,6 @@ NOT_DONE: dict[str, str] = {
     **{f"{part}.stop_training_after_unit": "stop training one part early" for part in ("unet", "text_encoder")},
     **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
-    "concepts.*.image.enable_random_mask_rotate_crop": "rotate and crop around masks",
     "samples.*.force_last_timestep": "force the last timestep",
 }
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from engine.builtin.config.concept_effects import MASK_INPUT
+from engine.builtin.config.concept_effects import MASK_INPUT, uses_masks
 from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.augment import NO_CHANGES, Changes, draw_changes
 from engine.builtin.data.buckets import Size, bucket_sizes
 from engine.builtin.data.pictures import Crop, Picture, crop_for
+from engine.builtin.data.regions import Region, draw_region, outline_of_all
 from engine.builtin.data.suitability import doubts
 from engine.builtin.data.tags import TagEditor
 from engine.interface.errors import Problem
@@ -31,6 +32,7 @@ class CaptionedCrop:
     crop: Crop
     caption: str
     changes: Changes = NO_CHANGES
+    region: Region | None = None  # the part of the picture that is cropped, if not all of it
     ignores_mask: bool = False
 
 
@@ -90,7 +92,7 @@ class EpochPlan:
     def _group(self, picture: Picture) -> Group:
         image = picture.concept.image
         text = image.resolution_override if image.enable_resolution_override else self.config.resolution
-        size = (picture.facts.width, picture.facts.height)
+        size = _size(picture, self._region(picture, 0))
         return bucket_sizes(size, parse_resolution(text), self.config.aspect_ratio_bucketing, self.size_multiple)
 
     def _count(self, group: Group) -> int:
@@ -121,12 +123,26 @@ class EpochPlan:
         image = picture.concept.image
         variation = turn % picture.concept.image_variations if self.config.latent_caching else turn
         jitter = self._random(picture, f"crop/{variation}") if image.enable_crop_jitter else None
+        region = self._region(picture, variation)
+        width, height = _size(picture, region)
         return CaptionedCrop(
             picture,
-            crop_for(picture.facts, size, flip, jitter),
+            crop_for(replace(picture.facts, width=width, height=height), size, flip, jitter),
             self._caption(picture, turn),
             draw_changes(image, self._random(picture, f"changes/{variation}")),
+            region,
         )
+
+    def _region(self, picture: Picture, variation: int) -> Region | None:
+        """The part around the mask, if the concept cuts parts out. All parts of a picture are trained at the sizes of
+        its first one, so that the length of an epoch is known.
+        """
+        if not (picture.concept.image.enable_random_mask_rotate_crop and uses_masks(self.config)):
+            return None
+        width, height = picture.facts.width, picture.facts.height
+        points = outline_of_all(width, height) if picture.outline is None else picture.outline
+        smallest = min(min(one.width, one.height) for one in parse_resolution(self.config.resolution))
+        return draw_region(points, width, height, smallest, self._random(picture, f"region/{variation}"))
 
     def _whole_batches(self, uses: list[Use]) -> Iterator[list[Use]]:
         size = self.config.batch_size
@@ -143,6 +159,11 @@ class EpochPlan:
     def _random(self, picture: Picture, purpose: str) -> Random:
         """Random numbers that belong to one picture, independent of its folder and of other pictures."""
         return Random(f"{self.config.seed}/{picture.concept.seed}/{picture.facts.digest}/{purpose}")
+
+
+def _size(picture: Picture, region: Region | None) -> Size:
+    """Width and height of the part that is trained."""
+    return region.size if region else (picture.facts.width, picture.facts.height)
 
 
 def _flips(concept: ConceptConfig) -> tuple[bool, ...]:

@@ -13,7 +13,7 @@ from engine.builtin.data.batches import CaptionedCrop
 from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import mask_path, read_mask
 from engine.builtin.data.pictures import pixels, read_unchanged
-from engine.builtin.data.retouch import cut_mask, retouched
+from engine.builtin.data.retouch import cut_mask, resized, retouched
 from engine.interface.errors import BadData
 
 Facts = list[object]
@@ -23,6 +23,7 @@ def picture_pixels(item: CaptionedCrop) -> Tensor:
     """The training picture, (3, height, width) in [-1, 1]. Raises BadData if its file is missing or has changed."""
     with _explained(item.picture.path):
         picture = read_unchanged(item.picture.path, item.picture.facts)
+    picture = item.region.cut_out(picture) if item.region else picture
     return retouched(torch.from_numpy(pixels(picture, item.crop)), item.changes)
 
 
@@ -30,13 +31,16 @@ def mask_pixels(item: CaptionedCrop) -> Tensor:
     """The mask of the training picture, (1, height, width) in [0, 1]. Raises BadData as `picture_pixels`."""
     with _explained(mask_path(item.picture.path)):
         whole = torch.from_numpy(read_mask(item.picture))[None]
-    return cut_mask(whole, item.crop, item.changes)
+    if item.region:
+        whole = resized(whole, (item.picture.facts.height, item.picture.facts.width))
+    return cut_mask(whole, item.crop, item.changes, item.region)
 
 
 def is_whole(item: CaptionedCrop) -> bool:
     """True if the mask is white all over, and need not be read."""
     changes = item.changes
-    return item.ignores_mask or (item.picture.mask is None and changes.shrink is None and not changes.angle)
+    stays = changes.shrink is None and not changes.angle and item.region is None
+    return item.ignores_mask or (item.picture.mask is None and stays)
 
 
 def picture_facts(item: CaptionedCrop) -> Facts:
@@ -53,7 +57,8 @@ def mask_facts(item: CaptionedCrop) -> Facts:
 
 def _cut(item: CaptionedCrop) -> Facts:
     crop = item.crop
-    return [crop.scaled, crop.left, crop.top, crop.size, crop.flip, item.changes.angle]
+    region = item.region and [item.region.angle, item.region.centre, item.region.box]
+    return [crop.scaled, crop.left, crop.top, crop.size, crop.flip, item.changes.angle, region]
 
 
 @contextmanager

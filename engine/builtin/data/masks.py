@@ -13,6 +13,7 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.findings import Findings, Kind, printable
 from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, read_unchanged
+from engine.builtin.data.regions import outline
 from engine.interface.errors import Problem
 
 FIELD = "masked_training"
@@ -44,7 +45,7 @@ def with_masks(
     masked = []
     for picture, facts in zip(pictures, found, strict=True):
         if isinstance(facts, PictureFacts):
-            masked.append(replace(picture, mask=facts))
+            masked.append(_with_mask(picture, facts))
             if _differ(picture.facts, facts):
                 sizes = f"{facts.width}x{facts.height} for {picture.facts.width}x{picture.facts.height}"
                 findings.add(FIELD, STRETCHED, f"{printable(mask_path(picture.path).name)} ({sizes})")
@@ -64,6 +65,15 @@ def read_mask(picture: Picture) -> numpy.ndarray:
         return numpy.ones((picture.facts.height, picture.facts.width), dtype=numpy.float32)
     image = read_unchanged(mask_path(picture.path), picture.mask).convert("L")
     return numpy.asarray(image, dtype=numpy.float32) / 255
+
+
+def _with_mask(picture: Picture, facts: PictureFacts) -> Picture:
+    """The picture with its mask, and the mask's outline in the picture's pixels if parts are cut out around it."""
+    masked = replace(picture, mask=facts)
+    if not picture.concept.image.enable_random_mask_rotate_crop:
+        return masked
+    scale = picture.facts.width / facts.width, picture.facts.height / facts.height
+    return replace(masked, outline=outline(read_mask(masked)) * numpy.array(scale))
 
 
 def _facts(picture: Picture, index: PictureIndex) -> PictureFacts | str:

@@ -153,7 +153,8 @@ def read_unchanged(path: Path, facts: PictureFacts) -> Image.Image:
 class Picture:
     """One picture of a concept; each time that it is trained, it is paired with one of its captions.
 
-    `mask` has the facts of the file beside it that says where it is trained, if there is one and masks are used.
+    `mask` has the facts of the file beside it that says where it is trained, if there is one and masks are used;
+    `outline` the points around its white area, (count, 2), if pictures are cut around it.
     """
 
     path: Path
@@ -161,3 +162,4 @@ class Picture:
     captions: tuple[str, ...]
     facts: PictureFacts
     mask: PictureFacts | None = None
+    outline: numpy.ndarray | None = None

@@ -10,11 +10,13 @@ import math
 
 import numpy
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from engine.builtin.data.augment import Changes
 from engine.builtin.data.pictures import Crop
+from engine.builtin.data.regions import Region
 
 GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
@@ -33,10 +35,13 @@ def retouched(pixels: Tensor, changes: Changes) -> Tensor:
     return values * 2 - 1
 
 
-def cut_mask(mask: Tensor, crop: Crop, changes: Changes) -> Tensor:
-    """A picture's whole mask (1, height, width) in [0, 1], as `crop` and `changes` cut and turn the picture."""
+def cut_mask(mask: Tensor, crop: Crop, changes: Changes, region: Region | None = None) -> Tensor:
+    """A picture's whole mask (1, height, width) in [0, 1], cut and turned as the picture is."""
     if changes.shrink is not None:
         mask = shrunk(mask, changes.shrink, changes.shrink_seed)
+    if region:
+        part = numpy.asarray(region.cut_out(Image.fromarray(mask[0].numpy())))
+        mask = torch.from_numpy(part.copy())[None]
     mask = resized(mask, (crop.scaled[1], crop.scaled[0]))
     mask = mask[:, crop.top : crop.top + crop.size[1], crop.left : crop.left + crop.size[0]]
     mask = mask.flip(-1) if crop.flip else mask

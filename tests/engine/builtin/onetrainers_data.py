@@ -15,6 +15,7 @@ from mgds.pipelineModules.RandomCircularMaskShrink import RandomCircularMaskShri
 from mgds.pipelineModules.RandomContrast import RandomContrast
 from mgds.pipelineModules.RandomFlip import RandomFlip
 from mgds.pipelineModules.RandomHue import RandomHue
+from mgds.pipelineModules.RandomMaskRotateCrop import RandomMaskRotateCrop
 from mgds.pipelineModules.RandomRotate import RandomRotate
 from mgds.pipelineModules.RandomSaturation import RandomSaturation
 from mgds.pipelineModules.ScaleCropImage import ScaleCropImage
@@ -115,6 +116,16 @@ def areas(mask, count):
     return [module.get_item(0, index)["mask"].sum().item() for index in range(count)]
 
 
+def parts(mask, image, count):
+    """The mask and picture around the mask, for each random number."""
+    options = {"min_padding_percent": 10, "max_padding_percent": 30, "max_rotate_angle": 20, "min_size": 48}
+    inputs = {"mask": mask, "image": image, "on": True}
+    module = made(
+        RandomMaskRotateCrop, inputs, mask_name="mask", additional_names=["image"], enabled_in_name="on", **options
+    )
+    return [module.get_item(0, index) for index in range(count)]
+
+
 def hidden(layers, weights, tokens, skip):
     """Older versions of transformers have one module more around the text encoder's parts."""
     encoder = CLIPTextModel(CLIPTextConfig(**layers)).eval()
@@ -138,6 +149,7 @@ if __name__ == "__main__":
             "brightnesses": brightnesses(0.3, tasks["count"]),
             "mask": latent_mask(given["mask"], tasks["scaled"], tasks["crop"]),
             "areas": areas(given["mask"], tasks["count"]),
+            "parts": parts(given["mask"], given["scene"], 30),
             "losses": [
                 masked_losses_with_prior(
                     given["losses"].clone(), given["prior"].clone(), given["small"], 0.1, normal, 0.5
