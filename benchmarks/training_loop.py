@@ -57,10 +57,12 @@ def time_bare_loop(trainer: GenericTrainer, steps: int) -> float:
     """Seconds a step of nothing but the computation."""
     session = trainer.session
     batches = list(session.loader.epoch(0))
+    generator = torch.Generator(session.device).manual_seed(0)
     began = time.perf_counter()
     for step in range(steps):
         batch = batches[step % len(batches)]
-        prediction = session.family.predict(batch.latents, session.family.encode_captions(batch.captions))
+        text = session.family.encode_captions(batch.captions)
+        prediction = session.family.predict(batch.latents, text, generator)
         batch_loss(session.config, prediction, batch.loss_weight).backward()
         torch.nn.utils.clip_grad_norm_(session.parameters, 1.0)
         session.optimizer.step()

@@ -76,7 +76,7 @@ class Loop:
         self.log.go_on()
         updates = self.session.optimizer_steps + self.session.updates_to_come
         for epoch in range(self.session.progress.epoch, self.session.config.epochs):
-            if self.commands.stop_requested:
+            if self.commands.stop_requested or self._ends_early():
                 break
             self.callbacks.on_update_status("Starting epoch/caching")
             self._train_epoch(epoch)
@@ -93,6 +93,14 @@ class Loop:
                 "concepts' folders, then continue from the newest backup."
             )
 
+    def _ends_early(self) -> bool:
+        """True if no part is left to train."""
+        if self.session.is_stopped:
+            step = self.session.progress.global_step
+            message = f"The run ends at step {step}, because stop_training_after ended the training of every part."
+            self.callbacks.on_warning(f"{message} Raise it to train longer.")
+        return self.session.is_stopped
+
     def _train_epoch(self, epoch: int) -> None:
         with closing(self.session.loader.epoch(epoch, self.session.progress.epoch_step)) as batches:
             for batch in batches:
@@ -100,7 +108,7 @@ class Loop:
                 self._step(batch)
                 self._count(batch)
                 self._act_between_steps()
-                if self.commands.stop_requested:
+                if self.commands.stop_requested or self.session.is_stopped:
                     return
 
     def _step(self, batch: Batch) -> None:

@@ -15,6 +15,7 @@ from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.failures import explain
 from engine.builtin.training.session import Session
 from engine.builtin.training.setup import SessionMaker
+from engine.builtin.training.stops import stop_parts
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.commands import TrainCommands
 from engine.interface.errors import BadConfig, BadData
@@ -64,6 +65,7 @@ class GenericTrainer:
             self._remove_leftovers()
             session = self._make_session()
             notices = restore(session, self.resume_from) if self.resume_from else []
+            stop_parts(session)
             self._loop = Loop(session, self.announcer, self.commands, self.keep_backups)
             self._loop.say_what_will_be_trained(notices)
 
@@ -99,8 +101,7 @@ class GenericTrainer:
         remove_leftovers(Path(self.config.workspace_dir))
 
     def _make_session(self) -> Session:
-        is_resumed = self.resume_from is not None
-        return SessionMaker(self.config, self.announcer, self.commands, is_resumed, self.weights_from).make()
+        return SessionMaker(self.config, self.announcer, self.commands, self.resume_from, self.weights_from).make()
 
     @contextmanager
     def _failures_explained(self) -> Iterator[None]:

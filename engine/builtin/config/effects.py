@@ -53,7 +53,19 @@ def a_part_has_no_own_rate(config: JsonObject, item: str) -> str:
 # By setting, with * for positions in lists: all its conditions must hold.
 MATTERS: dict[str, tuple[Condition, ...]] = {
     "learning_rate": (a_part_has_no_own_rate,),
+    "learning_rate_scheduler": (
+        any_of(unless("optimizer.relative_step", True), only_if("learning_rate_scheduler", "ADAFACTOR")),
+    ),
+    "learning_rate_warmup_steps": (unless("optimizer.relative_step", True),),
     "huber_delta": (above("huber_strength", 0),),
+    "noising_weight": (unless("timestep_distribution", "COS_MAP"),),
+    "noising_bias": (unless("timestep_distribution", "COS_MAP", "HEAVY_TAIL"),),
+    "generalized_offset_noise": (above("offset_noise_weight", 0),),
+    **dict.fromkeys(
+        ("force_v_prediction", "force_epsilon_prediction"),
+        (only_if("rescale_noise_scheduler_to_zero_terminal_snr", False),),
+    ),
+    **{f"{part}.stop_training_after": (only_if(f"{part}.stop_training_after_unit", *COUNTED),) for part in PARTS},
     "layer_filter": (only_if("unet.train", True),),
     "layer_filter_preset": (only_if("unet.train", True), only_if("layer_filter", "")),
     "layer_filter_regex": (only_if("unet.train", True), unless("layer_filter", "")),

@@ -13,12 +13,10 @@ import re
 from engine.builtin.config.enums import (
     ConceptType,
     DataType,
-    LearningRateScheduler,
     LossWeight,
     ModelType,
     Optimizer,
     PeftType,
-    TimestepDistribution,
     TrainingMethod,
 )
 from engine.builtin.config.train_config import TrainConfig
@@ -38,14 +36,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     ),
     "training_method": (TrainingMethod.LORA, TrainingMethod.FINE_TUNE, TrainingMethod.FINE_TUNE_VAE),
     "optimizer.optimizer": (Optimizer.ADAMW, Optimizer.PRODIGY, Optimizer.ADAFACTOR),
-    "learning_rate_scheduler": (
-        LearningRateScheduler.CONSTANT,
-        LearningRateScheduler.LINEAR,
-        LearningRateScheduler.COSINE,
-        LearningRateScheduler.COSINE_WITH_RESTARTS,
+    "loss_weight_fn": (
+        LossWeight.CONSTANT,
+        LossWeight.P2,
+        LossWeight.MIN_SNR_GAMMA,
+        LossWeight.DEBIASED_ESTIMATION,
     ),
-    "loss_weight_fn": (LossWeight.CONSTANT, LossWeight.MIN_SNR_GAMMA),
-    "timestep_distribution": (TimestepDistribution.UNIFORM,),
     "peft_type": (PeftType.LORA,),
     "layer_filter_preset": ("full", "attn-mlp", "attn-only", "custom"),
     "train_dtype": FLOATS,
@@ -72,14 +68,6 @@ NOT_DONE: dict[str, str] = {
     "force_circular_padding": "train seamless pictures",
     "custom_conditioning_image": "use conditioning pictures",
     "additional_embeddings": "train embeddings",
-    "learning_rate_scaler": "scale the learning rate by the batch",
-    "loss_scaler": "scale the loss by the batch",
-    "log_cosh_strength": "support the log-cosh loss",
-    "generalized_offset_noise": "support generalized offset noise",
-    "perturbation_noise_weight": "support perturbation noise",
-    "rescale_noise_scheduler_to_zero_terminal_snr": "change the noise schedule",
-    "timestep_shift": "shift timesteps",
-    "dynamic_timestep_shifting": "shift timesteps",
     "lora_decompose": "have DoRA",
     "optimizer.fused_back_pass": "update weights within the backward pass",
     "optimizer.fsdp_in_use": "spread weights over several GPUs",
@@ -87,14 +75,10 @@ NOT_DONE: dict[str, str] = {
     "optimizer.capturable": "capture CUDA graphs",
     "optimizer.differentiable": "let gradients flow through the optimizer",
     "optimizer.compile": "compile the optimizer",
-    "optimizer.relative_step": "let Adafactor choose the learning rate",
-    "optimizer.warmup_init": "let Adafactor choose the learning rate",
     **{f"{part}.model_name": "load this part from another model" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.include": "exclude parts" for part in ("unet", "text_encoder", "vae")},
-    **{f"{part}.stop_training_after_unit": "stop training one part early" for part in ("unet", "text_encoder")},
     **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
     **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
-    "samples.*.force_last_timestep": "force the last timestep",
 }
 
 # Settings that make no difference to the trainer, with the reason. A name stands for all settings within it too.
@@ -138,7 +122,8 @@ NO_EFFECT: dict[str, str] = {
         for name in ("train_embedding", "attention_mask", "guidance_scale")
     },
     "unet.dropout_probability": "captions are dropped by text_encoder.dropout_probability",
-    **{f"{part}.stop_training_after": "each part is trained to the end" for part in ("unet", "text_encoder")},
+    "dynamic_timestep_shifting": "it is for flow matching models, and Stable Diffusion 1.x and 2.x are none",
+    "samples.*.force_last_timestep": "rescale_noise_scheduler_to_zero_terminal_snr decides it, as in OneTrainer",
     "embedding": NOT_TRAINED,
     "embedding_learning_rate": NOT_TRAINED,
     "embedding_weight_dtype": NOT_TRAINED,

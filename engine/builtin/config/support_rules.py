@@ -8,9 +8,11 @@ from pathlib import Path
 
 from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.concept_rules import check_concepts
-from engine.builtin.config.enums import DataType, EMAMode, LossWeight, ModelFormat, ModelType, Optimizer, TrainingMethod
+from engine.builtin.config.enums import DataType, LossWeight, ModelFormat, ModelType, Optimizer, TrainingMethod
+from engine.builtin.config.layer_filter import patterns
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
+from engine.builtin.config.training_rules import TRAINING_RULES
 from engine.interface.errors import Problem
 
 FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
@@ -64,24 +66,10 @@ def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
             )
 
 
-def _whole_parts(config: TrainConfig) -> Iterator[Problem]:
-    """Settings that only a LoRA supports."""
-    if config.training_method != TrainingMethod.FINE_TUNE:
-        return
-    if config.layer_filter or config.layer_filter_preset != "full":
-        field = "layer_filter" if config.layer_filter else "layer_filter_preset"
-        yield Problem(field, "FINE_TUNE trains all layers in the built-in trainer; choose full and leave this empty")
-
-
 def _decoder(config: TrainConfig) -> Iterator[Problem]:
     """The VAE is trained without noise, so no timestep can have a weight."""
     if config.training_method == TrainingMethod.FINE_TUNE_VAE and config.loss_weight_fn != LossWeight.CONSTANT:
         yield Problem("loss_weight_fn", "has no meaning for FINE_TUNE_VAE, which has no timesteps; choose CONSTANT")
-
-
-def _averages(config: TrainConfig) -> Iterator[Problem]:
-    if config.ema != EMAMode.OFF and config.non_ema_sampling:
-        yield Problem("non_ema_sampling", "has no effect: samples use the averaged weights", "warning")
 
 
 def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
@@ -149,11 +137,14 @@ def _resolution(field: str, text: str) -> Iterator[Problem]:
 
 def _layers(config: TrainConfig) -> Iterator[Problem]:
     """Report invalid regular expressions; as in OneTrainer, commas separate the patterns."""
-    for pattern in config.layer_filter.split(",") if config.layer_filter_regex else ():
+    for pattern in patterns(config) if config.layer_filter_regex else ():
         try:
-            re.compile(pattern.strip())
+            re.compile(pattern)
         except re.error as error:
-            yield Problem("layer_filter", f"{pattern.strip()!r} is not a regular expression: {error}")
+            yield Problem("layer_filter", f"{pattern!r} is not a regular expression: {error}")
+    if "," in config.layer_filter and "" in patterns(config):
+        message = "has an empty pattern beside a comma, which matches every layer; remove the comma"
+        yield Problem("layer_filter", message, "warning")
 
 
 def _device(config: TrainConfig) -> Iterator[Problem]:
@@ -206,9 +197,7 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _base_model,
     _output,
     _trained_parts,
-    _whole_parts,
     _decoder,
-    _averages,
     _learning_rates,
     _losses,
     _noise,
@@ -220,4 +209,5 @@ RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _cloud,
     _layer_skips,
     _samples,
+    *TRAINING_RULES,
 )

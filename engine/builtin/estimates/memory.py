@@ -9,7 +9,6 @@ under autocast.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
@@ -36,9 +35,7 @@ RESIDUAL_KEEPS, ATTENTION_KEEPS = 9, 32  # numbers kept per channel and place, b
 DECODER_KEEPS = 5700  # numbers per pixel for the backward pass of the VAE's decoder, measured as above
 USUAL_DECODER = 49_490_179
 VAE_KEEPS = 128 * 9  # numbers per pixel while a picture is encoded or decoded, at the widest layer
-TRAINED_LAYERS = re.compile(
-    r"attn|attentions|transformer|resnets|conv|proj|mlp|self_attn|input_blocks|output_blocks|middle"
-)
+LOOKED_UP = ("token_embedding", "position_embedding")  # tables, to which no LoRA adds
 
 
 @dataclass(frozen=True)
@@ -123,13 +120,13 @@ def state_bytes(config: TrainConfig) -> float:
 def _lora_parameters(part: str, config: TrainConfig, model: ModelFiles | None) -> int:
     """Rank times the sides of each layer that a LoRA adds to."""
     shapes = model.shapes.get(part, {}) if model else {}
-    if not shapes:  # measured on Stable Diffusion 1's UNet and text encoder
-        return config.lora_rank * (1_580_000 if part == "unet" else 150_000)
+    if not shapes:  # counted in Stable Diffusion 1's UNet and text encoder
+        return config.lora_rank * (1_058_000 if part == "unet" else 166_000)
     attention_only = config.layer_filter_preset == "attn-only"
     layers = (
         shape
         for name, shape in shapes.items()
-        if name.endswith("weight") and len(shape) in (2, 4) and "embed" not in name and TRAINED_LAYERS.search(name)
+        if name.endswith("weight") and len(shape) in (2, 4) and not any(table in name for table in LOOKED_UP)
         if not attention_only or "attn" in name
     )
     return sum(config.lora_rank * (shape[0] + math.prod(shape[1:])) for shape in layers)

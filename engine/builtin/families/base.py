@@ -69,8 +69,8 @@ class ModelFamily(ABC):
 
     @property
     @abstractmethod
-    def lora_targets(self) -> dict[str, str]:
-        """By part, a regular expression for the full names of the layers that a LoRA adds to by default."""
+    def denoiser(self) -> str:
+        """The part that removes the noise, to which the layer filter applies."""
 
     @property
     @abstractmethod
@@ -103,8 +103,8 @@ class ModelFamily(ABC):
         """Make a part compute its activations again in the backward pass instead of keeping them."""
 
     @abstractmethod
-    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
-        """Add noise at timesteps from torch's global generator, and predict."""
+    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor], generator: torch.Generator) -> Prediction:
+        """Take timesteps, then noise from the generator, which is on the family's device, and predict."""
 
     @abstractmethod
     def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:

@@ -45,7 +45,7 @@ class _Decoder(StableDiffusion):
         if self.device.type != "cpu":
             self.pipeline.vae.enable_gradient_checkpointing()
 
-    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
+    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor], generator: torch.Generator) -> Prediction:
         """Decode in the VAE's own format: in half precision some values of published VAEs overflow."""
         mean, pixels = (to_device(latents[name], self.device) for name in ("mean", "pixels"))
         with torch.autocast(self.device.type, enabled=False):

@@ -21,33 +21,35 @@ from engine.interface.errors import BadConfig, Problem
 ADAPTER = "default"
 # Published files name a CLIP text encoder's layers as transformers 4 does, earlier files of this trainer without it.
 PUBLISHED = re.compile(r"^(text_encoder(?:_\d)?)\.text_model\.")
-PRESETS = {
-    "full": "",
-    "blocks": "",
-    "attn-mlp": "attn,attention,ff,mlp",
-    "attn-only": "attn",
-}
 
 
-def add_lora(config: TrainConfig, family: ModelFamily) -> dict[str, nn.Module]:
-    """Add a LoRA to each trained part; return these parts by name. Raises BadConfig if the filter leaves no layer."""
-    trained = {name: part for name, part in family.parts.items() if getattr(config, name).train}
+def add_lora(config: TrainConfig, family: ModelFamily, layers: dict[str, list[str]]) -> dict[str, nn.Module]:
+    """Add a LoRA to the layers of each part, given by their full names; return these parts by name."""
+    trained = {name: family.parts[name] for name in layers}
     for name, part in trained.items():
-        layers = _layers(config, part, family.lora_targets[name])
-        if not layers:
-            raise BadConfig([Problem("layer_filter", f"matches no layer of {name}; change it, or leave it empty")])
         settings = LoraConfig(
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
-            lora_dropout=config.dropout_probability,
-            target_modules=layers,
+            target_modules="|".join(re.escape(layer) for layer in layers[name]),
             init_lora_weights=True,
         )
         inject_adapter_in_model(settings, part, ADAPTER)
         for weight in lora_parameters(part):
             weight.data = weight.data.float()
             weight.requires_grad_(True)
+        _add_dropout(part, config.dropout_probability)
     return trained
+
+
+def _add_dropout(part: nn.Module, probability: float) -> None:
+    """Drop values between the two matrices, as OneTrainer does; peft's own dropout is before the first one."""
+
+    def drop(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        return nn.functional.dropout(output, probability, module.training)
+
+    for name, module in part.named_modules() if probability else ():
+        if name.endswith(f".lora_A.{ADAPTER}"):
+            module.register_forward_hook(drop)
 
 
 def lora_parameters(part: nn.Module) -> list[nn.Parameter]:
@@ -68,6 +70,11 @@ def without_lora(parts: Iterable[nn.Module]) -> Iterator[None]:
             layer.enable_adapters(True)
         for weight, is_trained in trained:
             weight.requires_grad_(is_trained)
+
+
+def adapted_layers(part: nn.Module) -> list[str]:
+    """The full names of the layers that have a LoRA."""
+    return [name for name, module in part.named_modules() if isinstance(module, LoraLayer)]
 
 
 def lora_state(part: nn.Module) -> dict[str, Tensor]:
@@ -95,19 +102,6 @@ def diffusers_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, 
         for name, part in parts.items()
         for key, weight in lora_state(part).items()
     }
-
-
-def _layers(config: TrainConfig, part: nn.Module, default: str) -> list[str]:
-    """The full names of the layers that both the default and the config's filter match."""
-    known = [name for name, layer in part.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
-    matching = [name for name in known if re.fullmatch(default, name)]
-    text = config.layer_filter or PRESETS.get(config.layer_filter_preset, "")
-    patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
-    if not patterns or part.__class__.__name__.startswith("CLIP"):
-        return matching
-    if config.layer_filter_regex:
-        return [name for name in matching if any(re.search(pattern, name) for pattern in patterns)]
-    return [name for name in matching if any(pattern in name for pattern in patterns)]
 
 
 @torch.no_grad()

@@ -26,10 +26,12 @@ from torch import Tensor, nn
 from engine.builtin.config.enums import ModelType, NoiseScheduler
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.builtin.families.base import Architecture, ModelFamily, OnStep, Prediction
+from engine.builtin.families.noise import NoiseSchedule, draw_noise
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
 from engine.builtin.families.published import published_configs
 from engine.builtin.families.single_file import configs_within, save_single_file
+from engine.builtin.families.timesteps import draw_timesteps
 from engine.interface.errors import BadConfig, MissingModel, Problem
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -46,11 +48,8 @@ SCHEDULERS: dict[NoiseScheduler, tuple[Any, dict[str, Any]]] = {
     NoiseScheduler.UNIPC: (UniPCMultistepScheduler, {}),
     NoiseScheduler.UNIPC_KARRAS: (UniPCMultistepScheduler, {"use_karras_sigmas": True}),
 }
-UNET_LAYERS = (
-    r".*\.(to_[qkv]|to_out\.0|ff\.net\.(0\.proj|2)|proj_in|proj_out"  # attention and its feed-forward layers
-    r"|conv1|conv2|conv_shortcut|time_emb_proj)"  # residual blocks
-)
-TEXT_LAYERS = r".*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+ZERO_TERMINAL_SNR = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+CFG_RESCALE = 0.7  # of a model whose last timestep is pure noise: Lin et al., arXiv:2305.08891, section 3.4
 
 
 class StableDiffusion(ModelFamily):
@@ -71,9 +70,10 @@ class StableDiffusion(ModelFamily):
         self.pipeline = _load(config, self.pipeline_class)
         self.pipeline.set_progress_bar_config(disable=True)
         self._check_layer_skip("text_encoder_layer_skip", config.text_encoder_layer_skip)
-        self._set_prediction_type()
+        self._set_scheduler()
         self._place_parts()
-        self.noise = DDPMScheduler.from_config(self.pipeline.scheduler.config)
+        self.noise = NoiseSchedule(DDPMScheduler.from_config(self.pipeline.scheduler.config).betas.to(device))
+        self.offset_strength = self.noise.offset_strength() if config.generalized_offset_noise else None
         scale = 2 ** (len(self.pipeline.vae.config.block_out_channels) - 1)
         self.mask_scale = scale
         self.size_multiple = scale * 2 ** (len(self.pipeline.unet.config.block_out_channels) - 1)
@@ -83,8 +83,8 @@ class StableDiffusion(ModelFamily):
         return {"unet": self.pipeline.unet, "text_encoder": self.pipeline.text_encoder}
 
     @property
-    def lora_targets(self) -> dict[str, str]:
-        return {"unet": UNET_LAYERS, "text_encoder": TEXT_LAYERS}
+    def denoiser(self) -> str:
+        return "unet"
 
     @property
     def lora_prefixes(self) -> dict[str, str]:
@@ -97,7 +97,7 @@ class StableDiffusion(ModelFamily):
     def picture_identity(self) -> str:
         """A digest of the VAE's encoder, so that another model in the same folder is recognized."""
         encoder = nn.ModuleList([self.pipeline.vae.encoder, self.pipeline.vae.quant_conv or nn.Identity()])
-        return _digest(encoder, dict(self.pipeline.vae.config))
+        return _digest(encoder, [dict(self.pipeline.vae.config), "mean"])  # earlier entries hold a deviation too
 
     def caption_identity(self) -> str:
         """A digest of the text encoder and tokenizer, and of the layers that are left out."""
@@ -106,10 +106,9 @@ class StableDiffusion(ModelFamily):
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
-        """The mean and standard deviation of each latent, unscaled: (batch, channels, height / 8, width / 8)."""
+        """The mean of each latent, unscaled: (batch, channels, height / 8, width / 8)."""
         vae = self.pipeline.vae
-        distribution = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist
-        return {"mean": distribution.mean.float(), "std": distribution.std.float()}
+        return {"mean": vae.encode(pixels.to(self.device, vae.dtype)).latent_dist.mean.float()}
 
     def encode_captions(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """The text encoder's hidden state: (batch, tokens, width)."""
@@ -131,17 +130,20 @@ class StableDiffusion(ModelFamily):
         else:
             self.pipeline.text_encoder.gradient_checkpointing_enable()
 
-    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor]) -> Prediction:
-        mean, std = (to_device(latents[name], self.device) for name in ("mean", "std"))
-        clean = (mean + std * torch.randn_like(std)) * self.pipeline.vae.config.scaling_factor
-        noise = self._draw_noise(clean)
-        timesteps = self._draw_timesteps(len(clean))
+    def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor], generator: torch.Generator) -> Prediction:
+        clean = to_device(latents["mean"], self.device) * self.pipeline.vae.config.scaling_factor
+        timesteps = draw_timesteps(self.config, len(clean), len(self.noise), generator)
+        strength = self.offset_strength[timesteps] if self.offset_strength is not None else None
+        noise = draw_noise(self.config, clean, strength, generator)
         noisy = self.noise.add_noise(clean, noise, timesteps)
         hidden = to_device(text["hidden"], self.device)
         predicted = self.pipeline.unet(self._unet_input(noisy, latents), timesteps, hidden, return_dict=False)[0]
-        is_velocity = self.noise.config.prediction_type == "v_prediction"
-        target = self.noise.get_velocity(clean, noise, timesteps) if is_velocity else noise
-        return Prediction(predicted.float(), target.float(), self._snr(timesteps), is_velocity)
+        target = self.noise.velocity(clean, noise, timesteps) if self.is_velocity else noise
+        return Prediction(predicted.float(), target.float(), self.noise.snr(timesteps), self.is_velocity)
+
+    @property
+    def is_velocity(self) -> bool:
+        return self.pipeline.scheduler.config.prediction_type == "v_prediction"
 
     def _unet_input(self, noisy: Tensor, latents: dict[str, Tensor]) -> Tensor:
         """The noisy latents, and beside them what else the model sees: (batch, channels, height, width)."""
@@ -149,25 +151,7 @@ class StableDiffusion(ModelFamily):
 
     def _sample_inputs(self, settings: SampleConfig) -> dict[str, object]:
         """What the pipeline needs for a sample besides captions, sizes and steps. Raises BadConfig."""
-        return {}
-
-    def _draw_noise(self, clean: Tensor) -> Tensor:
-        """Gaussian noise; with offset noise each channel is shifted as a whole (crosslabs.org, 2023)."""
-        noise = torch.randn_like(clean)
-        if self.config.offset_noise_weight:
-            shift = torch.randn(*clean.shape[:2], 1, 1, device=clean.device)
-            noise = noise + self.config.offset_noise_weight * shift
-        return noise
-
-    def _draw_timesteps(self, count: int) -> Tensor:
-        steps = self.noise.config.num_train_timesteps
-        low = int(steps * self.config.min_noising_strength)
-        high = max(low + 1, int(steps * self.config.max_noising_strength))
-        return torch.randint(low, high, (count,), device=self.device)
-
-    def _snr(self, timesteps: Tensor) -> Tensor:
-        kept = self.noise.alphas_cumprod.to(timesteps.device)[timesteps]
-        return kept / (1 - kept)
+        return {"guidance_rescale": CFG_RESCALE} if self.config.rescale_noise_scheduler_to_zero_terminal_snr else {}
 
     @torch.no_grad()
     def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:
@@ -229,7 +213,7 @@ class StableDiffusion(ModelFamily):
                 setattr(self.pipeline, name, part.to(self.device))
 
     def describe(self) -> Architecture:
-        velocity = self.noise.config.prediction_type == "v_prediction"
+        velocity = self.is_velocity
         v2 = "768-v" if velocity else "512"
         return Architecture(
             kohya=("sd_v1" if self._is_v1 else "sd_v2") + ("_v" if velocity else ""),
@@ -252,11 +236,14 @@ class StableDiffusion(ModelFamily):
             why = f"is {skip}, but the text encoder has {layers} layers; choose at most {layers - 1}"
             raise BadConfig([Problem(field, why)])
 
-    def _set_prediction_type(self) -> None:
-        """OneTrainer's two switches override the type in the model's own scheduler."""
-        forced = "v_prediction" if self.config.force_v_prediction else "epsilon" * self.config.force_epsilon_prediction
-        if forced:
-            self.pipeline.scheduler.register_to_config(prediction_type=forced)
+    def _set_scheduler(self) -> None:
+        """Let OneTrainer's switches override the model's own scheduler, which samples and saved models use too."""
+        config, scheduler = self.config, self.pipeline.scheduler
+        if config.rescale_noise_scheduler_to_zero_terminal_snr:  # needs velocity: noise says nothing where all is noise
+            self.pipeline.scheduler = DDIMScheduler.from_config(scheduler.config, **ZERO_TERMINAL_SNR)
+        elif config.force_v_prediction or config.force_epsilon_prediction:
+            forced = "v_prediction" if config.force_v_prediction else "epsilon"
+            scheduler.register_to_config(prediction_type=forced)
 
     def _place_parts(self) -> None:
         """Frozen weights in the format of their settings; trained weights in float32, so that small changes count."""

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.builtin.data.position import DataLayout, place
+from engine.builtin.families.lora import adapted_layers
 from engine.builtin.training.checkpoint import EMA, GRADIENTS, OPTIMIZER, WEIGHTS, read_meta
 from engine.builtin.training.session import Session
 from engine.interface.files import verify
@@ -26,6 +27,7 @@ def describe(session: Session) -> JsonObject:
         "smooth_loss": session.smooth_loss,
         "base_model": session.config.base_model_name,
         "config": session.config.to_dict(),
+        "lora_layers": {name: adapted_layers(session.family.parts[name]) for name in session.trained},
     }
 
 
@@ -42,12 +44,7 @@ def write_state(session: Session, folder: Path) -> None:
     save_file(_numbered(session.parameters), folder / WEIGHTS)
     if session.holds_gradient:  # stopped within an accumulation: the next update needs the accumulated gradients
         save_file(_numbered([weight.grad for weight in session.parameters]), folder / GRADIENTS)
-    state = {
-        "optimizer": session.optimizer.state_dict(),
-        "schedule": session.schedule.state_dict(),
-        "scaler": session.scaler.state_dict(),
-    }
-    state["schedule"].pop("lr_lambdas", None)
+    state = {"optimizer": session.optimizer.state_dict(), "scaler": session.scaler.state_dict()}
     torch.save(state, folder / OPTIMIZER)
     if session.ema:
         save_file({name: value.cpu().contiguous() for name, value in session.ema.state_dict().items()}, folder / EMA)
@@ -64,11 +61,13 @@ def restore(session: Session, backup: Path) -> list[str]:
     for weight, saved in zip(session.parameters, load_file(backup / WEIGHTS).values(), strict=True):
         weight.copy_(saved)
     state = torch.load(backup / OPTIMIZER, map_location=session.device, weights_only=True)
+    rates = [group["initial_lr"] for group in session.optimizer.param_groups]
     session.optimizer.load_state_dict(state["optimizer"])
-    session.schedule.load_state_dict({**state["schedule"], "lr_lambdas": session.schedule.state_dict()["lr_lambdas"]})
+    for group, rate in zip(session.optimizer.param_groups, rates, strict=True):
+        group["initial_lr"] = rate  # a learning rate that was changed since the backup acts from here on
     session.scaler.load_state_dict(state["scaler"])
     if session.ema:
-        session.ema.load_state_dict(load_file(backup / EMA))
+        session.ema.load_state_dict(load_file(backup / EMA), meta["optimizer_steps"])
     session.optimizer_steps = meta["optimizer_steps"]
     session.smooth_loss = meta["smooth_loss"]
     session.backed_up, session.newest_backup = meta["progress"]["global_step"], backup

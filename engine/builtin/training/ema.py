@@ -17,22 +17,27 @@ class MovingAverage:
         self.parameters = parameters
         self.decay = decay
         self.interval = interval
-        self.updates = 0
+        self.optimizer_steps = 0
         self.averages = [weight.detach().to(device, torch.float32, copy=True) for weight in parameters]
 
     @property
     def current_decay(self) -> float:
-        """min(decay, (1 + n) / (10 + n)) after n updates, as in TensorFlow's ExponentialMovingAverage."""
-        return min(self.decay, (1 + self.updates) / (10 + self.updates))
+        """min(decay, (1 + n) / (10 + n)), TensorFlow's formula; n are the earlier optimizer steps, as in OneTrainer.
+
+        So with an interval the decay grows faster than the number of averages.
+        """
+        earlier = max(0, self.optimizer_steps - 1)
+        return min(self.decay, (1 + earlier) / (10 + earlier))
 
     @torch.no_grad()
-    def update(self, optimizer_step: int) -> None:
-        if optimizer_step % self.interval:
+    def update(self, optimizer_steps: int) -> None:
+        """Call after each optimizer step; a part whose training has been stopped keeps its averages."""
+        self.optimizer_steps = optimizer_steps
+        if optimizer_steps % self.interval:
             return
-        decay = self.current_decay
-        self.updates += 1
         for average, weight in zip(self.averages, self.parameters, strict=True):
-            average.lerp_(weight.detach().to(average.device, torch.float32), 1 - decay)
+            if weight.requires_grad:
+                average.lerp_(weight.detach().to(average.device, torch.float32), 1 - self.current_decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -50,9 +55,9 @@ class MovingAverage:
             weight.copy_(value)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"updates": torch.tensor(self.updates), **{f"{i:05}": value for i, value in enumerate(self.averages)}}
+        return {f"{i:05}": value for i, value in enumerate(self.averages)}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.updates = int(state["updates"])
+    def load_state_dict(self, state: dict[str, Tensor], optimizer_steps: int) -> None:
+        self.optimizer_steps = optimizer_steps
         for index, average in enumerate(self.averages):
             average.copy_(state[f"{index:05}"])

@@ -1,4 +1,4 @@
-"""Initial weights other than the base model's: those of a LoRA file, or of another run's backup."""
+"""Initial weights other than the base model's: those of a LoRA file, or of a backup; and the layers that they have."""
 
 from __future__ import annotations
 
@@ -11,11 +11,35 @@ from torch.nn import Parameter
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.base import ModelFamily
+from engine.builtin.families.layers import earlier_lora_layers, lora_layers
 from engine.builtin.families.lora import load_lora
-from engine.builtin.training.checkpoint import EMA, WEIGHTS
+from engine.builtin.training.checkpoint import EMA, WEIGHTS, read_meta
 from engine.interface.callbacks import TrainCallbacks
 from engine.interface.errors import BadBackup
 from engine.interface.files import verify
+from engine.interface.json_types import JsonObject
+
+FILTER = ("layer_filter", "layer_filter_preset", "layer_filter_regex")
+
+
+def choose_lora_layers(config: TrainConfig, family: ModelFamily, backup: Path | None) -> dict[str, list[str]]:
+    """The layers to add a LoRA to, by trained part: with an unchanged filter, those of the backup to begin with."""
+    names = [name for name in family.parts if getattr(config, name).train]
+    meta = _meta(backup) if backup else {}
+    before, present = meta.get("config", {}), config.to_dict()
+    if any(before.get(name) != present[name] for name in FILTER):
+        return {name: lora_layers(config, family, name) for name in names}
+    if (listed := meta.get("lora_layers")) is not None:
+        return {name: listed[name] if name in listed else lora_layers(config, family, name) for name in names}
+    return {name: earlier_lora_layers(config, family, name) for name in names}
+
+
+def _meta(backup: Path) -> JsonObject:
+    """What the backup says of itself; nothing if it is broken, which restoring it then reports."""
+    try:
+        return read_meta(backup)
+    except (OSError, ValueError):
+        return {}
 
 
 def take_lora(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Module], callbacks: TrainCallbacks) -> None:
@@ -34,7 +58,7 @@ def take_weights(parameters: list[Parameter], backup: Path) -> None:
     """
     verify(backup)
     saved = load_file(backup / (EMA if (backup / EMA).exists() else WEIGHTS))
-    saved.pop("updates", None)
+    saved.pop("updates", None)  # the averages of earlier versions count themselves
     shapes = [tuple(tensor.shape) for _, tensor in sorted(saved.items())]
     if shapes != [tuple(weight.shape) for weight in parameters]:
         raise BadBackup(f"The weights in {backup} belong to other layers: use the backup's own config.")

@@ -1,20 +1,18 @@
-"""Optimizers from their usual libraries, and the course of the learning rate."""
+"""Optimizers from their usual libraries."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from prodigyopt import Prodigy
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 from transformers.optimization import Adafactor
 
-from engine.builtin.config.enums import LearningRateScheduler
 from engine.builtin.config.enums import Optimizer as Name
 from engine.builtin.config.optimizer import TrainOptimizerConfig
+from engine.builtin.config.scalers import scale
 from engine.builtin.config.train_config import TrainConfig
 
 
@@ -52,54 +50,37 @@ def make_optimizer(config: TrainConfig, trained: dict[str, list[Parameter]]) -> 
 
 
 def _adafactor(groups: list[dict[str, Any]], settings: TrainOptimizerConfig) -> Optimizer:
-    return Adafactor(
-        groups,
+    """Adafactor with the groups' rates, or with `relative_step` with rates that it finds itself."""
+    own = {"lr": None} if settings.relative_step else {}
+    optimizer = Adafactor(
+        [group | own for group in groups],
         eps=(settings.eps, settings.eps2),
         clip_threshold=settings.clip_threshold,
         decay_rate=settings.decay_rate,
         beta1=settings.beta1,
         weight_decay=settings.weight_decay,
         scale_parameter=settings.scale_parameter,
-        relative_step=False,
-        warmup_init=False,
+        relative_step=settings.relative_step,
+        warmup_init=settings.warmup_init,
     )
+    for group, given in zip(optimizer.param_groups, groups, strict=True):
+        group["lr"] = given["lr"]  # a schedule needs a number, although Adafactor then reads its own
+    return optimizer
 
 
 def _part_rate(config: TrainConfig, name: str) -> float:
+    """The part's own rate or the common one, times the root of the learning rate scaler."""
     own = getattr(config, name).learning_rate
-    return config.learning_rate if own is None else own
-
-
-def make_schedule(config: TrainConfig, optimizer: Optimizer, total_steps: int) -> LambdaLR:
-    """The course of the learning rate over `total_steps` optimizer steps."""
-    warmup = config.learning_rate_warmup_steps
-    warmup_steps = math.floor(warmup * total_steps) if 0 < warmup <= 1 else math.floor(warmup)
-    return LambdaLR(optimizer, lambda step: rate_factor(config, step, warmup_steps, total_steps))
-
-
-def rate_factor(config: TrainConfig, step: int, warmup_steps: int, total_steps: int) -> float:
-    """The learning rate's factor at an optimizer step: linear warm-up first, then the scheduler's own course.
-
-    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983); with restarts it is a wave of `cycles` cycles.
-    """
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-    lowest = config.learning_rate_min_factor
-    return lowest + (1 - lowest) * _course(config.learning_rate_scheduler, progress, config.learning_rate_cycles)
-
-
-def _course(scheduler: LearningRateScheduler, progress: float, cycles: float) -> float:
-    """From 1 at progress 0; a cosine's single cycle ends at 0."""
-    if scheduler is LearningRateScheduler.LINEAR:
-        return 1 - progress
-    if scheduler is LearningRateScheduler.COSINE:
-        return 0.5 * (1 + math.cos(math.pi * progress))
-    if scheduler is LearningRateScheduler.COSINE_WITH_RESTARTS:
-        return 0.5 * (1 + math.cos(2 * math.pi * cycles * progress)) if progress < 1 else 0.0
-    return 1.0
+    return (config.learning_rate if own is None else own) * scale(config.learning_rate_scaler, config) ** 0.5
 
 
 def rates(optimizer: Optimizer) -> list[tuple[str, float]]:
-    """The present learning rate of each part, including Prodigy's own estimate."""
-    return [(group["name"], float(group["lr"]) * float(group.get("d", 1.0))) for group in optimizer.param_groups]
+    """The present learning rate of each part, including the rates that Prodigy and Adafactor find themselves."""
+    return [(group["name"], _present_rate(optimizer, group)) for group in optimizer.param_groups]
+
+
+def _present_rate(optimizer: Optimizer, group: dict[str, Any]) -> float:
+    state = optimizer.state.get(group["params"][0])
+    if group.get("relative_step") and state:
+        return float(optimizer._get_lr(group, state))  # type: ignore[attr-defined]
+    return float(group["lr"]) * float(group.get("d", 1.0))

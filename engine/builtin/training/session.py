@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LRScheduler
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.loader import BatchLoader
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.training.ema import MovingAverage
-from engine.builtin.training.optimizers import make_schedule
+from engine.builtin.training.schedules import Length, resume_schedule
 from engine.interface.progress import TrainProgress
 
 
@@ -38,7 +38,7 @@ class Session:
     scaler: torch.amp.GradScaler
     ema: MovingAverage | None
     loader: BatchLoader
-    schedule: LambdaLR
+    schedule: LRScheduler
     progress: TrainProgress = field(default_factory=TrainProgress)
     optimizer_steps: int = 0
     accumulated: int = 0  # micro-batches since the last update of the weights
@@ -46,6 +46,7 @@ class Session:
     backed_up: int | None = None  # the step of the newest backup
     newest_backup: Path | None = None
     started_at: float = field(default_factory=time.time)  # seconds since 1970, of this attempt
+    started: float = field(default_factory=time.monotonic)  # the same moment by a clock that nobody sets
     parameters: list[Parameter] = field(init=False)  # all trained weights
 
     def __post_init__(self) -> None:
@@ -79,19 +80,24 @@ class Session:
 
     def lay_out_schedule(self) -> None:
         """Make the schedule's course end with the last update that will come, and set the present learning rates."""
-        state = self.schedule.state_dict()
-        self.schedule = make_schedule(self.config, self.optimizer, self.optimizer_steps + self.updates_to_come)
-        self.schedule.load_state_dict({**state, "lr_lambdas": self.schedule.state_dict()["lr_lambdas"]})
-        for group, base, factor in zip(
-            self.optimizer.param_groups, self.schedule.base_lrs, self.schedule.lr_lambdas, strict=True
-        ):
-            group["lr"] = base * factor(self.schedule.last_epoch)
+        length = Length(len(self.loader), self.optimizer_steps + self.updates_to_come)
+        self.schedule = resume_schedule(self.config, self.optimizer, length, self.optimizer_steps)
 
     @property
     def is_backed_up(self) -> bool:
         """True if a backup of the present step exists."""
         path = self.newest_backup
         return self.backed_up == self.progress.global_step and path is not None and path.exists()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this process began to train."""
+        return time.monotonic() - self.started
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if the training of every part was stopped by its own setting."""
+        return not any(weight.requires_grad for weight in self.parameters)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Inside the block the weights are their moving averages, if the config wants averages."""

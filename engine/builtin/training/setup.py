@@ -11,34 +11,37 @@ from engine.builtin.config.enums import EMAMode, TrainingMethod
 from engine.builtin.config.train_config import TrainConfig, whole_parts
 from engine.builtin.data.loader import BatchLoader
 from engine.builtin.families.base import ModelFamily
+from engine.builtin.families.layers import trained_weights
 from engine.builtin.families.loading import load_family
 from engine.builtin.families.lora import add_lora, lora_parameters
 from engine.builtin.families.precision import choose_device, computing_dtype, peak_memory
 from engine.builtin.training.announcer import Announcer
 from engine.builtin.training.ema import MovingAverage
-from engine.builtin.training.initial_weights import take_lora, take_weights
-from engine.builtin.training.optimizers import make_optimizer, make_schedule
+from engine.builtin.training.initial_weights import choose_lora_layers, take_lora, take_weights
+from engine.builtin.training.optimizers import make_optimizer
+from engine.builtin.training.schedules import Length, make_schedule
 from engine.builtin.training.session import Session, flat
 from engine.interface.commands import TrainCommands
 
 
 class SessionMaker:
-    """Makes the session of `config`. A resumed session loads no initial weights: its backup holds newer ones."""
+    """Makes the session of `config`. A session that resumes a backup loads no other initial weights."""
 
     def __init__(
         self,
         config: TrainConfig,
         announcer: Announcer,
         commands: TrainCommands,
-        is_resumed: bool,
+        resume_from: Path | None,
         weights_from: Path | None,
     ) -> None:
         self.config = config
         self.announcer = announcer
         self.callbacks = announcer.callbacks
         self.commands = commands
-        self.takes_lora = bool(config.lora_model_name) and not is_resumed
-        self.weights_from = None if is_resumed else weights_from
+        self.takes_lora = bool(config.lora_model_name) and not resume_from
+        self.weights_from = None if resume_from else weights_from
+        self.layers_from = resume_from or weights_from
 
     def make(self) -> Session:
         """Load, choose and cache; returns early, without batches, after a stop. Raises TrainingError."""
@@ -54,7 +57,7 @@ class SessionMaker:
         self.announcer.say("creating the data loader/caching", "caching")
         loader = self._load_data(family, cache_text="text_encoder" not in trained and not family.trains_pixels)
         updates = len(loader) * self.config.epochs // self.config.gradient_accumulation_steps
-        schedule = make_schedule(self.config, optimizer, updates)
+        schedule = make_schedule(self.config, optimizer, Length(len(loader), updates))
         return Session(
             self.config, device, dtype, memory_before, family, trained, optimizer, scaler, ema, loader, schedule
         )
@@ -80,11 +83,11 @@ class SessionMaker:
 
     def _trained_parameters(self, family: ModelFamily) -> dict[str, list[Parameter]]:
         if self.config.training_method is TrainingMethod.LORA:
-            parts = add_lora(self.config, family)
+            parts = add_lora(self.config, family, choose_lora_layers(self.config, family, self.layers_from))
             if self.takes_lora:
                 take_lora(self.config, family, parts, self.callbacks)
             return {name: lora_parameters(part) for name, part in parts.items()}
-        trained = {name: family.whole_weights(name) for name in whole_parts(self.config)}
+        trained = {name: trained_weights(self.config, family, name) for name in whole_parts(self.config)}
         for weight in flat(trained):
             weight.requires_grad_(True)
         return trained

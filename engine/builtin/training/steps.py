@@ -16,6 +16,7 @@ from engine.builtin.families.precision import autocast, to_device
 from engine.builtin.training.losses import batch_loss
 from engine.builtin.training.masking import Masking
 from engine.builtin.training.session import Session
+from engine.builtin.training.stops import stop_parts
 
 
 def add_gradient(session: Session, batch: Batch) -> Tensor:
@@ -45,10 +46,12 @@ def _prior(session: Session, batch: Batch) -> Tensor | None:
 
 def _predicted(session: Session, batch: Batch) -> Prediction:
     # The seed depends on the step alone: a resumed run has the same noise, whatever else was random in between.
-    torch.manual_seed(hash((session.config.seed, session.progress.global_step)) % 2**63)
+    seed = hash((session.config.seed, session.progress.global_step)) % 2**63
+    torch.manual_seed(seed)
+    generator = torch.Generator(session.device).manual_seed(seed)
     with autocast(session.device, session.dtype):
         text = batch.text if batch.text is not None else session.family.encode_captions(batch.captions)
-        return session.family.predict(batch.latents, _with_dropout(session, text))
+        return session.family.predict(batch.latents, _with_dropout(session, text), generator)
 
 
 def _with_dropout(session: Session, text: Tensors) -> Tensors:
@@ -79,5 +82,6 @@ def update_weights(session: Session) -> None:
     session.optimizer.zero_grad(set_to_none=True)
     session.optimizer_steps += 1
     session.accumulated = 0
+    stop_parts(session)
     if session.ema:
         session.ema.update(session.optimizer_steps)

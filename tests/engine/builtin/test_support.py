@@ -8,6 +8,7 @@ import pytest
 import engine.builtin
 from engine.builtin.config.check import check, leaves
 from engine.builtin.config.effects import why_without_effect
+from engine.builtin.config.enums import LearningRateScheduler
 from engine.builtin.config.optimizer import OPTIMIZER_DEFAULTS
 from engine.builtin.config.schema import defaults, schema
 from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
@@ -46,15 +47,13 @@ def test_wrong_types_are_named():
         ({"model_type": "FLUX_DEV_1"}, "model_type"),
         ({"training_method": "EMBEDDING", "output_model_format": "SAFETENSORS"}, "training_method"),
         ({"optimizer": {"optimizer": "LION"}}, "optimizer.optimizer"),
-        ({"learning_rate_scheduler": "REX"}, "learning_rate_scheduler"),
-        ({"loss_weight_fn": "P2"}, "loss_weight_fn"),
+        ({"loss_weight_fn": "SIGMA"}, "loss_weight_fn"),
         ({"train_dtype": "FLOAT_8"}, "train_dtype"),
         ({"text_encoder": {"weight_dtype": "NFLOAT_4"}}, "text_encoder.weight_dtype"),
         ({"peft_type": "LOKR"}, "peft_type"),
         ({"validation": True}, "validation"),
         ({"multi_gpu": True}, "multi_gpu"),
         ({"compile": True}, "compile"),
-        ({"log_cosh_strength": 1.0}, "log_cosh_strength"),
         ({"lora_decompose": True}, "lora_decompose"),
         ({"unet": {"offload_fraction": 0.5}}, "unet.offload_fraction"),
         ({"optimizer": {"fused_back_pass": True}}, "optimizer.fused_back_pass"),
@@ -125,7 +124,7 @@ def test_a_lora_as_onetrainers_presets_set_it_up_is_accepted():
 
 
 @pytest.mark.parametrize("optimizer", CHOICES["optimizer.optimizer"])
-@pytest.mark.parametrize("scheduler", CHOICES["learning_rate_scheduler"])
+@pytest.mark.parametrize("scheduler", [one for one in LearningRateScheduler if one not in ("ADAFACTOR", "CUSTOM")])
 def test_every_optimizer_works_with_every_scheduler(optimizer, scheduler):
     rate = 1.0 if optimizer == "PRODIGY" else 1e-5
     values = {"optimizer": {"optimizer": optimizer}, "learning_rate_scheduler": scheduler, "learning_rate": rate}

@@ -8,7 +8,19 @@ from engine.builtin.config.check import check, check_values
 from engine.builtin.config.train_config import TrainConfig
 
 DATA = {"concepts": [{"path": "/pictures"}]}
+ZERO_SNR = {"rescale_noise_scheduler_to_zero_terminal_snr": True}
+ADAFACTOR = {"optimizer": {"optimizer": "ADAFACTOR", "relative_step": True}}
 LORA = {"training_method": "LORA", "output_model_format": "KOHYA_LORA"}
+
+
+def custom(name, **arguments):
+    pairs = [{"key": key, "value": value} for key, value in arguments.items()]
+    names = {"learning_rate_scheduler": "CUSTOM", "custom_learning_rate_scheduler": name}
+    return names | {"scheduler_params": pairs}
+
+
+def stop(part, unit, after=None):
+    return {part: {"stop_training_after": after, "stop_training_after_unit": unit}}
 
 
 def errors(values):
@@ -25,12 +37,28 @@ def errors(values):
         ({"output_model_format": "DIFFUSERS"}, "output_model_destination"),
         ({"unet": {"train": False}, "text_encoder": {"train": False}}, "unet.train"),
         ({"unet": {"weight_dtype": "FLOAT_16"}}, "unet.weight_dtype"),
-        ({"layer_filter": "attn"}, "layer_filter"),
         (LORA | {"layer_filter": "attn(", "layer_filter_regex": True}, "layer_filter"),
         ({"mse_strength": 0}, "mse_strength"),
         ({"huber_strength": 1, "huber_delta": 0}, "huber_delta"),
         ({"force_v_prediction": True, "force_epsilon_prediction": True}, "force_v_prediction"),
         ({"min_noising_strength": 0.5, "max_noising_strength": 0.5}, "min_noising_strength"),
+        ({"timestep_shift": 0}, "timestep_shift"),
+        ({"timestep_distribution": "HEAVY_TAIL", "noising_weight": 3}, "noising_weight"),
+        ({"timestep_distribution": "LOGIT_NORMAL", "noising_weight": -1}, "noising_weight"),
+        ({"timestep_distribution": "INVERTED_PARABOLA", "noising_weight": 3, "noising_bias": 4}, "noising_bias"),
+        (ZERO_SNR | {"generalized_offset_noise": True, "offset_noise_weight": 0.1}, "generalized_offset_noise"),
+        ({"learning_rate_scheduler": "ADAFACTOR"}, "learning_rate_scheduler"),
+        (
+            {"optimizer": {"optimizer": "ADAFACTOR", "relative_step": False, "warmup_init": True}},
+            "optimizer.warmup_init",
+        ),
+        ({"unet": {"stop_training_after_unit": "STEP"}}, "unet.stop_training_after"),
+        (stop("unet", "ALWAYS") | {"text_encoder": {"train": False}}, "unet.stop_training_after_unit"),
+        (custom("torch.optim.lr_scheduler.LambdaLR"), "custom_learning_rate_scheduler"),
+        (custom("os.system"), "custom_learning_rate_scheduler"),
+        (custom("torch.optim.lr_scheduler.StepLR"), "scheduler_params"),
+        (custom("torch.optim.lr_scheduler.ExponentialLR", gamma="0.9", speed="1"), "scheduler_params.1"),
+        (custom("torch.optim.lr_scheduler.ExponentialLR", gamma="open('x')"), "scheduler_params.0"),
         ({"resolution": "large"}, "resolution"),
         ({"train_device": "gpu"}, "train_device"),
         ({"samples": [{"width": 100}]}, "samples.0.width"),
@@ -58,6 +86,10 @@ def test_settings_that_cannot_be_combined_are_refused(values, field):
         {"output_model_format": "DIFFUSERS", "output_model_destination": "models/model"},
         {"mse_strength": 0, "huber_strength": 1},
         {"train_device": "cuda:1"},
+        {"layer_filter": "attn"},
+        custom("torch.optim.lr_scheduler.StepLR", step_size="%STEPS_PER_EPOCH%", gamma="0.5"),
+        ADAFACTOR | {"learning_rate_scheduler": "ADAFACTOR"},
+        stop("unet", "EPOCH", 3),
         {"resolution": "512,768"},
         {"concepts": [{"path": "/p"}, {"enabled": False}]},
     ],
@@ -88,8 +120,23 @@ def test_a_file_without_concepts_is_refused(tmp_path, text):
     assert errors({"concepts": None, "concept_file_name": str(tmp_path / "concepts.json")})
 
 
-def test_averaged_weights_make_the_plain_samples_a_warning():
-    assert [problem.field for problem in check(DATA | {"ema": "GPU"})] == ["non_ema_sampling"]
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"timestep_distribution": "COS_MAP", "noising_weight": 1}, "noising_weight"),
+        ({"generalized_offset_noise": True}, "generalized_offset_noise"),
+        ({"timestep_distribution": "HEAVY_TAIL", "noising_bias": 1}, "noising_bias"),
+        ({"timestep_distribution": "BETA"}, "noising_weight"),
+        (ZERO_SNR | {"force_epsilon_prediction": True}, "force_epsilon_prediction"),
+        (ADAFACTOR | {"learning_rate_scheduler": "LINEAR"}, "learning_rate_scheduler"),
+        (stop("unet", "NEVER", 3), "unet.stop_training_after"),
+        (stop("unet", "STEP", 0), "unet.stop_training_after"),
+        ({"layer_filter": "attn,"}, "layer_filter"),
+    ],
+)
+def test_settings_that_change_nothing_or_little_together_are_a_warning(values, field):
+    problems = check(DATA | values)
+    assert [(problem.field, problem.severity) for problem in problems] == [(field, "warning")]
 
 
 @pytest.mark.parametrize("name", ["model.ckpt", "old.PT"])

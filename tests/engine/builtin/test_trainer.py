@@ -282,7 +282,7 @@ def test_only_the_newest_backups_are_kept(training, tmp_path):
 def test_velocity_prediction_is_taken_from_the_model(pictures, tmp_path):
     model = make_model(tmp_path / "v", "v_prediction")
     run = Training(model, pictures, tmp_path / "run", model_type="STABLE_DIFFUSION_20").run()
-    assert run.trainer.session.family.noise.config.prediction_type == "v_prediction"
+    assert run.trainer.session.family.is_velocity
     assert len(run.recorder.losses) == 6
 
 
