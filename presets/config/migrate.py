@@ -26,6 +26,14 @@ LAYER_NAMES = {
     "lora_layer_preset": "layer_filter_preset",
     "lora_layers_regex": "layer_filter_regex",
 }
+# Names that a later version gave up, by the last version that had them: a file without a version is not newer.
+LAST_VERSION_WITH = {
+    1: {"embedding_model_names", "token_count", "initial_embedding_text"},
+    2: {"min_snr_gamma"},
+    5: RENAMED.keys(),
+    7: LAYER_NAMES.keys(),
+    10: {"enable_activation_offloading", "layer_offload_fraction", "enable_async_offloading"},
+}
 WUERSTCHEN = ("WUERSTCHEN_2", "STABLE_CASCADE_1")
 
 
@@ -37,9 +45,9 @@ def migrate(config: Config) -> Config:
     version = version_of(config)
     if version is None:
         return config
-    if version < TrainConfig.json_version and (theirs := migrated_by_onetrainer({VERSION_KEY: version, **config})):
-        return theirs
     config = copy.deepcopy(config)
+    if version < TrainConfig.json_version and (theirs := migrated_by_onetrainer({VERSION_KEY: version, **config})):
+        config, version = theirs, theirs[VERSION_KEY]  # an older checkout ends at an older version
     for step in STEPS[max(0, version) :]:
         config = step(config)
     if isinstance(config.get("concepts"), list):
@@ -52,7 +60,11 @@ def version_of(config: Config) -> int | None:
     version = config.get(VERSION_KEY)
     if isinstance(version, int) and not isinstance(version, bool):
         return version
-    return 0 if isinstance(config.get("optimizer"), str) or OLDEST_NAMES & config.keys() else None
+    if isinstance(config.get("optimizer"), str) or OLDEST_NAMES & config.keys():
+        return 0
+    if any(_place_in_part(key) for key in config):
+        return 1
+    return next((last for last, names in LAST_VERSION_WITH.items() if names & config.keys()), None)
 
 
 def _optimizer_as_object(config: Config) -> Config:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from presets.config import configs
+from presets.config.intake import take_in
 from presets.config.migrate import migrate
 
 CLASS = """
@@ -62,3 +64,35 @@ def test_our_own_migrations_are_used_if_onetrainers_python_cannot_run(checkout, 
     monkeypatch.setenv("ONETRAINER_PYTHON", "/nowhere/python")
     assert "theirs" not in migrate({"__version": 10, "epochs": 3})
     assert "/nowhere/python" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"min_snr_gamma": 5.0}, {"loss_weight_fn": "MIN_SNR_GAMMA", "loss_weight_strength": 5.0}),
+        ({"save_after": 3, "save_after_unit": "EPOCH"}, {"save_every": 3, "save_every_unit": "EPOCH"}),
+        ({"lora_layers": "attn", "lora_layers_regex": True}, {"layer_filter": "attn", "layer_filter_regex": True}),
+        ({"vae_model_name": "owner/vae"}, {"vae": {"model_name": "owner/vae"}}),
+        ({"unet": {}, "layer_offload_fraction": 0.5, "enable_async_offloading": False}, {"async_offloading": False}),
+    ],
+)
+def test_a_name_of_an_older_version_is_migrated_without_a_version_instead_of_having_no_effect(old, new):
+    found = migrate(old)
+    assert configs.merge(found, new) == found
+    assert not (old.keys() - new.keys() - {"unet"}) & found.keys()
+
+
+def test_a_config_of_an_older_checkout_is_migrated_further_by_our_own_steps(checkout):
+    text = (checkout / "modules/util/config/TrainConfig.py").read_text()
+    (checkout / "modules/util/config/TrainConfig.py").write_text(text.replace("{10: ", "{8: "))
+    old = {"__version": 8, "epochs": 3, "weight_dtype": "BFLOAT_16", "unet": {"weight_dtype": "NONE"}}
+    found = migrate(old)
+    assert found["theirs"] and found["__version"] == 11 and found["unet"]["weight_dtype"] == "BFLOAT_16"
+
+
+def test_defaults_come_below_a_migrated_config_not_above_its_old_names():
+    """A default of the new name must not hide the value that the old name has."""
+    layer = take_in({"__version": 5, "save_after": 3, "lora_layers": "attn"}).config
+    whole = configs.full_config("builtin", layer)
+    assert (whole["save_every"], whole["layer_filter"]) == (3, "attn")
+    assert not [one for one in configs.validate(layer) if "no effect" in one.message and "known" in one.message]
