@@ -209,7 +209,10 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[StrictJSONParser, MultiPartParser])
     def import_file(self, request: Request) -> Response:
-        """Import presets from exports of this API, from OneTrainer's config files, or from a zip of these files.
+        """Import presets from exports of this API, from config files, or from a zip of these files.
+
+        Config files are OneTrainer's of any version, or those of kohya's sd-scripts (TOML, JSON), ai-toolkit (YAML,
+        JSON) and SimpleTuner (JSON), which are translated; `notes` lists all that was left out.
 
         A preset from a config file gets the file's name, and within a zip also its folder. An existing preset of the
         same name gets a new version; if that preset comes with a program, the whole import is refused. Either all

@@ -19,7 +19,6 @@ OF_2 = (865_910_724, 83_653_863, 340_387_840)
     "model_type, weights, prediction",
     [
         (ModelType.STABLE_DIFFUSION_15, OF_1, "epsilon"),
-        (ModelType.STABLE_DIFFUSION_20_BASE, OF_2, "epsilon"),
         (ModelType.STABLE_DIFFUSION_21, OF_2, "v_prediction"),
     ],
 )
