@@ -24,6 +24,7 @@ from presets.editor.page import Editor
 from presets.editor.search import search
 from presets.library.verbs import change_preset
 from presets.models import Draft, Preset
+from web.api.exceptions import RETRY_SECONDS
 from web.api.parsers import StrictJSONParser
 from web.errors import BadInput, DomainError, NotNow, StaleDraft
 from web.pages import Context, PageRequest, page, trainers
@@ -167,6 +168,8 @@ def _address_of(draft: Draft) -> str:
 
 def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
     """The page for a trainer that is not available: the reason and a choice of another; None if it is available."""
+    configs.give_time(draft.engine)  # right after the site's start: the page comes late, in place of a refusal
+    is_being_read = draft.engine in engines.ENGINES and engines.get_engine(draft.engine).is_being_read
     known = {one.name: one for one in engines.available()}
     mine = known.get(draft.engine)
     if mine is not None and not mine.why_not:
@@ -181,7 +184,10 @@ def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
         "others": others,
         "page_address": _address_of(draft),
     }
-    return render(request, "presets/editor/no_engine.html", context, status=503)
+    answer = render(request, "presets/editor/no_engine.html", context, status=503)
+    if is_being_read:
+        answer.headers["Refresh"] = answer.headers["Retry-After"] = str(RETRY_SECONDS)  # the browser loads it again
+    return answer
 
 
 def page_context(request: PageRequest, editor: Editor) -> Context:

@@ -8,6 +8,8 @@ import pytest
 
 from engine import engines
 from presets.config import configs
+from presets.editor.drafts import get_draft
+from presets.models import Draft
 from tests.api import trainer
 from tests.making import make_run, make_user
 from tests.onetrainer.attempts import STANDIN
@@ -75,3 +77,19 @@ def test_a_request_that_came_too_early_is_told_when_to_retry(api, monkeypatch, c
     answer = CALLS[call](api)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["detail"].endswith("try again in a moment.")
+
+
+def test_a_page_that_came_too_early_loads_itself_again(api, monkeypatch, client):
+    client.force_login(api.user)
+    draft = get_draft(api.user)
+    Draft.objects.filter(pk=draft.pk).update(engine="onetrainer")
+    monkeypatch.setattr(configs, "READING_SECONDS", 0)
+    early = client.get("/runs/new/")
+    assert (early.status_code, early["Refresh"]) == (503, "5") and "being read" in early.text
+
+
+def test_a_page_waits_until_the_settings_are_read(api, client):
+    client.force_login(api.user)
+    draft = get_draft(api.user)
+    Draft.objects.filter(pk=draft.pk).update(engine="onetrainer")
+    assert client.get("/runs/new/").status_code == 200
