@@ -71,7 +71,7 @@ KINDS = {
 @pytest.fixture
 def config(tmp_path):
     shutil.copytree(DEMO / "dataset", tmp_path / "pictures")
-    shutil.copytree(DEMO / "model", tmp_path / "model")
+    shutil.copytree(DEMO / "model", tmp_path / "model", ignore=shutil.ignore_patterns("vocab.json", "merges.txt"))
     return json.loads((DEMO / "config.json").read_text()) | {
         "base_model_name": str(tmp_path / "model"),
         "concepts": [{"path": str(tmp_path / "pictures")}],
