@@ -24,6 +24,7 @@ from engine.builtin.data.scan import BUILTIN, Reader
 from engine.builtin.data.token_counts import token_problems
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
+    Incomplete,
     ModelFiles,
     NotAModel,
     find_model,
@@ -99,12 +100,25 @@ def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | Non
         return None, [_missing_model(config)]
     try:
         model = read_model(path)
-        damage = [*(look_at_folder(path) if path.is_dir() else look_at_single_file(path, model))]
-        damage = damage or [*_not_finite(path, report)]
+        of_parts = look_at_folder(path) if path.is_dir() else map(NotAModel, look_at_single_file(path, model))
+        damage = list(of_parts) or [NotAModel(sentence) for sentence in _not_finite(path, report)]
     except NotAModel as error:
-        return None, [Problem("base_model_name", str(error))]
-    problems = [Problem("base_model_name", sentence) for sentence in damage]
+        return None, [_as_problem(config, error)]
+    problems = [_as_problem(config, error) for error in damage]
     return model, [*problems, *wrong_type(config, model), *other_prediction(config, model)]
+
+
+def _as_problem(config: TrainConfig, error: NotAModel) -> Problem:
+    """An error; files that are missing in the hub's cache are a warning, since the run will download them."""
+    name = config.base_model_name
+    if isinstance(error, Incomplete) and not Path(name).expanduser().exists() and not _is_offline(config):
+        text = f"{name!r} is on this machine in part only; the run will download the rest first"
+        return Problem("base_model_name", text, "warning")
+    return Problem("base_model_name", str(error))
+
+
+def _is_offline(config: TrainConfig) -> bool:
+    return config.offline_mode or os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True")
 
 
 def _not_finite(path: Path, report: Report) -> Iterator[str]:
@@ -120,7 +134,7 @@ def _missing_model(config: TrainConfig) -> Problem:
     name = config.base_model_name
     if not looks_like_hub_name(name):
         return Problem("base_model_name", f"{name!r} does not exist; choose a diffusers folder or a .safetensors file")
-    if config.offline_mode or os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True"):
+    if _is_offline(config):
         cure = "turn off offline_mode, or choose a folder or file"
         return Problem("base_model_name", f"{name!r} is not in the hub's cache on this machine; {cure}")
     text = f"{name!r} is not on this machine; the run will download it first, which can take a while"

@@ -38,6 +38,10 @@ class NotAModel(ValueError):
     """The files are no base model; the message says why, and what to do."""
 
 
+class Incomplete(NotAModel):
+    """Files of the model are missing; a hub could still send them."""
+
+
 @dataclass
 class ModelFiles:
     """Facts of a model's files: `kind` is empty if the files do not show it; `shapes` are by part, then by tensor."""
@@ -121,7 +125,7 @@ def _read_folder(folder: Path) -> ModelFiles:
     if "scheduler" in index and (folder / "scheduler").is_dir():
         found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
     if not found.shapes:
-        raise NotAModel(f"{folder} has none of a model's parts; download it again.")
+        raise Incomplete(f"{folder} has none of a model's parts; download it again.")
     return found
 
 
@@ -132,7 +136,7 @@ def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
     if not files:
         pickled = any(folder.glob("*.bin"))
         why = "only .bin files, which can contain programs" if pickled else "no weights"
-        raise NotAModel(f"{folder} has {why}; download the model with its .safetensors files.")
+        raise Incomplete(f"{folder} has {why}; download the model with its .safetensors files.")
     for file in plain or files:
         yield from read_shapes(file).items()
 
@@ -141,7 +145,8 @@ def _read_json(path: Path) -> JsonObject:
     try:
         return read_object(path)
     except BadJson as error:
-        raise NotAModel(f"{path} {error}; download the model again.") from error
+        kind = NotAModel if path.exists() else Incomplete
+        raise kind(f"{path} {error}; download the model again.") from error
 
 
 def _kind_by_class(name: str) -> str:

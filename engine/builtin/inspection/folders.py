@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.builtin.families.model_files import NotAModel, read_shapes
+from engine.builtin.families.model_files import Incomplete, NotAModel, read_shapes
 from engine.builtin.inspection.shapes import shapes_by_config
 from engine.builtin.inspection.tokenizers import look_at_tokenizer
 from engine.interface.json_files import BadJson, read_object
@@ -19,10 +19,10 @@ WEIGHTS = ("diffusion_pytorch_model", "model")
 CURE = "download the model again"
 
 
-def look_at_folder(folder: Path) -> Iterator[str]:
-    """A sentence for each part of the model that is missing, cannot be read or does not fit its config."""
+def look_at_folder(folder: Path) -> Iterator[NotAModel]:
+    """A problem for each part of the model that is missing, cannot be read or does not fit its config."""
     index = _object(folder / "model_index.json")
-    yield from _unnamed(folder, index)
+    yield from map(NotAModel, _unnamed(folder, index))
     configs: dict[str, JsonObject] = {}
     for part, entry in sorted(index.items()):
         if not _is_part(part, entry):
@@ -30,8 +30,8 @@ def look_at_folder(folder: Path) -> Iterator[str]:
         try:
             configs[part] = _look_at_part(folder / part, str(entry[1]))
         except NotAModel as error:
-            yield str(error)
-    yield from _look_at_fit(folder, configs)
+            yield error
+    yield from map(NotAModel, _look_at_fit(folder, configs))
 
 
 def files_of_weights(folder: Path) -> list[Path]:
@@ -51,7 +51,7 @@ def weights_of(folder: Path) -> list[Path]:
             return [whole]
         if (index := folder / f"{stem}.safetensors.index.json").exists():
             return _shards(index)
-    raise NotAModel(_no_weights(folder))
+    raise Incomplete(_no_weights(folder))
 
 
 def _unnamed(folder: Path, index: JsonObject) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _is_part(name: str, entry: object) -> bool:
 def _look_at_part(folder: Path, kind: str) -> JsonObject:
     """The config of a part; raises NotAModel."""
     if not folder.is_dir():
-        raise NotAModel(f"{folder.parent} has no folder {folder.name}, which its model_index.json names; {CURE}.")
+        raise Incomplete(f"{folder.parent} has no folder {folder.name}, which its model_index.json names; {CURE}.")
     if "Tokenizer" in kind or "Processor" in kind:
         return look_at_tokenizer(folder, kind)
     if "Scheduler" in kind:
@@ -105,7 +105,7 @@ def _shards(index: Path) -> list[Path]:
     files = [index.parent / name for name in sorted(set(names.values()))]
     missing = [file.name for file in files if not file.is_file()]
     if missing:
-        raise NotAModel(f"{index.parent} lacks {', '.join(missing[:5])}, which {index.name} names; {CURE}.")
+        raise Incomplete(f"{index.parent} lacks {', '.join(missing[:5])}, which {index.name} names; {CURE}.")
     held = {name for file in files for name in read_shapes(file)}
     if lost := sorted(names.keys() - held):
         raise NotAModel(f"the weights in {index.parent} lack {lost[0]}, which {index.name} names; {CURE}.")
@@ -154,7 +154,8 @@ def _object(path: Path) -> JsonObject:
     try:
         return read_object(path)
     except BadJson as error:
-        raise NotAModel(f"{path} {error}; {CURE}.") from error
+        kind = NotAModel if path.exists() else Incomplete
+        raise kind(f"{path} {error}; {CURE}.") from error
 
 
 def _shown(shape: Shape) -> str:

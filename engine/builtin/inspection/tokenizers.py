@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.builtin.families.model_files import NotAModel
+from engine.builtin.families.model_files import Incomplete, NotAModel
 from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 
@@ -24,7 +24,7 @@ def look_at_tokenizer(folder: Path, kind: str) -> JsonObject:
         return {"largest_id": _of_pairs(folder)}
     found = next((folder / name for name in SENTENCE_PIECE if (folder / name).is_file()), None)
     if found is None:
-        raise NotAModel(f"{folder} has no tokenizer: neither tokenizer.json nor {SENTENCE_PIECE[0]}; {CURE}.")
+        raise Incomplete(f"{folder} has no tokenizer: neither tokenizer.json nor {SENTENCE_PIECE[0]}; {CURE}.")
     if not found.stat().st_size:
         raise NotAModel(f"{found} is empty; {CURE}.")
     return {"largest_id": -1}
@@ -59,4 +59,5 @@ def _object(path: Path) -> JsonObject:
     try:
         return read_object(path)
     except BadJson as error:
-        raise NotAModel(f"{path} {error}; {CURE}.") from error
+        kind = NotAModel if path.exists() else Incomplete
+        raise kind(f"{path} {error}; {CURE}.") from error

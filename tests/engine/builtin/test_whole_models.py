@@ -215,3 +215,17 @@ def test_a_model_of_another_prediction_than_its_type_gets_a_warning(model):
         change(model / part / "config.json", **({"cross_attention_dim": 1024} if part == "unet" else {}))
     warnings = found(model, "warning", model_type="STABLE_DIFFUSION_21_BASE")
     assert any("choose STABLE_DIFFUSION_21 " in text for text in warnings)
+
+
+def test_files_that_a_hub_can_still_send_are_a_warning_online_and_an_error_offline(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    snapshot = tmp_path / "hub" / "models--owner--model" / "snapshots" / "abc"
+    snapshot.parent.mkdir(parents=True)
+    model.rename(snapshot)
+    assert found("owner/model") == []
+    shutil.rmtree(snapshot / "tokenizer")
+    assert found("owner/model") == [] and "in part only" in found("owner/model", "warning")[0]
+    assert "no folder tokenizer" in found("owner/model", offline_mode=True)[0]
+    (snapshot / "unet" / WEIGHTS).write_bytes(b"damaged")
+    assert any("not a safetensors file" in text for text in found("owner/model"))
