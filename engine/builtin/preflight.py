@@ -103,12 +103,12 @@ def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | Non
         of_parts = look_at_folder(path) if path.is_dir() else map(NotAModel, look_at_single_file(path, model))
         damage = list(of_parts) or [NotAModel(sentence) for sentence in _not_finite(path, report)]
     except NotAModel as error:
-        return None, [_as_problem(config, error)]
-    problems = [_as_problem(config, error) for error in damage]
+        return None, [as_problem(config, error)]
+    problems = [as_problem(config, error) for error in damage]
     return model, [*problems, *wrong_type(config, model), *other_prediction(config, model)]
 
 
-def _as_problem(config: TrainConfig, error: NotAModel) -> Problem:
+def as_problem(config: TrainConfig, error: NotAModel) -> Problem:
     """An error; files that are missing in the hub's cache are a warning, since the run will download them."""
     name = config.base_model_name
     if isinstance(error, Incomplete) and not Path(name).expanduser().exists() and not _is_offline(config):

@@ -21,6 +21,7 @@ from engine.builtin.estimates import memory as of_unets
 from engine.builtin.families.model_files import SD1, SD2, SDXL, ModelFiles, NotAModel, find_model, kind_of, read_model
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
 from engine.builtin.inspection.finite import first_not_finite
+from engine.builtin.inspection.folders import look_at_tokenizers
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
 from engine.interface.data_facts import FILE_NAME, changes, data_facts, read_concepts
 from engine.interface.errors import BadConfig, Problem
@@ -75,7 +76,8 @@ def preflight(
     with failures_as_problems(problems, BASE, "the base model"):
         found, more = look_at_models(settings, parts, facts["named_parts"] if facts else parts)
         model = _known_files(config)
-        problems += [*more, *_wrong_type(config, model), *_not_finite(found, report)]
+        problems += [*more, *_without_tokenizer(config)]
+        problems += [*_wrong_type(config, model), *_not_finite(found, report)]
     with failures_as_problems(problems, "lora_model_name", "the LoRA to start from"):
         problems += _look_at_adapters(config, model)
     with failures_as_problems(problems, "output_model_destination", "the destination"):
@@ -134,6 +136,13 @@ def _known_files(config: TrainConfig) -> ModelFiles | None:
         return read_model(path) if path else None
     except NotAModel:  # its own problems are found by part
         return None
+
+
+def _without_tokenizer(config: TrainConfig) -> Iterator[Problem]:
+    """Without its tokenizer, a text encoder would be trained on wrong tokens."""
+    path = find_model(config.base_model_name, config.huggingface_cache_dir)
+    if path is not None and path.is_dir() and config.text_encoder.include:
+        yield from (parts_of_check.as_problem(config, error) for error in look_at_tokenizers(path))
 
 
 def _wrong_type(config: TrainConfig, model: ModelFiles | None) -> Iterator[Problem]:

@@ -56,6 +56,13 @@ def test_a_folder_without_an_index_is_a_model_if_it_has_the_parts(config, model)
     assert "has no vae/config.json" in found(config | {"base_model_name": str(model)})["base_model_name"]
 
 
+def test_a_model_without_its_tokenizer_is_an_error(config, model):
+    shutil.rmtree(model / "tokenizer")
+    named = config | {"base_model_name": str(model)}
+    assert "no folder tokenizer" in found(named)["base_model_name"]
+    assert "base_model_name" not in found(named | {"text_encoder": {"include": False}})
+
+
 def test_a_part_that_is_left_out_or_has_a_model_of_its_own_is_not_looked_for(config, model):
     shutil.move(model / "vae", model.parent / "vae")
     shutil.rmtree(model / "text_encoder")

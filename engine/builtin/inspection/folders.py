@@ -34,6 +34,18 @@ def look_at_folder(folder: Path) -> Iterator[NotAModel]:
     yield from map(NotAModel, _look_at_fit(folder, configs))
 
 
+def look_at_tokenizers(folder: Path) -> Iterator[NotAModel]:
+    """A problem for each tokenizer that the folder's `model_index.json` names and that cannot be used."""
+    if not (folder / "model_index.json").is_file():
+        return
+    for part, entry in sorted(_object(folder / "model_index.json").items()):
+        if _is_part(part, entry) and "Tokenizer" in entry[1]:
+            try:
+                _look_at_part(folder / part, entry[1])
+            except NotAModel as error:
+                yield error
+
+
 def files_of_weights(folder: Path) -> list[Path]:
     """All weight files that a training loads from the folder. Raises NotAModel."""
     index = _object(folder / "model_index.json")
