@@ -214,13 +214,16 @@ def _draw(folder: Path) -> None:
 
 def _check(owner: Any) -> None:
     """A preflight with one warning."""
-    picture = "/home/ada/pictures/9.png has no caption; write its caption into 9.txt, or choose another prompt_source"
+    message = (
+        "1 picture has no caption and is trained with an empty caption: 9.png; write a .txt file of the same name, "
+        "or choose another prompt_source"
+    )
     make_preflight(
         owner,
         id=PREFLIGHT,
         worker="host:gpu0",
         stage="memory and disk",
-        problems=[{"field": "concepts.0.path", "message": picture, "severity": "error"}],
+        problems=[{"field": "concepts.0.path", "message": message, "severity": "warning"}],
         estimate={"memory": {"total": 4_100_000_000, "parts": {"weights": 2_100_000_000}}},
         ended_at=now(),
     )

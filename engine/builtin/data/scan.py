@@ -27,8 +27,8 @@ UNREAD = Kind(
     "save {it|them} as PNG or JPEG if {it is a picture|they are pictures}"
 )
 UNREAD_TEXT = Kind(
-    "{number} {text file is|text files are} not read by OneTrainer: {names}; save captions as .txt files with the "
-    "names of their pictures"
+    "{number} text {file is|files are} not read by OneTrainer: {names}; save captions as .txt files with the names of "
+    "their pictures, as `manage.py convert_captions FOLDER` does"
 )
 HIDDEN = Kind("{number} hidden or system {name is|names are} left out: {names}; rename {it|them} to train {it|them}")
 UNNAMABLE = Kind(
