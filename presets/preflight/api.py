@@ -46,7 +46,8 @@ class ValidateConfigView(AwaitsPreflight):
 
         If the quick part finds no error and a worker lives, that worker checks base model, pictures, captions, disk
         and memory. The response waits some seconds for it; after that, `preflight` has the id to request it by. A
-        config whose check failed, or has no result yet, is not `valid`: an error without a field says why.
+        config whose check failed, or has no result yet, is not `valid`: an error without a field says why. Without a
+        worker, a warning says that the files were not checked.
         """
         taken, engine = take_in(config_in(request)), engine_of(request)
         config, notes = taken.config, taken.notes
@@ -55,7 +56,7 @@ class ValidateConfigView(AwaitsPreflight):
         problems, check = preflight.whole_check(request.user, config, engine, checker_of(request))
         problems = [*notes, *problems]
         if check is None:
-            return Response(by_severity(problems))
+            return Response(by_severity([*problems, *preflight.unchecked(problems)]))
         late = preflight.unanswered(check)
         answer = by_severity([*problems, Problem("", late)] if late else problems)
         return Response(answer | {"preflight": PreflightSerializer(check).data})

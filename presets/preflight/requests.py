@@ -89,6 +89,14 @@ def changes_since_backup(user: User | None, config: JsonObject, engine: str, bac
     return [problem["message"] for problem in preflight.problems if problem["severity"] == "warning"]
 
 
+def unchecked(problems: list[Problem]) -> list[Problem]:
+    """A warning that nobody looked at the files, if the quick check found no error and no worker lives."""
+    if not settings.PREFLIGHT_SECONDS or worker_is_alive() or any(problem.is_error for problem in problems):
+        return []
+    text = _("No worker is running, so pictures, base model, disk and memory were not checked: start a worker.")
+    return [Problem("", text, "warning")]
+
+
 def whole_check(
     user: User | None, partial: JsonObject, engine: str, check: Checker
 ) -> tuple[list[Problem], Preflight | None]:

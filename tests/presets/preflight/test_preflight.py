@@ -146,6 +146,12 @@ def test_without_a_worker_only_the_quick_check_is_made(config, settings):
     assert asked is None and not any(problem.is_error for problem in problems)
 
 
+def test_without_a_worker_a_warning_says_that_no_files_were_looked_at(config, settings):
+    settings.PREFLIGHT_SECONDS = 5
+    body = trainer().post("/api/config/validate", config, format="json").json()
+    assert body["valid"] is True and "No worker is running" in body["warnings"][-1]["message"]
+
+
 def test_a_problem_of_the_quick_check_needs_no_worker(answering):
     problems, asked = preflight.whole_check(None, {"epochs": "many"}, "builtin", check_and_wait)
     assert asked is None and [problem.field for problem in problems if problem.is_error] == ["epochs"]
