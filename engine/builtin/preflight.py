@@ -20,7 +20,6 @@ from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
 from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.data.position import DataLayout, place
-from engine.builtin.data.scan import BUILTIN, Reader
 from engine.builtin.data.token_counts import token_problems
 from engine.builtin.estimates import disk, memory
 from engine.builtin.families.model_files import (
@@ -37,6 +36,7 @@ from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import files_of_weights, look_at_folder
 from engine.builtin.inspection.single_files import look_at_single_file
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
+from engine.builtin.reading.scan import BUILTIN, Reader
 from engine.builtin.training.checkpoint import read_meta
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject

@@ -11,8 +11,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from engine.builtin.data.formats import is_picture
-from engine.builtin.data.scan import UNUSABLE
+from engine.builtin.reading.formats import is_picture
+from engine.builtin.reading.scan import UNUSABLE
 from engine.interface.json_types import JsonObject
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound

@@ -1,6 +1,6 @@
 """A quick preview of a concept's folder: all names are counted, a few pictures are opened.
 
-The trainer's own scan (engine/builtin/data/scan.py) says which files are pictures and where their captions are, but
+The trainer's own scan (engine/builtin/reading/scan.py) says which files are pictures and where their captions are, but
 follows no link that leads outside the allowed folders.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from engine.builtin.data.captions import Caption, Captions, read_lines
-from engine.builtin.data.scan import BUILTIN, NOT_INCLUDED, ONETRAINER, Reader, Scan, scan
+from engine.builtin.reading.captions import Caption, Captions, read_lines
+from engine.builtin.reading.scan import BUILTIN, NOT_INCLUDED, ONETRAINER, Reader, Scan, scan
 from engine.interface.json_types import JsonObject
 from presets.folders.thumbnails import size_of
 from web.allowed_paths import refusal

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from engine.builtin.data.decoding import READING, decoded
-from engine.builtin.data.formats import UnreadablePicture, is_picture, upright_size
+from engine.builtin.reading.decoding import READING, decoded
+from engine.builtin.reading.formats import UnreadablePicture, is_picture, upright_size
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
 

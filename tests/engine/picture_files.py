@@ -8,7 +8,7 @@ import zlib
 
 from PIL import Image, ImageCms
 
-from engine.builtin.data import formats  # noqa: F401  its import adds HEIC and JPEG XL to Pillow
+from engine.builtin.reading import formats  # noqa: F401  its import adds HEIC and JPEG XL to Pillow
 
 ORIENTATION = 0x0112
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from django.utils.translation import gettext as _
 
-from engine.builtin.data.captions import Captions
-from engine.builtin.data.scan import BUILTIN, Scan, scan
+from engine.builtin.reading.captions import Captions
+from engine.builtin.reading.scan import BUILTIN, Scan, scan
 from presets.folders.thumbnails import size_of
 from training.wizard.training_plan import Pictures
 from web.allowed_paths import refusal

@@ -12,14 +12,14 @@ from engine.builtin.config.enums import BalancingStrategy
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.batches import EpochPlan
-from engine.builtin.data.captions import UNREADABLE_TEXT, Caption, Captions, read_lines
-from engine.builtin.data.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT
-from engine.builtin.data.findings import Findings, Kind, printable
-from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import with_masks
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex
-from engine.builtin.data.scan import BUILTIN, Reader, Scan, scan
 from engine.builtin.data.tags import TagEditor
+from engine.builtin.reading.captions import UNREADABLE_TEXT, Caption, Captions, read_lines
+from engine.builtin.reading.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT
+from engine.builtin.reading.findings import Findings, Kind, printable
+from engine.builtin.reading.formats import UnreadablePicture
+from engine.builtin.reading.scan import BUILTIN, Reader, Scan, scan
 from engine.interface.errors import BadConfig, Problem
 
 DEFAULT_SIZE_MULTIPLE = 64  # of the families so far; the trainer passes its own

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from engine.builtin.data.batches import CaptionedCrop
-from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.masks import mask_path, read_mask
 from engine.builtin.data.pictures import pixels, read_unchanged
 from engine.builtin.data.retouch import cut_mask, resized, retouched
+from engine.builtin.reading.formats import UnreadablePicture
 from engine.interface.errors import BadData
 
 Facts = list[object]

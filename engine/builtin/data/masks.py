@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.data.findings import Findings, Kind, printable
-from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex, read_unchanged
 from engine.builtin.data.regions import outline
+from engine.builtin.reading.findings import Findings, Kind, printable
+from engine.builtin.reading.formats import UnreadablePicture
 from engine.interface.errors import Problem
 
 FIELD = "masked_training"

@@ -17,8 +17,8 @@ from PIL import Image, ImageOps
 
 from engine.builtin.config.train_config import ConceptConfig
 from engine.builtin.data.buckets import Size
-from engine.builtin.data.decoding import READING, decode, decoded
-from engine.builtin.data.formats import UnreadablePicture
+from engine.builtin.reading.decoding import READING, decode, decoded
+from engine.builtin.reading.formats import UnreadablePicture
 
 logger = logging.getLogger("engine")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine.builtin.data.buckets import Size
-from engine.builtin.data.findings import Findings, Kind, printable
 from engine.builtin.data.pictures import Picture
+from engine.builtin.reading.findings import Findings, Kind, printable
 from engine.interface.errors import Problem
 
 ENLARGED = 2.0  # times: beyond it, a picture is mostly blur

@@ -10,9 +10,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.data.findings import Findings, Kind, printable
 from engine.builtin.data.pictures import Picture
 from engine.builtin.families.model_files import find_model
+from engine.builtin.reading.findings import Findings, Kind, printable
 from engine.interface.errors import Problem
 
 # Folder of each text encoder's tokenizer, its name for users, and the setting of its length.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.builtin.data.scan import ONETRAINER, Reader
+from engine.builtin.reading.scan import ONETRAINER, Reader
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 

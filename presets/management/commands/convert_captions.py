@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from engine.builtin.data.captions import NO_CAPTION, Captions
-from engine.builtin.data.scan import BUILTIN, ONETRAINER, scan
+from engine.builtin.reading.captions import NO_CAPTION, Captions
+from engine.builtin.reading.scan import BUILTIN, ONETRAINER, scan
 
 
 class Command(BaseCommand):

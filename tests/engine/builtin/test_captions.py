@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from engine.builtin.data import captions as kinds
-from engine.builtin.data.captions import Captions
 from engine.builtin.data.concepts import check_data, survey
 from engine.builtin.data.pictures import PictureIndex
-from engine.builtin.data.scan import BUILTIN, ONETRAINER, scan
-from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
+from engine.builtin.reading import captions as kinds
+from engine.builtin.reading.captions import Captions
+from engine.builtin.reading.scan import BUILTIN, ONETRAINER, scan
+from engine.builtin.reading.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
 from tests.engine.data import make_config, make_pictures
 
 

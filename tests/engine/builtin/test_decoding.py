@@ -7,9 +7,9 @@ import numpy
 import pytest
 from PIL import Image, PngImagePlugin
 
-from engine.builtin.data.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT, decode, decoded
-from engine.builtin.data.formats import UnreadablePicture
-from engine.builtin.data.headers import jpeg_xl_size
+from engine.builtin.reading.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT, decode, decoded
+from engine.builtin.reading.formats import UnreadablePicture
+from engine.builtin.reading.headers import jpeg_xl_size
 from tests.engine.picture_files import ORIENTATION, file_of, png, red_is_green, srgb
 
 KINDS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"]

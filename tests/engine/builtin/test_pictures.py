@@ -7,7 +7,6 @@ import numpy
 import pytest
 from PIL import Image
 
-from engine.builtin.data.formats import UnreadablePicture
 from engine.builtin.data.pictures import (
     PictureFacts,
     PictureIndex,
@@ -16,6 +15,7 @@ from engine.builtin.data.pictures import (
     read_facts,
     read_unchanged,
 )
+from engine.builtin.reading.formats import UnreadablePicture
 from tests.waiting import wait_for
 
 

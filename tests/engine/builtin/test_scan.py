@@ -5,10 +5,10 @@ import os
 import pytest
 from PIL import Image
 
-from engine.builtin.data import scan as kinds
-from engine.builtin.data.findings import Findings, Kind, printable
-from engine.builtin.data.formats import is_label, is_picture
-from engine.builtin.data.scan import BUILTIN, ONETRAINER, scan
+from engine.builtin.reading import scan as kinds
+from engine.builtin.reading.findings import Findings, Kind, printable
+from engine.builtin.reading.formats import is_label, is_picture
+from engine.builtin.reading.scan import BUILTIN, ONETRAINER, scan
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr("engine.builtin.data.scan.os.scandir", scandir)
+    monkeypatch.setattr("engine.builtin.reading.scan.os.scandir", scandir)
     found = scan(folder, True)
     assert found.left_out == {kinds.CLOSED: ["closed (Permission denied)"]}
     assert kinds.CLOSED.severity == "error"

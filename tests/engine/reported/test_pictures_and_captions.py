@@ -4,10 +4,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from engine.builtin.data.concepts import check_data, survey
-from engine.builtin.data.decoding import decode
 from engine.builtin.data.pictures import PictureIndex
-from engine.builtin.data.scan import ONETRAINER
 from engine.builtin.data.token_counts import token_problems
+from engine.builtin.reading.decoding import decode
+from engine.builtin.reading.scan import ONETRAINER
 from tests.engine.data import make_config, make_pictures
 from tests.engine.picture_files import ORIENTATION, file_of, red_is_green
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.concepts import find_pictures, survey
-from engine.builtin.data.decoding import decode
 from engine.builtin.data.pictures import PictureIndex
+from engine.builtin.reading.decoding import decode
 from presets.folders import concept_preview, thumbnails
 from presets.folders.concept_preview import preview
 from tests.engine.picture_files import ORIENTATION, file_of, red_is_green

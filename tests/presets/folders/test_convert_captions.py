@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from engine.builtin.data.concepts import survey
 from engine.builtin.data.pictures import PictureIndex
-from engine.builtin.data.scan import ONETRAINER
+from engine.builtin.reading.scan import ONETRAINER
 from tests.engine.data import make_config, make_pictures
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.builtin.data.findings import Kind
-from engine.builtin.data.formats import has_picture_name
-from engine.builtin.data.scan import METADATA, Reader
-from engine.builtin.data.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
+from engine.builtin.reading.findings import Kind
+from engine.builtin.reading.formats import has_picture_name
+from engine.builtin.reading.scan import METADATA, Reader
+from engine.builtin.reading.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
 
 MOST_BYTES = 20 * 1024**2  # of one file with the captions of many pictures
 KEYS = ("caption", "captions", "text", "prompt")  # of a caption in JSON

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from engine.builtin.data.colors import BrokenProfile, to_srgb
-from engine.builtin.data.formats import UnreadablePicture, opened_picture
+from engine.builtin.reading.colors import BrokenProfile, to_srgb
+from engine.builtin.reading.formats import UnreadablePicture, opened_picture
 
 READING = 2  # raise it when a change here changes pixels: the index then decodes every picture again
 BACKGROUND = (255, 255, 255)

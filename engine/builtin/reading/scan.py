@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.builtin.data.findings import Kind, printable
-from engine.builtin.data.formats import ONETRAINER_SUFFIXES, SUFFIXES, has_picture_name, is_label, is_picture
+from engine.builtin.reading.findings import Kind, printable
+from engine.builtin.reading.formats import ONETRAINER_SUFFIXES, SUFFIXES, has_picture_name, is_label, is_picture
 
 UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}

@@ -11,7 +11,7 @@ import pillow_heif
 import pillow_jxl  # noqa: F401  its import adds JPEG XL to Pillow
 from PIL import Image, PngImagePlugin
 
-from engine.builtin.data.headers import LYING, PNG, Size, is_jpeg_xl, jpeg_xl_size, png_size, without_png_texts
+from engine.builtin.reading.headers import LYING, PNG, Size, is_jpeg_xl, jpeg_xl_size, png_size, without_png_texts
 
 pillow_heif.register_heif_opener()
 

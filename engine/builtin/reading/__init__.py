@@ -1,0 +1,1 @@
+"""Reading picture and caption files as users have them. No torch."""
