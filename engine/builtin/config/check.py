@@ -15,7 +15,7 @@ from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.schema import schema
 from engine.builtin.config.settings import Settings, to_json
-from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE
+from engine.builtin.config.support import CHOICES, NO_EFFECT, NOT_DONE, NOWHERE
 from engine.builtin.config.support_rules import check_rules
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import BadConfig, Problem
@@ -116,6 +116,9 @@ def _check_leaf(leaf: Leaf, config: JsonObject) -> Iterator[Problem]:
     yield from _check_range(leaf)
     choices = CHOICES.get(leaf.pattern)
     if choices and leaf.value not in choices:
+        if why := NOWHERE.get(leaf.value):
+            yield Problem(leaf.path, why)
+            return
         cure = "choose it" if len(choices) == 1 else "choose one of them"
         yield Problem(leaf.path, f"the built-in trainer supports {_listed(choices)}; {_otherwise(cure)}")
     if not leaf.changed:

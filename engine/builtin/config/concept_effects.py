@@ -42,6 +42,18 @@ CONCEPTS: dict[str, tuple[Condition, ...]] = {
     "concepts.*.image.enable_fixed_flip": (only_if("./image.enable_random_flip", False),),
     "concepts.*.image.enable_random_circular_mask_shrink": (USES_MASKS,),
     "concepts.*.image.enable_random_mask_rotate_crop": (USES_MASKS,),
+    "concepts.*.seed": (
+        any_of(
+            only_if("./text.prompt_source", "sample", "concept"),  # captions may have several lines
+            on(
+                "text.enable_tag_shuffling",
+                "text.tag_dropout_enable",
+                "text.caps_randomize_enable",
+                "image.enable_crop_jitter",
+                *(f"image.enable_random_{what}" for what in (*STRENGTHS, *MASK_CHANGES)),
+            ),
+        ),
+    ),
     "concepts.*.image_variations": (
         only_if("latent_caching", True),
         on("image.enable_crop_jitter", *(f"image.enable_random_{what}" for what in (*STRENGTHS, *MASK_CHANGES))),

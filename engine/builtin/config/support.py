@@ -56,6 +56,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "concepts.*.text.tag_dropout_special_tags_mode": ("NONE", "WHITELIST", "BLACKLIST"),
 }
 
+# Values that no engine can train with, although a config may have them.
+NOWHERE: dict[str, str] = {
+    ModelType.STABLE_DIFFUSION_20_DEPTH: "depth models cannot be trained: OneTrainer too makes no depth pictures for "
+    "them; choose another kind of model",
+}
+
 # Settings that the trainer does not support: only the default, which turns them off, is accepted.
 NOT_DONE: dict[str, str] = {
     "only_cache": "end after caching",

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import zlib
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class TensorCache:
         """Store an entry: written beside and renamed, so that no reader sees half of it. Raises DiskFull."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+        beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL}")
         try:
             save_file(tensors, beside, metadata={"crc32": checksum(tensors)})
             beside.replace(path)

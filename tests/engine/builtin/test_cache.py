@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -66,6 +67,13 @@ def test_no_half_written_file_is_left(cache, monkeypatch):
     with pytest.raises(DiskFull, match="is full"):
         cache.put(KEY, entry())
     assert list(cache.path(KEY).parent.iterdir()) == []
+
+
+def test_threads_may_write_the_same_entry_at_the_same_time(cache):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: cache.put(KEY, entry()), range(64)))
+    assert cache.get(KEY) is not None
+    assert [path.name for path in cache.path(KEY).parent.iterdir()] == [f"{KEY}.safetensors"]
 
 
 def test_two_runs_may_write_the_same_entry(tmp_path):

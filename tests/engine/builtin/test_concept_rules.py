@@ -93,6 +93,11 @@ def test_variations_need_a_cache_and_something_random():
     assert found(concept={"image_variations": 2, "text_variations": 2}, text_encoder=trained) == []
 
 
+def test_a_concepts_seed_needs_something_random():
+    assert found(OFF, {"prompt_source": "filename"}, concept={"seed": 5}) == ["seed"]
+    assert found(OFF, concept={"seed": 5}) == []
+
+
 def test_all_changes_together_are_accepted():
     image = {
         f"enable_random_{what}": True for what in ("flip", "rotate", "brightness", "contrast", "saturation", "hue")

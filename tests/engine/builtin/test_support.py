@@ -74,6 +74,12 @@ def test_unsupported_settings_are_refused_by_field(values, field):
     assert list(found(values)) == [field]
 
 
+def test_a_model_that_no_engine_trains_is_refused_without_naming_one():
+    message = found({"model_type": "STABLE_DIFFUSION_20_DEPTH"})["model_type"]
+    assert message.startswith("depth models cannot be trained")
+    assert "choose the OneTrainer engine" not in message
+
+
 def test_a_refusal_names_the_supported_choices():
     message = found({"optimizer": {"optimizer": "LION"}})["optimizer.optimizer"]
     assert message.startswith("the built-in trainer supports ADAMW, PRODIGY and ADAFACTOR; choose one of them, or")
