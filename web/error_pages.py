@@ -53,10 +53,13 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
-    """A page with the error's own status and sentence."""
-    answer = _answer(request, TITLES[error.status], str(error), error.status)
-    if isinstance(error, NotReady):
-        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    """A page with the error's own status and sentence; a person gets no failure for a short wait."""
+    if not isinstance(error, NotReady):
+        return _answer(request, TITLES[error.status], str(error), error.status)
+    answer = _answer(request, TITLES[error.status], str(error), 202)
+    answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    if request.method == "GET":
+        answer.headers["Refresh"] = str(RETRY_SECONDS)  # the browser loads it again
     return answer
 
 

@@ -183,8 +183,9 @@ def without_engine(request: PageRequest, draft: Draft) -> HttpResponse | None:
         "why": mine.why_not if mine else _("It is not set up on this site."),
         "others": others,
         "page_address": _address_of(draft),
+        "is_being_read": is_being_read,  # which is no failure to a person
     }
-    answer = render(request, "presets/editor/no_engine.html", context, status=503)
+    answer = render(request, "presets/editor/no_engine.html", context, status=202 if is_being_read else 503)
     if is_being_read:
         answer.headers["Refresh"] = answer.headers["Retry-After"] = str(RETRY_SECONDS)  # the browser loads it again
     return answer

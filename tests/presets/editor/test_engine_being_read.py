@@ -14,6 +14,8 @@ from tests.api import trainer
 from tests.making import make_run, make_user
 from tests.onetrainer.attempts import STANDIN
 from training.models import Run
+from web.error_pages import domain_error
+from web.errors import NotReady
 from worker.gpu_worker import GpuWorker
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +87,15 @@ def test_a_page_that_came_too_early_loads_itself_again(api, monkeypatch, client)
     Draft.objects.filter(pk=draft.pk).update(engine="onetrainer")
     monkeypatch.setattr(configs, "READING_SECONDS", 0)
     early = client.get("/runs/new/")
-    assert (early.status_code, early["Refresh"]) == (503, "5") and "being read" in early.text
+    assert (early.status_code, early["Refresh"]) == (202, "5") and "being read" in early.text
+
+
+@pytest.mark.parametrize(("method", "reloads"), [("get", True), ("post", False)])
+def test_a_request_of_a_person_that_came_too_early_is_no_failure(api, rf, method, reloads):
+    request = getattr(rf, method)("/")
+    request.user = api.user
+    answer = domain_error(request, NotReady("It is being read."))
+    assert (answer.status_code, "Refresh" in answer) == (202, reloads)
 
 
 def test_a_page_waits_until_the_settings_are_read(api, client):
