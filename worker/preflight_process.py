@@ -17,6 +17,7 @@ from engine.launcher import child_environment
 from system.gpus import gpus
 from system.jobs import Hold, JobLost, logger
 from system.models import Job
+from training.runs.draft_starts import start_checked
 from worker.host_config import config_on_host
 from worker.job_process import JobProcess, fail, leashed
 
@@ -86,6 +87,7 @@ class PreflightProcess(JobProcess):
             if "problems" in self.found:
                 self._log_errors()
                 self.job.end(Job.Status.DONE, "", result=self.found)
+                start_checked(self.job)
             elif self._has_ended:
                 fail(self.job, self._why())
             else:

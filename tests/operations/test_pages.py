@@ -43,7 +43,14 @@ def test_the_empty_dashboard_says_what_to_do(client, user):
 def test_the_dashboard_shows_the_running_run_with_its_numbers_and_buttons(client, user):
     Worker.objects.create(name="gpu0", host="here")
     run = make_run(
-        status=Run.Status.RUNNING, max_step=10, max_epoch=4, global_step=20, epoch=2, loss=0.25, steps_per_second=0.5
+        status=Run.Status.RUNNING,
+        max_step=10,
+        max_epoch=4,
+        global_step=20,
+        epoch=2,
+        loss=0.25,
+        steps_per_second=0.5,
+        seconds_per_step=2.0,
     )
     Metric.objects.bulk_create(
         Metric(run=run, attempt=1, tag="loss", step=step, value=1.0, time=step) for step in range(20)

@@ -180,6 +180,7 @@ def make_world(owner: Any) -> None:
         loss=0.087,
         smooth_loss=0.091,
         steps_per_second=4.0,
+        seconds_per_step=0.25,
     )
     _fill(running, finished, owner)
     _check(owner)

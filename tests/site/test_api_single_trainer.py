@@ -51,7 +51,7 @@ def test_the_status_of_an_idle_site(api, slash):
 def test_the_status_of_a_running_training(api, slash):
     run = make_run(
         status=Status.RUNNING, status_text="Training ...", epoch=1, epoch_step=2, epoch_sample=3, global_step=14,
-        max_step=12, max_epoch=5, loss=0.5, steps_per_second=2.0,
+        max_step=12, max_epoch=5, loss=0.5, steps_per_second=2.0, seconds_per_step=0.5,
     )  # fmt: skip
     answer = api.get(f"/api/training/status{slash}").json()
     assert answer["is_training"] is True and answer["status"] == "Training ..."

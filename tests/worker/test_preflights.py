@@ -15,10 +15,14 @@ import pytest
 from django.db import DataError, OperationalError, ProgrammingError, connection
 from django.utils.timezone import now
 
-from presets.models import Preflight
+from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
+from presets.preflight.waiting import Awaited
 from system.models import Job
 from tests import waiting
+from tests.making import make_living_worker, make_user
+from training.models import Run
+from training.runs.draft_starts import start_draft
 from worker.job_process import CommandProcess
 from worker.job_runner import PROCESSES, JobKeeper
 
@@ -75,10 +79,18 @@ def ended(asked):
     return asked
 
 
-def test_a_config_is_checked_and_the_answer_noted(config, keeper):
-    asked = preflight.request(None, config)
+def test_a_config_is_checked_the_answer_noted_and_the_run_queued_whose_start_waited_for_it(config, keeper, settings):
+    settings.PREFLIGHT_SECONDS = 300
+    make_living_worker()
+    user = make_user(is_staff=True)
+    draft = Draft.objects.create(user=user, engine="builtin", config=config, facts={"name": "Unattended"})
+    with pytest.raises(Awaited) as awaited:
+        start_draft(user, draft)  # the page is closed from now on
+    asked = awaited.value.preflight
     keeper.start()
     ended(asked)
+    run = wait_for(Run.objects.first, what="the run")
+    assert (run.name, run.owner, run.status) == ("Unattended", user, Run.Status.QUEUED)
     assert (asked.status, asked.worker, asked.total) == (Job.Status.DONE, "here:cpu", 0)
     assert asked.estimate["memory"]["total"] > 0 and asked.result["estimate"]["batches"] == 2
     assert not any(problem["severity"] == "error" for problem in asked.problems)

@@ -78,7 +78,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     ordering = ["-created_at"]
 
     def get_queryset(self) -> QuerySet[Any]:
-        runs = super().get_queryset().with_favourites_of(self.request.user).with_progress()
+        runs = super().get_queryset().with_favourites_of(self.request.user).with_progress().with_backups()
         # Clients order by this name, and a cursor reads it from the last row of a page.
         return runs.annotate(global_step=F("progress__global_step"))
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from engine.interface.json_types import JsonObject
 from presets.config.serializers import ChangeSerializer, ConfigField, LeftOutSerializer
 from training.models import Artifact, Run, RunCommand, RunEvent, SavedView
-from training.progress.endings import ENDINGS, ending_of
+from training.progress.endings import ENDINGS, cure_of
 from training.progress.state import how_it_ended, why_stale
 from training.progress.time_left import seconds_left
 from web.api.serializers import OnlyKnownFields, SuccessSerializer
@@ -161,8 +161,7 @@ class RunSerializer(serializers.ModelSerializer):
         return seconds_left(run)
 
     def get_cure(self, run: Run) -> str:
-        ending = ending_of(run.error_reason)
-        return str(ending.cure) if ending else ""
+        return cure_of(run)
 
     def get_stale(self, run: Run) -> str:
         return why_stale(run)

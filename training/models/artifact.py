@@ -12,6 +12,12 @@ from django.utils.timezone import now
 from engine.interface.json_types import JsonObject
 
 
+class ArtifactQuerySet(models.QuerySet["Artifact"]):
+    def backups(self) -> ArtifactQuerySet:
+        """Those that a run can be continued from: present and not known as damaged."""
+        return self.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
+
+
 class Artifact(models.Model):
     """A backup, a saved model or the final model."""
 
@@ -40,6 +46,8 @@ class Artifact(models.Model):
     deleted_why = models.CharField(max_length=200, blank=True)
     is_damaged = models.BooleanField(default=False, help_text="True if an attempt to continue from it failed.")
     pinned = models.BooleanField(default=False, help_text="Never deleted to free space.")
+
+    objects = ArtifactQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at"]

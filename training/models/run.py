@@ -78,6 +78,10 @@ class RunQuerySet(models.QuerySet["Run"]):
     def with_progress(self) -> RunQuerySet:
         return self.select_related("progress")
 
+    def with_backups(self) -> RunQuerySet:
+        """With the answer of `has_backup`, for lists."""
+        return self.annotate(backup_exists=Exists(Artifact.objects.backups().filter(run=OuterRef("pk"))))
+
     def with_favourites_of(self, user: User) -> RunQuerySet:
         """With `is_favourite`: True for this user's favourites."""
         mine = Run.favourite_of.through.objects.filter(run=OuterRef("pk"), user_id=user.pk)
@@ -250,6 +254,13 @@ class Run(models.Model):
         stops = self.commands.filter(kind="stop", attempt=self.attempt, status__in=RunCommand.OPEN)
         asked = stops.order_by("requested_at").values_list("requested_at", flat=True).first()
         return asked + timedelta(seconds=settings.STOP_GRACE_SECONDS) if asked else None
+
+    @property
+    def has_backup(self) -> bool:
+        """True if it can be continued from a backup, as far as the database knows; see `with_backups`."""
+        if "backup_exists" in self.__dict__:
+            return bool(self.__dict__["backup_exists"])
+        return Artifact.objects.backups().filter(run=self.pk).exists()
 
     @property
     def goes_on_from(self) -> Artifact | None:

@@ -22,7 +22,8 @@ from presets.preflight import requests as preflight
 from presets.preflight.views import preflight_context
 from presets.preflight.waiting import Awaited
 from training.models import Artifact, Run
-from training.pages.starting import queue_draft, starting_context
+from training.pages.starting import say_queued, starting_context
+from training.runs.draft_starts import start_draft
 from training.runs.starting_points import config_behind
 from web.errors import BadInput, DomainError
 from web.ids import as_uuid
@@ -149,7 +150,9 @@ def _uuid(text: str) -> uuid.UUID:
 def _queue(request: PageRequest, draft: Draft) -> HttpResponse:
     """Queue the run; if a worker checks it first, show that check, after which the page starts the run."""
     try:
-        return redirect(queue_draft(request, draft, None))
+        run = start_draft(request.user, draft)
+        say_queued(request, run)
+        return redirect(run)
     except Awaited as awaited:
         return _show(request, draft, **starting_context(awaited.preflight))
     except BadInput as problem:

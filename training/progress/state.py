@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engine.interface.json_types import JsonObject
 from training.models import Run
-from training.progress.endings import ending_of
+from training.progress.endings import cure_of
 from training.progress.time_left import seconds_left
 from training.progress.waiting import own_reason
 
@@ -31,7 +31,7 @@ def state_of(run: Run | None, queue_length: int | None = None) -> JsonObject:
         queue_length = Run.objects.queued().count()
     if run is None:
         return IDLE | {"queue_length": queue_length}
-    progress, end = run.progress, ending_of(run.error_reason)
+    progress = run.progress
     started, killed_after = run.started_at is not None, run.killed_after
     return {
         "is_training": run.is_active,
@@ -42,7 +42,7 @@ def state_of(run: Run | None, queue_length: int | None = None) -> JsonObject:
         "error": run.error or None,
         "error_reason": run.error_reason or None,
         "ending": how_it_ended(run) or None,
-        "cure": str(end.cure) if end else None,
+        "cure": cure_of(run) or None,
         "killed_after": killed_after.isoformat() if killed_after else None,
         "start_after": run.start_after.isoformat() if run.waits_to_go_on and run.start_after else None,
         "run_id": str(run.pk),

@@ -24,6 +24,19 @@ def place_in_queue() -> Iterator[None]:
         yield
 
 
+def put_first(run: Run) -> None:
+    """Move a waiting run before the other runs of its priority. Call it in a transaction."""
+    others = Run.objects.queued().filter(priority=run.priority).exclude(pk=run.pk)
+    number([run, *others.only("pk", "place")])
+
+
+def number(runs: list[Run]) -> None:
+    """Let runs of one priority start in this order."""
+    for place, run in enumerate(runs, start=1):
+        run.place = place
+    Run.objects.bulk_update(runs, ["place"], batch_size=500)
+
+
 def refuse_a_second() -> None:
     """With the queue off, a start has to wait until no run trains; raises NotNow."""
     waiting = (Run.Status.QUEUED, *Run.ACTIVE)

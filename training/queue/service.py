@@ -13,6 +13,7 @@ from engine.interface.json_types import JsonObject
 from training.live import publisher
 from training.models import Run
 from training.queue.acting import ForUser
+from training.queue.places import number
 from web.errors import BadInput, NotNow
 
 NOT_PLANNED: JsonObject = {"start_after": None, "place": None, "held_at": None, "held_by": None, "after_run": None}
@@ -39,7 +40,7 @@ class QueueService(ForUser):
         place = waiting.index(before) if before else len(waiting)
         moved = Run(pk=run.pk, priority=_fitting(old, waiting[:place], waiting[place:]))
         waiting.insert(place, moved)
-        _number([one for one in waiting if one.priority == moved.priority])
+        number([one for one in waiting if one.priority == moved.priority])
         Run.objects.filter(pk=run.pk).update(priority=moved.priority)
         changed = moved.priority if moved.priority != old else None
         self._note_plan(run, {"place": place + 1, **({} if changed is None else {"priority": changed})})
@@ -117,12 +118,6 @@ def _fitting(priority: int, ahead: list[Run], behind: list[Run]) -> int:
     most = ahead[-1].priority if ahead else max([priority, *(one.priority for one in behind[:1])])
     least = behind[0].priority if behind else min(priority, most)
     return max(least, min(priority, most))
-
-
-def _number(runs: list[Run]) -> None:
-    for number, run in enumerate(runs, start=1):
-        run.place = number
-    Run.objects.bulk_update(runs, ["place"], batch_size=500)
 
 
 def _refuse_a_circle(run: Run, before: Run) -> None:

@@ -146,6 +146,8 @@ def offered(run: Run) -> list[Action]:
 
 
 def _as_it_stands(run: Run, verb: str) -> Action:
+    if verb == "stop-now" and not run.has_backup:
+        return replace(ACTIONS[verb], confirm=_("The process is killed. It has no backup: all its progress is lost."))
     if verb != "resume":
         return replace(ACTIONS[verb], why_not=why_not(run, verb))
     backup = newest_backup(run)

@@ -9,7 +9,7 @@ from training.models import Artifact, Run
 
 def backups(run: Run) -> Iterator[Artifact]:
     """The backups that still exist, newest first, even if the clock was set back in between."""
-    there = run.artifacts.filter(kind=Artifact.Kind.BACKUP, deleted_at=None, is_damaged=False)
+    there = run.artifacts.backups()
     return (backup for backup in there.order_by("-attempt", "-sequence") if backup.exists)
 
 

@@ -16,8 +16,9 @@ from presets.preflight.requests import Checker, changes_since_backup
 from presets.preflight.waiting import check_and_wait
 from training.live import publisher
 from training.models import Artifact, Run
+from training.progress.endings import keeps_place
 from training.queue.acting import ForUser
-from training.queue.places import place_in_queue, refuse_a_second
+from training.queue.places import place_in_queue, put_first, refuse_a_second
 from training.runs.service import MAX_NAME, TrainerService
 from training.runs.starting_points import backup_to_continue, epochs_to_train, start_from
 from web.errors import NotNow
@@ -47,6 +48,7 @@ class Continuation(ForUser):
         if run.is_from_elsewhere:
             _refuse_what_would_not_train(run)
         epochs = epochs_to_train(run, backup, epochs)
+        goes_first = keeps_place(run.error_reason)
         with place_in_queue():
             moved = run.move_to(
                 Run.Status.QUEUED,
@@ -64,6 +66,8 @@ class Continuation(ForUser):
                 traceback="",
                 log_tail="",
             )
+            if moved and goes_first:
+                put_first(run)
         if not moved:
             raise NotNow(_("Someone else changed this run at the same time: reload and try again."))
         publisher.announce(run)

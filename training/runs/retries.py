@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from engine.engines import get_engine
 from engine.interface.journal import FILE_NAME as JOURNAL
 from training.models import Artifact, Run
-from training.progress.endings import ENDINGS
+from training.progress.endings import ENDINGS, keeps_place
+from training.queue.places import put_first
 from training.runs.backups import backups
 
 
@@ -60,14 +61,24 @@ def _where_from(run: Run) -> tuple[str, str] | None:
 
 
 def _queue(run: Run, resume_from: str, sentence: str, used: int) -> bool:
-    delays = settings.RETRY_DELAYS
-    delay = delays[min(used, len(delays) - 1)]
-    return run.move_to(
+    goes_first = keeps_place(run.error_reason)
+    queued = run.move_to(
         Run.Status.QUEUED,
         detail=f"{sentence}.",
         resume_from=resume_from,
         retries_left=run.retries - used - 1,
         queued_at=now(),
-        start_after=now() + timedelta(seconds=delay),
+        start_after=_earliest_start(run, used, goes_first),
         ended_at=None,
     )
+    if queued and goes_first:
+        put_first(run)
+    return queued
+
+
+def _earliest_start(run: Run, used: int, goes_first: bool) -> datetime | None:
+    """After a pause that grows; at once for a run that keeps its place, if another run would take it meanwhile."""
+    if goes_first and not used and Run.objects.ready().filter(priority__lte=run.priority).exists():
+        return None
+    delays = settings.RETRY_DELAYS
+    return now() + timedelta(seconds=delays[min(used, len(delays) - 1)])

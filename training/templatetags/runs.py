@@ -9,7 +9,7 @@ from engine.engines import UnknownEngine, get_engine
 from system.models import Worker
 from training.models import Run
 from training.progress import time_left
-from training.progress.endings import ending_of
+from training.progress.endings import cure_of, ending_of
 from training.progress.state import state_of, why_stale
 from training.progress.waiting import reason
 from web.pages import Context
@@ -20,6 +20,7 @@ COMPARED = ("run_id", "run_status", "attempt", "queue_length", "stale", "start_a
 
 
 register.filter("ending_of", ending_of)
+register.filter("cure_of", cure_of)
 register.filter("why_stale", why_stale)
 
 

@@ -6,15 +6,20 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.timezone import now
 
 from presets.editor.drafts import get_draft
 from presets.models import Preflight
+from presets.preflight import requests as preflight
+from presets.preflight.waiting import Awaited, checker_with
 from system.models import Job, Worker
 from tests.making import make_living_worker, make_user, trainable_config
 from tests.presets.editor.editor_client import send
 from training.models import Run
+from training.runs import draft_starts
+from training.runs.draft_starts import start_checked
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/runs/new/"
@@ -139,3 +144,66 @@ def test_a_user_cannot_start_another_user_s_check(client, started):
     client.force_login(make_user("bob", is_superuser=False))
     assert client.post(address()).status_code in (403, 404)
     assert not Run.objects.exists()
+
+
+# -- with the tab closed -------------------------------------------------------------------------------------------
+
+
+def end_in_worker(**result):
+    """The check ends, as a worker notes it."""
+    answer(**result)
+    start_checked(Job.objects.get())
+
+
+def test_the_run_is_queued_when_the_check_ends_with_the_tab_closed(user, started):
+    end_in_worker(problems=[FOUND | {"severity": "warning"}], estimate={"memory": {"total": 5, "parts": {}}})
+    run = Run.objects.get()
+    assert (run.name, run.status, run.owner, run.memory_estimate["total"]) == ("Mine", "queued", user, 5)
+    assert get_draft(user).facts.get("name") == ""
+
+
+def test_two_tabs_and_the_worker_queue_one_run_and_both_tabs_follow_to_it(client, started):
+    end_in_worker(problems=[])
+    run = Run.objects.get()
+    for _tab in range(2):
+        assert client.get(address(), headers=HTMX)["HX-Redirect"] == run.get_absolute_url()
+        assert client.post(address(), headers=HTMX)["HX-Redirect"] == run.get_absolute_url()
+    start_checked(Job.objects.get())
+    assert Run.objects.count() == 1
+
+
+def test_a_tab_that_was_faster_than_the_worker_queues_the_only_run(client, started):
+    answer(problems=[])
+    client.post(address(), headers=HTMX)
+    start_checked(Job.objects.get())
+    assert Run.objects.count() == 1
+
+
+def test_without_javascript_the_page_of_the_check_leads_to_the_run(client, started):
+    end_in_worker(problems=[])
+    assert client.get(address()).headers["Location"] == Run.objects.get().get_absolute_url()
+
+
+@pytest.mark.parametrize("reason", ["error", "changed draft", "no rights", "only a check"])
+def test_nothing_starts_with_the_tab_closed_if(client, user, reason):
+    if reason == "only a check":
+        send(client, ADDRESS, do="check")
+    else:
+        send(client, ADDRESS, do="start")
+    if reason == "changed draft":
+        send(client, ADDRESS, "training", "save", field__epochs="77")
+    if reason == "no rights":
+        User.objects.update(is_staff=False)
+    end_in_worker(problems=[FOUND] if reason == "error" else [])
+    assert not Run.objects.exists()
+
+
+def test_a_check_that_ended_before_the_start_was_noted_queues_its_run_too(client, user, monkeypatch):
+    def ended(user, config, engine, resume_from=""):
+        asked = preflight.request(user, config, engine)
+        assert asked.take("here:cpu") and asked.end(Job.Status.DONE, "", result={"problems": []})
+        raise Awaited(asked)
+
+    monkeypatch.setattr(draft_starts, "checker_with", lambda asked: ended if asked is None else checker_with(asked))
+    send(client, ADDRESS, do="start", fact__name="Quick")
+    assert Run.objects.get().name == "Quick"

@@ -164,7 +164,7 @@ def test_a_bad_plan_is_reported_and_the_input_is_kept(client, trainer, data, sen
 def test_times_are_estimated_from_the_running_run_and_from_runs_of_the_same_preset():
     preset = make_preset()
     make_past(preset, 600)
-    facts = {"max_step": 100, "max_epoch": 1, "global_step": 40, "steps_per_second": 0.5}
+    facts = {"max_step": 100, "max_epoch": 1, "global_step": 40, "seconds_per_step": 2.0}
     make_run("Going", Run.Status.RUNNING, worker=make_worker(status="busy"), **facts)
     first, second = (make_run(name, preset=preset, max_epoch=20) for name in ("First", "Second"))
     waiting = read_queue().waiting
@@ -179,7 +179,7 @@ def test_the_first_free_worker_takes_the_next_run():
     make_past(preset, 600)
     make_worker("a", status="busy")
     make_worker("b")
-    slow = {"max_step": 100, "max_epoch": 1, "global_step": 40, "steps_per_second": 0.01}
+    slow = {"max_step": 100, "max_epoch": 1, "global_step": 40, "seconds_per_step": 100.0}
     make_run("Going", Run.Status.RUNNING, worker=Worker.objects.get(name="a"), **slow)
     for name in ("First", "Second"):
         make_run(name, preset=preset, max_epoch=10)

@@ -165,3 +165,37 @@ def test_the_policy_is_changed_on_the_run_s_page(client):
     client.post(f"/runs/{run.pk}/retries/", {"retries": "2"})
     client.post(f"/runs/{run.pk}/retries/", {"retries": "many"})
     assert Run.objects.get().retries == 2
+
+
+@pytest.mark.parametrize("reason", ["killed", "restarted", "lost_host"])
+def test_a_run_that_something_else_ended_is_retried_before_the_runs_that_waited_behind_it(reason):
+    waiting = [make_run(f"waiting {number}", place=place) for number, place in enumerate((1, 2, None))]
+    urgent = make_run("urgent", priority=1)
+    run = ended(reason)
+    back_up(run, 10)
+    assert plan_retry(run)
+    assert list(Run.objects.ready()) == [urgent, run, *waiting]
+
+
+def test_a_run_that_failed_by_itself_lets_others_go_first():
+    waiting, run = make_run("waiting"), ended("crash", Status.FAILED)
+    back_up(run, 10)
+    assert plan_retry(run)
+    assert list(Run.objects.ready()) == [waiting] and list(Run.objects.queued()) == [waiting, run]
+
+
+def test_a_run_that_is_killed_again_and_again_lets_others_train_in_between(settings):
+    settings.RETRY_DELAYS = [15, 60]
+    waiting, run = make_run("waiting"), ended(retries=3, retries_left=2)
+    Run.objects.filter(pk=run.pk).update(resume_from=str(back_up(run, 10)))
+    run.refresh_from_db()
+    assert plan_retry(run)
+    assert seconds_to_wait(run) == 60 and list(Run.objects.ready()) == [waiting]
+
+
+@pytest.mark.parametrize(("reason", "is_first"), [("shutdown", True), ("stopped", False)])
+def test_a_run_that_the_site_s_shutdown_stopped_is_continued_first(reason, is_first):
+    waiting, run = make_run("waiting"), ended(reason, Status.STOPPED)
+    back_up(run, 10)
+    Continuation().continue_run(run)
+    assert list(Run.objects.ready()) == ([run, waiting] if is_first else [waiting, run])
