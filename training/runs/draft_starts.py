@@ -39,7 +39,7 @@ def start_draft(user: User | AnonymousUser, draft: Draft) -> Run:
 def start_checked(check: Job) -> None:
     """Queue the run whose start waits for this check, which has just ended; a worker calls this after each check.
 
-    Nothing starts if the check found errors, or if the draft was changed meanwhile; the page of the check shows why.
+    Nothing starts if the check found errors, or if the draft was changed during it; the page of the check shows why.
     """
     asked = Preflight.objects.filter(pk=check.pk, status=Job.Status.DONE).first()
     draft = Draft.objects.filter(pk=asked.arguments.get("start")).select_related("user").first() if asked else None

@@ -77,7 +77,7 @@ def _queue(run: Run, resume_from: str, sentence: str, used: int) -> bool:
 
 
 def _earliest_start(run: Run, used: int, goes_first: bool) -> datetime | None:
-    """After a pause that grows; at once for a run that keeps its place, if another run would take it meanwhile."""
+    """After a pause that grows; at once for a run that keeps its place, if another run would start in the pause."""
     if goes_first and not used and Run.objects.ready().filter(priority__lte=run.priority).exists():
         return None
     delays = settings.RETRY_DELAYS
