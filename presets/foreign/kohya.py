@@ -7,11 +7,13 @@ writes the same names, and some of its own.
 from __future__ import annotations
 
 import ast
+import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
 from engine.interface.json_types import JsonObject
+from presets.foreign.kohya_datasets import concept_of, datasets, is_dataset_config
 from presets.foreign.tables import (
     PRECISIONS,
     NoCounterpart,
@@ -60,8 +62,27 @@ def _clip_skip(value: Any) -> int:
     return positive(value) - 1  # there the last layer counts as 1, here as 0
 
 
-def _token_file(value: Any) -> Any:
-    raise NoCounterpart("read its prompts into the sample prompts of the config")
+PROMPT_FLAGS = {"w": "width", "h": "height", "d": "seed", "l": "cfg_scale", "s": "diffusion_steps"}
+
+
+def _samples(value: Any) -> list[JsonObject]:
+    """The prompts of a form, one in each line, with flags such as `--n negative --w 512`; not those of a file."""
+    lines = [line.strip() for line in text(value).splitlines() if line.strip() and not line.startswith("#")]
+    if len(lines) == 1 and lines[0].lower().endswith((".txt", ".toml", ".json")):
+        raise NoCounterpart("read its prompts into the sample prompts of the config")
+    return [_sample(line) for line in lines]
+
+
+def _sample(line: str) -> JsonObject:
+    prompt, *flags = line.split(" --")
+    sample: JsonObject = {"prompt": prompt.strip()}
+    for flag in flags:
+        name, _space, value = flag.partition(" ")
+        if name == "n":
+            sample["negative_prompt"] = value.strip()
+        elif name in PROMPT_FLAGS:
+            sample[PROMPT_FLAGS[name]] = number(value) if name == "l" else whole(value)
+    return sample
 
 
 ROWS: tuple[Row, ...] = (
@@ -103,7 +124,10 @@ ROWS: tuple[Row, ...] = (
     ("max_resolution", "resolution", resolution),
     ("caption_dropout_rate", "text_encoder.dropout_probability", number),
     ("max_data_loader_n_workers", "dataloader_threads", lambda value: max(1, whole(value))),
-    ("sample_prompts", "samples", _token_file),
+    ("sample_prompts", "samples", _samples),
+    ("learning_rate_te", "text_encoder.learning_rate", number),
+    ("learning_rate_te1", "text_encoder.learning_rate", number),
+    ("learning_rate_te2", "text_encoder_2.learning_rate", number),
 )
 DONE_APART = (
     *("output_dir", "output_name", "network_module", "network_args", "optimizer_args", "text_encoder_lr"),
@@ -111,9 +135,19 @@ DONE_APART = (
     *("loss_type", "huber_c", "save_every_n_epochs", "save_every_n_steps", "sample_every_n_epochs"),
     *("sample_every_n_steps", "train_data_dir", "max_train_steps", "v2", "sdxl", "LoRA_type", "use_8bit_adam"),
     *("use_lion_optimizer", "shuffle_caption", "keep_tokens", "flip_aug", "random_crop", "caption_extension"),
+    *("conv_dim", "conv_alpha", "factor"),
     *("caption_tag_dropout_rate", "dataset_repeats", "save_model_as", "datasets", "general", "dataset_config"),
 )
-WITHOUT_MEANING = (  # they change where and how it runs, not what is trained
+WITHOUT_MEANING = (
+    *(
+        "sdxl_no_half_vae",
+        "unit",
+        "train_on_input",
+        "noise_offset_type",
+        "dynamo_backend",
+        "dynamo_mode",
+        "unet",
+    ),  # they change where and how it runs, not what is trained
     *("logging_dir", "log_with", "log_prefix", "log_tracker_name", "wandb_api_key", "output_config", "no_metadata"),
     *("persistent_data_loader_workers", "xformers", "sdpa", "mem_eff_attn", "lowram", "highvram", "training_comment"),
     *("console_log_level", "tokenizer_cache_dir", "cache_text_encoder_outputs", "no_half_vae", "full_path"),
@@ -140,14 +174,16 @@ WITHOUT_MEANING = (  # they change where and how it runs, not what is trained
 
 def is_kohya(content: JsonObject) -> bool:
     flat = _flat(content)
-    return _is_dataset_config(content) or len(SIGNS & flat.keys()) >= 2
+    return is_dataset_config(content) or len(SIGNS & flat.keys()) >= 2
 
 
 def translated(content: JsonObject) -> Translation:
     result = Translation(TOOL)
-    if _is_dataset_config(content):
-        in_steps((_datasets,), content, result)
+    if is_dataset_config(content):
+        in_steps((datasets,), content, result)
     arguments = {key: value for key, value in _flat(content).items() if key not in ("datasets", "general")}
+    if arguments.get("max_train_epochs") in (0, "0"):  # the GUI's sign for no limit
+        del arguments["max_train_epochs"]
     if SIGNS & arguments.keys():
         translate(ROWS, arguments, result, (*DONE_APART, *WITHOUT_MEANING))
         steps = (_method, _model_type, _optimizer, _parts, _losses, _intervals, _destination, _folder)
@@ -163,11 +199,6 @@ def _flat(content: JsonObject) -> JsonObject:
     return flat
 
 
-def _is_dataset_config(content: JsonObject) -> bool:
-    datasets = content.get("datasets")
-    return isinstance(datasets, list) and any(isinstance(one, dict) and "subsets" in one for one in datasets)
-
-
 def _method(arguments: JsonObject, result: Translation) -> None:
     module = str(arguments.get("network_module") or arguments.get("LoRA_type") or "")
     if not module and "network_dim" not in arguments:
@@ -180,14 +211,21 @@ def _method(arguments: JsonObject, result: Translation) -> None:
     result.put("peft_type", peft)
     result.config.setdefault("lora_rank", 4)  # what sd-scripts takes where these two are missing
     result.config.setdefault("lora_alpha", 1.0)
-    for key, value in given.items():
-        if value not in ("0", "False"):
+    of_lycoris: JsonObject = {
+        key: arguments[key] for key in ("conv_dim", "factor") if key in arguments and "ly" in kind
+    }
+    for key, value in {**of_lycoris, **given}.items():
+        if key == "dora_wd":
+            result.put("lora_decompose", truth(value))
+        elif key == "factor" and peft == "LOKR":
+            result.put("lokr_decompose_factor", whole(value))
+        elif str(value) not in ("0", "False", "-1"):
             result.leave_out(f"network_args {key}", value)
 
 
 def _pairs(arguments: Any) -> Iterator[tuple[str, str]]:
     """ "key=value" texts, in a list or with spaces between them."""
-    items = arguments.split() if isinstance(arguments, str) else arguments if isinstance(arguments, list) else []
+    items = shlex.split(arguments) if isinstance(arguments, str) else arguments if isinstance(arguments, list) else []
     for item in items:
         key, equals, value = str(item).partition("=")
         if equals:
@@ -306,7 +344,7 @@ def _destination(arguments: JsonObject, result: Translation) -> None:
 def _folder(arguments: JsonObject, result: Translation) -> None:
     folder = arguments.get("train_data_dir")
     if folder and "concepts" not in result.config:
-        result.put("concepts", [_concept(arguments, {"path": str(folder), "include_subdirectories": True}, result)])
+        result.put("concepts", [concept_of(arguments, {"path": str(folder), "include_subdirectories": True}, result)])
         result.note(
             "train_data_dir became one concept with its subfolders: a number that begins a subfolder's name is not "
             "read as its repeats, so set balancing, or make a concept of each."
@@ -315,61 +353,3 @@ def _folder(arguments: JsonObject, result: Translation) -> None:
         result.leave_out("dataset_config", name, "import that file as well, which gives the concepts")
     if folder := arguments.get("reg_data_dir"):
         result.leave_out("reg_data_dir", folder, "add a concept of the type PRIOR_PREDICTION")
-
-
-def _datasets(content: JsonObject, result: Translation) -> None:
-    """Each subset is a concept; a value of a subset goes before that of its dataset, and that before [general]."""
-    general = content.get("general") if isinstance(content.get("general"), dict) else {}
-    concepts, sizes, batches = [], [], []
-    for dataset in content["datasets"]:
-        if not isinstance(dataset, dict):
-            continue
-        own = {**(general or {}), **{key: value for key, value in dataset.items() if key != "subsets"}}
-        sizes += [own["resolution"]] if "resolution" in own else []
-        batches += [own["batch_size"]] if "batch_size" in own else []
-        for subset in dataset.get("subsets") or []:
-            if isinstance(subset, dict):
-                concepts.append(_subset({**own, **subset}, result))
-    result.put("concepts", concepts)
-    if sizes:
-        translate((("resolution", "resolution", resolution),), {"resolution": sizes[0]}, result)
-    if batches:
-        translate((("batch_size", "batch_size", positive),), {"batch_size": batches[0]}, result)
-    if any(size != sizes[0] for size in sizes) or any(batch != batches[0] for batch in batches):
-        result.note("The datasets have different resolutions or batch sizes: the first was taken for all.")
-
-
-KNOWN_OF_SUBSETS = {
-    *("image_dir", "num_repeats", "is_reg", "shuffle_caption", "keep_tokens", "flip_aug", "random_crop"),
-    *("caption_extension", "caption_tag_dropout_rate", "resolution", "batch_size", "enable_bucket", "cache_info"),
-    *("min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale", "caption_separator"),
-}
-
-
-def _subset(values: JsonObject, result: Translation) -> JsonObject:
-    concept: JsonObject = {"path": str(values.get("image_dir", ""))}
-    if (repeats := values.get("num_repeats")) is not None:
-        concept |= {"balancing": float(repeats), "balancing_strategy": "REPEATS"}
-    if values.get("is_reg"):
-        concept["type"] = "PRIOR_PREDICTION"
-    left = {key: value for key, value in values.items() if key not in KNOWN_OF_SUBSETS}
-    translate((), left, result)
-    return _concept(values, concept, result)
-
-
-def _concept(values: JsonObject, concept: JsonObject, result: Translation) -> JsonObject:
-    """The settings of captions and pictures, which a subset and the arguments share."""
-    words: JsonObject = {}
-    if values.get("shuffle_caption"):
-        words |= {"enable_tag_shuffling": True, "keep_tags_count": int(values.get("keep_tokens") or 0)}
-        words["tag_delimiter"] = str(values.get("caption_separator") or ",")
-    if rate := values.get("caption_tag_dropout_rate"):
-        words |= {"tag_dropout_enable": True, "tag_dropout_mode": "RANDOM", "tag_dropout_probability": float(rate)}
-    ending = str(values.get("caption_extension") or ".txt")
-    if ending not in (".txt", "txt"):
-        result.note(f"Captions end in {ending} there: see whether the check of the config finds them.")
-    pictures = {"enable_random_flip": bool(values.get("flip_aug"))} if "flip_aug" in values else {}
-    if "random_crop" in values:
-        pictures["enable_crop_jitter"] = bool(values["random_crop"])
-    parts = {"text": words, "image": pictures}
-    return {**concept, **{name: part for name, part in parts.items() if part}}

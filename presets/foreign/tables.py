@@ -50,7 +50,7 @@ def translate(
     table = {key: (paths, convert) for key, paths, convert in rows}
     silent, left = set(ignored), []
     for key, value in source.items():
-        if key in table and value is not None:
+        if key in table and value not in (None, ""):  # a form's empty field is no setting
             paths, convert = table[key]
             _take(f"{above}{key}", value, paths, convert, into)
         elif key not in silent and key not in table and value not in (None, "", [], {}, False):

@@ -305,6 +305,14 @@ def test_a_config_of_our_form_is_not_taken_for_a_foreign_one(content):
         ({"optimizer_type": "SGDNesterov"}, {"optimizer.optimizer": "SGD", "optimizer.nesterov": True}),
         ({"resolution": [512, 768]}, {"resolution": "512x768"}),
         ({"lr_scheduler": "constant"}, {"learning_rate_warmup_steps": 0.0}),
+        ({"optimizer_args": '"decouple=True" "betas=0.9,0.99"'}, {"optimizer.decouple": True, "optimizer.beta2": 0.99}),
+        ({"network_module": "lycoris.kohya", "network_args": ["dora_wd=True"]}, {"lora_decompose": True}),
+        ({"max_train_epochs": "", "epoch": 7}, {"epochs": 7}),
+        ({"LoRA_type": "LyCORIS/LoKr", "factor": 8}, {"peft_type": "LOKR", "lokr_decompose_factor": 8}),
+        (
+            {"sample_prompts": "a cat --n ugly --w 512 --h 768 --d 3 --l 7.5 --s 20\n\n# no\na dog"},
+            {"samples.0.height": 768, "samples.0.negative_prompt": "ugly", "samples.1.prompt": "a dog"},
+        ),
     ],
 )
 def test_what_kohya_s_arguments_mean(arguments, expected):
