@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +13,11 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.pictures import Picture
-from engine.builtin.families.model_files import find_model
+from engine.builtin.families.model_files import find_model, kind_of
+from engine.builtin.families.published import CONFIGS, MERGES, vocabulary
 from engine.builtin.reading.findings import Findings, Kind, printable
 from engine.interface.errors import Problem
+from engine.interface.safetensors_header import BadHeader, read_header
 
 # Folder of each text encoder's tokenizer, its name for users, and the setting of its length.
 ENCODERS = (
@@ -25,6 +29,8 @@ LONGEST = 4096  # tokens: a larger number in a tokenizer's config stands for no 
 SHOWN = 40  # letters of the text that is cut off
 # The words of CLIP's tokenizer (openai/CLIP, simple_tokenizer.py).
 CLIP_WORDS = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+CLIP_TOKENS = 77
+CARRIED = re.compile(r"tokenizer/\w[\w.-]*")  # a name that leads nowhere else
 CLIP_START, CLIP_END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -87,16 +93,40 @@ def token_problems(config: TrainConfig, pictures: Iterable[Picture]) -> list[Pro
 
 
 def encoders_of(config: TrainConfig) -> list[Encoder]:
-    """The text encoders of the base model whose tokenizers are in its folder; those of a single file are not read."""
-    folder = find_model(config.base_model_name, config.huggingface_cache_dir)
-    if folder is None or not folder.is_dir():
+    """The text encoders of the base model whose tokenizers are known.
+
+    They are in its folder, or in its single file if this trainer wrote that; otherwise those of CLIP are known by type.
+    """
+    path = find_model(config.base_model_name, config.huggingface_cache_dir)
+    if path and path.is_dir():
+        return list(_in_folder(path, config))
+    if path and (carried := _carried_by(path)):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in carried.items():
+                file = Path(folder) / name
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            return list(_in_folder(Path(folder), config))
+    if not kind_of(config.model_type):
         return []
-    found = []
+    merges = MERGES.read_text(encoding="utf-8")
+    return [Encoder("the text encoder", _clip(vocabulary(), merges), CLIP_TOKENS)]
+
+
+def _in_folder(folder: Path, config: TrainConfig) -> Iterator[Encoder]:
     for name, title, setting in ENCODERS:
         tokenizer, limit = _tokenizer(folder / name), _limit(folder / name)
         if tokenizer and limit:
-            found.append(Encoder(title, tokenizer, min(limit, getattr(config, setting, None) or limit)))
-    return found
+            yield Encoder(title, tokenizer, min(limit, getattr(config, setting, None) or limit))
+
+
+def _carried_by(file: Path) -> dict[str, str]:
+    """The tokenizer's files in the metadata of a single file."""
+    try:
+        configs = json.loads(read_header(file).metadata.get(CONFIGS, "{}"))
+    except (BadHeader, OSError, ValueError):  # the check of the base model reports a broken file
+        return {}
+    return {name: text for name, text in configs.items() if CARRIED.fullmatch(name)}
 
 
 def _kind(encoder: Encoder) -> Kind:
@@ -121,7 +151,8 @@ def _tokenizer(folder: Path) -> Tokenizer | None:
         if (folder / "tokenizer.json").is_file():
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         elif (folder / "merges.txt").is_file():
-            tokenizer = _clip(folder)
+            tokens = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+            tokenizer = _clip(tokens, (folder / "merges.txt").read_text(encoding="utf-8"))
         else:
             return None
     except Exception:  # noqa: BLE001  the library raises plain Exception; the check of the base model reports broken files
@@ -131,12 +162,15 @@ def _tokenizer(folder: Path) -> Tokenizer | None:
     return tokenizer
 
 
-def _clip(folder: Path) -> Tokenizer:
-    """CLIP's tokenizer from its vocabulary and merges."""
+def _clip(tokens: dict[str, int], merges: str) -> Tokenizer:
+    """CLIP's tokenizer from its vocabulary and the text of its merges, whose first line is a version."""
+    pairs = [
+        (first, second) for line in merges.splitlines()[1:] for first, _, second in [line.partition(" ")] if second
+    ]
     tokenizer = Tokenizer(
-        models.BPE.from_file(
-            str(folder / "vocab.json"),
-            str(folder / "merges.txt"),
+        models.BPE(
+            vocab=tokens,
+            merges=pairs,
             unk_token=CLIP_END,
             continuing_subword_prefix="",
             end_of_word_suffix="</w>",

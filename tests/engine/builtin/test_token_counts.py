@@ -5,12 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
+from torch import zeros
 from transformers import CLIPTokenizer
 
 from engine.builtin.config.parts import SampleConfig
 from engine.builtin.data.concepts import survey
 from engine.builtin.data.pictures import PictureIndex
 from engine.builtin.data.token_counts import encoders_of, token_problems
+from engine.builtin.families.published import CONFIGS
 from tests.engine.data import make_config, make_pictures
 
 DEMO = Path("engine/demo")
@@ -94,3 +97,23 @@ def test_a_broken_tokenizer_is_left_to_the_check_of_the_model(tmp_path, model, n
         (model / "tokenizer" / "tokenizer.json").unlink()
     (model / "tokenizer" / name).write_text("{")
     assert encoders_of(config_of(tmp_path, model)) == []
+
+
+def test_the_tokens_of_a_single_file_are_known_by_its_type(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"no header")
+    (encoder,) = encoders_of(config_of(tmp_path, tmp_path / "model.safetensors"))
+    assert encoder.limit == 77
+    # "a photo of a cat", as published with CLIP: 320, 1125, 539, 320, 2368 between start and end
+    assert encoder.tokenizer.encode("A photo of a cat").ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+
+
+def test_a_single_file_of_this_trainer_has_its_own_tokenizer(tmp_path):
+    files = {f"tokenizer/{file.name}": file.read_text() for file in (DEMO / "model" / "tokenizer").iterdir()}
+    elsewhere = {"tokenizer/../../written": "x", "/written": "x", "tokenizer/..": "x"}
+    save_file({"x": zeros(1)}, tmp_path / "own.safetensors", metadata={CONFIGS: json.dumps(files | elsewhere)})
+    (encoder,) = encoders_of(config_of(tmp_path, tmp_path / "own.safetensors"))
+    assert encoder.limit == LIMIT
+
+
+def test_the_tokens_of_an_unknown_type_are_not_counted(tmp_path):
+    assert encoders_of(config_of(tmp_path, tmp_path / "none", model_type="WUERSTCHEN_2")) == []
