@@ -15,6 +15,7 @@ from tests.integration.conftest import (  # noqa: F401  fixtures
     config,
     demo_folder,
     make_site,
+    nursery,
     sites_of,
 )
 from tests.needs import chromium, needs_chromium

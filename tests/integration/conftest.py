@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 
 from tests.integration.demo_folder import make_demo_folder, training_config
+from tests.integration.nursery import fits, open_nursery
 from tests.integration.site import Site
 from tests.prepared_database import copy_prepared_database
 
@@ -64,7 +65,13 @@ def collected_static_files():
 
 
 @pytest.fixture(scope="session")
-def begun(tmp_path_factory, demo_folder):
+def nursery():
+    with open_nursery() as variables:
+        yield variables
+
+
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory, demo_folder, nursery):
     """A site after its first start, without the demo; it has a token.
 
     Parallel test processes share it.
@@ -78,7 +85,7 @@ def begun(tmp_path_factory, demo_folder):
         if not token.exists():
             copy_prepared_database(site.folder / "db.sqlite3")
             token.write_text(begin(site))
-    site.token = token.read_text()
+    site.token, site.nursery = token.read_text(), nursery
     return site
 
 
@@ -103,6 +110,8 @@ def sites_of(demo_folder: Path, begun: Site) -> Iterator[Callable[..., Site]]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         roots = f"{root}:{demo_folder}"
         site = Site(folder, **({"DEMO_DIR": str(demo_folder), "ALLOWED_ROOTS": roots} | environment))
+        if fits(environment) and not (new or bare):
+            site.environment |= begun.nursery
         if new:
             copy_prepared_database(folder / "db.sqlite3")
         elif not bare and not folder.exists():

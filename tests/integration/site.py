@@ -16,6 +16,7 @@ import psutil
 import requests
 from django.conf import settings
 
+from engine.template import MARK
 from tests.waiting import wait_for
 
 MANAGE = [sys.executable, "manage.py"]
@@ -119,7 +120,9 @@ class Site:
             if containing not in " ".join(process.cmdline()):
                 return False
             # Redis overwrites its environment with its title, but it runs in the folder.
-            mine = str(self.folder) in (process.environ().get("DATA_DIR"), process.cwd())
+            environment = process.environ()
+            attempt = Path(environment.get(MARK, "").strip())
+            mine = str(self.folder) in (environment.get("DATA_DIR"), process.cwd()) or self.folder in attempt.parents
             return mine and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False

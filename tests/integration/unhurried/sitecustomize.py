@@ -1,8 +1,10 @@
-"""Python runs this first if it is on PYTHONPATH: a built-in training then waits a moment after each step.
+"""Python runs this first if it is on PYTHONPATH.
 
-An endless training of a tiny model would take a whole CPU core from the tested site.
+A built-in training then waits a moment after each step: an endless training of a tiny model would take a whole CPU core
+from the tested site. A template is forked from the nursery, if the environment names one.
 """
 
+import os
 import sys
 import time
 
@@ -20,3 +22,8 @@ class Finder:
 
 
 sys.meta_path.insert(0, Finder())
+if "TESTS_NURSERY" in os.environ:
+    from handing_over import hand_over, is_template
+
+    if is_template(sys.orig_argv):
+        hand_over(sys.orig_argv)
