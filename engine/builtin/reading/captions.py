@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Captions:
     def __init__(self, texts: Iterable[Path], reader: Reader) -> None:
         self.reader = reader
         self.used: set[Path] = set()
-        self._files = {f"{path.with_suffix('')}{_ending(path, reader)}": path for path in sorted(texts)}
+        self._files = {self._key(path.with_suffix(""), path.suffix): path for path in sorted(texts)}
         self._listed: dict[str, Caption] | None = None
 
     def of(self, picture: Path) -> Caption:
@@ -70,7 +71,7 @@ class Captions:
             self.used.add(file)
             if caption := read_caption(file, self.reader):
                 return caption
-        listed = self._from_lists().get(str(picture.with_suffix("")))
+        listed = self._from_lists().get(self._key(picture.with_suffix(""), ""))
         if listed is None:
             return Caption(("",), None, ((NO_CAPTION, ""),))
         self.used |= {listed.file} if listed.file else set()
@@ -78,7 +79,7 @@ class Captions:
 
     def has(self, picture: Path) -> bool:
         """True if the picture seems to have a caption; the file beside it is not opened. Raises OSError."""
-        listed = self._from_lists().get(str(picture.with_suffix("")))
+        listed = self._from_lists().get(self._key(picture.with_suffix(""), ""))
         file = next(self._beside(picture), listed.file if listed else None)
         if file:
             self.used.add(file)
@@ -86,10 +87,17 @@ class Captions:
 
     def _beside(self, picture: Path) -> Iterator[Path]:
         """The files that may hold the picture's caption, the best first: a.txt, or a.png.txt, as some tools name it."""
+        starts = (picture.with_suffix(""),) if self.reader.is_strict else (picture.with_suffix(""), picture)
         for ending in self.reader.captions:
-            for name in (f"{picture.with_suffix('')}{ending}", f"{picture}{ending}"):
-                if name in self._files:
-                    yield self._files[name]
+            for start in starts:
+                if file := self._files.get(self._key(start, ending)):
+                    yield file
+
+    def _key(self, start: Path, ending: str) -> str:
+        """The name of a text file; except for OneTrainer, capital letters in its ending and split accents are equal."""
+        if self.reader.is_strict:
+            return f"{start}{ending}"
+        return unicodedata.normalize("NFC", f"{start}{ending.lower()}")
 
     def unused(self) -> list[Path]:
         """The text files that no picture has."""
@@ -102,7 +110,7 @@ class Captions:
             for file in self._files.values():
                 if file not in self.used and file.suffix.lower() in (".json", ".jsonl"):
                     for name, captions in _listed_in(file):
-                        self._listed.setdefault(name, Caption(captions, file))
+                        self._listed.setdefault(self._key(Path(name), ""), Caption(captions, file))
         return self._listed
 
 
@@ -135,11 +143,6 @@ def _from_lines(file: Path, data: bytes) -> Caption:
     elif is_broken(text):
         kinds.append(BROKEN)
     return Caption(captions or ("",), file, tuple((kind, "") for kind in kinds))
-
-
-def _ending(path: Path, reader: Reader) -> str:
-    """Capital letters make no difference, except for OneTrainer."""
-    return path.suffix if reader.is_strict else path.suffix.lower()
 
 
 def _parsed_file(file: Path) -> Any:

@@ -1,6 +1,7 @@
 """Captions as users and other tools save them."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -105,6 +106,13 @@ def test_captions_are_read_as_other_tools_write_them(folder, name, content):
     assert caption_of(folder).captions == ("a star",)
 
 
+def test_accents_of_a_name_may_be_stored_as_macos_does(folder):
+    (folder / "0.png").rename(folder / unicodedata.normalize("NFC", "\u00e9t\u00e9.png"))
+    (folder / unicodedata.normalize("NFD", "\u00e9t\u00e9.txt")).write_text("summer")
+    assert caption_of(folder, "\u00e9t\u00e9.png").captions == ("summer",)
+    assert caption_of(folder, "\u00e9t\u00e9.png", ONETRAINER).captions == ("",)
+
+
 def test_kohyas_caption_and_tags_are_joined(folder):
     (folder / "0.json").write_text(json.dumps({"caption": "a star", "tags": "night, sky"}))
     assert caption_of(folder).captions == ("a star, night, sky",)
@@ -127,6 +135,12 @@ def test_a_text_file_comes_before_other_captions(folder):
 def test_json_about_something_else_is_no_caption(folder, content):
     (folder / "0.json").write_text(content)
     assert caption_of(folder).captions == ("",)
+
+
+@pytest.mark.parametrize("name", ["0.TXT", "0.png.txt", "0.caption", "0.json"])
+def test_onetrainer_reads_no_other_file(folder, name):
+    (folder / name).write_text('{"caption": "a star"}')
+    assert caption_of(folder, "0.png", ONETRAINER).captions == ("",)
 
 
 def test_onetrainer_reads_exactly_the_text_file_in_utf_8(folder):
