@@ -15,13 +15,13 @@ from pathlib import Path
 from engine.builtin.families.model_files import BY_WIDTH, FLUX, SD3, SDXL
 from engine.interface.safetensors_header import BadHeader, Header, Shape, TensorPlace, read_header
 
-LORA, LOCON, DORA, LOHA, LOKR, OFT = "LoRA", "LoCon", "DoRA", "LoHa", "LoKr", "OFT"
+LORA, LOCON, DORA, LOHA, LOKR, OFT, BOFT = "LoRA", "LoCon", "DoRA", "LoHa", "LoKr", "OFT", "BOFT"
 # A pattern in a tensor's name, and the kind that it shows; the first match counts.
 KINDS = (
     (re.compile(r"\.dora_scale$|lora_magnitude_vector"), DORA),
     (re.compile(r"\.hada_[wt]\d"), LOHA),
     (re.compile(r"\.lokr_[wt]\d"), LOKR),
-    (re.compile(r"boft_"), "BOFT"),
+    (re.compile(r"boft_"), BOFT),
     (re.compile(r"oft_(blocks|diag|[rR])"), OFT),
     (re.compile(r"\.[ab][12]\.weight$"), "GLoRA"),
     (re.compile(r"ia3_|\.on_input$"), "IA3"),
@@ -31,7 +31,8 @@ KINDS = (
 DOWN = re.compile(r"(\.lora_down|\.lora_A|[._]lora\.down|\.lora_linear_layer\.down)(\.default)?\.weight$")
 ENDS = re.compile(
     r"(\.lora_(down|up|mid|A|B|magnitude_vector)|[._]lora\.(down|up)|\.lora_linear_layer\.(down|up))(\.default)?"
-    r"(\.weight)?$|\.(alpha|dora_scale|hada_\w+|lokr_\w+|oft_\w+(\.weight)?|diff(_b)?)$"
+    r"(\.weight)?$|\.(alpha|dora_scale|(hada|lokr|boft|ia3)_\w+|oft_\w+(\.weight)?|on_input|diff(_b)?"
+    r"|[ab][12]\.weight|weight)$"
 )
 # The layout by a tensor's start.
 LAYOUTS = (
@@ -112,6 +113,8 @@ def layer_of(name: str) -> str:
 
 def _kind(names: dict[str, Shape]) -> str:
     kind = next((kind for pattern, kind in KINDS if any(pattern.search(name) for name in names)), "")
+    if kind == OFT and any(name.endswith(".oft_blocks") and len(shape) == 4 for name, shape in names.items()):
+        return BOFT  # as LyCORIS writes it: several rotations, one after the other
     has_kernels = any(DOWN.search(name) and len(shape) == 4 and max(shape[2:]) > 1 for name, shape in names.items())
     return LOCON if kind == LORA and (has_kernels or any("lora_mid" in name for name in names)) else kind
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
+from torch import nn
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.model_files import read_model
@@ -96,6 +98,37 @@ def test_the_kind_of_a_file_is_known_and_said(tmp_path, kind):
         assert f" {kind}" in only(found).message
     else:
         assert not [one for one in found if one.is_error]
+
+
+OF_PEFT = {
+    "LoRA": LoraConfig(r=4, target_modules=["to_k"]),
+    "LoCon": LoraConfig(r=4, target_modules=["to_k", "conv"]),
+    "DoRA": LoraConfig(r=4, target_modules=["to_k"], use_dora=True),
+    "LoHa": LoHaConfig(r=4, target_modules=["to_k"]),
+    "LoKr": LoKrConfig(r=4, target_modules=["to_k"]),
+    "OFT": OFTConfig(r=0, oft_block_size=32, target_modules=["to_k"]),
+    "IA3": IA3Config(target_modules=["to_k"], feedforward_modules=[]),
+}
+
+
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attn2 = nn.ModuleDict({"to_k": nn.Linear(768, 64)})
+        self.conv = nn.Conv2d(4, 8, 3)
+
+
+@pytest.mark.parametrize("kind", OF_PEFT)
+def test_a_file_of_peft_is_called_by_its_name(tmp_path, kind):
+    weights = get_peft_model_state_dict(get_peft_model(Part(), OF_PEFT[kind]))
+    adapter = read_adapter(stored(tmp_path, weights))
+    assert (adapter.kind, adapter.layout) == (kind, "peft")
+    assert adapter.layers[0] == "base_model.model.attn2.to_k"
+
+
+def test_several_rotations_of_lycoris_are_a_boft(tmp_path):
+    weights = {"lycoris_attn2_to_k.oft_blocks": torch.ones(5, 16, 4, 4)}
+    assert read_adapter(stored(tmp_path, weights)).kind == "BOFT"
 
 
 @pytest.mark.parametrize("peft_type, kind", [("LOHA", "LoHa"), ("LOKR", "LoKr"), ("OFT_2", "OFT"), ("LORA", "LoCon")])
