@@ -10,7 +10,6 @@ import ast
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any
 
 from engine.interface.json_types import JsonObject
 from presets.foreign.kohya_datasets import concept_of, datasets, is_dataset_config
@@ -54,18 +53,18 @@ SCHEDULERS = choice(
 )
 
 
-def _timestep(value: Any) -> float:
+def _timestep(value: object) -> float:
     return number(value) / 1000  # there a timestep, here a share of all
 
 
-def _clip_skip(value: Any) -> int:
+def _clip_skip(value: object) -> int:
     return positive(value) - 1  # there the last layer counts as 1, here as 0
 
 
 PROMPT_FLAGS = {"w": "width", "h": "height", "d": "seed", "l": "cfg_scale", "s": "diffusion_steps"}
 
 
-def _samples(value: Any) -> list[JsonObject]:
+def _samples(value: object) -> list[JsonObject]:
     """The prompts of a form, one in each line, with flags such as `--n negative --w 512`; not those of a file."""
     lines = [line.strip() for line in text(value).splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) == 1 and lines[0].lower().endswith((".txt", ".toml", ".json")):
@@ -223,7 +222,7 @@ def _method(arguments: JsonObject, result: Translation) -> None:
             result.leave_out(f"network_args {key}", value)
 
 
-def _pairs(arguments: Any) -> Iterator[tuple[str, str]]:
+def _pairs(arguments: object) -> Iterator[tuple[str, str]]:
     """ "key=value" texts, in a list or with spaces between them."""
     items = shlex.split(arguments) if isinstance(arguments, str) else arguments if isinstance(arguments, list) else []
     for item in items:
@@ -275,7 +274,7 @@ PLAIN = {
 }
 
 
-def _put_optimizer_argument(key: str, value: Any, result: Translation) -> None:
+def _put_optimizer_argument(key: str, value: object, result: Translation) -> None:
     if key == "betas" and isinstance(value, tuple | list) and 2 <= len(value) <= 3:
         for place, beta in enumerate(value, 1):
             result.put(f"optimizer.beta{place}", float(beta))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from presets.foreign import ai_toolkit, kohya, simpletuner
 from presets.foreign.tables import Translation
 
 OURS = {"base_model_name", "training_method", "__version", "concept_file_name", "output_model_destination"}
 
 
-def is_foreign(content: Any) -> bool:
+def is_foreign(content: object) -> bool:
     """True for the data of another trainer's file."""
     return translation_of(content) is not None
 
 
-def translation_of(content: Any) -> Translation | None:
+def translation_of(content: object) -> Translation | None:
     """The translated config; None for a config of OneTrainer's form, and for data of no known form."""
-    if simpletuner.is_backends(content):
+    if isinstance(content, list) and simpletuner.is_backends(content):
         return simpletuner.backends_translated(content)
     if not isinstance(content, dict) or OURS & content.keys():
         return None

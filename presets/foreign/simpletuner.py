@@ -52,7 +52,7 @@ SCHEDULERS = choice(
 )
 
 
-def _edge(value: Any) -> str:
+def _edge(value: object) -> str:
     """The resolution as an edge in pixels; a small number is megapixels there."""
     size = number(value)
     if size < 64:
@@ -60,7 +60,7 @@ def _edge(value: Any) -> str:
     return str(round(size))
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     return positive(str(value).partition("x")[0].partition(",")[0])
 
 
@@ -130,9 +130,9 @@ def is_simpletuner(content: JsonObject) -> bool:
     return bool(SIGNS & keys) and ("pretrained_model_name_or_path" in keys or "model_family" in keys or dashed)
 
 
-def is_backends(content: Any) -> bool:
+def is_backends(content: list[Any]) -> bool:
     """True for the list of data backends, which is a file of its own there."""
-    return isinstance(content, list) and any(isinstance(one, dict) and SIGNS_OF_BACKEND & one.keys() for one in content)
+    return any(isinstance(one, dict) and SIGNS_OF_BACKEND & one.keys() for one in content)
 
 
 def translated(content: JsonObject) -> Translation:

@@ -23,7 +23,7 @@ class Translation:
     config: JsonObject = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def put(self, path: str, value: Any) -> None:
+    def put(self, path: str, value: object) -> None:
         """Set the value at a dotted path."""
         *above, name = path.split(".")
         owner = self.config
@@ -35,7 +35,7 @@ class Translation:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def leave_out(self, key: str, value: Any, why: str = "") -> None:
+    def leave_out(self, key: str, value: object, why: str = "") -> None:
         self.note(f"{key} ({shown(value)}) was not translated{': ' + why if why else ''}.")
 
 
@@ -70,7 +70,7 @@ def in_steps(steps: Iterable[Callable[[Any, Translation], None]], source: Any, i
             into.note(f"The file's {part} has an unexpected form and was translated in part only ({error}).")
 
 
-def _take(key: str, value: Any, paths: str, convert: Convert, into: Translation) -> None:
+def _take(key: str, value: object, paths: str, convert: Convert, into: Translation) -> None:
     try:
         converted = convert(value)
     except NoCounterpart as error:
@@ -82,27 +82,27 @@ def _take(key: str, value: Any, paths: str, convert: Convert, into: Translation)
             into.put(path, converted)
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """A number, also one in quotes: YAML reads 1e-4 as text."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(value)
     return float(value)
 
 
-def whole(value: Any) -> int:
+def whole(value: object) -> int:
     amount = number(value)
     if not amount.is_integer():
         raise ValueError(value)
     return int(amount)
 
 
-def positive(value: Any) -> int:
+def positive(value: object) -> int:
     if (amount := whole(value)) < 1:
         raise NoCounterpart("0 means another setting there")
     return amount
 
 
-def truth(value: Any) -> bool:
+def truth(value: object) -> bool:
     known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
     text = str(value).strip().lower()
     if text not in known:
@@ -110,7 +110,7 @@ def truth(value: Any) -> bool:
     return known[text]
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
@@ -125,7 +125,7 @@ def choice(table: str) -> Convert:
     """A name there to a name here, whatever its case; a name without one here is reported. `names` tells the form."""
     known = {key.lower(): here for key, here in names(table).items()}
 
-    def convert(value: Any) -> str:
+    def convert(value: object) -> str:
         found = known.get(str(value).strip().lower())
         if found is None:
             raise NoCounterpart("there is no such choice here")
@@ -134,7 +134,7 @@ def choice(table: str) -> Convert:
     return convert
 
 
-def resolution(value: Any) -> str:
+def resolution(value: object) -> str:
     """512, "512,512", [512, 768] and "512x768" as OneTrainer writes it: an area, or an exact width and height."""
     sides = value if isinstance(value, list) else str(value).replace("x", ",").split(",")
     sizes = [whole(side) for side in sides]
@@ -143,7 +143,7 @@ def resolution(value: Any) -> str:
     return str(sizes[0]) if len(set(sizes)) == 1 else f"{sizes[0]}x{sizes[1]}"
 
 
-def resolutions(value: Any) -> str:
+def resolutions(value: object) -> str:
     """A list of areas, of which each picture takes one at random."""
     values = value if isinstance(value, list) else [value]
     return ",".join(str(positive(one)) for one in values)
@@ -155,6 +155,6 @@ PRECISIONS = choice(
 )
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     said = str(value)
     return said if len(said) <= LONGEST_SHOWN else f"{said[: LONGEST_SHOWN - 3]}..."

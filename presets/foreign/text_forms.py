@@ -103,14 +103,14 @@ def _yaml(text: str) -> Any:
     return _plain(content)
 
 
-def _plain(content: Any) -> Any:
+def _plain(content: object) -> Any:
     """The same as JSON has it: dates and other values become text. Raises ValueError for what a database refuses."""
     plain = _as_json(content, 0)
     refuse_unstorable(plain)
     return plain
 
 
-def _as_json(value: Any, depth: int) -> Any:
+def _as_json(value: object, depth: int) -> Any:
     if depth > MOST_DEPTH:
         raise ValueError("it is nested too deeply")
     if isinstance(value, dict):

@@ -158,7 +158,7 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-def _in_json(value: Any) -> tuple[str, ...]:
+def _in_json(value: object) -> tuple[str, ...]:
     """The captions in an entry about one picture: its sentence, then its tags, as kohya's tools join them."""
     if isinstance(value, str):
         return lines_of(value)
@@ -171,7 +171,7 @@ def _in_json(value: Any) -> tuple[str, ...]:
     return captions or ((tags,) if tags else ())
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _texts(value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     return tuple(text.strip() for text in values if isinstance(text, str) and text.strip())
 
