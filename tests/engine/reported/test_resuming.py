@@ -1,10 +1,12 @@
 """Resumed trainings whose data, batch size or accumulation changed, and schedules that miss their end."""
 
+import json
+
 import pytest
 
-from engine.builtin.preflight import compare_data
 from engine.builtin.training.optimizers import rates
 from engine.interface.errors import BadData
+from engine.preflight import main
 from tests.engine.tiny import Training, make_model, make_pictures
 
 
@@ -48,17 +50,26 @@ def warnings(run):
     return " ".join(message for message, *_ in run.recorder.of("on_warning"))
 
 
-def seen_before(run, backup):
-    """The findings of the check before this training continues, by the process of its own that a worker starts."""
-    compared = compare_data(run.config.to_dict(), backup, lambda *at: None)
-    return " ".join(problem.message for problem in compared if not problem.is_error)
+@pytest.fixture
+def seen_before(tmp_path, capsys):
+    """The warnings of the check before a training continues, as its process prints them for the worker."""
+
+    def check(run, backup):
+        spec = {"engine": "builtin", "config": run.config.to_dict(), "gpus": [], "resume_from": str(backup)}
+        (tmp_path / "spec.json").write_text(json.dumps(spec, default=str))
+        main(tmp_path / "spec.json")
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])["problems"]
+        assert all(problem["severity"] == "warning" for problem in found), found
+        return " ".join(problem["message"] for problem in found)
+
+    return check
 
 
 def progress(run):
     return [one.to_dict() for one, *_ in run.recorder.of("on_update_train_progress")]
 
 
-def test_a_run_that_lost_half_of_its_pictures_trains_every_remaining_epoch(training, backup_of, pictures):
+def test_a_run_that_lost_half_of_its_pictures_trains_every_remaining_epoch(training, backup_of, pictures, seen_before):
     """verl-project/verl#7401: a resumed job ends with success and without its remaining updates."""
     backup = backup_of(7)
     remove_pictures(pictures, 4)
@@ -113,7 +124,7 @@ def test_a_disabled_concept_is_a_change_of_the_data(training, backup_of, picture
     assert "8 pictures instead of 16" in warnings(run)
 
 
-def test_the_same_pictures_in_another_folder_are_the_same_data(training, backup_of, pictures):
+def test_the_same_pictures_in_another_folder_are_the_same_data(training, backup_of, pictures, seen_before):
     backup = backup_of(6)
     moved = pictures.rename(pictures.with_name("moved"))
     run = training("second", backup, concepts=[{"path": str(moved)}])
