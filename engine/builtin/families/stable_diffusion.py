@@ -167,7 +167,7 @@ class StableDiffusion(ModelFamily):
         formats = {next(part.parameters()).dtype for part in seen} - {torch.float32}
         try:
             with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
-                skip = settings.text_encoder_1_layer_skip
+                skip = settings.text_encoder_1_layer_skip or self.config.text_encoder_layer_skip
                 self._check_layer_skip("text_encoder_1_layer_skip", skip)
                 latents = self.pipeline(
                     prompt_embeds=self._hidden([settings.prompt], skip),

@@ -98,6 +98,15 @@ def test_a_samples_clip_skip_holds_for_its_negative_prompt_too(training):
     assert torch.allclose(given["negative_prompt_embeds"], expected[1:], atol=1e-5)
 
 
+@pytest.mark.parametrize(("own", "used"), [(0, 2), (1, 1)])
+def test_a_sample_takes_the_clip_skip_of_the_training_unless_it_has_its_own(training, monkeypatch, own, used):
+    family, skips = family_of(training, text_encoder_layer_skip=2), []
+    hidden = family._hidden
+    monkeypatch.setattr(family, "_hidden", lambda captions, skip: skips.append(skip) or hidden(captions, skip))
+    family.sample(SampleConfig.from_dict(sample("a star", text_encoder_1_layer_skip=own)), 1, lambda *_: None)
+    assert set(skips) == {used}
+
+
 def dropped(training, probability, **changes):
     """Which captions of each step were zeros."""
     run = training(text_encoder={"dropout_probability": probability, "train": False}, **changes)
