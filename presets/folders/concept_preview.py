@@ -84,7 +84,7 @@ def preview(
         subfolders=found.subfolders,
         complete=found.complete,
     )
-    captions = Captions(found.texts, reader)
+    captions = Captions(found, reader)
     lines, problem = _lines_of(prompt_path) if source == "concept" else ((), "")
     by_file = source == "sample"
     captioned = [picture for picture in found.pictures if captions.has(picture)]

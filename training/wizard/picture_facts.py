@@ -29,7 +29,7 @@ def look_at(folder: str, subfolders: bool = False) -> Pictures:
     if not found.pictures and not subfolders:
         subfolders = True
         found = _scanned(path, subfolders)
-    pictures, captions = found.pictures, Captions(found.texts, BUILTIN)
+    pictures, captions = found.pictures, Captions(found, BUILTIN)
     _refuse_too_few(path, len(pictures))
     captioned = [picture for picture in pictures if captions.has(picture)]
     return Pictures(

@@ -137,7 +137,7 @@ class _Look:
         self.first_problems: list[Problem] = []
         found = self._scanned()
         self.pictures = found.pictures if found else []
-        self.captions = Captions(found.texts if found else (), reader)
+        self.captions = Captions(found or Scan(Path(self.concept.path)), reader)
         self.of_concept = self._caption_of_concept() if concept.text.prompt_source == "concept" else None
         if found:
             self._tell(found)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.builtin.reading.findings import Kind
 from engine.builtin.reading.formats import has_picture_name
-from engine.builtin.reading.scan import METADATA, Reader
+from engine.builtin.reading.scan import METADATA, Reader, Scan
 from engine.builtin.reading.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
 
 MOST_BYTES = 20 * 1024**2  # of one file with the captions of many pictures
@@ -59,10 +59,11 @@ class Caption:
 class Captions:
     """The captions beside the pictures of a folder, from the text files that a scan found."""
 
-    def __init__(self, texts: Iterable[Path], reader: Reader) -> None:
+    def __init__(self, found: Scan, reader: Reader) -> None:
         self.reader = reader
+        self._pictures = found.pictures
         self.used: set[Path] = set()
-        self._files = {self._key(path.with_suffix(""), path.suffix): path for path in sorted(texts)}
+        self._files = {self._key(path.with_suffix(""), path.suffix): path for path in sorted(found.texts)}
         self._listed: dict[str, Caption] | None = None
 
     def of(self, picture: Path) -> Caption:
@@ -79,8 +80,9 @@ class Captions:
 
     def has(self, picture: Path) -> bool:
         """True if the picture seems to have a caption; the file beside it is not opened. Raises OSError."""
-        listed = self._from_lists().get(self._key(picture.with_suffix(""), ""))
-        file = next(self._beside(picture), listed.file if listed else None)
+        file = next(self._beside(picture), None)
+        if file is None and (listed := self._from_lists().get(self._key(picture.with_suffix(""), ""))):
+            file = listed.file
         if file:
             self.used.add(file)
         return file is not None
@@ -107,8 +109,9 @@ class Captions:
         """By a picture's path without ending: captions from files that list many pictures."""
         if self._listed is None:
             self._listed = {}
+            beside = {file for picture in self._pictures for file in self._beside(picture)}
             for file in self._files.values():
-                if file not in self.used and file.suffix.lower() in (".json", ".jsonl"):
+                if file not in beside and file.suffix.lower() in (".json", ".jsonl"):
                     for name, captions in _listed_in(file):
                         self._listed.setdefault(self._key(Path(name), ""), Caption(captions, file))
         return self._listed

@@ -39,7 +39,7 @@ class Command(BaseCommand):
 def _missing(folder: Path) -> Iterator[tuple[Path, str]]:
     """(the path, the text) of each .txt file that OneTrainer misses. Raises OSError."""
     found = scan(folder, subfolders=True)
-    captions, read = Captions(found.texts, BUILTIN), Captions(scan(folder, True, ONETRAINER).texts, ONETRAINER)
+    captions, read = Captions(found, BUILTIN), Captions(scan(folder, True, ONETRAINER), ONETRAINER)
     for picture in found.pictures:
         caption = captions.of(picture)
         is_missing = any(kind is NO_CAPTION or kind.severity == "error" for kind, _why in caption.kinds)

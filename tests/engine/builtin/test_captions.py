@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def caption_of(folder, name="0.png", reader=BUILTIN):
-    return Captions(scan(folder, True, reader).texts, reader).of(folder / name)
+    return Captions(scan(folder, True, reader), reader).of(folder / name)
 
 
 def messages(folder, **concept):
@@ -153,7 +153,7 @@ def test_onetrainer_reads_exactly_the_text_file_in_utf_8(folder):
 
 def test_counting_captions_opens_no_file_beside_a_picture(folder):
     (folder / "0.txt").write_bytes(b"\xff\xfe\xfa")
-    counted = Captions(scan(folder, False).texts, BUILTIN)
+    counted = Captions(scan(folder, False), BUILTIN)
     assert [counted.has(folder / name) for name in ("0.png", "1.png")] == [True, False]
     assert counted.unused() == []
 
@@ -161,6 +161,11 @@ def test_counting_captions_opens_no_file_beside_a_picture(folder):
 def test_one_text_in_several_lines_is_a_warning(folder):
     (folder / "0.txt").write_text(f"{SENTENCE}\r\nnight without any moon.")
     assert [message for message in messages(folder) if "one text in several lines" in message]
+
+
+def test_json_beside_a_picture_is_no_list_of_captions(folder):
+    (folder / "0.json").write_text(json.dumps({"1": {"caption": "of another picture"}}))
+    assert caption_of(folder, "1.png").captions == ("",)
 
 
 # -- sentences ---------------------------------------------------------------------------------------------------------
