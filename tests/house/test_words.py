@@ -66,7 +66,12 @@ def _strings(value: object) -> Iterator[str]:
 def files() -> list[Path]:
     code = [path for floor in FLOORS for path in (ROOT / floor).rglob("*.py") if "migrations" not in path.parts]
     pages = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "static/js").rglob("*.js")]
-    docs = [ROOT / "README.md", ROOT / "engine/fields.toml", ROOT / "onetrainer_site/api_description.md"]
+    docs = [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "engine/fields.toml",
+        ROOT / "onetrainer_site/api_description.md",
+    ]
     return sorted([*code, *pages, *docs, *(ROOT / "docs").glob("*.md")])
 
 
