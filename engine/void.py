@@ -6,6 +6,7 @@ model with its switch and its learning rate, or a concept with its switch, its r
 
 `fields.toml` annotates a field with `void`, and the schema has it as `x-void`:
   at       the void value
+  within   how close to it a number is void too, where that is not 1e-9
   sum      the sum that the field is in; its term is the object that holds the field, or the field itself at the top
   applies  conditions, beside those of the field itself; a path that begins with ./ is in the same object
   else     the field that counts while this one is empty
@@ -23,6 +24,7 @@ from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 
 MOST_NAMED = 3
+WITHIN = 1e-9  # of the void value; float32 does not tell such a factor from it
 IN_VAIN = "nothing would be trained"
 
 
@@ -35,10 +37,13 @@ class Factor:
     at: Any
     why: str
     nullable: bool
+    within: float
 
     @property
     def is_void(self) -> bool:
-        return self.value == self.at and isinstance(self.value, bool) == isinstance(self.at, bool)
+        if isinstance(self.at, bool | str) or not _is_number(self.value):
+            return self.value == self.at and isinstance(self.value, bool) == isinstance(self.at, bool)
+        return abs(self.value - self.at) <= self.within
 
     @property
     def is_switch(self) -> bool:
@@ -64,7 +69,7 @@ def check_factors(schema: JsonObject, config: JsonObject) -> Iterator[Problem]:
 
     `config` is whole; a field of a list's item that is missing has its default.
     """
-    for terms in _sums(schema, config).values():
+    for terms in sums_of(schema, config).values():
         void = {owner: found for owner, term in terms.items() if (found := [one for one in term if one.is_void])}
         if len(void) == len(terms):
             yield _all_void(list(void.values()))
@@ -72,7 +77,7 @@ def check_factors(schema: JsonObject, config: JsonObject) -> Iterator[Problem]:
             yield from _void_terms(void)
 
 
-def _sums(schema: JsonObject, config: JsonObject) -> dict[str, dict[str, Term]]:
+def sums_of(schema: JsonObject, config: JsonObject) -> dict[str, dict[str, Term]]:
     """The factors by sum and term; a single field is a sum of one term."""
     sums: dict[str, dict[str, Term]] = {}
     for path, described, value, owner in json_schema.walk_values(schema, config):
@@ -95,7 +100,18 @@ def _factor(path: str, described: JsonObject, value: Any, config: JsonObject) ->
     if value is None and "else" in rule:
         path, value = rule["else"], json_schema.value_at(config, rule["else"])
     types = described.get("type", [])
-    return Factor(path, value, rule["at"], rule.get("why", IN_VAIN), "null" in types and "else" not in rule)
+    return Factor(
+        path,
+        value,
+        rule["at"],
+        rule.get("why", IN_VAIN),
+        "null" in types and "else" not in rule,
+        rule.get("within", WITHIN),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _all_void(terms: list[Term]) -> Problem:

@@ -22,6 +22,7 @@ SLOW_NAMES = re.compile(
 # curves) or take long for other reasons: other quick files of their folders test the same subject.
 WALKS = {
     "test_admin.py",
+    "test_any_valid_config.py",
     "test_api_document.py",
     "test_api_nonsense.py",
     "test_api_parameters.py",
@@ -32,6 +33,7 @@ WALKS = {
     "test_demo_shapes.py",
     "test_demo_stars.py",
     "test_doors.py",
+    "test_every_field.py",
     "test_fuzz_configs.py",
     "test_history_of_anything.py",
     "test_metric_summaries.py",

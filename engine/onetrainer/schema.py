@@ -14,6 +14,7 @@ from engine.interface.json_types import JsonObject
 from engine.onetrainer import whole
 from engine.onetrainer.checks import rules
 from engine.onetrainer.facts import Checkout, Facts, Unavailable
+from engine.rates import check_rates
 from engine.schema_check import check_against
 from engine.void import check_factors
 
@@ -66,7 +67,8 @@ def check(config: Config) -> list[Problem]:
     """
     known = _built(checkout())
     form, void = check_against(known.schema, config), check_factors(known.schema, config)
-    return [*form, *void, *rules.problems(config, known.facts)]
+    one_rate = check_rates(known.schema, config)
+    return [*form, *void, *one_rate, *rules.problems(config, known.facts)]
 
 
 def complete(config: Config) -> Config:

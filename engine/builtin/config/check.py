@@ -20,6 +20,7 @@ from engine.builtin.config.support_rules import check_rules
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
+from engine.rates import check_rates
 from engine.schema_check import out_of_range
 from engine.void import check_factors
 
@@ -68,7 +69,8 @@ def check(config: JsonObject) -> list[Problem]:
         return [*error.problems, *check_values(parsed)]
     whole = parsed.to_dict()
     found = [problem for leaf in leaves(parsed) for problem in _check_leaf(leaf, whole)]
-    return [*found, *check_factors(schema(), whole), *check_rules(parsed), *_check_unknown(parsed)]
+    found += [*check_factors(schema(), whole), *check_rates(schema(), whole)]
+    return [*found, *check_rules(parsed), *_check_unknown(parsed)]
 
 
 def check_values(config: TrainConfig) -> Iterator[Problem]:

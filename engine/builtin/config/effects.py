@@ -15,6 +15,7 @@ from engine.interface.json_types import JsonObject
 HALF = (DataType.FLOAT_16, DataType.BFLOAT_16)
 COUNTED = (TimeUnit.EPOCH, TimeUnit.STEP, TimeUnit.SECOND, TimeUnit.MINUTE, TimeUnit.HOUR)
 READ_FROM_FILES = ("concepts", "samples")  # the site copies them into the config, beside the file's name
+SCHEDULER = "learning_rate_scheduler"
 PARTS = ("unet", "text_encoder")  # that can be trained
 # Settings of captions, noise and timesteps, which the training of a VAE's decoder does not have.
 BEFORE_DECODING = (
@@ -76,11 +77,22 @@ MATTERS: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(("sample_after", "sample_skip_first"), (only_if("sample_after_unit", *COUNTED),)),
     **dict.fromkeys(("save_every", "save_skip_first"), (only_if("save_every_unit", *COUNTED),)),
     "backup_after": (only_if("backup_after_unit", *COUNTED),),
+    **{
+        f"{action}_unit": (any_of(above(action, 0), only_if(f"{action}_unit", TimeUnit.ALWAYS, TimeUnit.NEVER)),)
+        for action in ("sample_after", "backup_after", "save_every")
+    },
     "text_encoder.gradient_checkpointing": (only_if("text_encoder.train", True), unless("train_device", "cpu")),
     "unet.gradient_checkpointing": (unless("train_device", "cpu"),),
     "unet.learning_rate": (only_if("unet.train", True),),
     "text_encoder.learning_rate": (only_if("text_encoder.train", True),),
     "optimizer.eps2": (any_of(only_if("optimizer.scale_parameter", True), unless("optimizer.optimizer", "ADAFACTOR")),),
+    "optimizer.safeguard_warmup": (
+        any_of(unless("learning_rate", 1), above("learning_rate_warmup_steps", 0), unless(SCHEDULER, "CONSTANT")),
+    ),
+    **dict.fromkeys(
+        ("learning_rate_scaler", "loss_scaler"),
+        (any_of(above("batch_size", 1), above("gradient_accumulation_steps", 1)),),
+    ),
     **CONCEPTS,
     "vae.gradient_checkpointing": (unless("train_device", "cpu"),),
     "samples.*.seed": (only_if("./random_seed", False),),

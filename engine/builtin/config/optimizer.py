@@ -38,8 +38,8 @@ class TrainOptimizerConfig(Settings):
     momentum: float | None = setting(None, minimum=0)
     dampening: float | None = setting(None, minimum=0)
     nesterov: bool = setting(False)
-    eps: float | None = setting(None, minimum=0)
-    eps2: float | None = setting(None, minimum=0)
+    eps: float | None = setting(None, minimum=0, maximum=1)
+    eps2: float | None = setting(None, minimum=0, maximum=1)
     amsgrad: bool = setting(False)
     bias_correction: bool = setting(False)
     use_bias_correction: bool = setting(False)
@@ -54,7 +54,7 @@ class TrainOptimizerConfig(Settings):
     xi: float | None = setting(None)
 
     # Weight decay
-    weight_decay: float | None = setting(None, minimum=0)
+    weight_decay: float | None = setting(None, minimum=0, maximum=1000)
     adam_w_mode: bool = setting(False)
     decouple: bool = setting(False)
     decoupled_decay: bool = setting(False)
@@ -64,11 +64,11 @@ class TrainOptimizerConfig(Settings):
     lr_decay: float | None = setting(None, minimum=0)
 
     # Step size by itself
-    d0: float | None = setting(None, above=0)
-    d_coef: float | None = setting(None, minimum=0)
+    d0: float | None = setting(None, minimum=1e-12, maximum=1)
+    d_coef: float | None = setting(None, minimum=0, maximum=1e6)
     growth_rate: float | None = setting(None, minimum=1, infinite=True)
     safeguard_warmup: bool = setting(False)
-    slice_p: int | None = setting(None, minimum=1)
+    slice_p: int | None = setting(None, minimum=1, maximum=1000)
     prodigy_steps: int | None = setting(None, minimum=0)
     d_limiter: bool | None = setting(True)
     use_speed: bool = setting(False)
@@ -79,7 +79,7 @@ class TrainOptimizerConfig(Settings):
 
     # Adafactor
     clip_threshold: float | None = setting(None, minimum=0)
-    decay_rate: float | None = setting(None)
+    decay_rate: float | None = setting(None, maximum=0)
     scale_parameter: bool = setting(False)
     relative_step: bool = setting(False)
     warmup_init: bool = setting(False)

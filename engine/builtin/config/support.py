@@ -90,6 +90,7 @@ NOT_DONE: dict[str, str] = {
 # Settings that make no difference to the trainer, with the reason. A name stands for all settings within it too.
 NO_SUCH_PART = "Stable Diffusion 1.x and 2.x have no such part"
 NOT_TRAINED = "the part that it belongs to is not trained"
+NO_CASE = "the tokenizer of Stable Diffusion 1.x and 2.x reads upper case as lower case"
 CHARTS = "the site itself shows the charts and samples"
 NO_EFFECT: dict[str, str] = {
     **dict.fromkeys(("tensorboard", "tensorboard_expose", "tensorboard_always_on", "tensorboard_port"), CHARTS),
@@ -135,6 +136,8 @@ NO_EFFECT: dict[str, str] = {
     "embedding_weight_dtype": NOT_TRAINED,
     "preserve_embedding_norm": NOT_TRAINED,
     "bundle_additional_embeddings": NOT_TRAINED,
+    **dict.fromkeys(("optimizer.beta1_warmup", "optimizer.min_beta1"), "no optimizer has such a setting"),
+    **{f"concepts.*.text.caps_randomize_{name}": NO_CASE for name in ("enable", "mode", "probability", "lowercase")},
     "optimizer.foreach": "torch chooses the fastest method",
     "optimizer.stochastic_rounding": "trained weights are kept in 32 bits",
     **{

@@ -23,6 +23,7 @@ FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
 SAMPLE_SIZE_MULTIPLE = 8
 MOST_SKIPPED = {True: 11, False: 22}  # layers of the text encoder: is it Stable Diffusion 1, which has 12, or 2
 HIGH_LEARNING_RATE = 0.1
+SMALLEST_DELTA = 1e-6  # of the Huber loss, whose gradient it limits
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -98,8 +99,8 @@ def _doubt(optimizer: Optimizer, rate: float) -> str | None:
 
 
 def _losses(config: TrainConfig) -> Iterator[Problem]:
-    if config.huber_strength > 0 and config.huber_delta <= 0:
-        yield Problem("huber_delta", "must be above 0 for the Huber loss")
+    if config.huber_strength > 0 and config.huber_delta < SMALLEST_DELTA:
+        yield Problem("huber_delta", f"must be at least {SMALLEST_DELTA:g} for the Huber loss")
 
 
 def _noise(config: TrainConfig) -> Iterator[Problem]:

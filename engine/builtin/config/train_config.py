@@ -86,7 +86,7 @@ class DeviceSettings(Settings):
     async_gradient_reduce: bool = setting(True)
     async_gradient_reduce_buffer: int = setting(100, minimum=0)
     async_offloading: bool = setting(True)
-    dataloader_threads: int = setting(2, minimum=1)
+    dataloader_threads: int = setting(2, minimum=1, maximum=256)
     compile: bool = setting(False)
     attention_mechanism: AttentionMechanism = setting(AttentionMechanism.SDP)
     cloud: JsonObject = setting(dict)
@@ -141,7 +141,7 @@ class DataSettings(Settings):
     unmasked_probability: float = setting(0.1, minimum=0, maximum=1)
     unmasked_weight: float = setting(0.1, minimum=0, maximum=1)
     normalize_masked_area_loss: bool = setting(False)
-    masked_prior_preservation_weight: float = setting(0.0, minimum=0)
+    masked_prior_preservation_weight: float = setting(0.0, minimum=0, maximum=1e6)
     custom_conditioning_image: bool = setting(False)
 
 
@@ -149,13 +149,13 @@ class DataSettings(Settings):
 class TrainingSettings(Settings):
     """Training"""
 
-    epochs: int = setting(100, minimum=1)
+    epochs: int = setting(100, minimum=1, maximum=1_000_000)
     batch_size: int = setting(1, minimum=1)
     gradient_accumulation_steps: int = setting(1, minimum=1)
-    learning_rate: float = setting(3e-6, minimum=0)
+    learning_rate: float = setting(3e-6, minimum=0, maximum=1000)
     learning_rate_scheduler: LearningRateScheduler = setting(LearningRateScheduler.CONSTANT)
-    learning_rate_warmup_steps: float = setting(200.0, minimum=0)
-    learning_rate_cycles: float = setting(1.0, minimum=0)
+    learning_rate_warmup_steps: float = setting(200.0, minimum=0, maximum=1e6)
+    learning_rate_cycles: float = setting(1.0, minimum=0, maximum=1e6)
     learning_rate_min_factor: float = setting(0.0, minimum=0, maximum=1)
     learning_rate_scaler: LearningRateScaler = setting(LearningRateScaler.NONE)
     custom_learning_rate_scheduler: str | None = setting(None)
@@ -179,27 +179,27 @@ class TrainingSettings(Settings):
 class LossSettings(Settings):
     """Loss and noise"""
 
-    mse_strength: float = setting(1.0, minimum=0)
-    mae_strength: float = setting(0.0, minimum=0)
-    log_cosh_strength: float = setting(0.0, minimum=0)
-    huber_strength: float = setting(0.0, minimum=0)
-    huber_delta: float = setting(1.0, minimum=0)
-    vb_loss_strength: float = setting(1.0, minimum=0)
+    mse_strength: float = setting(1.0, minimum=0, maximum=1e6)
+    mae_strength: float = setting(0.0, minimum=0, maximum=1e6)
+    log_cosh_strength: float = setting(0.0, minimum=0, maximum=1e6)
+    huber_strength: float = setting(0.0, minimum=0, maximum=1e6)
+    huber_delta: float = setting(1.0, minimum=0, maximum=1e6)
+    vb_loss_strength: float = setting(1.0, minimum=0, maximum=1e6)
     loss_weight_fn: LossWeight = setting(LossWeight.CONSTANT)
-    loss_weight_strength: float = setting(5.0, minimum=0)
+    loss_weight_strength: float = setting(5.0, minimum=0, maximum=1e6)
     loss_scaler: LossScaler = setting(LossScaler.NONE)
-    offset_noise_weight: float = setting(0.0, minimum=0)
+    offset_noise_weight: float = setting(0.0, minimum=0, maximum=1e6)
     generalized_offset_noise: bool = setting(False)
-    perturbation_noise_weight: float = setting(0.0, minimum=0)
+    perturbation_noise_weight: float = setting(0.0, minimum=0, maximum=1e6)
     rescale_noise_scheduler_to_zero_terminal_snr: bool = setting(False)
     force_v_prediction: bool = setting(False)
     force_epsilon_prediction: bool = setting(False)
     min_noising_strength: float = setting(0.0, minimum=0, maximum=1)
     max_noising_strength: float = setting(1.0, minimum=0, maximum=1)
     timestep_distribution: TimestepDistribution = setting(TimestepDistribution.UNIFORM)
-    noising_weight: float = setting(0.0)
-    noising_bias: float = setting(0.0)
-    timestep_shift: float = setting(1.0, minimum=0)
+    noising_weight: float = setting(0.0, minimum=-1000, maximum=1000)
+    noising_bias: float = setting(0.0, minimum=-1000, maximum=1000)
+    timestep_shift: float = setting(1.0, minimum=0.001, maximum=1000)
     dynamic_timestep_shifting: bool = setting(False)
 
 
@@ -209,8 +209,8 @@ class PeftSettings(Settings):
 
     peft_type: PeftType = setting(PeftType.LORA)
     lora_model_name: str = setting("")
-    lora_rank: int = setting(16, minimum=1)
-    lora_alpha: float = setting(1.0, minimum=0)
+    lora_rank: int = setting(16, minimum=1, maximum=16384)
+    lora_alpha: float = setting(1.0, minimum=0, maximum=1e6)
     lora_decompose: bool = setting(False)
     lora_decompose_norm_epsilon: bool = setting(True)
     lora_decompose_output_axis: bool = setting(False)
@@ -235,7 +235,7 @@ class EmbeddingSettings(Settings):
 
     embedding: TrainEmbeddingConfig = setting(TrainEmbeddingConfig)
     additional_embeddings: list[TrainEmbeddingConfig] = setting(list)
-    embedding_learning_rate: float | None = setting(None, minimum=0)
+    embedding_learning_rate: float | None = setting(None, minimum=0, maximum=1000)
     embedding_weight_dtype: DataType = setting(DataType.FLOAT_32)
     preserve_embedding_norm: bool = setting(False)
 

@@ -110,9 +110,6 @@ def test_all_changes_together_are_accepted():
         "tag_dropout_enable": True,
         "tag_dropout_mode": "RANDOM WEIGHTED",
         "tag_dropout_probability": 0.1,
-        "caps_randomize_enable": True,
-        "caps_randomize_probability": 0.1,
-        "caps_randomize_lowercase": True,
     }
     settings = image | strengths | {"random_rotate_max_angle": 5.0}
     assert found(settings, text) == found(settings, text, severity="error") == []
