@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.builtin.reading.findings import Kind, printable
-from engine.builtin.reading.formats import ONETRAINER_SUFFIXES, SUFFIXES, has_picture_name, is_label, is_picture
+from engine.builtin.reading.formats import ONETRAINER_SUFFIXES, SUFFIXES, has_picture_name, is_label
 
 UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
@@ -66,7 +66,11 @@ LABEL_ALONE = Kind(
 
 @dataclass(frozen=True)
 class Reader:
-    """What an engine reads: the endings of pictures and captions; if strict, only exact .txt files, in UTF-8."""
+    """What an engine reads: the endings of pictures and captions.
+
+    If strict, as OneTrainer: of texts only exact .txt files, in UTF-8; hidden files and system folders, but no hidden
+    folders; and a picture as often as links lead to it.
+    """
 
     suffixes: frozenset[str]
     captions: tuple[str, ...]
@@ -111,7 +115,7 @@ def scan(
     found = Scan(folder)
     walk = _Walk(found, subfolders, reader, may_follow, keep_going)
     walk.read(folder)
-    found.pictures = sorted(_real_once(found))
+    found.pictures = sorted(found.pictures if reader.is_strict else _real_once(found))
     stems = {str(picture.with_suffix("")) for picture in found.pictures}
     for label in sorted(found.labels):
         if str(label.with_suffix("")).rpartition("-")[0] not in stems:
@@ -186,7 +190,7 @@ class _Walk:
             self.found.leave_out(UNNAMABLE, entry.path)
         elif entry.is_symlink() and not self.may_follow(entry.path):
             self.found.leave_out(OUTSIDE, entry.path)
-        elif is_hidden(entry.name):
+        elif is_hidden(entry.name, self.reader):
             if _has_picture(entry.path):
                 self.found.leave_out(HIDDEN, entry.path)
         else:
@@ -199,7 +203,7 @@ class _Walk:
     def _take_file(self, entry: os.DirEntry[str]) -> None:
         path = Path(entry.path)
         suffix = path.suffix.lower()
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") and not (self.reader.is_strict and has_picture_name(path)):
             if has_picture_name(path):
                 self.found.leave_out(HIDDEN, path)
             return
@@ -208,7 +212,7 @@ class _Walk:
             self.found.leave_out(kind, path)
         elif is_label(path):
             self.found.labels.append(path)
-        elif is_picture(path) and suffix in self.reader.suffixes:
+        elif suffix in self.reader.suffixes:
             self.found.pictures.append(path)
         elif suffix in TEXT_SUFFIXES or entry.name.lower() == METADATA:
             self._take_text(path)
@@ -233,9 +237,9 @@ class _Walk:
         return None if is_file else NO_FILE
 
 
-def is_hidden(name: str) -> bool:
+def is_hidden(name: str, reader: Reader = BUILTIN) -> bool:
     """True for a folder that no one means to train: hidden, or made by a system (`__MACOSX`, `@eaDir`)."""
-    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+    return name.startswith(".") or (not reader.is_strict and name.lower() in SYSTEM_FOLDERS)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -73,6 +73,14 @@ def test_a_hidden_picture_is_told(folder):
     assert scan(folder, False).left_out == {kinds.HIDDEN: ["._a.png"]}
 
 
+def test_what_onetrainer_trains_although_no_one_means_it_is_checked_for_it(folder):
+    touch(folder, "a.png", "._a.png", "__MACOSX/._b.png", ".git/c.png", ".DS_Store")
+    (folder / "link.png").symlink_to(folder / "a.png")
+    found = scan(folder, True, ONETRAINER)
+    assert names(found) == ["._a.png", "__MACOSX/._b.png", "a.png", "link.png"]
+    assert found.left_out == {kinds.HIDDEN: [".git"]}
+
+
 def test_the_concepts_own_folder_may_be_hidden(folder):
     touch(folder, ".stars/a.png")
     assert names(scan(folder / ".stars", True)) == ["a.png"]
