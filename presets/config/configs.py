@@ -16,6 +16,7 @@ from engine.builtin.config.train_config import SampleConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
+from engine.interface.paths import exists
 from engine.onetrainer.facts import StillReading
 from engine.tokens import SECRET, without_secrets
 from presets.config.migrate import migrate_concepts
@@ -257,7 +258,7 @@ def with_inline_files(config: Config) -> Config:
     config = dict(config)
     for field, file_field in FILES_OF_LISTS.items():
         path = config.get(file_field)
-        if not config.get(field) and isinstance(path, str) and path and Path(path).expanduser().exists():
+        if not config.get(field) and isinstance(path, str) and path and exists(path):
             found = read_json(path, list, file_field)
             config[field] = migrate_concepts(found) if field == "concepts" else found
     return config

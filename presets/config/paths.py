@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from engine.interface.config_keys import keys_of
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
+from engine.interface.paths import exists
 from engine.onetrainer.checks.data import is_hub_data_set
 from web.allowed_paths import refusal
 
@@ -30,7 +31,7 @@ def check_paths(config: JsonObject, takes_hub_data_sets: bool = False) -> list[P
 
 def missing(path: str, write: bool = False) -> str | None:
     """A sentence if a file or folder that will be read does not exist."""
-    if write or Path(path).expanduser().exists():
+    if write or exists(path):
         return None
     return _("%(path)s does not exist: check the path, or put the files there first.") % {"path": path[:200]}
 
@@ -95,7 +96,7 @@ def looks_like_path(name: Any) -> TypeGuard[str]:
     return (
         _is_path(name)
         and "://" not in name
-        and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or Path(name).exists())
+        and (name.startswith(("/", ".", "~")) or name.count("/") != 1 or exists(name))
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.builtin.config.train_config import ConceptConfig, SampleConfig, TrainConfig
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.paths import exists
 
 
 def load_concepts(config: TrainConfig) -> list[ConceptConfig]:
@@ -27,13 +28,15 @@ def load_samples(config: TrainConfig) -> list[SampleConfig]:
 def _read_list(config: TrainConfig, field: str) -> list[Any]:
     """The list in the JSON file that a setting names; empty if OneTrainer's usual file does not exist."""
     name = getattr(config, field)
-    if name in ("", config.default_of(field)) and not Path(name).is_file():
+    if name in ("", config.default_of(field)) and not exists(name):
         return []
+    if not exists(name):
+        raise BadConfig([Problem(field, f"the file {name[:200]!r} does not exist; choose an existing file")])
+    if not Path(name).expanduser().is_file():  # reading a pipe would wait for its writer
+        raise BadConfig([Problem(field, f"{name!r} is not a file; choose a JSON file")])
     try:
-        items = json.loads(Path(name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadConfig([Problem(field, f"the file {name!r} does not exist; choose an existing file")]) from error
-    except (OSError, ValueError) as error:
+        items = json.loads(Path(name).expanduser().read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise BadConfig([Problem(field, f"the file {name!r} cannot be read as JSON: {error}")]) from error
     if not isinstance(items, list):
         raise BadConfig([Problem(field, f"the file {name!r} must hold a list")])

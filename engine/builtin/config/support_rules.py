@@ -14,6 +14,7 @@ from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.builtin.config.training_rules import TRAINING_RULES
 from engine.interface.errors import Problem
+from engine.interface.paths import exists
 
 FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.LORA: (ModelFormat.KOHYA_LORA, ModelFormat.DIFFUSERS_LORA, ModelFormat.SAFETENSORS),
@@ -54,7 +55,7 @@ def _output(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("output_model_destination", "must be a folder for the format DIFFUSERS; remove .safetensors")
     elif config.output_model_format != ModelFormat.DIFFUSERS and not is_file:
         yield Problem("output_model_destination", "must end in .safetensors")
-    elif config.prevent_overwrites and Path(destination).exists():
+    elif config.prevent_overwrites and exists(destination):
         yield Problem("output_model_destination", "already exists; choose another name, or turn off prevent_overwrites")
 
 

@@ -90,7 +90,10 @@ def _read_base(found: FoundModel, config: JsonObject, parts: list[str]) -> Itera
     path = find_model(_text(config, BASE), _text(config, "huggingface_cache_dir"))
     if path is None:
         return
-    if not path.is_dir():
+    if not path.is_dir() and not path.is_file():
+        yield Problem(BASE, f"{path} is neither a file nor a folder; choose a base model")
+        return
+    if path.is_file():
         yield from _read_file(found, path)
         return
     own = [part for part in parts if _is_in_base(config, part)]

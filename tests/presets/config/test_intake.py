@@ -1,6 +1,8 @@
 """Every way in takes configs of older versions, of other trainers and with numbers in quotes, and says so."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -175,3 +177,30 @@ def test_all_errors_come_at_once(config):
 def test_a_preset_with_several_errors_names_them_all():
     answer = trainer().post("/api/config/save/x", {"epochs": "many", "batch_size": 0}, format="json")
     assert set(answer.json()["errors"]) == {"epochs", "batch_size"}
+
+
+FIELDS = {
+    **{name: {name: "{}"} for name in ("base_model_name", "lora_model_name", "output_model_destination", "cache_dir")},
+    **{name: {name: "{}"} for name in ("concept_file_name", "sample_definition_file_name")},
+    "path": {"concepts": [{"path": "{}"}]},
+    "prompt_path": {"concepts": [{"path": "x", "text": {"prompt_source": "concept", "prompt_path": "{}"}}]},
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["/" + "a" * 5000, "a/" * 3000, "~nobody-at-all/x", "owner/" + "m" * 400, "\u20ac" * 300]
+)
+def test_a_path_that_no_file_can_have_is_an_error_and_no_failure(settings, path):
+    settings.ALLOWED_ROOTS = [Path("/")]
+    for field, config in FIELDS.items():
+        named = json.loads(json.dumps(config).replace("{}", path))
+        problems = configs.validate(named | {"prevent_overwrites": True})
+        assert any(problem.is_error for problem in problems), field
+
+
+@pytest.mark.parametrize("field", ["concept_file_name", "sample_definition_file_name"])
+def test_a_pipe_in_place_of_a_list_is_an_error_at_once(settings, tmp_path, field):
+    settings.ALLOWED_ROOTS = [tmp_path]
+    os.mkfifo(tmp_path / "pipe")
+    problems = configs.validate({field: str(tmp_path / "pipe")})
+    assert any(problem.field == field and "not a file" in problem.message for problem in problems)
