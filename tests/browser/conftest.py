@@ -37,7 +37,7 @@ WITHOUT = (
     "PaintHolding",
     "ThirdPartyStoragePartitioning",
 )
-CHROMIUM = ["--no-sandbox", "--disable-gpu", f"--disable-features={','.join(WITHOUT)}"]
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--renderer-process-limit=1", f"--disable-features={','.join(WITHOUT)}"]
 PATIENCE = 60_000  # ms; tests wait for conditions, which takes longer while the machine also trains
 expect.set_options(timeout=PATIENCE)
 

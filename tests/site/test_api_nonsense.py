@@ -15,6 +15,7 @@ from tests.site.api_world import BACKUP, FINISHED, RUNNING, SAMPLE, make_world
 
 pytestmark = pytest.mark.django_db
 TEXTS = ["", "x" * 5000, "-1", "9" * 50, "1e999", "null", "ü✓", "a\x00b", "../..", "' OR 1=1 --", "true", "[]"]
+OF_ANY_LIST = {"cursor", "page_size", "ordering", "search"}
 BODIES = [
     None,
     [],
@@ -70,11 +71,13 @@ def test_nonsensical_bodies_are_refused(api, body):
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_nonsensical_parameters_are_refused(api, text):
-    row_of = rows()
-    for path, method, queries in addresses():
+    row_of, turn = rows(), TEXTS.index(text)
+    for number, (path, method, queries) in enumerate(addresses()):
         if method == "get" and queries:
             address = filled(path, row_of.get(path.split("/")[2]))
             for query in queries:
+                if query in OF_ANY_LIST and (number + turn) % 4:
+                    continue  # one class reads it for all lists, which share the texts
                 answer = api.get(address, {query: text})
                 assert answer.status_code < 500, (path, query, text, answer.content)
 

@@ -13,6 +13,7 @@ from system.models import Job
 
 class Command(BaseCommand):
     help = "Do a job that a worker claimed. Workers start this command."
+    requires_system_checks: list[str] = []  # `serve` and the worker have checked the settings
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job")
