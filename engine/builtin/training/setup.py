@@ -77,7 +77,8 @@ class SessionMaker:
             take_weights(flat(trained), self.weights_from)
         for name, part in family.parts.items():
             part.train(name in trained)
-            if name in trained and getattr(self.config, name).gradient_checkpointing:
+            passes_gradient = name in trained or name == family.denoiser  # the encoder's gradient comes through it
+            if passes_gradient and getattr(self.config, name).gradient_checkpointing:
                 family.checkpoint_gradients(part)
         return trained
 

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from engine.builtin.families.loading import load_family
+from engine.builtin.families.stable_diffusion import StableDiffusion
 from engine.interface.commands import Command
 from engine.interface.errors import BadData, MissingModel, NotFinite
 from engine.interface.free_space import Backups
@@ -304,6 +305,16 @@ def test_velocity_prediction_is_taken_from_the_model(pictures, tmp_path):
 )
 def test_it_trains_with(training, changes):
     assert len(training(**changes).run().recorder.losses) == 6
+
+
+def test_gradients_are_checkpointed_where_they_pass_also_through_a_part_that_is_not_trained(training, monkeypatch):
+    parts = []
+    monkeypatch.setattr(StableDiffusion, "checkpoint_gradients", lambda family, part: parts.append(type(part).__name__))
+    training("encoder", unet={"train": False}, text_encoder={"train": True}).trainer.start()
+    assert parts == ["UNet2DConditionModel", "CLIPTextModel"]
+    parts.clear()
+    training("unet", unet={"train": True}, text_encoder={"train": False}).trainer.start()
+    assert parts == ["UNet2DConditionModel"]
 
 
 def test_the_log_shows_a_person_the_progress(tmp_path, model, pictures):
