@@ -86,7 +86,9 @@ class Loop:
     def _refuse_missing_updates(self, expected: int) -> None:
         """A training that makes fewer updates than its data allow must not look finished. Raises BadData."""
         session = self.session
-        if self.commands.stop_requested is None and session.optimizer_steps < expected:
+        if self.commands.stop_requested or session.is_stopped:
+            return
+        if session.optimizer_steps < expected:
             raise BadData(
                 f"Only {session.optimizer_steps} of {expected} updates of the weights were made, although no stop was "
                 f"requested: the data gave fewer batches than the {len(session.loader)} of an epoch. Check the "

@@ -50,7 +50,7 @@ def training(session: Session, case: Case, latents: Tensor) -> Answer:
         (loss / every).backward()
         found.append(loss.item())
         if (step + 1) % every == 0:
-            rates.append(sorted(group["lr"] for group in session.optimizer.param_groups))
+            rates += sorted(group["lr"] for group in session.optimizer.param_groups)
             update_weights(session)
         session.progress.next_step(1)
         if session.progress.epoch_step == case["epoch_length"]:
@@ -68,7 +68,7 @@ def timesteps(case: Case) -> Answer:
 def rates(case: Case) -> Answer:
     config = TrainConfig.from_dict(case["config"])
     updates = case["epoch_length"] * config.epochs // config.gradient_accumulation_steps
-    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))], lr=config.learning_rate)
+    optimizer = make_optimizer(config, {"unet": [torch.nn.Parameter(torch.ones(1))]})
     schedule = make_schedule(config, optimizer, Length(case["epoch_length"], updates))
     found = []
     for _ in range(updates):

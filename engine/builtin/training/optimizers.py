@@ -18,8 +18,10 @@ from engine.builtin.config.train_config import TrainConfig
 
 def make_optimizer(config: TrainConfig, trained: dict[str, list[Parameter]]) -> Optimizer:
     """The config's optimizer, with one parameter group for each trained part."""
+    rates = {name: _part_rate(config, name) for name in trained}
     groups = [
-        {"params": parameters, "lr": _part_rate(config, name), "name": name} for name, parameters in trained.items()
+        {"params": parameters, "lr": rates[name], "initial_lr": rates[name], "name": name}
+        for name, parameters in trained.items()
     ]
     settings = config.optimizer
     if settings.optimizer is Name.ADAMW:

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, SequentialLR
 
@@ -89,6 +90,7 @@ def _custom(config: TrainConfig, optimizer: Optimizer, length: Length) -> LRSche
     name = (config.custom_learning_rate_scheduler or "").rpartition(".")[2]
     warmup = warmup_updates(config, length.updates)
     try:
+        _try_out(name, _arguments(config, length))
         scheduler: LRScheduler = getattr(lr_scheduler, name)(optimizer, **_arguments(config, length))
     except (TypeError, ValueError, ZeroDivisionError) as error:
         problem = Problem("scheduler_params", f"{name} does not take these arguments ({error}); correct them")
@@ -97,6 +99,14 @@ def _custom(config: TrainConfig, optimizer: Optimizer, length: Length) -> LRSche
         return scheduler
     rise = LambdaLR(optimizer, lambda update: min(1.0, update / warmup))
     return SequentialLR(optimizer, [rise, scheduler], milestones=[warmup])
+
+
+def _try_out(name: str, arguments: dict[str, Any]) -> None:
+    """Make the scheduler and let it step once, because some arguments fail no earlier."""
+    trial = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    scheduler = getattr(lr_scheduler, name)(trial, **arguments)
+    trial.step()
+    scheduler.step()
 
 
 def _arguments(config: TrainConfig, length: Length) -> dict[str, Any]:
