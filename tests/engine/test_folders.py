@@ -9,7 +9,7 @@ import pytest
 import engine
 
 ENGINE = Path(engine.__file__).parent
-BUILTIN = ["config", "families", "data", "training", "saving", "estimates"]  # from the ground up
+BUILTIN = ["config", "families", "reading", "data", "training", "saving", "estimates", "inspection"]  # from the ground up
 
 
 def imports_of(file):
