@@ -99,6 +99,12 @@ def test_a_model_of_the_hub_is_downloaded_by_the_run(config, name):
     assert found(config | {"base_model_name": name}) == {}
 
 
+def test_a_lora_and_an_embedding_are_files_on_this_machine(config):
+    """OneTrainer downloads models alone."""
+    named = config | {"lora_model_name": "owner/lora", "additional_embeddings": [{"model_name": "owner/embedding"}]}
+    assert found(named).keys() == {"lora_model_name", "additional_embeddings.0.model_name"}
+
+
 @pytest.mark.parametrize(
     ("field", "change"),
     [

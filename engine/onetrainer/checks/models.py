@@ -75,6 +75,10 @@ def _look_at_name(setting: str, name: str, config: JsonObject) -> Iterator[Probl
         yield Problem(setting, "is empty; choose a folder, a .safetensors file, or a name on the hub")
     elif "://" in name or find_model(name, cache) is not None:
         return
+    elif setting == LORA or "embedding" in setting:
+        yield Problem(
+            setting, f"{name!r} does not exist; choose a file on this machine, since OneTrainer downloads none"
+        )
     elif not looks_like_hub_name(name):
         yield Problem(setting, f"{name!r} does not exist; choose an existing folder or file")
     elif config.get("offline_mode") is True or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true"):
