@@ -46,6 +46,17 @@ def red_is_green() -> bytes:
     return bytes(changed)
 
 
+def linear_grey() -> bytes:
+    """A colour profile for grey whose values are linear light."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)  # D50, in 1/65536
+    curve = b"curv" + bytes(8)  # no entries: linear
+    head = b"GRAYXYZ " + bytes(12) + b"acsp" + bytes(28) + white[8:]
+    table = struct.pack(">I", 2) + struct.pack(">4sII4sII", b"wtpt", 156, 20, b"kTRC", 176, 12)
+    body = struct.pack(">4sI4s", b"\0\0\0\0", 0x02100000, b"mntr") + head
+    content = body.ljust(124, b"\0") + table + white + curve
+    return struct.pack(">I", len(content) + 4) + content
+
+
 def _tag(profile: bytes, name: bytes) -> int:
     """The place of a tag's content in an ICC profile."""
     count = int.from_bytes(profile[128:132], "big")

@@ -34,13 +34,17 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
         raise BrokenProfile("its colour profile is broken") from error
-    return None if mode == "RGB" and _changes_nothing(transform) else transform
+    return None if mode != "CMYK" and _changes_nothing(transform, mode) else transform
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     """Most pictures carry sRGB's own profile: converting those costs time and rounds some colours."""
     steps = range(0, 256, 51)
-    probe = Image.new("RGB", (len(steps) ** 3, 1))
-    probe.putdata([(red, green, blue) for red in steps for green in steps for blue in steps])
+    if mode == "L":
+        probe = Image.frombytes("L", (256, 1), bytes(range(256)))
+    else:
+        probe = Image.new("RGB", (len(steps) ** 3, 1))
+        probe.putdata([(red, green, blue) for red in steps for green in steps for blue in steps])
     result = ImageCms.applyTransform(probe, transform) or probe
-    return all(abs(a - b) <= SAME for a, b in zip(probe.tobytes(), result.tobytes(), strict=True))
+    before = probe.convert("RGB").tobytes()
+    return all(abs(a - b) <= SAME for a, b in zip(before, result.tobytes(), strict=True))

@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 from engine.builtin.reading.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT, decode, decoded
 from engine.builtin.reading.formats import UnreadablePicture
 from engine.builtin.reading.headers import jpeg_xl_size
-from tests.engine.picture_files import ORIENTATION, file_of, png, red_is_green, srgb
+from tests.engine.picture_files import ORIENTATION, file_of, linear_grey, png, red_is_green, srgb
 
 KINDS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF", "JXL"]
 
@@ -145,6 +145,13 @@ def test_the_profile_of_srgb_changes_no_pixel():
     picture = Image.effect_noise((64, 64), 90).convert("RGB")
     result = decoded(file_of(picture, icc_profile=srgb()))
     assert (result.picture.tobytes(), result.losses) == (picture.tobytes(), set())
+
+
+def test_grey_is_converted_from_its_profile():
+    values = Image.frombytes("L", (3, 1), bytes([0, 128, 255]))
+    result = decoded(file_of(values, icc_profile=linear_grey()))
+    assert [result.picture.getpixel((x, 0))[0] for x in range(3)] == [0, 188, 255]  # 0.502 linear is 0.735 in sRGB
+    assert result.losses == {COLORS}
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
