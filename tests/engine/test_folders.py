@@ -9,7 +9,8 @@ import pytest
 import engine
 
 ENGINE = Path(engine.__file__).parent
-BUILTIN = ["config", "families", "reading", "data", "training", "saving", "estimates", "inspection"]  # from the ground up
+# From the ground up.
+BUILTIN = ["config", "families", "reading", "data", "training", "saving", "estimates", "inspection"]
 
 
 def imports_of(file):
