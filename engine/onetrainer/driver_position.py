@@ -34,10 +34,12 @@ class Position:
 
         make_loader, make_schedule = BaseTrainer.create_data_loader, create.create_lr_scheduler
 
-        def create_data_loader(trainer, model, model_setup, train_progress, is_validation=False):
-            if not is_validation:
-                self._hold(trainer.config, train_progress)
-            return make_loader(trainer, model, model_setup, train_progress, is_validation)
+        def create_data_loader(trainer, *arguments, **more):
+            """Versions of OneTrainer pass different arguments, of which the progress alone counts here."""
+            given = [*arguments, *more.values()]
+            if not any(one is True for one in given):  # the loader of the training, not that of a validation
+                self._hold(trainer.config, next(one for one in given if hasattr(one, "epoch_step")))
+            return make_loader(trainer, *arguments, **more)
 
         def create_lr_scheduler(**facts):
             facts["global_step"] = self._start_of_schedule(**facts)
