@@ -108,7 +108,8 @@ def training(case, data):
         (loss / every).backward()
         found.append(loss.item())
         if (step + 1) % every == 0:
-            rates += sorted(group["lr"] for group in model.optimizer.param_groups)
+            present = {group["name"]: group["lr"] for group in model.optimizer.param_groups}
+            rates += sorted(config.optimizer.optimizer.maybe_adjust_lrs(present, model.optimizer).values())
             torch.nn.utils.clip_grad_norm_(parameters, config.clip_grad_norm)
             model.optimizer.step()
             schedule.step()

@@ -14,6 +14,7 @@ from engine.builtin.families.timesteps import draw_timesteps
 from engine.builtin.training.ema import MovingAverage
 from engine.builtin.training.losses import batch_loss
 from engine.builtin.training.optimizers import make_optimizer
+from engine.builtin.training.optimizers import rates as present_rates
 from engine.builtin.training.schedules import Length, make_schedule
 from engine.builtin.training.session import Session
 from engine.builtin.training.steps import update_weights
@@ -50,7 +51,7 @@ def training(session: Session, case: Case, latents: Tensor) -> Answer:
         (loss / every).backward()
         found.append(loss.item())
         if (step + 1) % every == 0:
-            rates += sorted(group["lr"] for group in session.optimizer.param_groups)
+            rates += sorted(rate for _, rate in present_rates(session.optimizer))
             update_weights(session)
         session.progress.next_step(1)
         if session.progress.epoch_step == case["epoch_length"]:
