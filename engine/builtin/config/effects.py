@@ -87,7 +87,11 @@ MATTERS: dict[str, tuple[Condition, ...]] = {
     "text_encoder.learning_rate": (only_if("text_encoder.train", True),),
     "optimizer.eps2": (any_of(only_if("optimizer.scale_parameter", True), unless("optimizer.optimizer", "ADAFACTOR")),),
     "optimizer.safeguard_warmup": (
-        any_of(unless("learning_rate", 1), above("learning_rate_warmup_steps", 0), unless(SCHEDULER, "CONSTANT")),
+        any_of(
+            *(unless(f"{owner}learning_rate", None, 1) for owner in ("", *(f"{part}." for part in PARTS))),
+            above("learning_rate_warmup_steps", 0),
+            unless(SCHEDULER, "CONSTANT"),
+        ),
     ),
     **dict.fromkeys(
         ("learning_rate_scaler", "loss_scaler"),
