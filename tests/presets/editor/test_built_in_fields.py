@@ -6,6 +6,7 @@ from presets.editor.form import applies, form_of
 
 IMAGE = [spec.path for spec in form_of("builtin").items_of("concepts") if ".image." in spec.path]
 TEXT = [spec.path for spec in form_of("builtin").items_of("concepts") if ".text." in spec.path]
+CAPS = [path for path in TEXT if ".caps_randomize_" in path]
 MASKED = ("masked_training", "unmasked_weight", "normalize_masked_area_loss", "masked_prior_preservation_weight")
 
 
@@ -16,11 +17,17 @@ def spec(path):
 
 
 @pytest.mark.parametrize(
-    "path", [*IMAGE, *TEXT, *MASKED, "text_encoder_layer_skip", "text_encoder.dropout_probability"]
+    "path",
+    [*IMAGE, *sorted(set(TEXT) - set(CAPS)), *MASKED, "text_encoder_layer_skip", "text_encoder.dropout_probability"],
 )
 def test_a_field_that_works_is_offered_without_a_note(path):
     assert spec(path).note == ""
     assert [] not in spec(path).applies.values()
+
+
+def test_capital_letters_have_no_effect_on_a_tokenizer_that_reads_lower_case():
+    assert CAPS
+    assert all(spec(path).note.endswith("reads upper case as lower case.") for path in CAPS)
 
 
 def test_masks_have_their_fields_while_they_are_used():
