@@ -90,6 +90,7 @@ class ConfigSchemaView(KnownParameters, APIView):
         Additional keys are for editors: a field's place (`x-tab`, `x-section`, `x-order`, `x-advanced`), its form
         (`x-unit`, `x-kind`, `x-labels`), the engine's support (`x-supported`, `x-note`), and when the field applies:
         `x-applies` maps dotted paths to values, which all must match; a path that begins with ./ is a sibling's.
+        `x-void` is the value `at` which the field makes the training void, alone or with all others of its `sum`.
         """
         schema = served(engine_of(request))
         answer = HttpResponse(schema.content, content_type="application/json", headers={"ETag": schema.etag})
