@@ -94,7 +94,7 @@ ELSEWHERE = {
     "concepts.0.name": "the editor's list",
     "concepts.0.concept_stats": "display alone",
     "force_epsilon_prediction": "models that predict velocity",
-    "non_ema_sampling": "the check says of the default that it has no effect",
+    "non_ema_sampling": "samples of a run with averages, in test_meaning.py",
     "dataloader_threads": "speed",
     "optimizer.fused": "speed",
 }
