@@ -134,5 +134,5 @@ def test_printing_on_a_full_disk_ends_nothing(disk):
     with (disk / "engine.log").open("ab") as log:
         command = [sys.executable, "-c", PRINTS]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        root = Path(__file__).resolve().parents[3]
+        root = Path(__file__).resolve().parents[4]
         assert subprocess.run(command, cwd=root, env=environment, stdout=log, stderr=log, check=False).returncode == 0

@@ -18,7 +18,7 @@ from tests.engine import plain_diffusers
 from tests.engine.tiny import Training, make_model, make_pictures
 from tests.needs import OLDER, needs_older
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # diffusers 0.35 reads only the layers within blocks from a LoRA in the layout of kohya's trainer.
 WITH_TEXT = {"text_encoder": {"train": True}, "learning_rate": 0.01, "lora_alpha": 4, "layer_filter": "block"}
 WHOLE = {"training_method": "FINE_TUNE", "learning_rate": 1e-3, "text_encoder": {"train": True}}

@@ -12,7 +12,7 @@ from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import look_at_folder
 from engine.builtin.preflight import look_at_model
-from tests.engine.builtin.test_preflight import ATTENTION, UNET, write_header
+from tests.engine.builtin.inspection.test_preflight import ATTENTION, UNET, write_header
 
 DEMO = Path("engine/demo/model")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
