@@ -34,12 +34,18 @@ def compare(request: PageRequest) -> HttpResponse:
     context = {
         "left": left,
         "right": right,
-        "left_steps": left.series()[:STEPS_TO_CHOOSE],
-        "right_steps": right.series()[:STEPS_TO_CHOOSE],
+        "left_steps": _steps_around(left),
+        "right_steps": _steps_around(right),
         "runs": _runs_with(left),
         "seeds_differ": left.settings.get("seed") != right.settings.get("seed"),
     }
     return render(request, "samples/compare.html", context)
+
+
+def _steps_around(sample: Sample) -> list[Sample]:
+    """The samples to choose from, with the chosen one, which may be replaced or beyond the first steps."""
+    steps = list(sample.series()[:STEPS_TO_CHOOSE])
+    return steps if sample in steps else sorted([*steps, sample], key=lambda one: (one.global_step, one.created_at))
 
 
 def _shown() -> SampleQuerySet:

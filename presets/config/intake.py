@@ -15,6 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from engine.builtin.config.quoted import unquoted
+from engine.builtin.config.settings import VERSION_KEY
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
@@ -30,6 +31,17 @@ class TakenIn:
     config: Any
     notes: list[Problem] = field(default_factory=list)
     tool: str = ""
+
+    @property
+    def sentences(self) -> list[str]:
+        """The notes for a list without fields."""
+        return [as_sentence(note) for note in self.notes]
+
+
+def as_sentence(note: Problem) -> str:
+    """A note with its subject: the field, or the config."""
+    subject = _("It") if note.field in ("", VERSION_KEY) else note.field
+    return note.message if note.message.endswith(".") else f"{subject} {note.message}."
 
 
 def take_in(content: Any) -> TakenIn:

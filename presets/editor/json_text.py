@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
-from presets.config.intake import TakenIn, take_in
+from presets.config.intake import TakenIn, as_sentence, take_in
 from presets.editor.page import Editor
 from presets.foreign.recognizing import is_foreign
 from presets.foreign.text_forms import read_text
@@ -35,11 +35,6 @@ class TextProblem:
 
 def as_text(config: JsonObject) -> str:
     return json.dumps(without_secrets(config), indent=2, ensure_ascii=False)
-
-
-def read(text: str) -> JsonObject:
-    """The config in the text, in the present form; raises BadInput with the line of a JSON error."""
-    return read_with_notes(text).config
 
 
 def read_with_notes(text: str) -> TakenIn:
@@ -88,7 +83,9 @@ def problems_of(text: str, editor: Editor) -> list[TextProblem]:
         TextProblem(_line(lines, problem.field), problem.field, problem.message, problem.severity)
         for problem in configs.check_edited(config, editor.draft.engine, bool(editor.draft.preset_id))
     ]
-    problems += [TextProblem(_line(lines, note.field), note.field, note.message, note.severity) for note in taken.notes]
+    for note in taken.notes:
+        message = note.message if note.field else as_sentence(note)
+        problems.append(TextProblem(_line(lines, note.field), note.field, message, note.severity))
     problems += [
         TextProblem(lines[path], path, _("This field is unknown: it is kept, but the trainer ignores it."), "note")
         for path, _value in configs.leaves(without_secrets(config))

@@ -140,13 +140,16 @@ def edit_json(request: PageRequest, pk: int) -> HttpResponse:
         return render(request, "presets/editor/_json_problems.html", {"problems": problems})
     try:
         known = int(request.POST.get("revision", "-1"))
-        drafts.replace_config(draft, known, json_text.read(text), _("Edit the JSON"))
+        taken = json_text.read_with_notes(text)
+        drafts.replace_config(draft, known, taken.config, _("Edit the JSON"))
     except (DomainError, ValueError) as problem:
         status = 409 if isinstance(problem, StaleDraft) else 400
         return _json_refused(request, draft, text, str(problem), status)
     if request.headers.get("X-Requested-With") == "editor":
-        return JsonResponse({"revision": draft.revision})
+        return JsonResponse({"revision": draft.revision, "notes": taken.sentences})
     messages.success(request, _("The JSON was applied; undo restores the previous config."))
+    for note in taken.sentences:
+        messages.warning(request, note)
     return redirect(f"{_address_of(draft)}?json=1")
 
 

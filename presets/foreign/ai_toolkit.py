@@ -218,7 +218,7 @@ def _of_all_pictures(dataset: JsonObject, result: Translation) -> None:
     translate(rows, {key: dataset[key] for key, *_ in rows if key in dataset}, result, (), "datasets.")
     ending = str(dataset.get("caption_ext") or "txt")
     if ending.lstrip(".") != "txt":
-        result.note(f"Captions end in {ending} there: see whether the check of the config finds them.")
+        result.note(f"The captions end in {ending}: press Check to see whether they are found.")
 
 
 SAMPLE: tuple[Row, ...] = (

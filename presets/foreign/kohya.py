@@ -349,6 +349,6 @@ def _folder(arguments: JsonObject, result: Translation) -> None:
             "read as its repeats, so set balancing, or make a concept of each."
         )
     if name := arguments.get("dataset_config"):
-        result.leave_out("dataset_config", name, "import that file as well, which gives the concepts")
+        result.leave_out("dataset_config", name, "import that file as well, and take the concepts from its preset")
     if folder := arguments.get("reg_data_dir"):
         result.leave_out("reg_data_dir", folder, "add a concept of the type PRIOR_PREDICTION")

@@ -64,7 +64,7 @@ def concept_of(values: JsonObject, concept: JsonObject, result: Translation) -> 
         words |= {"tag_dropout_enable": True, "tag_dropout_mode": "RANDOM", "tag_dropout_probability": float(rate)}
     ending = str(values.get("caption_extension") or ".txt")
     if ending not in (".txt", "txt"):
-        result.note(f"Captions end in {ending} there: see whether the check of the config finds them.")
+        result.note(f"The captions end in {ending}: press Check to see whether they are found.")
     pictures = {"enable_random_flip": bool(values.get("flip_aug"))} if "flip_aug" in values else {}
     if "random_crop" in values:
         pictures["enable_crop_jitter"] = bool(values["random_crop"])

@@ -146,7 +146,7 @@ def translated(content: JsonObject) -> Translation:
     result.put("output_model_format", "DIFFUSERS_LORA" if lora else "DIFFUSERS")
     in_steps((_length, _averages, _saves, _samples), given, result)
     if name := given.get("data_backend_config"):
-        result.leave_out("data_backend_config", name, "import that file as well, which gives the concepts")
+        result.leave_out("data_backend_config", name, "import that file as well, and take the concepts from its preset")
     return result
 
 

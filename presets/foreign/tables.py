@@ -128,7 +128,7 @@ def choice(table: str) -> Convert:
     def convert(value: object) -> str:
         found = known.get(str(value).strip().lower())
         if found is None:
-            raise NoCounterpart("there is no such choice here")
+            raise NoCounterpart("there is no such choice here, so the default is used")
         return found
 
     return convert

@@ -194,14 +194,9 @@ def _take_in(name: str, description: str, config: Any) -> UploadedPreset:
         taken = take_in(without_secrets(config) if isinstance(config, dict) else config)
     except BadInput as error:
         raise BadInput(f"{name}: {error}") from error
-    notes += [_as_sentence(note) for note in taken.notes]
+    notes += taken.sentences
     config = {key: value for key, value in taken.config.items() if key != VERSION_KEY}
     return UploadedPreset(name, _with_own_optimizer(config), description, notes)
-
-
-def _as_sentence(note: Problem) -> str:
-    subject = "It" if note.field in ("", VERSION_KEY) else note.field
-    return note.message if note.message.endswith(".") else f"{subject} {note.message}."
 
 
 def _with_own_optimizer(config: JsonObject) -> JsonObject:

@@ -53,6 +53,13 @@ def test_a_sample_is_compared_with_the_step_after_it(client, run):
     assert compared(client, a=first.pk, b=third.pk) == (first, third)
 
 
+def test_a_replaced_sample_is_compared_under_its_own_step(client, run):
+    old = make_sample(run, step=20, superseded=True)
+    make_sample(run, step=0)
+    page = client.get(reverse("samples-compare"), {"a": old.pk}).text
+    assert re.search(rf'value="{old.pk}" selected>\s*Step 20\s+\(attempt 1, replaced\)', page)
+
+
 def test_another_run_that_drew_the_prompt_is_offered_and_compared_at_the_nearest_step(client, run):
     shown, other = make_sample(run, 25), make_run("Other stars")
     near, _ = make_sample(other, 20), make_sample(other, 30)

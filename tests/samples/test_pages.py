@@ -177,8 +177,11 @@ def test_samples_of_steps_that_were_trained_again_are_hidden_and_marked_where_th
     assert [[sample.pk for cell in row.cells for sample in cell.samples] for row in rows][1] == [new.pk]
     assert list(new.series()) == list(Sample.objects.filter(superseded=False))
     page = client.get(reverse("run-samples", args=[run.pk]))
-    assert "1 sample is of steps that were trained again" in squeezed(page.text) and 'href="?old=1"' in page.text
+    assert (
+        "1 sample was replaced, since the run continued from a backup" in squeezed(page.text)
+        and 'href="?old=1"' in page.text
+    )
     _, rows = grid_of(client, run, old=1)
     assert {sample.pk for sample in rows[1].cells[0].samples} == {old.pk, new.pk}
-    assert "attempt 1, trained again" in squeezed(client.get(reverse("run-samples", args=[run.pk]), {"old": 1}).text)
-    assert "trained again" in squeezed(client.get(reverse("samples")).text)
+    assert "attempt 1, replaced" in squeezed(client.get(reverse("run-samples", args=[run.pk]), {"old": 1}).text)
+    assert "step 10, replaced" in squeezed(client.get(reverse("samples")).text)

@@ -50,6 +50,13 @@ export function startJson(draft) {
     state.classList.toggle("text-warning", isTyped());
   }
 
+  // What the server changed in the applied text, such as the translation of another trainer's config.
+  function note(sentences) {
+    const list = document.getElementById("json-notes");
+    list.hidden = !sentences.length;
+    list.replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
+  }
+
   function show(content) {
     stored = text.value = content;
     say();
@@ -61,6 +68,7 @@ export function startJson(draft) {
     const response = await post({ do: "apply" });
     if (response.ok) {
       stored = text.value;
+      note((await response.json()).notes);
       await draft.ask({});
       document.getElementById("json-problems").focus?.();
     } else {
@@ -72,6 +80,7 @@ export function startJson(draft) {
   }
 
   text.addEventListener("input", () => {
+    note([]);
     say();
     number();
     clearTimeout(timer);

@@ -149,14 +149,14 @@ def test_the_current_config_is_replaced_by_an_old_one_in_the_present_form():
 
 @pytest.mark.parametrize("text", ["﻿" + json.dumps(old()), KOHYA, "train_batch_size: 3\nnetwork_dim: 8\n"])
 def test_pasted_text_may_be_old_or_of_another_trainer(text):
-    config = json_text.read(text)
+    config = json_text.read_with_notes(text).config
     assert configs.check_form(config) == [] or "base_model_name" in str(configs.check_form(config))
     assert config.get("lora_rank") == 8 or config["optimizer"]["beta1"] == 0.8
 
 
 def test_pasted_text_that_is_nothing_is_refused_with_its_line():
     with pytest.raises(BadInput, match="Line 2 is not valid JSON"):
-        json_text.read('{\n"a": }')
+        json_text.read_with_notes('{\n"a": }')
 
 
 @pytest.mark.parametrize("lie", [{"__version": 0, "optimizer": "ADAMW", "unet": 3, "train_unet": True}])

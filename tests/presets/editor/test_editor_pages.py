@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from engine import engines
 from presets.editor import drafts
@@ -159,6 +160,17 @@ def test_the_json_is_checked_by_path_and_line(client, draft):
     assert "<code>unheard_of</code>This field is unknown: it is kept" in squeezed(page)
     broken = client.post(reverse("draft-json", args=[draft.pk]), {"text": '{\n"a": 1,\n}'}).text
     assert 'data-line="3"' in broken
+
+
+def test_the_report_of_a_translation_is_shown_when_the_text_is_applied_with_and_without_scripts(client, draft):
+    text = 'network_module = "networks.lora"\ntrain_data_dir = "/stars"\nnetwork_dim = 8\nsample_prompts = "a.txt"'
+    data = {"revision": 0, "text": text, "do": "apply"}
+    by_script = client.post(reverse("draft-json", args=[draft.pk]), data, headers={"X-Requested-With": "editor"})
+    notes = by_script.json()["notes"]
+    assert notes[0] == "It is a config of kohya's sd-scripts, and was translated: check the result."
+    assert any(note.startswith("sample_prompts (a.txt) was not translated") for note in notes)
+    page = client.post(reverse("draft-json", args=[draft.pk]), {**data, "revision": 1}, follow=True)
+    assert all(escape(note) in page.text for note in notes)
 
 
 def test_json_based_on_an_older_revision_overwrites_nothing(client, draft):
