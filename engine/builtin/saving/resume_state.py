@@ -12,6 +12,12 @@ from torch import Tensor
 from engine.builtin.data.position import DataLayout, place
 from engine.builtin.families.lora import adapted_layers
 from engine.builtin.training.checkpoint import EMA, GRADIENTS, OPTIMIZER, WEIGHTS, read_meta
+from engine.builtin.training.same_training import (
+    load_optimizer,
+    other_base_model,
+    refuse_other_layers,
+    refuse_other_training,
+)
 from engine.builtin.training.session import Session
 from engine.interface.files import verify
 from engine.interface.json_types import JsonObject
@@ -54,27 +60,36 @@ def write_state(session: Session, folder: Path) -> None:
 def restore(session: Session, backup: Path) -> list[str]:
     """Continue exactly at the state of the backup; return what differs because data or settings changed, in sentences.
 
-    Raises BadBackup.
+    Raises BadBackup, and BadConfig if the config trains other weights than those of the backup.
     """
     verify(backup)
-    meta = read_meta(backup)
-    for weight, saved in zip(session.parameters, load_file(backup / WEIGHTS).values(), strict=True):
-        weight.copy_(saved)
-    state = torch.load(backup / OPTIMIZER, map_location=session.device, weights_only=True)
-    rates = [group["initial_lr"] for group in session.optimizer.param_groups]
-    session.optimizer.load_state_dict(state["optimizer"])
-    for group, rate in zip(session.optimizer.param_groups, rates, strict=True):
-        group["initial_lr"] = rate  # a learning rate that was changed since the backup acts from here on
-    session.scaler.load_state_dict(state["scaler"])
-    if session.ema:
-        session.ema.load_state_dict(load_file(backup / EMA), meta["optimizer_steps"])
+    meta, saved = read_meta(backup), [value for _, value in sorted(load_file(backup / WEIGHTS).items())]
+    refuse_other_training(session.config, meta["config"])
+    refuse_other_layers(session.config, meta["config"], session.parameters, saved)
+    for weight, value in zip(session.parameters, saved, strict=True):
+        weight.copy_(value)
+    notices = [other_base_model(session.config, meta["config"]), *_restore_state(session, backup, meta)]
     session.optimizer_steps = meta["optimizer_steps"]
     session.smooth_loss = meta["smooth_loss"]
     session.backed_up, session.newest_backup = meta["progress"]["global_step"], backup
-    notices = [_restore_gradients(session, backup, meta), _restore_position(session, meta)]
+    notices += [_restore_gradients(session, backup, meta), _restore_position(session, meta)]
     if len(session.loader):  # without data a stop came during caching, and no step will be trained
         session.lay_out_schedule()
     return [notice for notice in notices if notice]
+
+
+def _restore_state(session: Session, backup: Path, meta: JsonObject) -> list[str]:
+    """Restore what was averaged in earlier steps: by the optimizer, the gradients' scaler and the EMA."""
+    state = torch.load(backup / OPTIMIZER, map_location=session.device, weights_only=True)
+    notices = [load_optimizer(session.config, meta["config"], session.optimizer, state["optimizer"])]
+    if state["scaler"]:  # empty if the backup's data type needs no scaling
+        session.scaler.load_state_dict(state["scaler"])
+    if session.ema and (backup / EMA).exists():
+        session.ema.load_state_dict(load_file(backup / EMA), meta["optimizer_steps"])
+    elif session.ema:
+        session.ema.begin_anew()
+        notices.append("ema was turned on since the backup, so the averages begin with the backup's weights.")
+    return notices
 
 
 def _restore_gradients(session: Session, backup: Path, meta: JsonObject) -> str:

@@ -54,6 +54,12 @@ class MovingAverage:
         for weight, value in zip(self.parameters, values, strict=True):
             weight.copy_(value)
 
+    @torch.no_grad()
+    def begin_anew(self) -> None:
+        """Begin the averages with the present weights."""
+        for average, weight in zip(self.averages, self.parameters, strict=True):
+            average.copy_(weight)
+
     def state_dict(self) -> dict[str, Tensor]:
         return {f"{i:05}": value for i, value in enumerate(self.averages)}
 

@@ -14,8 +14,8 @@ from engine.builtin.families.base import ModelFamily
 from engine.builtin.families.layers import earlier_lora_layers, lora_layers
 from engine.builtin.families.lora import load_lora
 from engine.builtin.training.checkpoint import EMA, WEIGHTS, read_meta
+from engine.builtin.training.same_training import refuse_other_layers, refuse_other_training
 from engine.interface.callbacks import TrainCallbacks
-from engine.interface.errors import BadBackup
 from engine.interface.files import verify
 from engine.interface.json_types import JsonObject
 
@@ -51,16 +51,17 @@ def take_lora(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Modu
 
 
 @torch.no_grad()
-def take_weights(parameters: list[Parameter], backup: Path) -> None:
+def take_weights(config: TrainConfig, parameters: list[Parameter], backup: Path) -> None:
     """Load a backup's weights, averaged if it has averages; step count and optimizer start from zero.
 
-    Raises BadBackup.
+    Raises BadBackup, and BadConfig if the config trains other weights than those of the backup.
     """
     verify(backup)
+    before = read_meta(backup)["config"]
+    refuse_other_training(config, before)
     saved = load_file(backup / (EMA if (backup / EMA).exists() else WEIGHTS))
     saved.pop("updates", None)  # the averages of earlier versions count themselves
-    shapes = [tuple(tensor.shape) for _, tensor in sorted(saved.items())]
-    if shapes != [tuple(weight.shape) for weight in parameters]:
-        raise BadBackup(f"The weights in {backup} belong to other layers: use the backup's own config.")
-    for weight, (_, value) in zip(parameters, sorted(saved.items()), strict=True):
+    values = [value for _, value in sorted(saved.items())]
+    refuse_other_layers(config, before, parameters, values)
+    for weight, value in zip(parameters, values, strict=True):
         weight.copy_(value)

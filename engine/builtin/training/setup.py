@@ -74,7 +74,7 @@ class SessionMaker:
         torch.manual_seed(self.config.seed)
         trained = self._trained_parameters(family)
         if self.weights_from:
-            take_weights(flat(trained), self.weights_from)
+            take_weights(self.config, flat(trained), self.weights_from)
         for name, part in family.parts.items():
             part.train(name in trained)
             passes_gradient = name in trained or name == family.denoiser  # the encoder's gradient comes through it
