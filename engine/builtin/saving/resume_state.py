@@ -79,7 +79,7 @@ def restore(session: Session, backup: Path) -> list[str]:
 
 
 def _restore_state(session: Session, backup: Path, meta: JsonObject) -> list[str]:
-    """Restore what was averaged in earlier steps: by the optimizer, the gradients' scaler and the EMA."""
+    """Restore the averages of the optimizer, the gradients' scaler and the EMA."""
     state = torch.load(backup / OPTIMIZER, map_location=session.device, weights_only=True)
     notices = [load_optimizer(session.config, meta["config"], session.optimizer, state["optimizer"])]
     if state["scaler"]:  # empty if the backup's data type needs no scaling
