@@ -82,6 +82,15 @@ class Loop:
             self._train_epoch(epoch)
         self.log.flush()
         self._refuse_missing_updates(updates)
+        self._refuse_void_losses()
+
+    def _refuse_void_losses(self) -> None:
+        """A training whose every loss was 0 has learned nothing, whatever made it 0. Raises BadData."""
+        if self.log.is_void and not self.commands.stop_requested:
+            raise BadData(
+                "The loss was exactly 0 in every step, so nothing was trained: check the masks and unmasked_weight, "
+                "the weights of the losses (loss_weight_fn, loss_weight_strength), and the concepts' loss_weight."
+            )
 
     def _refuse_missing_updates(self, expected: int) -> None:
         """A training that makes fewer updates than its data allow must not look finished. Raises BadData."""

@@ -34,6 +34,7 @@ from engine.builtin.families.model_files import (
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import files_of_weights, look_at_folder
+from engine.builtin.inspection.layers import look_at_layers
 from engine.builtin.inspection.single_files import look_at_single_file
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
 from engine.builtin.reading.scan import BUILTIN, Reader
@@ -62,6 +63,8 @@ def preflight(settings: JsonObject, gpus: list[JsonObject], report: Report = lam
     with failures_as_problems(problems, "base_model_name", "the base model"):
         model, found = look_at_model(config, report)
         problems += found
+    with failures_as_problems(problems, "layer_filter", "the filter of layers"):
+        problems += look_at_layers(config, model)
     with failures_as_problems(problems, "lora_model_name", "the LoRA to start from"):
         problems += look_at_starting_lora(config, model)
     with failures_as_problems(problems, "embedding.model_name", "an embedding to start from"):

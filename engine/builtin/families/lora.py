@@ -125,7 +125,7 @@ def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[s
                 raise _refused(
                     f"{path} has rank {min(weight.shape[:2])}, but lora_rank is {config.lora_rank}: set the same rank."
                 )
-            target.copy_(weight * (strength / strength_here if ".lora_B." in key else 1.0))
+            target.copy_(weight.float() * (strength / strength_here if ".lora_B." in key else 1.0))
             taken += 1
     if not taken:
         raise _refused(f"{path} holds no LoRA for the layers that are trained here: choose another file.")

@@ -29,6 +29,7 @@ KINDS = (
     (re.compile(r"\.(diff|diff_b|w_norm)$"), "a difference of full weights"),
 )
 DOWN = re.compile(r"(\.lora_down|\.lora_A|[._]lora\.down|\.lora_linear_layer\.down)(\.default)?\.weight$")
+UP = re.compile(r"(\.lora_up|\.lora_B|[._]lora\.up|\.lora_linear_layer\.up)(\.default)?\.weight$")
 ENDS = re.compile(
     r"(\.lora_(down|up|mid|A|B|magnitude_vector)|[._]lora\.(down|up)|\.lora_linear_layer\.(down|up))(\.default)?"
     r"(\.weight)?$|\.(alpha|dora_scale|(hada|lokr|boft|ia3)_\w+|oft_\w+(\.weight)?|on_input|diff(_b)?"
@@ -74,6 +75,7 @@ class Adapter:
     alphas: list[float]
     layers: list[str] = field(default_factory=list)
     has_text_encoder: bool = False
+    halves: list[str] = field(default_factory=list)  # layers with one of their two matrices
 
     def __str__(self) -> str:
         """Such as "a LoHa for Stable Diffusion XL with rank 8"."""
@@ -103,6 +105,7 @@ def read_adapter(path: Path) -> Adapter:
         alphas=sorted(set(_alphas(path, header))),
         layers=sorted({layer_of(name) for name in names}),
         has_text_encoder=any(name.startswith(("lora_te", "text_encoder")) for name in names),
+        halves=sorted({layer_of(name) for name, _ in downs} ^ {layer_of(name) for name in names if UP.search(name)}),
     )
 
 

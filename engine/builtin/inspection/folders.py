@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.builtin.families.model_files import Incomplete, NotAModel, read_shapes
+from engine.builtin.inspection.part_configs import look_at_class, look_at_scheduler, look_at_vae
 from engine.builtin.inspection.shapes import shapes_by_config
 from engine.builtin.inspection.tokenizers import look_at_tokenizer
 from engine.interface.json_files import BadJson, read_object
@@ -15,7 +16,7 @@ from engine.interface.safetensors_header import Shape
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")  # a training does without them
 OF_UNET = ("StableDiffusion", "LatentConsistency")  # classes of pipelines with a UNet
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-WEIGHTS = ("diffusion_pytorch_model", "model")
+WEIGHTS = {"diffusion_pytorch_model": True, "model": False}  # true: diffusers takes the shards where both are there
 CURE = "download the model again"
 
 
@@ -58,11 +59,12 @@ def weights_of(folder: Path) -> list[Path]:
 
     Raises NotAModel if there are none, or one is missing.
     """
-    for stem in WEIGHTS:
-        if (whole := folder / f"{stem}.safetensors").is_file():
-            return [whole]
-        if (index := folder / f"{stem}.safetensors.index.json").exists():
+    for stem, shards_first in WEIGHTS.items():
+        whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+        if index.exists() and (shards_first or not whole.is_file()):
             return _shards(index)
+        if whole.is_file():
+            return [whole]
     raise Incomplete(_no_weights(folder))
 
 
@@ -88,8 +90,10 @@ def _look_at_part(folder: Path, kind: str) -> JsonObject:
     if "Tokenizer" in kind or "Processor" in kind:
         return look_at_tokenizer(folder, kind)
     if "Scheduler" in kind:
-        return _object(folder / "scheduler_config.json")
-    config = _object(folder / "config.json")
+        return look_at_scheduler(folder, _object(folder / "scheduler_config.json"))
+    config = look_at_class(folder, kind, _object(folder / "config.json"))
+    if kind == "AutoencoderKL":
+        look_at_vae(folder, config)
     shapes = {name: shape for file in weights_of(folder) for name, shape in read_shapes(file).items()}
     _compare(folder, shapes, shapes_by_config(kind, config))
     return config
@@ -149,10 +153,15 @@ def _look_at_fit(folder: Path, configs: dict[str, JsonObject]) -> Iterator[str]:
     more = (0, 1, 3, latents, latents + 1)  # for depth, a small picture, a picture, a picture and its mask
     if vae and isinstance(channels, int) and channels - latents not in more:
         yield f"the unet in {folder} takes {channels} channels, and the vae gives {latents}; {CURE}."
+    if unet and "Flow" in str(configs.get("scheduler", {}).get("_class_name")):
+        yield f"the scheduler in {folder} is for flow matching, which its unet has not learned; {CURE}."
     for part, config in configs.items():
         if part.startswith("tokenizer"):
-            size = configs.get(part.replace("tokenizer", "text_encoder"), {}).get("vocab_size")
-            most = config.get("largest_id", -1)
+            encoder = configs.get(part.replace("tokenizer", "text_encoder"), {})
+            size, most = encoder.get("vocab_size"), config.get("largest_id", -1)
+            longest, places = config.get("longest", 0), encoder.get("max_position_embeddings")
+            if isinstance(places, int) and places > 0 and longest > places:
+                yield f"{part} in {folder} gives {longest} tokens, and its text encoder takes {places}; {CURE}."
             if isinstance(size, int) and most >= size:
                 yield f"{part} in {folder} has tokens up to {most}, and its text encoder knows {size}; {CURE}."
 

@@ -41,6 +41,10 @@ def _judge(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: A
     elif (adapter.kind == DORA) != config.lora_decompose and config.peft_type == "LORA":
         state = "off" if adapter.kind == DORA else "on"
         yield _error(f"{path.name} is {adapter}, and lora_decompose is {state}; choose a file of the other kind")
+    elif adapter.halves:
+        layers = "a layer" if len(adapter.halves) == 1 else f"{len(adapter.halves)} layers"
+        text = f"{path.name} has only one of the two matrices of {layers}"
+        yield _error(f"{text}, such as {adapter.halves[0]}; copy or train it again")
     else:
         yield from _judge_sizes(config, path, adapter)
         yield from _judge_layers(config, model, path, adapter)

@@ -8,26 +8,36 @@ from engine.builtin.families.model_files import Incomplete, NotAModel
 from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 
+NO_LIMIT = 10**6
 CURE = "download the model again"
 SENTENCE_PIECE = ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 
 
 def look_at_tokenizer(folder: Path, kind: str) -> JsonObject:
-    """{"largest_id": the largest token's number}, -1 if its file does not show it. Raises NotAModel.
+    """The largest token's number (-1 if its file does not show it) and the longest text in tokens (0: no limit).
+
+    They are "largest_id" and "longest". Raises NotAModel.
 
     A fast tokenizer is one `tokenizer.json`; a CLIP tokenizer can be `vocab.json` and `merges.txt`, others one model
     of SentencePiece.
     """
+    longest = _longest(folder / "tokenizer_config.json")
     if (folder / "tokenizer.json").exists():
-        return {"largest_id": _of_fast(folder / "tokenizer.json")}
+        return {"largest_id": _of_fast(folder / "tokenizer.json"), "longest": longest}
     if (folder / "vocab.json").exists() or "CLIP" in kind:
-        return {"largest_id": _of_pairs(folder)}
+        return {"largest_id": _of_pairs(folder), "longest": longest}
     found = next((folder / name for name in SENTENCE_PIECE if (folder / name).is_file()), None)
     if found is None:
         raise Incomplete(f"{folder} has no tokenizer: neither tokenizer.json nor {SENTENCE_PIECE[0]}; {CURE}.")
     if not found.stat().st_size:
         raise NotAModel(f"{found} is empty; {CURE}.")
     return {"largest_id": -1}
+
+
+def _longest(path: Path) -> int:
+    """`model_max_length`; 0 where it is missing, or a number like 1e30 that stands for no limit."""
+    limit = _object(path).get("model_max_length") if path.exists() else None
+    return int(limit) if isinstance(limit, int | float) and 0 < limit < NO_LIMIT else 0
 
 
 def _of_fast(path: Path) -> int:

@@ -30,6 +30,12 @@ class LossLog:
         self._rates: list[list[tuple[str, float]]] = []
         self._first_step = session.progress.global_step
         self._read_at = time.monotonic()
+        self._largest: float | None = None  # of the losses that were read in this attempt
+
+    @property
+    def is_void(self) -> bool:
+        """True if there were losses and all were exactly 0, so that none had a gradient."""
+        return self._largest == 0
 
     def go_on(self) -> None:
         """Measure speed from now on: the pause between two steps does not count."""
@@ -53,6 +59,7 @@ class LossLog:
         if not self._losses:
             return
         losses = torch.stack(self._losses).tolist()
+        self._largest = max(self._largest or 0.0, *map(abs, losses))
         speed = len(losses) / max(1e-6, time.monotonic() - self._read_at)
         steps, learning_rates = range(self._first_step, self._first_step + len(losses)), self._rates
         self._losses, self._rates = [], []

@@ -159,6 +159,15 @@ def test_another_alpha_is_a_warning(tmp_path, dtype):
     assert problem.field == "lora_alpha" and "alpha 2" in problem.message
 
 
+@pytest.mark.parametrize("half", [".lora_down.", ".lora_up."])
+def test_a_layer_with_one_of_its_two_matrices_is_refused(tmp_path, half):
+    tensors = {name: weight for name, weight in lora().items() if half in name}
+    assert (
+        f"one of the two matrices of a layer, such as lora_unet_{LAYER}"
+        in only(problems(stored(tmp_path, tensors))).message
+    )
+
+
 def test_numbers_that_are_not_finite_are_named(tmp_path):
     tensors = lora()
     tensors[f"lora_unet_{LAYER}.lora_up.weight"][3, 1] = float("nan")

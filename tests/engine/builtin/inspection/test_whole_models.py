@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.families.model_files import read_model
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import look_at_folder
+from engine.builtin.inspection.layers import look_at_layers
 from engine.builtin.preflight import look_at_model
 from tests.engine.builtin.inspection.test_preflight import ATTENTION, UNET, write_header
 
@@ -229,3 +231,47 @@ def test_files_that_a_hub_can_still_send_are_a_warning_online_and_an_error_offli
     assert "no folder tokenizer" in found("owner/model", offline_mode=True)[0]
     (snapshot / "unet" / WEIGHTS).write_bytes(b"damaged")
     assert any("not a safetensors file" in text for text in found("owner/model"))
+
+
+def test_a_part_of_another_kind_is_named(model):
+    shutil.rmtree(model / "vae")
+    shutil.copytree(model / "unet", model / "vae")
+    says(model, "vae holds a UNet2DConditionModel", "names an AutoencoderKL")
+
+
+@pytest.mark.parametrize("factor", [0, -1, None, float("inf"), "0.18"])
+def test_a_vae_whose_latents_would_be_void_is_refused(model, factor):
+    change(model / "vae" / "config.json", scaling_factor=factor)
+    says(model, "scaling_factor", "must be above 0")
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"beta_schedule": None}, "lacks beta_schedule"),
+        ({"prediction_type": "sample"}, "is sample"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "flow matching"),
+    ],
+)
+def test_a_scheduler_that_gives_other_noise_than_the_model_knows_is_refused(model, changes, words):
+    """Diffusers takes its own defaults for what is missing, so that the training ran on wrong noise."""
+    change(model / "scheduler" / "scheduler_config.json", **changes)
+    says(model, words)
+
+
+def test_a_tokenizer_that_gives_more_tokens_than_its_text_encoder_takes_is_refused(model):
+    change(model / "tokenizer" / "tokenizer_config.json", model_max_length=512)
+    says(model, "gives 512 tokens", "takes 24")
+
+
+def test_a_list_of_shards_counts_before_whole_weights_as_in_diffusers(model):
+    (model / "unet" / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": {"a": "shard.safetensors"}}))
+    says(model, "lacks shard.safetensors")
+
+
+@pytest.mark.parametrize("method", ["LORA", "FINE_TUNE"])
+@pytest.mark.parametrize("pattern, expected", [("attn1", 0), ("", 0), ("no_such_layer", 1)])
+def test_a_filter_that_matches_no_layer_is_seen_before_the_start(method, pattern, expected):
+    values = {"model_type": "STABLE_DIFFUSION_15", "training_method": method, "layer_filter": pattern}
+    found = list(look_at_layers(TrainConfig.from_dict(values), read_model(DEMO)))
+    assert [problem.field for problem in found] == ["layer_filter"] * expected

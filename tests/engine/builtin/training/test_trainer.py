@@ -229,7 +229,8 @@ def test_a_sample_that_fails_is_a_warning_and_training_continues(training, tmp_p
 
 
 def test_an_infinite_loss_fails_the_run_and_nothing_is_written(training, tmp_path):
-    run = training(learning_rate=1e30, backup_before_save=True)
+    growing = {"optimizer": "ADAMW", "weight_decay": 1000}  # each update multiplies the weights by about -1e6
+    run = training(learning_rate=1000, optimizer=growing, backup_before_save=True)
     with pytest.raises(NotFinite, match="at step"):
         run.run()
     run.trainer.end()
