@@ -72,7 +72,7 @@ def changes(saved: JsonObject, present: JsonObject) -> str:
         saved["pictures"] != present["pictures"]
     )
     said += [
-        f"{present['settings'][name]} as {name} instead of {value}"
+        f"{name} {present['settings'][name]} instead of {value}"
         for name, value in saved["settings"].items()
         if present["settings"].get(name, value) != value
     ]

@@ -59,10 +59,10 @@ def _changes(progress: TrainProgress, saved: JsonObject | None, present: DataLay
         return
     if saved.get("identity") == present.identity:
         return
-    names = {"pictures": "pictures", "batches": "steps in an epoch", "batch_size": "as batch_size"}
+    names = {"pictures": "{} pictures", "batches": "{} steps in an epoch", "batch_size": "batch_size {}"}
     now = present.to_dict()
     different = [name for name in names if saved.get(name) != now[name]]
-    yield from (f"{now[name]} {names[name]} instead of {saved.get(name)}" for name in different)
+    yield from (f"{names[name].format(now[name])} instead of {saved.get(name)}" for name in different)
     if not different:
         yield "other pictures, sizes or repeats"
 

@@ -27,8 +27,8 @@ def facts(config):
 CHANGED = {
     "a picture less": ("3 pictures instead of 4", lambda config, folder: (folder / "0.png").unlink()),
     "a renamed picture": ("other pictures", lambda config, folder: (folder / "0.png").rename(folder / "9.png")),
-    "another batch size": ("4 as batch_size instead of 2", lambda config, folder: config.update(batch_size=4)),
-    "another resolution": ("96 as resolution instead of 64", lambda config, folder: config.update(resolution="96")),
+    "another batch size": ("batch_size 4 instead of 2", lambda config, folder: config.update(batch_size=4)),
+    "another resolution": ("resolution 96 instead of 64", lambda config, folder: config.update(resolution="96")),
     "repeats": ("sizes or repeats", lambda config, folder: config["concepts"][0].update(balancing=2.0)),
     "a concept less": ("0 pictures instead of 4", lambda config, folder: config["concepts"][0].update(enabled=False)),
 }

@@ -94,7 +94,7 @@ def test_a_run_with_more_pictures_continues_with_the_next_epoch(training, backup
 
 
 CHANGES = {
-    "batch size": ({"batch_size": 4}, "4 as batch_size instead of 2", 2),
+    "batch size": ({"batch_size": 4}, "batch_size 4 instead of 2", 2),
     "repeats": ({"balancing": 2.0}, "8 steps in an epoch instead of 4", 8),
     "number of pictures": ({"balancing": 4, "balancing_strategy": "SAMPLES"}, "2 steps in an epoch instead of 4", 2),
     "seed": ({"seed": 7}, "other pictures, sizes or repeats", 4),
