@@ -81,10 +81,16 @@ def test_a_check_without_problems_starts_the_run_automatically(client, started):
 def test_a_worker_s_finding_stops_the_start_and_is_shown_with_its_field(client, started):
     answer(problems=[FOUND])
     part = client.get(address(), headers=HTMX).text
-    assert "The run was not started" in part and "star.png is broken" in part
+    assert "The run was not started" in part and "star.png is broken" in part and "Back to the settings" in part
     assert 'data-jump="concepts.0.path"' in part and "hx-get" not in part and "hx-post" not in part
     client.post(address(), headers=HTMX)
     assert not Run.objects.exists()
+
+
+def test_a_check_that_takes_longer_than_a_start_waits_says_what_happens_next(client, started, settings):
+    Preflight.objects.get().take("here:cpu")
+    settings.PREFLIGHT_SECONDS = -1
+    assert "The run starts when it has ended; press Start the run" in client.get(address()).text
 
 
 def test_without_javascript_the_check_has_a_page_that_reloads_itself(client, started):
