@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine.builtin.config.check import check
 from engine.builtin.config.lists import load_concepts, load_samples
+from engine.builtin.config.schedulers import warmup_updates
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE, survey
@@ -249,10 +250,14 @@ def _look_at_length(config: TrainConfig, batches: int) -> Iterator[Problem]:
             "ema_update_step_interval",
             f"the run changes the weights {updates} times, so their average would never change; lower it",
         )
-    if config.learning_rate_warmup_steps >= updates > 0 and config.learning_rate_warmup_steps >= 1:
+    if updates and warmup_updates(config, updates) >= updates:
+        share = (
+            "up to 1 this is a share of the run, so 1 is all of it" if config.learning_rate_warmup_steps <= 1 else ""
+        )
         yield Problem(
             "learning_rate_warmup_steps",
-            f"the run has {updates} updates, so the learning rate never reaches its full value; lower it",
+            f"the run has {updates} updates, so the learning rate never reaches its full value; lower it"
+            + (f" ({share})" if share else ""),
             "warning",
         )
 

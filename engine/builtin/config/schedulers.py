@@ -60,3 +60,9 @@ def _is_literal(text: str) -> bool:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
+
+
+def warmup_updates(config: TrainConfig, updates: int) -> int:
+    """The updates of the warm-up: above 1 the setting counts micro-batches, up to 1 it is a share of the run."""
+    warmup = config.learning_rate_warmup_steps
+    return int(warmup / config.gradient_accumulation_steps) if warmup > 1 else int(warmup * updates)

@@ -58,6 +58,20 @@ def _schedule(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("learning_rate_scheduler", message)
     if config.optimizer.optimizer == Optimizer.ADAFACTOR and config.optimizer.warmup_init and not relative:
         yield Problem("optimizer.warmup_init", "needs optimizer.relative_step; turn both on, or both off")
+    yield from _flat_schedule(config)
+
+
+def _flat_schedule(config: TrainConfig) -> Iterator[Problem]:
+    """A course that stays at its first value, although another course than CONSTANT was chosen."""
+    course = config.learning_rate_scheduler
+    if course in (LearningRateScheduler.CONSTANT, LearningRateScheduler.ADAFACTOR, LearningRateScheduler.CUSTOM):
+        return
+    why = f"so the learning rate stays constant in spite of {course}"
+    if config.learning_rate_min_factor == 1:
+        yield Problem("learning_rate_min_factor", f"is 1, {why}; lower it, or choose CONSTANT", "warning")
+    restarts = (LearningRateScheduler.COSINE_WITH_RESTARTS, LearningRateScheduler.COSINE_WITH_HARD_RESTARTS)
+    if course in restarts and config.learning_rate_cycles == 0:
+        yield Problem("learning_rate_cycles", f"is 0, {why}; raise it, or choose CONSTANT", "warning")
 
 
 def _stops(config: TrainConfig) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ TEXT_ALONE = Kind(
 REPEATS = Kind(
     "{number} {folder is|folders are} named for kohya's repeats, which have no effect here: {names}; make {it|each} a "
     "concept with balancing set to its number"
+)
+SHARED = Kind(
+    "{number} {picture is|pictures are} trained by several concepts: {names}; remove {it|them} from all but one, "
+    "unless that is on purpose"
 )
 ALIKE = Kind(
     "{number} {picture has|pictures have} the same pixels as another: {names}; remove {it|them}, or raise balancing to "
@@ -262,6 +267,8 @@ def _alike(pictures: list[Picture]) -> list[Problem]:
     """The same picture several times is usually a mistake; `balancing` repeats pictures on purpose."""
     first: dict[str, Path] = {}
     findings = Findings()
+    concepts: dict[Path, int] = Counter(picture.path for picture in pictures)
+    findings.add("concepts", SHARED, *(printable(path.name) for path, number in concepts.items() if number > 1))
     for picture in pictures:
         other = first.setdefault(picture.facts.pixels, picture.path)
         if other != picture.path:

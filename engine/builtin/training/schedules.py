@@ -13,6 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, SequentialLR
 
 from engine.builtin.config.enums import LearningRateScheduler as Course
+from engine.builtin.config.schedulers import warmup_updates
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import BadConfig, Problem
 
@@ -25,12 +26,6 @@ class Length:
 
     batches_per_epoch: int
     updates: int
-
-
-def warmup_updates(config: TrainConfig, updates: int) -> int:
-    """The updates of the warm-up: above 1 the setting counts micro-batches, up to 1 it is a share of the run."""
-    warmup = config.learning_rate_warmup_steps
-    return int(warmup / config.gradient_accumulation_steps) if warmup > 1 else int(warmup * updates)
 
 
 def make_schedule(config: TrainConfig, optimizer: Optimizer, length: Length) -> LRScheduler:

@@ -132,6 +132,8 @@ def test_a_file_without_concepts_is_refused(tmp_path, text):
         (stop("unet", "NEVER", 3), "unet.stop_training_after"),
         (stop("unet", "STEP", 0), "unet.stop_training_after"),
         ({"layer_filter": "attn,"}, "layer_filter"),
+        ({"learning_rate_scheduler": "LINEAR", "learning_rate_min_factor": 1}, "learning_rate_min_factor"),
+        ({"learning_rate_scheduler": "COSINE_WITH_RESTARTS", "learning_rate_cycles": 0}, "learning_rate_cycles"),
     ],
 )
 def test_settings_that_change_nothing_or_little_together_are_a_warning(values, field):

@@ -187,6 +187,21 @@ def test_a_duplicate_picture_is_a_warning(config, tmp_path):
     assert "same pixels" in found(config, "warning")["concepts"]
 
 
+def test_a_folder_in_two_concepts_is_a_warning(config):
+    config["concepts"] = [*config["concepts"], dict(config["concepts"][0])]
+    assert "trained by several concepts" in found(config, "warning")["concepts"]
+
+
+@pytest.mark.parametrize(
+    "warmup, accumulation, warned", [(1, 1, True), (0.5, 1, False), (10**6, 1, True), (12, 4, False)]
+)
+def test_a_warm_up_that_takes_the_whole_run_is_a_warning(config, warmup, accumulation, warned):
+    """Up to 1 it is a share of the run, and above that it counts the batches of an accumulation, not its updates."""
+    config |= {"learning_rate_warmup_steps": warmup, "gradient_accumulation_steps": accumulation}
+    config |= {"learning_rate_scheduler": "CONSTANT", "batch_size": 1, "epochs": 1}
+    assert ("learning_rate_warmup_steps" in found(config, "warning")) == warned
+
+
 def test_a_format_that_does_not_fit_the_method_is_refused(config):
     assert "output_model_format" in found(config | {"output_model_format": "DIFFUSERS"})
 
