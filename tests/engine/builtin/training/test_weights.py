@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.interface.errors import BadBackup, BadConfig
+from engine.interface.errors import BadConfig
 from tests.engine.tiny import Training, make_model, make_pictures
 
 
@@ -83,10 +83,10 @@ def test_a_lora_of_another_rank_or_of_no_layer_is_refused_by_its_field(first, tr
         training("nothing", lora_model_name=str(tmp_path / "nothing.safetensors")).trainer.start()
 
 
-def test_weights_of_other_layers_are_refused(first, training):
+def test_weights_of_another_rank_are_refused_by_its_name(first, training):
     other = training("other", lora_rank=2)
     other.trainer.weights_from = first.artifacts("backup")[0]
-    with pytest.raises(BadBackup, match="other layers"):
+    with pytest.raises(BadConfig, match="lora_rank: is 2, and the backup was made with 4"):
         other.trainer.start()
 
 
