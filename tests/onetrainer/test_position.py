@@ -12,10 +12,13 @@ from engine.onetrainer.preflight import compare_files
 
 @pytest.fixture
 def backup_of(start):
-    """The backup of a training of three epochs of two steps each that was stopped after this many steps."""
+    """The backup of a training with epochs of two steps that was stopped after this many steps.
+
+    Its epochs are far too many to end before the stop reaches it.
+    """
 
     def make(steps, **changes):
-        attempt = start(epochs=3, sample_after=1, sample_after_unit="STEP", **changes)
+        attempt = start(epochs=10_000, sample_after=1, sample_after_unit="STEP", **changes)
         attempt.wait_for_steps(steps)
         attempt.send("stop", final_model=False)
         backups = attempt.wait().artifacts("backup")
@@ -74,11 +77,13 @@ def test_in_the_same_data_a_run_resumes_at_its_own_position(start, backup_of, co
     backup = backup_of(1)
     verify(backup)
     assert (backup / FILE_NAME).exists()
-    assert compare_files(config | {"epochs": 3}, backup, lambda *at: None) == []
     step = place_of(backup)["global_step"]
-    resumed = start(resume_from=backup, epochs=3).wait()
-    assert sorted({data["global_step"] for data in resumed.data("progress")})[-1] == 6
-    assert [data["step"] for data in resumed.data("metrics") if "loss" in data["values"]] == list(range(step, 6))
+    epochs = step // 2 + 2
+    assert compare_files(config | {"epochs": epochs}, backup, lambda *at: None) == []
+    resumed = start(resume_from=backup, epochs=epochs).wait()
+    assert sorted({data["global_step"] for data in resumed.data("progress")})[-1] == 2 * epochs
+    trained = [data["step"] for data in resumed.data("metrics") if "loss" in data["values"]]
+    assert trained == list(range(step, 2 * epochs))
     assert "changed" not in warnings(resumed)
 
 
