@@ -14,6 +14,7 @@ import psutil
 import pytest
 from django.db import DataError, OperationalError, ProgrammingError, connection
 from django.utils.timezone import now
+from PIL import Image
 
 from presets.models import Draft, Preflight
 from presets.preflight import requests as preflight
@@ -51,9 +52,12 @@ def keeper():
 
 @pytest.fixture
 def endless(config, tmp_path):
-    """A config whose check never ends, as reading one of its captions does not."""
-    os.mkfifo(tmp_path / "pictures" / "endless.txt")
-    shutil.copy(tmp_path / "pictures" / "star-01.png", tmp_path / "pictures" / "endless.png")
+    """A config whose check takes minutes: it decodes hundreds of large pictures, which differ in their last bytes."""
+    first = tmp_path / "pictures" / "large.png"
+    Image.new("RGB", (4000, 4000)).save(first)
+    content = first.read_bytes()
+    for number in range(400):
+        first.with_name(f"large-{number}.png").write_bytes(content + bytes(str(number), "ascii"))
     return config
 
 
@@ -275,7 +279,8 @@ def test_a_check_whose_worker_is_killed_is_done_by_another(endless, keeper, tmp_
         wait_for(children, what="the other worker's child")
         worker.kill()
     wait_for(lambda: not children(), what="the end of the child")
-    (tmp_path / "pictures" / "endless.txt").unlink()
+    for picture in (tmp_path / "pictures").glob("large*.png"):
+        picture.unlink()
     keeper.start()
     ended(asked)
     assert (asked.status, asked.worker, asked.claim) == (Job.Status.DONE, "here:cpu", 2)

@@ -266,7 +266,7 @@ def test_a_draft_is_checked_from_its_page(client, draft):
 
 def test_without_scripts_the_check_has_its_own_page(client, draft):
     answer = client.post("/preflights/start/", {"draft": draft.pk}, follow=True)
-    assert "No worker is running" in answer.content.decode()
+    assert "The check waits, since no worker is running: start a worker." in answer.content.decode()
 
 
 def test_problems_of_a_draft_are_shown_at_once(client, draft):
