@@ -16,6 +16,7 @@ from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import BadHeader, Shape, read_header
 
+CURE = "download the model again"
 PARTS = ("unet", "transformer", "prior", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vae")
 SD1, SD2, SDXL, SD3, FLUX = (
     "Stable Diffusion 1",
@@ -113,17 +114,19 @@ def _read_folder(folder: Path) -> ModelFiles:
             f"{folder} is not a diffusers model: it has no model_index.json; choose a folder that has one, "
             "or a .safetensors file."
         )
-    index = _read_json(folder / "model_index.json")
+    index = read_description(folder / "model_index.json")
     found = ModelFiles(kind=_kind_by_class(str(index.get("_class_name", ""))))
     for part in PARTS:
         if part in index and (folder / part).is_dir():
             found.shapes[part] = dict(_part_shapes(folder / part))
     if "unet" in index and (folder / "unet").is_dir():
-        found.unet_config = _read_json(folder / "unet" / "config.json")
+        found.unet_config = read_description(folder / "unet" / "config.json")
         found.kind = _kind_by_width(found.unet_config.get("cross_attention_dim")) or found.kind
         found.inpainting = found.unet_config.get("in_channels") == 9
     if "scheduler" in index and (folder / "scheduler").is_dir():
-        found.prediction = str(_read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", ""))
+        found.prediction = str(
+            read_description(folder / "scheduler" / "scheduler_config.json").get("prediction_type", "")
+        )
     if not found.shapes:
         raise Incomplete(f"{folder} has none of a model's parts; download it again.")
     return found
@@ -141,12 +144,13 @@ def _part_shapes(folder: Path) -> Iterator[tuple[str, Shape]]:
         yield from read_shapes(file).items()
 
 
-def _read_json(path: Path) -> JsonObject:
+def read_description(path: Path) -> JsonObject:
+    """A JSON file of a model, such as a part's config. Raises Incomplete if it is missing, else NotAModel."""
     try:
         return read_object(path)
     except BadJson as error:
         kind = NotAModel if path.exists() else Incomplete
-        raise kind(f"{path} {error}; download the model again.") from error
+        raise kind(f"{path} {error}; {CURE}.") from error
 
 
 def _kind_by_class(name: str) -> str:

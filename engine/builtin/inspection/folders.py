@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.builtin.families.model_files import Incomplete, NotAModel, read_shapes
+from engine.builtin.families.model_files import CURE, Incomplete, NotAModel, read_description, read_shapes
 from engine.builtin.inspection.part_configs import look_at_class, look_at_scheduler, look_at_vae
 from engine.builtin.inspection.shapes import shapes_by_config
 from engine.builtin.inspection.tokenizers import look_at_tokenizer
-from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import Shape
 
@@ -17,12 +16,11 @@ NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")  # a train
 OF_UNET = ("StableDiffusion", "LatentConsistency")  # classes of pipelines with a UNet
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 WEIGHTS = {"diffusion_pytorch_model": True, "model": False}  # true: diffusers takes the shards where both are there
-CURE = "download the model again"
 
 
 def look_at_folder(folder: Path) -> Iterator[NotAModel]:
     """A problem for each part of the model that is missing, cannot be read or does not fit its config."""
-    index = _object(folder / "model_index.json")
+    index = read_description(folder / "model_index.json")
     yield from map(NotAModel, _unnamed(folder, index))
     configs: dict[str, JsonObject] = {}
     for part, entry in sorted(index.items()):
@@ -39,7 +37,7 @@ def look_at_tokenizers(folder: Path) -> Iterator[NotAModel]:
     """A problem for each tokenizer that the folder's `model_index.json` names and that cannot be used."""
     if not (folder / "model_index.json").is_file():
         return
-    for part, entry in sorted(_object(folder / "model_index.json").items()):
+    for part, entry in sorted(read_description(folder / "model_index.json").items()):
         if _is_part(part, entry) and "Tokenizer" in entry[1]:
             try:
                 _look_at_part(folder / part, entry[1])
@@ -49,7 +47,7 @@ def look_at_tokenizers(folder: Path) -> Iterator[NotAModel]:
 
 def files_of_weights(folder: Path) -> list[Path]:
     """All weight files that a training loads from the folder. Raises NotAModel."""
-    index = _object(folder / "model_index.json")
+    index = read_description(folder / "model_index.json")
     parts = [folder / name for name, entry in index.items() if _is_part(name, entry)]
     return [file for part in parts if (part / "config.json").exists() for file in weights_of(part)]
 
@@ -90,8 +88,8 @@ def _look_at_part(folder: Path, kind: str) -> JsonObject:
     if "Tokenizer" in kind or "Processor" in kind:
         return look_at_tokenizer(folder, kind)
     if "Scheduler" in kind:
-        return look_at_scheduler(folder, _object(folder / "scheduler_config.json"))
-    config = look_at_class(folder, kind, _object(folder / "config.json"))
+        return look_at_scheduler(folder, read_description(folder / "scheduler_config.json"))
+    config = look_at_class(folder, kind, read_description(folder / "config.json"))
     if kind == "AutoencoderKL":
         look_at_vae(folder, config)
     shapes = {name: shape for file in weights_of(folder) for name, shape in read_shapes(file).items()}
@@ -115,7 +113,7 @@ def _compare(folder: Path, shapes: dict[str, Shape], expected: dict[str, Shape])
 
 
 def _shards(index: Path) -> list[Path]:
-    names = _object(index).get("weight_map")
+    names = read_description(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise NotAModel(f"{index} names no files of weights; {CURE}.")
     files = [index.parent / name for name in sorted(set(names.values()))]
@@ -169,14 +167,6 @@ def _look_at_fit(folder: Path, configs: dict[str, JsonObject]) -> Iterator[str]:
 def _widths(configs: dict[str, JsonObject]) -> list[int]:
     widths = [configs[part].get("hidden_size") for part in ("text_encoder", "text_encoder_2") if part in configs]
     return [width for width in widths if isinstance(width, int)]
-
-
-def _object(path: Path) -> JsonObject:
-    try:
-        return read_object(path)
-    except BadJson as error:
-        kind = NotAModel if path.exists() else Incomplete
-        raise kind(f"{path} {error}; {CURE}.") from error
 
 
 def _shown(shape: Shape) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from engine.builtin.families.model_files import NotAModel
+from engine.builtin.families.model_files import CURE, NotAModel
 from engine.interface.json_types import JsonObject
 
-CURE = "download the model again"
 BETAS = ("beta_start", "beta_end", "beta_schedule")
 PREDICTIONS = ("epsilon", "v_prediction")
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.builtin.families.model_files import Incomplete, NotAModel
-from engine.interface.json_files import BadJson, read_object
+from engine.builtin.families.model_files import CURE, Incomplete, NotAModel, read_description
 from engine.interface.json_types import JsonObject
 
 NO_LIMIT = 10**6
-CURE = "download the model again"
 SENTENCE_PIECE = ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 
 
@@ -36,12 +34,12 @@ def look_at_tokenizer(folder: Path, kind: str) -> JsonObject:
 
 def _longest(path: Path) -> int:
     """`model_max_length`; 0 where it is missing, or a number like 1e30 that stands for no limit."""
-    limit = _object(path).get("model_max_length") if path.exists() else None
+    limit = read_description(path).get("model_max_length") if path.exists() else None
     return int(limit) if isinstance(limit, int | float) and 0 < limit < NO_LIMIT else 0
 
 
 def _of_fast(path: Path) -> int:
-    content = _object(path)
+    content = read_description(path)
     model = content.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     if not vocabulary:
@@ -52,7 +50,7 @@ def _of_fast(path: Path) -> int:
 
 
 def _of_pairs(folder: Path) -> int:
-    vocabulary = _object(folder / "vocab.json")
+    vocabulary = read_description(folder / "vocab.json")
     merges = folder / "merges.txt"
     if not merges.is_file() or not merges.stat().st_size:
         raise NotAModel(f"{folder} has no merges.txt, or it is empty, so captions cannot be split into tokens; {CURE}.")
@@ -63,11 +61,3 @@ def _of_pairs(folder: Path) -> int:
 
 def _largest(vocabulary: JsonObject) -> int:
     return max((number for number in vocabulary.values() if isinstance(number, int)), default=-1)
-
-
-def _object(path: Path) -> JsonObject:
-    try:
-        return read_object(path)
-    except BadJson as error:
-        kind = NotAModel if path.exists() else Incomplete
-        raise kind(f"{path} {error}; {CURE}.") from error
