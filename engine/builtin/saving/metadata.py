@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.builtin.config.enums import TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.saving.trained_data import summary_of
+from engine.builtin.saving.trained_data import DataSummary, summary_of
 from engine.builtin.training.session import Session
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import LENGTH_BYTES, read_header
@@ -29,7 +29,8 @@ CHUNK = 1 << 20
 def metadata(session: Session) -> dict[str, str]:
     """The metadata of the session's model; all values are text, and objects are JSON."""
     config = session.config
-    facts = _own(session) | _modelspec(session) | _kohya(session)
+    data = summary_of(session.loader.plan)
+    facts = _own(session) | _modelspec(session, data) | _kohya(session, data)
     if config.training_method is TrainingMethod.LORA:
         facts |= {
             "ss_network_module": "networks.lora",
@@ -71,7 +72,7 @@ def _own(session: Session) -> JsonObject:
     }
 
 
-def _modelspec(session: Session) -> JsonObject:
+def _modelspec(session: Session, data: DataSummary) -> JsonObject:
     """https://github.com/Stability-AI/ModelSpec; the architectures as in library/sai_model_spec.py of sd-scripts."""
     config, kind = session.config, session.family.describe()
     is_lora = config.training_method is TrainingMethod.LORA
@@ -87,14 +88,14 @@ def _modelspec(session: Session) -> JsonObject:
         "prediction_type": "v" if kind.predicts_velocity else "epsilon",
         "hash_sha256": f"0x{NO_HASH}",
     }
-    if phrase := summary_of(session.loader.plan).phrase:
-        facts["trigger_phrase"] = phrase
+    if data.phrase:
+        facts["trigger_phrase"] = data.phrase
     return {f"modelspec.{name}": value for name, value in facts.items()}
 
 
-def _kohya(session: Session) -> JsonObject:
+def _kohya(session: Session, data: DataSummary) -> JsonObject:
     """The names that train_network.py of sd-scripts writes, with its spelling of values."""
-    config, kind, data = session.config, session.family.describe(), summary_of(session.loader.plan)
+    config, kind = session.config, session.family.describe()
     return {
         "ss_base_model_version": kind.kohya,
         "ss_v2": kind.is_v2,
