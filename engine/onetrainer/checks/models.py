@@ -13,6 +13,7 @@ from engine.interface import pickles
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import Shape
+from engine.onetrainer.checks.reading import object_in, text_in
 
 BASE, LORA, EMBEDDING = "base_model_name", "lora_model_name", "embedding"
 PART_ALONE = (  # parts that are not in the base model's folder, but in the model that their own setting names
@@ -37,7 +38,7 @@ def look_at_models(config: JsonObject, parts: list[str], named: list[str]) -> tu
     `parts` are those of the model type, first the denoising one; `named` are the parts whose `model_name` is used.
     """
     found = FoundModel()
-    config = {**config, **{part: {**_object(config, part), "model_name": ""} for part in parts if part not in named}}
+    config = {**config, **{part: {**object_in(config, part), "model_name": ""} for part in parts if part not in named}}
     problems = [
         problem for setting, name in names_of(config, parts) for problem in _look_at_name(setting, name, config)
     ]
@@ -53,22 +54,22 @@ def look_at_models(config: JsonObject, parts: list[str], named: list[str]) -> tu
 
 def names_of(config: JsonObject, parts: list[str]) -> Iterator[tuple[str, str]]:
     """(setting, name) of each model that will be loaded."""
-    yield BASE, _text(config, BASE)
+    yield BASE, text_in(config, BASE)
     for part in parts:
         if name := _name_of(config, part):
             yield f"{part}.model_name", name
-    if config.get("training_method") == "LORA" and (name := _text(config, LORA)):
+    if config.get("training_method") == "LORA" and (name := text_in(config, LORA)):
         yield LORA, name
-    if config.get("training_method") == "EMBEDDING" and (name := _text(_object(config, EMBEDDING), "model_name")):
+    if config.get("training_method") == "EMBEDDING" and (name := text_in(object_in(config, EMBEDDING), "model_name")):
         yield f"{EMBEDDING}.model_name", name
     for index, one in enumerate(config.get("additional_embeddings") or []):
-        if isinstance(one, dict) and (name := _text(one, "model_name")):
+        if isinstance(one, dict) and (name := text_in(one, "model_name")):
             yield f"additional_embeddings.{index}.model_name", name
 
 
 def _look_at_name(setting: str, name: str, config: JsonObject) -> Iterator[Problem]:
     """What its name shows: a pickle, a path without a file, or a name of the hub."""
-    cache = _text(config, "huggingface_cache_dir")
+    cache = text_in(config, "huggingface_cache_dir")
     if why := pickles.refusal(name):
         yield Problem(setting, why)
     elif not name:
@@ -91,7 +92,7 @@ def _look_at_name(setting: str, name: str, config: JsonObject) -> Iterator[Probl
 
 def _read_base(found: FoundModel, config: JsonObject, parts: list[str]) -> Iterator[Problem]:
     """A folder needs the parts that OneTrainer takes from it, with or without a `model_index.json`."""
-    path = find_model(_text(config, BASE), _text(config, "huggingface_cache_dir"))
+    path = find_model(text_in(config, BASE), text_in(config, "huggingface_cache_dir"))
     if path is None:
         return
     if not path.is_dir() and not path.is_file():
@@ -114,12 +115,12 @@ def _read_base(found: FoundModel, config: JsonObject, parts: list[str]) -> Itera
 
 
 def _is_in_base(config: JsonObject, part: str) -> bool:
-    settings = _object(config, part)
+    settings = object_in(config, part)
     return part not in PART_ALONE and settings.get("include") is not False and not _name_of(config, part)
 
 
 def _read_part_alone(found: FoundModel, part: str, setting: str, name: str, config: JsonObject) -> Iterator[Problem]:
-    path = find_model(name, _text(config, "huggingface_cache_dir"))
+    path = find_model(name, text_in(config, "huggingface_cache_dir"))
     if path is None:
         return
     if path.is_dir():
@@ -166,14 +167,4 @@ def _read_file(found: FoundModel, path: Path) -> Iterator[Problem]:
 
 
 def _name_of(config: JsonObject, part: str) -> str:
-    return _text(_object(config, part), "model_name")
-
-
-def _text(config: JsonObject, name: str) -> str:
-    value = config.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _object(config: JsonObject, name: str) -> JsonObject:
-    value = config.get(name)
-    return value if isinstance(value, dict) else {}
+    return text_in(object_in(config, part), "model_name")

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
+from engine.onetrainer.checks.reading import object_in, text_in
 
 CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 METHOD, FORMAT, OPTIMIZER = "training_method", "output_model_format", "optimizer.optimizer"
@@ -20,7 +21,7 @@ def problems(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     yield from _packages(config, facts)
     yield from _sizes(config, facts)
     yield from _same_uuids(config)
-    if _object(config, "cloud").get("enabled") is True:
+    if object_in(config, "cloud").get("enabled") is True:
         yield Problem("cloud.enabled", CLOUD)
 
 
@@ -39,18 +40,18 @@ def usual_format(config: JsonObject, facts: JsonObject) -> str:
 
 
 def _possible_formats(config: JsonObject, facts: JsonObject) -> list[str]:
-    return facts["output_formats"].get(_text(config, "model_type"), {}).get(_text(config, METHOD), [])
+    return facts["output_formats"].get(text_in(config, "model_type"), {}).get(text_in(config, METHOD), [])
 
 
 def _methods(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
-    model, method = _text(config, "model_type"), _text(config, METHOD)
+    model, method = text_in(config, "model_type"), text_in(config, METHOD)
     possible = facts["training_methods_by_model_type"].get(model)
     if possible and method and method not in possible:
         yield Problem(METHOD, f"{method} does not exist for {model}; choose {' or '.join(possible)}")
 
 
 def _formats(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
-    chosen, possible = _text(config, FORMAT), _possible_formats(config, facts)
+    chosen, possible = text_in(config, FORMAT), _possible_formats(config, facts)
     if not possible or not chosen or chosen in possible:
         return
     what = f"{chosen} does not fit {config[METHOD]} of {config['model_type']}"
@@ -61,7 +62,7 @@ def _formats(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
 
 
 def _packages(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
-    name = _text(_object(config, "optimizer"), "optimizer")
+    name = text_in(object_in(config, "optimizer"), "optimizer")
     missing = [package for package, has in facts["optimizer_packages"].get(name, {}).items() if not has]
     if missing:
         cure = "run install.sh (or install.bat) in the checkout, or choose another optimizer"
@@ -72,9 +73,9 @@ def _sizes(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     """OneTrainer reads the overrides of all concepts, also where they are off."""
     texts = {"resolution": config.get("resolution")}
     for index, concept in enumerate(_objects(config.get("concepts"))):
-        texts[f"concepts.{index}.image.resolution_override"] = _object(concept, "image").get("resolution_override")
-    by_method = facts["size_multiples"].get(_text(config, "model_type"), {})
-    multiple = by_method.get(_text(config, METHOD), by_method.get("", 1))
+        texts[f"concepts.{index}.image.resolution_override"] = object_in(concept, "image").get("resolution_override")
+    by_method = facts["size_multiples"].get(text_in(config, "model_type"), {})
+    multiple = by_method.get(text_in(config, METHOD), by_method.get("", 1))
     has_buckets = config.get("aspect_ratio_bucketing") is not False
     for field, text in texts.items():
         if not isinstance(text, str):
@@ -113,20 +114,10 @@ def _too_small(field: str, found: Iterable[tuple[int, ...]], multiple: int, aspe
 def _same_uuids(config: JsonObject) -> Iterator[Problem]:
     seen: dict[object, int] = {}
     for index, one in enumerate(_objects(config.get("additional_embeddings"))):
-        uuid = _text(one, "uuid")
+        uuid = text_in(one, "uuid")
         if uuid.strip("0-") and seen.setdefault(uuid, index) != index:
             sentence = f"is the uuid of embedding {seen[uuid] + 1} too; remove it, and the run gets a new one"
             yield Problem(f"additional_embeddings.{index}.uuid", sentence)
-
-
-def _text(config: JsonObject, name: str) -> str:
-    value = config.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _object(config: JsonObject, name: str) -> JsonObject:
-    value = config.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _objects(value: Any) -> list[JsonObject]:
