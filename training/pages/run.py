@@ -18,6 +18,7 @@ from training.logs.tail import around, tail, window
 from training.metrics.charts import drawing, lines
 from training.metrics.tab import charts_of, marks_of
 from training.models import Artifact, Run, RunCommand
+from training.pages.result import first_and_last, model_of, second_to
 from training.progress.state import how_it_ended
 from training.runs.actions import drawing_of, offered, with_ways_on
 from training.runs.removal import delete_run
@@ -49,12 +50,14 @@ def run_of(pk: UUID | str) -> Run:
 
 def show_tab(request: PageRequest, run: Run, tab: str, context: Context) -> HttpResponse:
     """A tab's page; the template of its content is named after the tab."""
+    model = model_of(run)
     shared = {
         "run": run,
+        "model": model,
         "tab": tab,
         "tab_label": TABS[tab][0],
         "tabs": [(key, label, icon) for key, (label, icon) in TABS.items()],
-        "actions": offered(run),
+        "actions": second_to(model, offered(run)),
         "outcome": run.commands.filter(attempt=run.attempt).order_by("-requested_at").first(),
         "ending": how_it_ended(run),
         "content": f"training/run/_{tab.replace('-', '_')}.html" if tab != "run" else "training/run/_run_overview.html",
@@ -72,6 +75,7 @@ def overview(request: PageRequest, pk: UUID | str) -> HttpResponse:
         "lines": drawn,
         "drawing": drawing(drawn),
         "samples": newest_samples(run),
+        "pairs": first_and_last(run) if run.is_ended else [],
         "artifacts": with_ways_on(run, NEWEST_FILES),
         "file_count": run.artifacts.count(),
         "commands": run.commands.order_by("-requested_at")[:COMMANDS_SHOWN],
