@@ -8,6 +8,7 @@ from system.models import Worker
 from system.resources import host_info
 from training.metrics.charts import drawing, lines
 from training.models import Run
+from training.pages.result import model_of
 from training.pages.run import LOSSES, newest_samples
 from training.runs.actions import offered
 from web.pages import Context, PageRequest, page, render_page
@@ -30,6 +31,7 @@ def _dashboard() -> Context:
     return {
         "run": run,
         "last": None if run else shown,
+        "model": model_of(shown) if shown and not run else None,
         "others": active[1:],
         "lines": drawn,
         "drawing": drawing(drawn),

@@ -8,6 +8,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from onetrainer_site import installable
 from onetrainer_site.dashboard import dashboard
+from onetrainer_site.finder.views import find
 from system.account.sign_in_limits import limited
 from system.health import healthz
 from web.error_pages import favicon
@@ -27,6 +28,7 @@ urlpatterns = [
     path("service-worker.js", installable.service_worker),
     path("away/", installable.away, name="away"),
     path("", dashboard, name="dashboard"),
+    path("find/", find, name="find"),
     path("", include("presets.urls")),
     path("", include("samples.urls")),
     path("", include("system.urls")),

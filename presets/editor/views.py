@@ -118,13 +118,14 @@ def revision(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("GET")
 def find(request: PageRequest, pk: int) -> HttpResponse:
-    """The fields that match the search."""
+    """The fields that match the search, as options that the search box's script chooses from."""
     try:
         editor = Editor(_draft(request, pk))
     except BadInput as problem:
         return JsonResponse({"detail": str(problem)}, status=400)
     text = request.GET.get("q", "")[:200]
-    context = {"found": search(editor, text), "text": text, "page_address": _address_of(editor.draft)}
+    address = _address_of(editor.draft)
+    context = {"found": search(editor, text), "text": text, "page_address": address, "by_script": True}
     return render(request, "presets/editor/_found.html", context)
 
 

@@ -145,6 +145,18 @@ def test_a_question_mark_lists_the_shortcuts_of_every_page(open_page):
     check(page)
 
 
+def test_control_k_finds_a_setting_and_the_arrow_keys_choose_it(open_page):
+    page = open_page("/presets/", PHONE)
+    page.keyboard.press("Control+k")
+    page.locator("#finder").get_by_text("Dashboard").wait_for()
+    page.keyboard.type("learning rate")
+    page.locator("#finder").get_by_text("Learning rate scheduler").wait_for()
+    check(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/new/?tab=training#field-learning_rate_scheduler")
+
+
 def test_a_page_reports_an_unreachable_server_and_reconnects(open_page):
     page = open_page("/presets/", alone=True)
     page.evaluate("navigator.serviceWorker.ready.then(() => caches.keys())")

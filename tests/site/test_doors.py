@@ -22,7 +22,7 @@ PUBLIC = {
 }
 FOR_VIEWERS = {
     "GET": """
-        account/ preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
+        find/ account/ preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
         presets/<int:pk>/onetrainer/ presets/export.zip drafts/<int:pk>/revision/ drafts/<int:pk>/find/ compare/
         samples/ runs/<uuid:pk>/samples/ samples/compare/ samples/<uuid:pk>/ samples/<uuid:pk>/film/
         samples/<uuid:pk>/film/<slug:kind>/ system/ system/resources/ system/onetrainer/ system/disk/ queue/

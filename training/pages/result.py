@@ -35,9 +35,9 @@ def first_and_last(run: Run) -> list[Pair]:
     """The first and last samples of the first prompts of the config, in their order. Two queries."""
     samples = run.samples.present().filter(kind="default")
     reach = list(
-        samples.values("index").order_by("index").annotate(first=Min("global_step"), last=Max("global_step"))[
-            :MOST_PROMPTS
-        ]
+        samples.values("index")
+        .order_by("index")
+        .annotate(first=Min("global_step"), last=Max("global_step"))[:MOST_PROMPTS]
     )
     ends = Q(pk__in=[])
     for prompt in reach:

@@ -1,6 +1,7 @@
 // @ts-check
 // On every page: the colour switch, the connection, and the strip with the active run.
 import "../parts/browse.js";
+import "../parts/finder.js";
 import "../parts/lightbox.js";
 import "../parts/selection.js";
 import { connect, onConnection, socketAddress } from "../live/live.js";

@@ -28,9 +28,7 @@ def artifact(run, name, kind="model", sequence=1, size=2_936_013):
 
 def sample(run, index, step, sequence, **fields):
     facts = {"prompt": f"prompt {index}", "path": f"{run.folder}/{sequence}.png"}
-    return Sample.objects.create(
-        run=run, attempt=1, sequence=sequence, index=index, global_step=step, **facts | fields
-    )
+    return Sample.objects.create(run=run, attempt=1, sequence=sequence, index=index, global_step=step, **facts | fields)
 
 
 def overview(client, run):

@@ -1,0 +1,1 @@
+"""The finder (Ctrl K): pages, actions, runs, presets and settings by a few words."""
