@@ -6,15 +6,13 @@ from django.urls import re_path
 from training.live.consumers import LiveConsumer, NoSuchAddress, RunConsumer
 from training.live.sign_in import check_origin, sign_in
 from web.ids import UUID_PATTERN
+from web.proxies import scope_behind_proxies
 
-websocket_application = check_origin(
-    sign_in(
-        URLRouter(
-            [
-                re_path("^ws/?$", LiveConsumer.as_asgi()),
-                re_path(f"^ws/runs/(?P<run_id>{UUID_PATTERN})/?$", RunConsumer.as_asgi()),
-                re_path("", NoSuchAddress.as_asgi()),
-            ]
-        )
-    )
+addresses = URLRouter(
+    [
+        re_path("^ws/?$", LiveConsumer.as_asgi()),
+        re_path(f"^ws/runs/(?P<run_id>{UUID_PATTERN})/?$", RunConsumer.as_asgi()),
+        re_path("", NoSuchAddress.as_asgi()),
+    ]
 )
+websocket_application = scope_behind_proxies(check_origin(sign_in(addresses)))

@@ -103,8 +103,12 @@ def read_time_zone() -> str:
 make_data_folder()
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = read_secret_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+# The reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; see `web.proxies`.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 
 # Configs may use files and folders below these.
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
@@ -163,6 +167,7 @@ INSTALLED_APPS = [
     "onetrainer_site",
 ]
 MIDDLEWARE = [
+    "web.proxies.believe_proxies",
     "web.middleware.json_errors",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -242,6 +247,8 @@ STORAGES = {
 
 # How many wrong passwords are allowed for a name from one address within 15 minutes.
 SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", 10)
+# For how many days the audit log keeps its entries; 0 for ever.
+AUDIT_DAYS = env.int("AUDIT_DAYS", 730)
 # How often one user may call the API; empty for no limit.
 API_RATES = {"read": env.rate("API_READ_RATE", ""), "write": env.rate("API_WRITE_RATE", "600/min")}
 REST_FRAMEWORK = {

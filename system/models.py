@@ -11,6 +11,10 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.utils.timezone import now
 
+from system.audit.models import AuditEntry, AuditHead
+
+__all__ = ["AuditEntry", "AuditHead", "Job", "Milestone", "Reading", "Worker", "WrongPasswords"]
+
 LATE = timedelta(seconds=10)  # a worker sends a heartbeat every 2 seconds
 AHEAD = timedelta(seconds=60)  # a heartbeat further in the future was sent before a clock was set back
 SILENT = timedelta(seconds=60)  # a job is released after this time without a heartbeat

@@ -3,8 +3,11 @@
 import os
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
+from django.db.models.signals import post_migrate
 
+from system.audit import triggers
 from tests.making import make_user
 from tests.needs import pytest_collection_modifyitems, pytest_sessionfinish, pytest_unconfigure  # noqa: F401  hooks
 from tests.nvml import nvidia_driver  # noqa: F401  a fixture
@@ -15,6 +18,14 @@ from tests.side_by_side import pytest_xdist_make_scheduler  # noqa: F401  a hook
 
 # The small steps of tests would mostly wait for other threads. torch reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Let Django empty all tables after a test of transactions; tests of the audit log's triggers install them."""
+    post_migrate.disconnect(sender=apps.get_app_config("system"), dispatch_uid="audit triggers")
+    with django_db_blocker.unblock():
+        triggers.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -52,6 +53,16 @@ class Environment:
                 f"{name} is {value!r}: write seconds with commas between them, such as 15,60,300."
             )
         return seconds
+
+    def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """Addresses and networks, separated by commas; none if the variable is unset."""
+        value: str = self.str(name, "")
+        try:
+            return [ipaddress.ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip()]
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}: write addresses or networks with commas between them, such as 10.0.0.0/8."
+            ) from error
 
     @overload
     def folder(self, name: str) -> Path | None: ...

@@ -15,6 +15,7 @@ from django.db import connection, models
 from django.db.models import Model
 
 CHUNK = 5_000
+UNCHANGED = {"system.auditentry"}  # a rewritten path would not fit the entry's hash
 SECRET = {"presets.secret", "authtoken.token", "sessions.session"}
 
 Converter = Callable[[Any], Any]
@@ -61,6 +62,8 @@ def load(model: type[Model], lines: Iterable[bytes], rewrite: Converter) -> Iter
     lines = iter(lines)
     known = {field.attname: field for field in model._meta.concrete_fields}
     fields = [known[name] for name in json.loads(next(lines))]
+    if model._meta.label_lower in UNCHANGED:
+        rewrite = path_rewriter({})
     readers = [_reader(field, rewrite) for field in fields]
     statement, count = _insert(model, fields), 0
     while batch := list(islice(lines, CHUNK)):
