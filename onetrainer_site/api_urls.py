@@ -18,7 +18,8 @@ from presets.library import api_configs as presets
 from presets.preflight import api as checks
 from samples import api as samples
 from system import api as system
-from system.account.api import MeView, NoSuchAddressView, TokenView
+from system.account import api_tokens
+from system.account.api import MeView, NoSuchAddressView
 from system.account.api_secrets import SecretsView
 from training.api import artifacts, process, queue, runs
 from training.api import saved_views as views
@@ -86,7 +87,13 @@ resources = [
     address("browse", folders.FoldersView.as_view(), "browse"),
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("me", MeView.as_view(), "me"),
-    address("me/token", TokenView.as_view(), "me-token"),
+    address("me/token", api_tokens.TokenView.as_view(), "me-token"),
+    address("me/tokens", api_tokens.TokensView.as_view(), "me-tokens"),
+    address(r"me/tokens/(?P<pk>\d{1,18})", api_tokens.OneTokenView.as_view(), "me-one-token"),
+    address("auth/token", api_tokens.NewTokenPairView.as_view(), "auth-token"),
+    address("auth/refresh", api_tokens.RefreshTokenView.as_view(), "auth-refresh"),
+    address("auth/revoke", api_tokens.RevokeTokenPairView.as_view(), "auth-revoke"),
+    address("ws-ticket", api_tokens.TicketView.as_view(), "ws-ticket"),
     address("me/secrets", SecretsView.as_view(), "me-secrets"),
     path("", include(router.urls)),
 ]

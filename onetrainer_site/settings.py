@@ -1,10 +1,12 @@
 """All settings, read from the environment; README.md has the table."""
 
+import hashlib
 import logging
 import os
 import secrets
 import socket
 import zoneinfo
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -253,7 +255,7 @@ AUDIT_DAYS = env.int("AUDIT_DAYS", 730)
 API_RATES = {"read": env.rate("API_READ_RATE", ""), "write": env.rate("API_WRITE_RATE", "600/min")}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "system.account.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["web.permissions.ViewersReadTrainersWrite"],
@@ -264,6 +266,11 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["web.api.throttling.ReadThrottle", "web.api.throttling.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "web.api.exceptions.answer_error",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("JWT_MINUTES", 5)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("JWT_DAYS", 7)),
+    "SIGNING_KEY": hashlib.sha256(f"json web tokens {SECRET_KEY}".encode()).hexdigest(),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "OneTrainer Web UI",
@@ -280,6 +287,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ScopeEnum": "system.models.ApiToken.Scope",
         "RunStatusEnum": "training.models.Run.Status",
         "CommandStatusEnum": "training.models.RunCommand.Status",
         "WorkerStatusEnum": "system.models.Worker.Status",

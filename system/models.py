@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 
 from system.audit.models import AuditEntry, AuditHead
 
@@ -123,6 +124,60 @@ class WrongPasswords(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} since {self.since:%H:%M}"
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def valid(self) -> ApiTokenQuerySet:
+        """Tokens that have not expired, of people who may sign in."""
+        alive = models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now())
+        return self.filter(alive, user__is_active=True)
+
+
+class ApiToken(models.Model):
+    """A personal token for the API, of which only a hash is stored; see `system.account.tokens`."""
+
+    class Scope(models.TextChoices):
+        READ = "read", _("read")
+        TRAIN = "train", _("read and train")
+        ADMIN = "admin", _("all that you may")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=60)
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the token.")
+    start = models.CharField(max_length=12, editable=False, help_text="The first characters, to recognise it by.")
+    scope = models.CharField(max_length=5, choices=Scope, default=Scope.TRAIN)
+    is_for_jwt = models.BooleanField(default=False, editable=False, help_text="Its secret is a JWT for refreshing.")
+    created_at = models.DateTimeField(default=now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty for no end.")
+    last_used_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_token_per_user_and_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= now()
+
+
+class SocketTicket(models.Model):
+    """A ticket that opens one WebSocket within a minute; see `system.account.tickets`."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    token = models.ForeignKey(ApiToken, null=True, on_delete=models.CASCADE, related_name="+")
+    session_key = models.CharField(max_length=40, blank=True)
+    valid_until = models.DateTimeField(db_index=True)
+    auth_hash = models.CharField(max_length=128, blank=True, help_text="Changes with the password.")
+    ends_at = models.DateTimeField(null=True, help_text="When the sign-in that made the ticket expires.")
+
+    def __str__(self) -> str:
+        return f"ticket of {self.user}"
 
 
 class JobQuerySet(models.QuerySet["Job"]):

@@ -6,10 +6,9 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from tests.making import make_user
+from tests.making import make_token, make_user
 from web.permissions import TRAINERS
 
 
@@ -36,7 +35,7 @@ def content(answer: Any) -> bytes:
 
 def _client_of(user: Any) -> APIClient:
     client = APIClient(raise_request_exception=False)
-    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=user).key}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {make_token(user)}")
     client.user = user
     client.default_format = "json"
     return client

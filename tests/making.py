@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from presets.config.configs import full_config
 from presets.models import Preflight, Preset
+from system.account import tokens
 from system.models import Job, Worker
 from training.models import Run, RunProgress
 
@@ -23,6 +24,12 @@ def make_user(name: str = "ada", permissions: tuple[str, ...] = (), **fields: An
     user = User.objects.create_user(name, **fields)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return user
+
+
+def make_token(user: User, scope: str = "admin", **wish: Any) -> str:
+    """The text of a new API token of the user."""
+    name = wish.pop("name", None) or tokens.free_name(user, tokens.DEFAULT_NAME)
+    return tokens.new_token(user, tokens.Wish(name, scope, **wish))[1]
 
 
 def make_preset(name: str = "SD 1.5/LoRA", config: dict[str, Any] | None = None, **fields: Any) -> Preset:

@@ -16,7 +16,10 @@ from django.db.models import Model
 
 CHUNK = 5_000
 UNCHANGED = {"system.auditentry"}  # a rewritten path would not fit the entry's hash
-SECRET = {"presets.secret", "authtoken.token", "sessions.session"}
+SECRET = {
+    *("presets.secret", "authtoken.token", "sessions.session", "system.apitoken", "system.socketticket"),
+    *("mfa.authenticator", "usersessions.usersession", "socialaccount.socialtoken", "socialaccount.socialapp"),
+}
 
 Converter = Callable[[Any], Any]
 

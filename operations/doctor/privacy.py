@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from rest_framework.authtoken.models import Token
 
 from system.account import secrets
 from system.account.models import Secret
@@ -23,12 +22,13 @@ SECRET_NAME = re.compile(
 )
 PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@'\"]*@"), f"{HIDDEN}@"),  # user and password in an address
-    (re.compile(r"\b(hf|ghp|gho|github_pat|sk|xox[bp])[_-][A-Za-z0-9_-]{6,}"), HIDDEN),
+    (re.compile(r"\b(hf|ghp|gho|github_pat|sk|xox[bp]|otw|wst)[_-][A-Za-z0-9_-]{6,}"), HIDDEN),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"), HIDDEN),  # a JSON Web Token
     (
         re.compile(r"(?i)\b(token|bearer|password|passwd|pwd|secret|api[_-]?key)(['\"]?\s*[=:]\s*|\s+)(?=\S*\d)\S{6,}"),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"(?<![0-9a-f-])[0-9a-f]{40}(?![0-9a-f-])"), HIDDEN),  # the form of an API token
+    (re.compile(r"(?<![0-9a-f-])[0-9a-f]{40}(?![0-9a-f-])"), HIDDEN),  # the form of an older API token
     (re.compile(r"/(home|Users)/[^/\s:'\",]+"), "~"),
 )
 
@@ -57,7 +57,6 @@ def _known() -> Iterator[str]:
     yield str(connection.settings_dict.get("PASSWORD") or "")
     yield from (value for name, value in os.environ.items() if SECRET_NAME.search(name))
     try:
-        yield from Token.objects.values_list("key", flat=True)
         yield from _hub_tokens()
     except DatabaseError:
         return  # a secret that cannot be read cannot be in the report

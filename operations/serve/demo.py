@@ -76,7 +76,7 @@ class DemoSite:
             self.check()
             time.sleep(LOOK_SECONDS)
         token = subprocess.run(
-            [*MANAGE, "create_token", "admin"],
+            [*MANAGE, "create_token", "admin", "--name", "demo", "--replace", "--days", "1"],
             cwd=settings.BASE_DIR,
             env=self.environment,
             check=True,

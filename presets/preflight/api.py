@@ -39,6 +39,7 @@ def by_severity(problems: Iterable[Problem]) -> JsonObject:
 
 class ValidateConfigView(AwaitsPreflight):
     permission_classes = [IsAuthenticated]  # the check changes nothing
+    methods_for_reading = ("POST",)
 
     @extend_schema(request=A_CONFIG, responses=ValidationSerializer, parameters=[ENGINE, QUICK])
     def post(self, request: Request) -> Response:

@@ -7,15 +7,15 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from system.account import tokens
-from system.account.serializers import MeSerializer, TokenSerializer
+from system.account.serializers import MeSerializer
 from web.errors import NotFound
-from web.permissions import may_train
+from web.permissions import may_train, scope_of
 
 
 class MeView(APIView):
@@ -29,24 +29,10 @@ class MeView(APIView):
                 "email": user.email,
                 "is_admin": user.is_staff,
                 "may_train": may_train(user),
-                "has_token": tokens.token_of(user) is not None,
+                "has_token": tokens.tokens_of(user).exists(),
+                "scope": scope_of(user),
             }
         )
-
-
-class TokenView(APIView):
-    permission_classes = [IsAuthenticated]  # viewers may use the API too
-
-    @extend_schema(request=None, responses={201: TokenSerializer})
-    def post(self, request: Request) -> Response:
-        """Create a new token for API clients; the previous token is revoked. The token is shown only once."""
-        return Response({"token": tokens.new_token(request.user)}, status=201)
-
-    @extend_schema(request=None, responses={204: None})
-    def delete(self, request: Request) -> Response:
-        """Revoke the token: clients that use it are refused from now on."""
-        tokens.revoke_token(request.user)
-        return Response(status=204)
 
 
 @extend_schema(exclude=True)

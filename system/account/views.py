@@ -15,11 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from system.account import secrets, tokens
+from system.account import secrets
 from web.pages import PageRequest, errors_as_messages, page
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-NEW_TOKEN = "new_token"  # the session's key for a token that was not shown yet
 
 
 @login_not_required
@@ -53,7 +52,7 @@ def _user_of(uidb64: str) -> User | None:
 @page("GET", "POST")
 @never_cache
 def account(request: PageRequest) -> HttpResponse:
-    """The signed-in user, the password and the API token; a new token is shown only once."""
+    """The signed-in user, the password, and the tokens for hubs."""
     form = _password_form(request)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
@@ -61,8 +60,6 @@ def account(request: PageRequest) -> HttpResponse:
         return redirect("account")
     context = {
         "form": form,
-        "new_token": request.session.pop(NEW_TOKEN, None),
-        "token": tokens.token_of(request.user),
         "secrets": [(name, secrets.TITLES[name], at) for name, at in secrets.set_since(request.user).items()],
         "groups": request.user.groups.values_list("name", flat=True),
     }
@@ -73,13 +70,6 @@ def _password_form(request: PageRequest) -> SetPasswordForm:
     """The form without the old password, for a user who signed in by a link and has no password yet."""
     kind = PasswordChangeForm if request.user.has_usable_password() else SetPasswordForm
     return kind(request.user, request.POST or None)
-
-
-@page("POST")
-def make_token(request: PageRequest) -> HttpResponse:
-    """Create a new API token, which replaces the old one."""
-    request.session[NEW_TOKEN] = tokens.new_token(request.user)
-    return redirect("account")
 
 
 @page("POST")
@@ -94,12 +84,4 @@ def change_secret(request: PageRequest) -> HttpResponse:
     with errors_as_messages(request):
         secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
         messages.success(request, _("The %(title)s was saved: your next runs train with it.") % {"title": title})
-    return redirect("account")
-
-
-@page("POST")
-def revoke_token(request: PageRequest) -> HttpResponse:
-    """Revoke the token: programs that use it are refused from now on."""
-    tokens.revoke_token(request.user)
-    messages.success(request, _("The API token was revoked."))
     return redirect("account")

@@ -67,7 +67,7 @@ def again(new):
 def test_all_rows_and_files_are_moved(old, archive, new, again):
     before, after = history_of(archive, old.folder), history_of(again, new.folder)
     assert {table for table in before if before[table] != after[table]} <= SETTLED
-    assert all(before[table] for table in ("training.metric", "samples.sample", "training.artifact", "authtoken.token"))
+    assert all(before[table] for table in ("training.metric", "samples.sample", "training.artifact", "system.apitoken"))
     assert files_of(again) == files_of(archive)
     assert found_in(new) == []
 

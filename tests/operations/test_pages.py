@@ -7,7 +7,6 @@ from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
-from rest_framework.authtoken.models import Token
 
 from system.models import Worker
 from tests.making import make_run, make_user
@@ -168,25 +167,6 @@ def test_a_wrong_old_password_is_reported_beside_its_field(client, user):
     response = client.post(reverse("account"), data)
     assert response.status_code == 400
     assert "id_old_password-error" in response.text
-
-
-def test_a_token_is_shown_once(client, user):
-    client.post(reverse("make-token"))
-    key = Token.objects.get(user=user).key
-    assert key in client.get(reverse("account")).text
-    assert key not in client.get(reverse("account")).text
-
-
-def test_a_new_token_takes_the_old_ones_place(client, user):
-    old = Token.objects.create(user=user).key
-    client.post(reverse("make-token"))
-    assert Token.objects.get(user=user).key != old
-
-
-def test_a_token_is_revoked(client, user):
-    Token.objects.create(user=user)
-    client.post(reverse("revoke-token"))
-    assert not Token.objects.exists()
 
 
 def test_signing_out_leads_to_sign_in(client, user):

@@ -66,6 +66,10 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "system_processes_retrieve": ("get", "/api/system/processes", None),
     "me_retrieve": ("get", "/api/me", None),
     "me_token_create": ("post", "/api/me/token", None),
+    "me_tokens_retrieve": ("get", "/api/me/tokens", None),
+    "me_tokens_create": ("post", "/api/me/tokens", {"name": "cluster", "scope": "read", "days": 90}),
+    "auth_token_create": ("post", "/api/auth/token", {"scope": "train"}),
+    "ws_ticket_create": ("post", "/api/ws-ticket", None),
     "me_secrets_retrieve": ("get", "/api/me/secrets", None),
     "me_secrets_update": ("put", "/api/me/secrets", {"huggingface_token": "hf_example"}),
     "runs_list": ("get", "/api/runs/?page_size=1&status=running", None),
@@ -138,6 +142,9 @@ WITHOUT = {
     "config_schema_retrieve",
     "config_defaults_retrieve",
     "me_token_destroy",
+    "me_tokens_destroy",
+    "auth_refresh_create",
+    "auth_revoke_create",
     "presets_destroy",
     "presets_favourite_destroy",
     "runs_destroy",
@@ -280,7 +287,7 @@ def in_place(body: Any) -> Any:
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CLOCK = re.compile(r"before \d\d:\d\d")  # within sentences
 TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
-KEYS = re.compile(r"\b[0-9a-f]{40}\b")
+KEYS = re.compile(r"\b(?:otw|wst)_[\w-]{40}\b|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\botw_[\w-]{4}(?![\w-])")
 KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT, CLEANUP, CLEANED)}
 NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
 OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
@@ -314,5 +321,5 @@ def _text(text: str) -> str:
     text = text.replace(str(settings.DATA_DIR), "/data")
     text = TIMES.sub("2026-11-23T20:00:00Z", text)
     text = CLOCK.sub("before 20:00", text)
-    text = KEYS.sub("0123456789abcdef0123456789abcdef01234567", text)
+    text = KEYS.sub(lambda found: found[0][:4] + "0123456789abcdef"[: len(found[0]) - 4], text)
     return UUIDS.sub(lambda found: found[0] if found[0] in KNOWN else NEW, text)

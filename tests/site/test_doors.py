@@ -22,7 +22,8 @@ PUBLIC = {
 }
 FOR_VIEWERS = {
     "GET": """
-        find/ account/ preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
+        find/ account/ account/tokens/
+        preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
         presets/<int:pk>/onetrainer/ presets/export.zip drafts/<int:pk>/revision/ drafts/<int:pk>/find/ compare/
         samples/ runs/<uuid:pk>/samples/ samples/compare/ samples/<uuid:pk>/ samples/<uuid:pk>/film/
         samples/<uuid:pk>/film/<slug:kind>/ system/ system/resources/ system/onetrainer/ system/disk/ queue/
@@ -31,7 +32,8 @@ FOR_VIEWERS = {
         runs/<uuid:pk>/log/file/ runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/
     """,
     "POST": """
-        account/ account/token/ account/secrets/ account/token/revoke/ presets/<int:pk>/favourite/ samples/selection/
+        account/ account/tokens/ account/tokens/<int:pk>/revoke/ account/secrets/
+        presets/<int:pk>/favourite/ samples/selection/
         runs/bulk/ runs/views/ runs/views/<int:pk>/delete/
     """,
 }
@@ -55,7 +57,10 @@ FOR_TRAINERS = {
 }
 FOR_ADMINS = {"GET": "system/doctor/ system/doctor/report.txt", "POST": "system/doctor/examine/ system/cleanup/policy/"}
 # Own tokens and saved views, and checks, which change no data.
-API_FOR_VIEWERS = {"me-token", "me-secrets", "view-list", "view-detail", "config-validate"}
+API_FOR_VIEWERS = {
+    *("me-token", "me-tokens", "me-one-token", "auth-token", "auth-refresh", "auth-revoke", "ws-ticket"),
+    *("me-secrets", "view-list", "view-detail", "config-validate"),
+}
 ID = "0d9a3a52-6c7e-4b4f-8a55-1f0e2b6c9d22"
 PARAMETERS = {"uuid": ID, "int": "7", "slug": "thing", "str": "thing"}
 

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 
 from presets.models import Preset
+from system.account import tokens
 from tests.examples import ROOT, example, examples, lines
 from tests.making import make_run, make_user
 from training.models import Metric, Run
@@ -84,7 +85,15 @@ def test_the_example_of_importing_presets_imports_them(tmp_path, monkeypatch):
 def test_the_example_of_a_token_prints_one(capsys):
     make_user("admin")
     run_line("README.md", ".venv/bin/python manage.py create_token")
-    assert re.search(r"[0-9a-f]{20,}", capsys.readouterr().out)
+    assert tokens.find(capsys.readouterr().out.strip()).user.username == "admin"
+
+
+@pytest.mark.django_db
+def test_the_example_of_a_named_token_makes_one(capsys):
+    make_user("admin")
+    run_line("docs/api.md", ".venv/bin/python manage.py create_token")
+    token = tokens.find(capsys.readouterr().out.strip())
+    assert (token.name, token.scope) == ("night script", "train") and token.expires_at is not None
 
 
 def test_the_example_of_an_answer_of_healthz_has_its_keys(client, db):

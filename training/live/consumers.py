@@ -1,7 +1,8 @@
 """The WebSockets `/ws`, for single-trainer clients, and `/ws/runs/<id>`, for one run.
 
 A refused socket is accepted and closed at once, so that a browser gets the reason: 4401 not signed in, 4404 unknown run
-or address. A foreign Host or Origin is refused before that, with 403.
+or address. A foreign Host or Origin is refused before that, with 403. An open socket is closed with 4401 within 15
+seconds after its session, its token or its user's permission to sign in has ended.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from training.live.hub import Hub
+from training.live.leave_with_sign_in import SignedIn
 from training.live.outbox import Client
 from training.live.publisher import ALL_RUNS, envelope, group_of
 from training.models import Run
@@ -64,9 +66,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
         elif not await self.exists():
             await self.close(NOT_FOUND)
         else:
+            SignedIn.of_this_process().add(self.scope["credential"], self._sign_out)
             self.client = Client(self.read_state)
             await Hub.of_this_process().join(self.group, self.client, self.read_state)
             self.writing = asyncio.create_task(self._write(self.client))
+
+    async def _sign_out(self) -> None:
+        await self.close(NOT_SIGNED_IN)
 
     async def _write(self, client: Client) -> None:
         try:
@@ -83,6 +89,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.client.tell(kind, text)
 
     async def disconnect(self, code: int) -> None:
+        SignedIn.of_this_process().discard(self._sign_out)
         if self.writing is not None:
             self.writing.cancel()
         if self.client is not None:

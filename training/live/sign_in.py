@@ -1,4 +1,4 @@
-"""The user and origin of a WebSocket: a token in the header or the address, else the session."""
+"""The user and origin of a WebSocket: a token in the header, a ticket in the address, or the session."""
 
 from __future__ import annotations
 
@@ -12,23 +12,36 @@ from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http.request import split_domain_port, validate_host
-from rest_framework.authtoken.models import Token
 
 from engine.interface.json_types import JsonObject
+from system.account import credentials, tickets
+from system.account.credentials import Credential, credential_of
+
+TICKET_PARAMETERS = ("ticket", "token")  # `token` for clients that cannot choose another name
 
 
 def sign_in(application: Any) -> Any:
-    """Put the user into the scope. A wrong token does not fall back to the session, so that the mistake is seen."""
-    with_session = AuthMiddlewareStack(application)
+    """Put `user` and `credential` into the scope. A wrong token does not fall back to the session."""
+    with_session = AuthMiddlewareStack(_with_credential_of_session(application))
 
     async def signed_in(scope: JsonObject, receive: Any, send: Any) -> Any:
-        key = _token_key(scope)
-        if key is None:
+        key = credentials.key_in(_header(scope, b"authorization") or "")
+        ticket = _ticket(scope)
+        if key is None and ticket is None:
             return await with_session(scope, receive, send)
-        user = await database_sync_to_async(_owner_of)(key)
-        return await application({**scope, "user": user}, receive, send)
+        user, credential = await database_sync_to_async(_owner_of)(key, ticket or "")
+        return await application({**scope, "user": user, "credential": credential}, receive, send)
 
     return signed_in
+
+
+def _with_credential_of_session(application: Any) -> Any:
+    async def with_credential(scope: JsonObject, receive: Any, send: Any) -> Any:
+        user = scope["user"]
+        credential = credential_of(user, None, scope["session"].session_key) if user.is_authenticated else None
+        return await application({**scope, "credential": credential}, receive, send)
+
+    return with_credential
 
 
 def check_origin(application: Any) -> Any:
@@ -46,19 +59,18 @@ def _header(scope: JsonObject, name: bytes) -> str | None:
     return next((value.decode("latin1") for key, value in scope["headers"] if key == name), None)
 
 
-def _token_key(scope: JsonObject) -> str | None:
-    scheme, _, key = (_header(scope, b"authorization") or "").partition(" ")
-    if scheme.lower() in ("token", "bearer"):
-        return key.strip()
-    given: list[str] = parse_qs(scope["query_string"].decode("latin1")).get("token", [])
-    return given[0] if given else None
+def _ticket(scope: JsonObject) -> str | None:
+    """The ticket in the address; a token there is no ticket, and is refused as a wrong one."""
+    given = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True)
+    return next((given[name][0] for name in TICKET_PARAMETERS if name in given), None)
 
 
-def _owner_of(key: str) -> User | AnonymousUser:
-    if "\x00" in key:
-        return AnonymousUser()
-    token = Token.objects.select_related("user").filter(key=key, user__is_active=True).first()
-    return token.user if token else AnonymousUser()
+def _owner_of(key: str | None, ticket: str) -> tuple[User | AnonymousUser, Credential | None]:
+    """A token in the header counts before a ticket."""
+    if key is None:
+        return tickets.redeem(ticket) or (AnonymousUser(), None)
+    found = credentials.sign_in(key)
+    return (found[0], found[2]) if found else (AnonymousUser(), None)
 
 
 def _host_is_ours(host: str | None) -> bool:

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from django.conf import settings as site_settings
 from django.core.management import CommandError, call_command
-from rest_framework.authtoken.models import Token
 
 from operations.archive import export as export_module
 from operations.archive.manifest import FORMAT, NAME, UPGRADES, open_archive, read_manifest
 from operations.archive.rows import path_rewriter
 from system.account import secrets
+from system.account.tokens import digest_of
 from system.data_folder import FolderLock
 from tests.archives import files_of, rows_of
-from tests.making import make_preset, make_run, make_user
+from tests.making import make_preset, make_run, make_token, make_user
 from tests.operations.doctor.doctor_world import data_file, told_run
 from training.models import Artifact, Run
 
@@ -103,16 +103,15 @@ def test_rows_and_files_are_in_it(archive):
 def test_by_default_it_contains_no_key_and_no_token(archive, capsys):
     user = make_user()
     secrets.set_secret(user, "huggingface_token", "hf_planted")
-    planted = [Token.objects.create(user=user).key, site_settings.SECRET_KEY, "hf_planted"]
+    planted = [make_token(user), site_settings.SECRET_KEY, "hf_planted"]
     path = archive()
     content = json.dumps(rows_of(path)) + str(files_of(path)) + capsys.readouterr().out
     assert [secret for secret in planted if secret in content] == []
-    assert "left out" in content and {"presets.secret", "authtoken.token", "authtoken.tokenproxy"}.isdisjoint(
-        rows_of(path)
-    )
+    assert "left out" in content and {"presets.secret", "system.apitoken", "authtoken.token"}.isdisjoint(rows_of(path))
     path = archive("--with-secrets")
     content = json.dumps(rows_of(path)) + str(files_of(path))
-    assert planted[0] in content and planted[1] in content
+    assert digest_of(planted[0]) in content and planted[1] in content
+    assert planted[0] not in content  # only its hash is stored
     assert "hf_planted" not in content  # it stays encrypted
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings as site_settings
 from django.db import DatabaseError
-from rest_framework.authtoken.models import Token
 
 from operations.doctor import configuration, database, disk, examine, journals, live
 from operations.doctor.examination import SUBJECTS, Subject
 from operations.doctor.finding import FINE, LOOK, MENDED, UNKNOWN, WRONG, Asked, fine, look_at, note, unknown, wrong
 from operations.doctor.privacy import Cleaner
 from system.account import secrets
-from tests.making import make_user
+from tests.making import make_token, make_user
 from tests.operations.doctor.doctor_world import found_by, told_run
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +188,7 @@ def test_no_planted_secret_is_in_the_report(settings, monkeypatch):
     run = told_run(name="portrait of a secret person", owner=user, notes="planted note")
     planted = {
         "key": settings.SECRET_KEY,
-        "token": Token.objects.create(user=user).key,
+        "token": make_token(user),
         "hub": "hf_plantedplanted",
         "variable": "planted-in-the-environment",
         "password": "p%40nted",

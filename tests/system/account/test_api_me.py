@@ -14,7 +14,8 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_the_api_returns_the_signed_in_user(slash):
     answer = trainer().get(f"/api/me{slash}").json()
-    assert answer == {"username": "ada", "email": "", "is_admin": False, "may_train": True, "has_token": True}
+    facts = {"username": "ada", "email": "", "is_admin": False, "may_train": True, "has_token": True, "scope": "admin"}
+    assert answer == facts
     assert viewer().get("/api/me").json()["may_train"] is False
 
 

@@ -11,9 +11,8 @@ from unittest.mock import Mock
 import pytest
 from channels.db import database_sync_to_async
 from django.db import OperationalError
-from rest_framework.authtoken.models import Token
 
-from tests.making import make_run, make_user
+from tests.making import make_run, make_token, make_user
 from tests.servers import RedisServer
 from tests.training.live.test_websocket import Socket, publish
 from training.live import consumers, publisher
@@ -46,7 +45,7 @@ def server(tmp_path, settings, hub):
 
 @pytest.fixture
 async def key():
-    return await database_sync_to_async(lambda: Token.objects.create(user=make_user()).key)()
+    return await database_sync_to_async(lambda: make_token(make_user()))()
 
 
 @pytest.fixture
