@@ -116,6 +116,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
 # For how long a page may look into one of them; what is not counted by then is left out.
 FOLDER_SECONDS = env.float("FOLDER_SECONDS", 2.0)
+# Where models are fetched from. Only these hosts may be in a private network, besides those of the two addresses.
+HF_ENDPOINT = env.str("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+CIVITAI_ENDPOINT = env.str("CIVITAI_ENDPOINT", "https://civitai.com").rstrip("/")
+FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", [])
 ONETRAINER_HOME = env.folder("ONETRAINER_HOME")
 ONETRAINER_PYTHON = env.folder("ONETRAINER_PYTHON") or (ONETRAINER_HOME and ONETRAINER_HOME / "venv/bin/python")
 # Engines run without Django: they and their child processes read these from the environment.
@@ -308,7 +312,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "filters": {"away_in_one_line": {"()": "web.database.AwayInOneLine"}},
-    "loggers": {"django.request": {"filters": ["away_in_one_line"]}},
+    "loggers": {
+        "django.request": {"filters": ["away_in_one_line"]},
+        "httpx2": {"level": "WARNING"},  # it logs whole addresses, which may hold signatures
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
 }

@@ -19,8 +19,10 @@ from operations.doctor import examine
 from operations.doctor.finding import Asked
 from operations.onetrainer_check import check, is_usable
 from operations.workspaces.history import SEND, History, Overtaken, checked_folder
+from presets.models import ModelFetch
 from system.jobs import Hold, JobLost
 from system.models import Job
+from training.base_models.news import announce_fetch
 from training.models import Run
 from training.runs.removal import delete_run
 from web.database import is_passing
@@ -161,6 +163,12 @@ def _delete(job: Job, send: SEND | None, pause: Callable[[float], object]) -> No
     job.end(Job.Status.DONE, f"{result['done']} of {len(asked)} runs were deleted.", result=result)
 
 
+def _fetch(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    from presets.base_models.fetching import do_fetch  # the hub's library costs memory that no other job needs
+
+    do_fetch(ModelFetch.objects.get_queryset().select_related("user").get(pk=job.pk), announce_fetch)
+
+
 WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {
     Job.Kind.IMPORT: _import,
     Job.Kind.CHECK: _check,
@@ -168,4 +176,5 @@ WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] =
     Job.Kind.MEASURE: _measure,
     Job.Kind.CLEANUP: _clean_up,
     Job.Kind.DELETE: _delete,
+    Job.Kind.FETCH: _fetch,
 }

@@ -212,3 +212,86 @@ class Preflight(Job):
     def error(self) -> str:
         """Why the check itself failed; empty where it did not."""
         return self.detail if self.status == Job.Status.FAILED else ""
+
+
+class ModelFetchQuerySet(models.QuerySet["ModelFetch"]):
+    def open(self) -> ModelFetchQuerySet:
+        return self.filter(status__in=Job.OPEN)
+
+    def of(self, source: str, host: str) -> ModelFetchQuerySet:
+        """The fetches of this name or address on this machine, the newest first."""
+        return self.filter(arguments__source=source, host=host).order_by("-created_at")
+
+
+class ModelFetchManager(models.Manager["ModelFetch"]):
+    def get_queryset(self) -> ModelFetchQuerySet:
+        return ModelFetchQuerySet(self.model, using=self._db).filter(kind=Job.Kind.FETCH)
+
+    def open(self) -> ModelFetchQuerySet:
+        return self.get_queryset().open()
+
+    def of(self, source: str, host: str) -> ModelFetchQuerySet:
+        return self.get_queryset().of(source, host)
+
+
+class ModelFetch(Job):
+    """The job of fetching a base model to a machine; its table is the jobs' own."""
+
+    objects: ClassVar[ModelFetchManager] = ModelFetchManager()  # type: ignore[assignment]
+
+    class Meta:
+        proxy = True
+
+    def __str__(self) -> str:
+        return f"fetch of {self.source} ({self.status})"
+
+    @property
+    def source(self) -> str:
+        """The name on the hub, or the address."""
+        return str(self.arguments["source"])
+
+    @property
+    def is_by_name(self) -> bool:
+        return "://" not in self.source
+
+    @property
+    def sha256(self) -> str:
+        """The hash that the user gave for an address; empty if none."""
+        return str(self.arguments.get("sha256", ""))
+
+    @property
+    def cache_dir(self) -> str:
+        """The hub's cache that a config names; empty for the machine's own."""
+        return str(self.arguments.get("cache_dir", ""))
+
+    @property
+    def model(self) -> str:
+        """What a config calls the model, once that is known."""
+        return str(self.result.get("model", ""))
+
+    @property
+    def phase(self) -> str:
+        """looking, fetching or checking."""
+        return str(self.result.get("phase", ""))
+
+    @property
+    def bytes_done(self) -> int:
+        return int(self.result.get("bytes", 0))
+
+    @property
+    def bytes_total(self) -> int:
+        """0 while it is not known."""
+        return int(self.result.get("total", 0))
+
+    @property
+    def fraction(self) -> float | None:
+        return min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else None
+
+    @property
+    def bytes_per_second(self) -> int:
+        return int(self.result.get("speed", 0)) if self.status == Job.Status.RUNNING else 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        speed, left = self.bytes_per_second, self.bytes_total - self.bytes_done
+        return left / speed if speed and self.bytes_total and self.phase == "fetching" else None

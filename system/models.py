@@ -201,7 +201,7 @@ def _is_silent() -> models.Q:
 
 class Job(models.Model):
     """Work beside training that takes a while: checking a config, importing a OneTrainer workspace, checking
-    OneTrainer, checking the site, cleaning up, or deleting many runs.
+    OneTrainer, checking the site, cleaning up, deleting many runs, or fetching a base model.
 
     A worker does the job in a child process, or a command does it in its terminal. `claim` goes up each time that a
     process takes the job: a process that lost the job notices at its next heartbeat, and stops.
@@ -215,6 +215,7 @@ class Job(models.Model):
         CLEANUP = "cleanup", "clean-up"
         DELETE = "delete", "deletion of runs"
         PREFLIGHT = "preflight", "check of a config"
+        FETCH = "fetch", "fetch of a base model"
 
     class Status(models.TextChoices):
         PLANNED = "planned", "planned"
@@ -222,6 +223,7 @@ class Job(models.Model):
         RUNNING = "running", "running"
         DONE = "done", "done"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
 
     OPEN = (Status.WAITING, Status.RUNNING)
 

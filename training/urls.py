@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from training.base_models import views as views_models
 from training.pages import about as views_about
 from training.pages import actions as views
 from training.pages import config as views_config
@@ -17,6 +18,11 @@ urlpatterns = [
     path("queue/", views_queue.queue, name="queue"),
     path("queue/<uuid:pk>/", views_queue.change, name="queue-change"),
     path("queue/<uuid:pk>/plan/", views_queue.plan, name="queue-plan"),
+    path("models/", views_models.base_models, name="base-models"),
+    path("models/fetch/", views_models.fetch, name="model-fetch"),
+    path("models/fetches/<uuid:pk>/<slug:verb>/", views_models.change_fetch, name="model-fetch-change"),
+    path("models/delete/", views_models.delete, name="model-delete"),
+    path("models/token/", views_models.keep_token, name="model-token"),
     path("runs/wizard/", include("training.wizard.urls")),
     path("now-training/", views.now_training, name="now-training"),
     path("runs/", views_table.runs, name="runs"),

@@ -84,6 +84,12 @@ class CommandProcess(JobProcess):
         return False
 
 
+class FetchProcess(CommandProcess):
+    """The fetch of a base model: one after the other, so that each has the whole line to the network."""
+
+    most_at_once = 1
+
+
 def take_back(job: Job) -> None:
     """Retry the job if its process ended without a result; after a few retries the job fails."""
     failures = job.failures + 1

@@ -9,11 +9,11 @@ from system.models import Job
 from training.models import Run
 from web.database import is_passing
 from web.threads import Watch
-from worker.job_process import CommandProcess, JobProcess, fail
+from worker.job_process import CommandProcess, FetchProcess, JobProcess, fail
 from worker.preflight_process import PreflightProcess
 
 LOOK_SECONDS = 0.5  # a user waits for a preflight
-PROCESSES: dict[str, type[JobProcess]] = {Job.Kind.PREFLIGHT: PreflightProcess}
+PROCESSES: dict[str, type[JobProcess]] = {Job.Kind.PREFLIGHT: PreflightProcess, Job.Kind.FETCH: FetchProcess}
 
 
 class JobKeeper(Watch):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,7 +18,9 @@ from django.utils.translation import gettext as _
 from system.account.models import Secret
 from web.errors import BadInput, DomainError
 
-TITLES = {"huggingface_token": "Hugging Face token"}  # by OneTrainer's names
+TITLES = {"huggingface_token": "Hugging Face token", "civitai_token": "Civitai token"}  # by OneTrainer's names
+HOST = "host:"  # before the name of a host that has a token of its own
+HOST_NAME = re.compile(r"host:[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?")
 VARIABLES = {"huggingface_token": "HF_TOKEN"}  # the variables from which a training process reads the tokens
 LONGEST = 1_000
 PURPOSE = b"presets.secrets"  # so that this key cannot be used for anything else
@@ -48,13 +53,36 @@ def set_since(user: User) -> dict[str, datetime | None]:
     return {name: times.get(name) for name in TITLES}
 
 
+def hosts_of(user: User) -> list[str]:
+    """The other hosts for which the user keeps a token."""
+    names = Secret.objects.filter(user=user, name__startswith=HOST).order_by("name").values_list("name", flat=True)
+    return [name.removeprefix(HOST) for name in names]
+
+
+def token_for(user: User | None, host: str) -> str:
+    """The token that may be sent to this host, and to no other; empty if there is none. Raises Unreadable."""
+    name = name_for(host)
+    token = get_secrets(user).get(name, "")
+    return token or (os.environ.get("HF_TOKEN", "") if name == "huggingface_token" else "")
+
+
+def name_for(host: str) -> str:
+    """The name under which the token of a host is kept."""
+    own = {_host(settings.HF_ENDPOINT): "huggingface_token", _host(settings.CIVITAI_ENDPOINT): "civitai_token"}
+    return own.get(host.lower(), f"{HOST}{host.lower()}")
+
+
+def _host(endpoint: str) -> str:
+    return urlsplit(endpoint).hostname or ""
+
+
 def environment(user: User | None) -> dict[str, str]:
     """The environment variables for this user's process; none without a user. Raises Unreadable."""
     return {VARIABLES[name]: value for name, value in get_secrets(user).items() if name in VARIABLES}
 
 
 def _check(name: str, value: str) -> None:
-    if name not in TITLES:
+    if name not in TITLES and not HOST_NAME.fullmatch(name):
         sentence = _("There is no token of this name: choose one of %(titles)s.") % {"titles": ", ".join(TITLES)}
         raise BadInput(sentence, {name[:100]: [sentence]})
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value

@@ -33,6 +33,7 @@ class SecretsSerializer(serializers.Serializer):
 
 class NewSecretsSerializer(serializers.Serializer):
     huggingface_token = serializers.CharField(required=False, allow_null=True, max_length=1_000)
+    civitai_token = serializers.CharField(required=False, allow_null=True, max_length=1_000)
 
 
 class ApiTokenSerializer(serializers.ModelSerializer):

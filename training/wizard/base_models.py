@@ -113,13 +113,17 @@ def _with_engine(name: str, title: str, family: Family) -> BaseModel:
 
 def engine_for(model_type: str) -> str | None:
     """The first engine that can be used here and trains this type of model."""
+    return next(engines_for(model_type), None)
+
+
+def engines_for(model_type: str) -> Iterator[str]:
+    """The names of all engines that can be used here and train this type of model."""
     for name, engine in ENGINES.items():
         if engine.why_unavailable():
             continue
         types = engine.schema()["properties"]["model_type"]
         if model_type in (types.get("x-supported") or types.get("enum") or ()):
-            return name
-    return None
+            yield name
 
 
 def _bad(sentence: str) -> BadInput:

@@ -65,7 +65,7 @@ def find_model(name: str, cache_dir: str = "") -> Path | None:
         return path
     if path.is_absolute() or name.count("/") != 1 or name.startswith((".", "~")):
         return None
-    folder = _hub_cache(cache_dir) / f"models--{name.replace('/', '--')}"
+    folder = hub_cache(cache_dir) / f"models--{name.replace('/', '--')}"
     revision = folder / "refs" / "main"
     if revision.is_file():
         snapshot = folder / "snapshots" / revision.read_text().strip()
@@ -101,7 +101,8 @@ def read_shapes(path: Path) -> dict[str, Shape]:
     return header.shapes
 
 
-def _hub_cache(cache_dir: str) -> Path:
+def hub_cache(cache_dir: str = "") -> Path:
+    """The folder in which all programs of this machine keep models of the hub."""
     if cache_dir:
         return Path(cache_dir).expanduser()
     home = os.environ.get("HF_HOME") or "~/.cache/huggingface"

@@ -1,0 +1,1 @@
+"""The page and API of base models, and the runs that use them."""
