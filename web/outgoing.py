@@ -25,6 +25,7 @@ HOST = re.compile(rb"[A-Za-z0-9_.-]+|[0-9a-fA-F:.]+")  # a name or a number
 PORTS = {"http": 80, "https": 443}
 CONNECT_SECONDS, READ_SECONDS = 10.0, 20.0
 LONGEST = 2000
+SECRETS = {"token", "access_token", "api_key", "apikey", "key"}  # names in an address, which others can read
 
 
 class Unreachable(DomainError):
@@ -42,11 +43,13 @@ def checked_address(text: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text.strip())
     except (httpx2.InvalidURL, ValueError, TypeError) as error:
-        raise _refused(_("This is not an address: type one that begins with https://.")) from error
+        raise _refused(_("This is not an address: type an address that begins with https://.")) from error
     if url.scheme not in PORTS or not HOST.fullmatch(url.raw_host):
         raise _refused(_("Only addresses that begin with https:// or http:// can be fetched."))
     if url.userinfo:
         raise _refused(_("An address must not contain a password: keep the token of the host instead."))
+    if SECRETS & {name.lower() for name in url.params}:
+        raise _refused(_("An address must not contain a token: keep it as the token of its host instead."))
     if len(text) > LONGEST:
         raise _refused(_("The address is longer than %(longest)s characters.") % {"longest": LONGEST})
     return url.copy_with(fragment=None)

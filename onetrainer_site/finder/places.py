@@ -49,6 +49,7 @@ PAGES = (
     Place(_("Runs"), "runs", "list-details", _("history trainings table")),
     Place(_("Queue"), "queue", "stack-2", _("waiting order next schedule")),
     Place(_("Presets"), "presets", "adjustments", _("settings templates configs")),
+    Place(_("Base models"), "base-models", "box", _("download fetch hub Civitai checkpoint weights")),
     Place(_("Samples"), "samples", "photo", _("pictures gallery images")),
     Place(_("Compare runs"), "compare", "git-compare", _("difference side by side overlay")),
     Place(_("System"), "system", "server-2", _("machine GPU memory disk workers CPU")),

@@ -41,7 +41,7 @@ class WrongHash(DomainError):
 
 
 class DiskIsFull(DomainError):
-    """The disk is full: free some space, then continue; what was fetched is kept."""
+    """The disk is full: free some space, then continue; the fetched part is kept."""
 
     status = 409
 
@@ -89,7 +89,7 @@ def fetch(client: httpx2.Client, file: RemoteFile, report: Report) -> None:
 def explained(error: OSError, path: Path) -> DomainError:
     """The sentence for a disk that does not take the file."""
     if error.errno in FULL:
-        return DiskIsFull(_("The disk is full: free some space, then continue; what was fetched is kept."))
+        return DiskIsFull(_("The disk is full: free some space, then continue; the fetched part is kept."))
     return DomainError(
         _("%(path)s cannot be written (%(error)s): give the site's user permission.")
         % {"path": path, "error": error.strerror}
@@ -151,7 +151,7 @@ def _request(client: httpx2.Client, file: RemoteFile, report: Report) -> None:
 
 
 def _continuing(file: RemoteFile, begin: int) -> dict[str, str]:
-    """The headers that ask for the rest; without a hash only if the file is still the one that was begun."""
+    """The headers that ask for the rest; without a hash only if the file is still the same as before."""
     if not begin:
         return {}
     mark = file.mark.read_text() if not file.digest and file.mark.exists() else ""
@@ -232,7 +232,7 @@ def _check(file: RemoteFile, report: Report) -> None:
     if wrong or (file.digest and digest_of(file.partial, len(file.digest), report) != file.digest.lower()):
         file.partial.unlink()
         raise WrongHash(
-            _("%(name)s is damaged: its hash is not the one that its host announces. It was removed: fetch it again.")
+            _("%(name)s is damaged: its host announces another hash. It was removed: fetch it again.")
             % {"name": file.target.name}
         )
 

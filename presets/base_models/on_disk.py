@@ -133,7 +133,7 @@ def _look(path: Path, name: str, title: str, place: str) -> FoundModel | None:
 
 @lru_cache(maxsize=2 * MOST_LOOKED_AT)
 def _read(path: str, size: int, newest: int) -> tuple[str | None, str]:
-    """(kind, what is missing); the kind is None for files that are no base model. Read once for each content."""
+    """(kind, the missing parts); the kind is None for files that are no base model. Read once for each content."""
     where = Path(path)
     if not where.is_dir() and where.suffix.lower() not in (".safetensors", ".gguf"):
         return None, ""

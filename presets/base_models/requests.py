@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from presets.base_models.names import checked_hash, checked_source
 from presets.models import ModelFetch
+from system.audit import Thing, record
 from system.models import Job, Worker
 from web.errors import BadInput, NotNow
 
@@ -40,7 +41,14 @@ def request_fetch(source: str, user: User | None, sha256: str = "", host: str = 
         if ModelFetch.objects.open().count() >= MOST_WAITING:
             raise NotNow(_("%(most)s fetches wait already: wait for some of them.") % {"most": MOST_WAITING})
         forget_ended(source, host)
-        return ModelFetch.objects.create(kind=Job.Kind.FETCH, user=user, host=host, arguments=arguments)
+        row = ModelFetch.objects.create(kind=Job.Kind.FETCH, user=user, host=host, arguments=arguments)
+        record("model.fetched", actor=user, thing=thing_of(row), after={"host": host})
+        return row
+
+
+def thing_of(row: ModelFetch) -> Thing:
+    """The model in the audit log, without the query of an address, which may hold a signature."""
+    return Thing("base model", str(row.pk), row.source.partition("?")[0])
 
 
 def forget_ended(source: str, host: str) -> None:
@@ -55,12 +63,14 @@ def continue_fetch(row: ModelFetch, user: User | None) -> ModelFetch:
     return request_fetch(row.source, user, row.sha256, row.host, row.cache_dir)
 
 
+@transaction.atomic
 def cancel(row: ModelFetch) -> None:
     """End a fetch; its process notices at its next report, and what it fetched is kept. Raises NotNow."""
-    facts = {"status": Job.Status.CANCELLED, "detail": _("Cancelled: what was fetched is kept."), "ended_at": now()}
+    facts = {"status": Job.Status.CANCELLED, "detail": _("Cancelled: the part that was fetched is kept."), "ended_at": now()}
     if not ModelFetch.objects.open().filter(pk=row.pk).update(**facts):
         raise NotNow(_("This fetch has ended already."))
     row.refresh_from_db()
+    record("model.fetch_cancelled", thing=thing_of(row))
 
 
 def recent() -> list[ModelFetch]:

@@ -26,7 +26,7 @@ FOR_VIEWERS = {
         preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
         presets/<int:pk>/onetrainer/ presets/export.zip drafts/<int:pk>/revision/ drafts/<int:pk>/find/ compare/
         samples/ runs/<uuid:pk>/samples/ samples/compare/ samples/<uuid:pk>/ samples/<uuid:pk>/film/
-        samples/<uuid:pk>/film/<slug:kind>/ system/ system/resources/ system/onetrainer/ system/disk/ queue/
+        samples/<uuid:pk>/film/<slug:kind>/ system/ system/resources/ system/onetrainer/ system/disk/ queue/ models/
         now-training/ runs/ runs/export/ runs/<uuid:pk>/ runs/<uuid:pk>/metrics/ runs/<uuid:pk>/log/
         runs/<uuid:pk>/config/ runs/<uuid:pk>/config/file/ runs/<uuid:pk>/files/ runs/<uuid:pk>/timeline/
         runs/<uuid:pk>/log/file/ runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/
@@ -48,6 +48,7 @@ FOR_TRAINERS = {
         browse/ presets/new/ presets/import/ presets/<int:pk>/edit/ presets/<int:pk>/archive/ presets/<int:pk>/revert/
         presets/<int:pk>/duplicate/ presets/<int:pk>/delete/ preflights/start/ drafts/<int:pk>/edit/
         drafts/<int:pk>/json/ samples/<uuid:pk>/favourite/ system/workers/<int:pk>/drain/ system/onetrainer/check/
+        models/fetch/ models/fetches/<uuid:pk>/<slug:verb>/ models/delete/ models/token/
         system/cleanup/count/ system/cleanup/remove/ queue/<uuid:pk>/ queue/<uuid:pk>/plan/ runs/import/ runs/new/
         runs/new/start/<uuid:pk>/
         runs/wizard/dismiss/ runs/wizard/<slug:slug>/ runs/<uuid:pk>/edit/ runs/<uuid:pk>/delete/

@@ -1,4 +1,4 @@
-"""The page's rows: the catalogue by family, with what is on the disk, and deleting a model."""
+"""The page's rows: the catalogue by family, with the models on the disk, and deleting a model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engine.base_models import CatalogueModel, catalogue
 from engine.engines import ENGINES
 from presets.base_models.on_disk import FoundModel, delete_files, found_models
 from presets.models import ModelFetch
+from system.audit import Thing, record
 from training.base_models.memory import MemoryFit, memory_fit
 from training.base_models.uses import runs_that_need
 from training.wizard.base_models import engines_for
@@ -69,4 +70,9 @@ def delete_model(name: str) -> FoundModel:
     if any(model.name in (fetch.source, fetch.model) for fetch in ModelFetch.objects.open()):
         raise NotNow(_("%(model)s is being fetched: cancel that first.") % {"model": model.title})
     delete_files(model)
+    record(
+        "model.deleted",
+        thing=Thing("base model", "", model.title),
+        before={"path": str(model.path), "bytes": model.size},
+    )
     return model

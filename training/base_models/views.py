@@ -1,4 +1,4 @@
-"""The page of base models: the catalogue, the fetches, and what is on the disk."""
+"""The page of base models: the catalogue, the fetches, and the models on the disk."""
 
 from __future__ import annotations
 

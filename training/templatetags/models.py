@@ -22,7 +22,7 @@ def without_query(source: str) -> str:
 def fetch_words(row: ModelFetch) -> str:
     """What a fetch does now, or how it ended; static/js/pages/base_models.js writes the same."""
     if row.status == Job.Status.WAITING:
-        return _("Waits for a worker of %(host)s.") % {"host": row.host}
+        return _("Waits for the fetches before it, and for a worker on %(host)s.") % {"host": row.host}
     if row.status != Job.Status.RUNNING or row.detail:
         return row.detail
     facts = {"done": size(row.bytes_done), "total": size(row.bytes_total), "speed": size(row.bytes_per_second)}

@@ -135,7 +135,16 @@ def test_a_redirect_to_a_private_address_is_refused(hub, settings):
         session.get(f"{hub.url}/tiny/stars/resolve/main/{UNET}")
 
 
-@pytest.mark.parametrize("address", ["ftp://example.org/x", "https://me:secret@example.org/x", "https://", "http://[x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://example.org/x",
+        "https://me:secret@example.org/x",
+        "https://",
+        "http://[x",
+        "https://example.org/x?token=abc",
+    ],
+)
 def test_what_is_no_address_of_the_web_is_refused(address):
     with pytest.raises(BadInput):
         requests.request_fetch(address, None)

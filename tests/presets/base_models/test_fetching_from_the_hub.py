@@ -85,7 +85,7 @@ def test_a_host_that_ignores_the_range_sends_the_file_from_its_beginning(hub):
 
 def test_a_file_with_another_hash_is_removed_and_the_model_is_not_there(hub):
     hub.wrong_bytes = True
-    with pytest.raises(WrongHash, match="its hash is not"):
+    with pytest.raises(WrongHash, match="announces another hash"):
         fetched()
     assert not list(cache().rglob("*.partial"))
     assert find_model("tiny/stars") is None
@@ -158,7 +158,7 @@ def test_a_cancelled_fetch_ends_and_keeps_what_it_fetched(hub):
     with pytest.raises(JobLost):
         do_fetch(row, cancel)
     row.refresh_from_db()
-    assert (row.status, row.detail) == (Job.Status.CANCELLED, "Cancelled: what was fetched is kept.")
+    assert (row.status, row.detail) == (Job.Status.CANCELLED, "Cancelled: the part that was fetched is kept.")
     assert list(cache().rglob("*.partial"))
     again = requests.continue_fetch(row, None)
     assert (again.source, again.status) == ("tiny/stars", Job.Status.WAITING)
