@@ -66,7 +66,7 @@ def continue_fetch(row: ModelFetch, user: User | None) -> ModelFetch:
 @transaction.atomic
 def cancel(row: ModelFetch) -> None:
     """End a fetch; its process notices at its next report, and what it fetched is kept. Raises NotNow."""
-    facts = {"status": Job.Status.CANCELLED, "detail": _("Cancelled: the part that was fetched is kept."), "ended_at": now()}
+    facts = {"status": Job.Status.CANCELLED, "detail": _("Cancelled: the fetched part is kept."), "ended_at": now()}
     if not ModelFetch.objects.open().filter(pk=row.pk).update(**facts):
         raise NotNow(_("This fetch has ended already."))
     row.refresh_from_db()

@@ -158,7 +158,7 @@ def test_a_cancelled_fetch_ends_and_keeps_what_it_fetched(hub):
     with pytest.raises(JobLost):
         do_fetch(row, cancel)
     row.refresh_from_db()
-    assert (row.status, row.detail) == (Job.Status.CANCELLED, "Cancelled: the part that was fetched is kept.")
+    assert (row.status, row.detail) == (Job.Status.CANCELLED, "Cancelled: the fetched part is kept.")
     assert list(cache().rglob("*.partial"))
     again = requests.continue_fetch(row, None)
     assert (again.source, again.status) == ("tiny/stars", Job.Status.WAITING)
