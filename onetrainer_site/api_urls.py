@@ -21,6 +21,7 @@ from system import api as system
 from system.account import api_tokens
 from system.account.api import MeView, NoSuchAddressView
 from system.account.api_secrets import SecretsView
+from system.audit.api import AuditView
 from training.api import artifacts, process, queue, runs
 from training.api import saved_views as views
 from training.api import single_trainer as trainer
@@ -86,6 +87,7 @@ resources = [
     address(f"queue/(?P<pk>{UUID_PATTERN})", queue.QueuedRunView.as_view(), "queued-run"),
     address("browse", folders.FoldersView.as_view(), "browse"),
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
+    address("audit", AuditView.as_view(), "audit"),
     address("me", MeView.as_view(), "me"),
     address("me/token", api_tokens.TokenView.as_view(), "me-token"),
     address("me/tokens", api_tokens.TokensView.as_view(), "me-tokens"),

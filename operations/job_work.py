@@ -20,6 +20,7 @@ from operations.doctor.finding import Asked
 from operations.onetrainer_check import check, is_usable
 from operations.workspaces.history import SEND, History, Overtaken, checked_folder
 from presets.models import ModelFetch
+from system.audit.trace import acting_for
 from system.jobs import Hold, JobLost
 from system.models import Job
 from training.base_models.news import announce_fetch
@@ -37,7 +38,8 @@ SHARE = 5  # at least this many times the duration of a look
 def do(job: Job, send: SEND | None = None, pause: Callable[[float], object] = time.sleep) -> None:
     """Do the job to its end and save the result. If another process has claimed it, nothing is saved."""
     try:
-        WORK[job.kind](job, send, pause)
+        with acting_for(job.user):
+            WORK[job.kind](job, send, pause)
     except JobLost as error:
         logger.warning("%s: %s", job, error)
         _let_go(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samples.models import Sample
 from samples.thumbnails import kept_at
+from system.audit import record
 from training.models import Run
 from web.errors import NotNow
 
@@ -34,10 +36,16 @@ class SampleService:
             self._refuse(sample, runs[sample.run_id])
         with transaction.atomic():
             Sample.objects.filter(pk__in=[sample.pk for sample in samples]).delete()
+            self._record(samples, runs)
         for sample in samples:
             sample.file.unlink(missing_ok=True)
             kept_at(sample).unlink(missing_ok=True)
         return len(samples)
+
+    def _record(self, samples: list[Sample], runs: dict[Any, Run]) -> None:
+        for key, run in runs.items():
+            steps = sorted({sample.global_step for sample in samples if sample.run_id == key})
+            record("samples.deleted", actor=self.user, thing=run, before={"steps": steps})
 
     def _refuse(self, sample: Sample, run: Run) -> None:
         if sample.favourite:

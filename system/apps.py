@@ -9,6 +9,11 @@ class SystemConfig(AppConfig):
 
     def ready(self) -> None:
         """Models are loaded only now."""
+        from system.account import audited
         from system.audit import triggers
+        from system.audit.watching import watch
+        from system.models import Job
 
+        audited.connect()
+        watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.status != Job.Status.PLANNED)
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="audit triggers")

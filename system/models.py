@@ -12,6 +12,7 @@ from django.db import models
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from system.audit import record
 from system.audit.models import AuditEntry, AuditHead
 
 __all__ = ["AuditEntry", "AuditHead", "Job", "Milestone", "Reading", "Worker", "WrongPasswords"]
@@ -78,8 +79,10 @@ class Worker(models.Model):
 
     def set_drain(self, drain: bool, by: User | None) -> None:
         """Let the worker claim no more runs, or claim runs again; its present run continues."""
+        before = {"drain": self.drain}
         Worker.objects.filter(pk=self.pk).update(drain=drain, drain_set_by=by)
         self.refresh_from_db(fields=["drain", "drain_set_by"])
+        record("worker.changed", actor=by, thing=self, before=before, after={"drain": drain})
 
 
 class Reading(models.Model):

@@ -24,6 +24,11 @@ def trainer(name: str = "ada") -> APIClient:
     return _client_of(user)
 
 
+def admin(name: str = "ada") -> APIClient:
+    """A client with the token of an admin."""
+    return _client_of(make_user(name, is_staff=True))
+
+
 def content(answer: Any) -> bytes:
     """The whole body of a streamed file."""
 

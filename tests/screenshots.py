@@ -54,6 +54,7 @@ PAGES = {
     "system": "/system/",
     "cleanup": "/system/cleanup/",
     "doctor": "/system/doctor/",
+    "audit": "/system/audit/",
     "account": "/account/",
     "away": "/away/",
     "not-found": "/nothing-here/",

@@ -51,6 +51,15 @@ class ViewersReadTrainersWrite(BasePermission):
         return may_train(request.user)
 
 
+class OnlyAdmins(BasePermission):
+    """Only admins may view this: ask an admin."""
+
+    message = __doc__
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        return bool(request.user and request.user.is_authenticated and request.user.is_staff)
+
+
 class OnlyTrainers(BasePermission):
     """Only trainers may list the server's folders: ask an admin to add you to the group 'trainers'."""
 

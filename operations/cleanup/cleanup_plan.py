@@ -18,6 +18,7 @@ from engine.interface.json_types import JsonObject
 from operations.cleanup.inventory import KINDS, Thing
 from samples import retention as pictures
 from samples.models import Sample
+from system.audit import record
 from system.models import Job
 from training.models import Artifact, RetentionPolicy, Run
 from training.models.retention import KINDS as POLICIES
@@ -225,7 +226,9 @@ def confirm(token: Any, user: User) -> Job:
     )
     if not planned.update(status=Job.Status.WAITING, created_at=now()):
         raise NotNow(_("This preview is too old, or is being carried out already: make a new one."))
-    return Job.objects.get(pk=token)
+    job = Job.objects.get(pk=token)
+    record("job.created", actor=user, thing=job, after={"kind": job.kind, "choice": job.arguments.get("choice")})
+    return job
 
 
 def kinds_for(user: User) -> tuple[str, ...]:

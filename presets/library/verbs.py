@@ -92,7 +92,8 @@ def remove(preset: Preset) -> bool:
     """Delete a preset, or archive it if runs refer to it, to keep their history; returns whether it was deleted."""
     _refuse_read_only(preset)
     if preset.runs.exists():
-        Preset.objects.filter(pk=preset.pk).update(archived=True)
+        preset.archived = True
+        preset.save(update_fields=["archived"])
         return False
     preset.delete()
     return True

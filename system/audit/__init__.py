@@ -6,11 +6,12 @@
     record("run.deleted", actor=job.user, thing=run, before={"status": run.status})
     record("sign_in.failed", actor="ada", after={"reason": "wrong password"})
 
-Call it once for each act, after the act, in the transaction that makes the change, as its last statement: it locks the
-head of the chain until that transaction ends. Inside a request it knows the request, hence the signed-in user and the
-client's address; elsewhere (a command, a worker's job) give `actor`, a user or a name. `thing` is a model instance, or
-`Thing(kind, id, name)`. `before` and `after` are small JSON objects, of what changed only; values of keys that look
-secret are replaced, and long texts are shortened. An action is named `subject.verb`, such as `preset.deleted`.
+Call it once for each act, after the act, in the transaction that makes the change, as its last statement: it locks
+the head of the chain until that transaction ends. Inside a request it knows the request, hence the signed-in user and
+the client's address; elsewhere give `actor`, a user or a name, or act in a block of `system.audit.trace.acting_for`, as
+jobs do. `thing` is a model instance, or `Thing(kind, id, name)`. `before` and `after` are small JSON objects, of the
+changed values only; values of keys that look secret are replaced, and long texts are shortened. An action is named
+`subject.verb`, such as `preset.deleted`.
 
 A request that changes something and records nothing by itself gets a row from the middleware (`system.audit.requests`).
 Models whose rows are settings or roles are watched (`system.audit.watching.watch`), whichever way they are saved.

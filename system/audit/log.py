@@ -38,7 +38,9 @@ def record(
     """Append one entry; the package's docstring says how to call it."""
     trace = current()
     trace.count += 1
-    entry = _entry(action, actor, _plain_request(request) or trace.request, Thing.of(thing))
+    request = _plain_request(request) or trace.request
+    who = actor or _user_of(request) or trace.actor or ("" if request else _terminal())
+    entry = _entry(action, who, request, Thing.of(thing))
     entry.before, entry.after = as_json(before), as_json(after)
     with transaction.atomic():
         head = _locked_head()
@@ -47,9 +49,8 @@ def record(
     return entry
 
 
-def _entry(action: str, actor: AbstractBaseUser | str | None, request: HttpRequest | None, thing: Thing) -> AuditEntry:
-    """The entry without its place in the chain. An `actor` that is given counts more than the request's user."""
-    who = actor or _user_of(request) or ("" if request else _terminal())
+def _entry(action: str, who: AbstractBaseUser | str, request: HttpRequest | None, thing: Thing) -> AuditEntry:
+    """The entry without its values and its place in the chain."""
     return AuditEntry(
         actor_id="" if isinstance(who, str) else str(who.pk),
         actor_name=line(who if isinstance(who, str) else who.get_username(), 200),
@@ -75,7 +76,7 @@ def _user_of(request: HttpRequest | None) -> AbstractBaseUser | None:
 def _means_of(request: HttpRequest | None) -> str:
     """How the person is known: by a token, with its name if it has one, or by a session."""
     if request is None:
-        return "terminal"
+        return "worker" if current().actor else "terminal"
     token = getattr(request, "auth", None)
     if token is not None:
         return f"token {getattr(token, 'name', '')}".strip()

@@ -35,13 +35,16 @@ class Thing:
     @classmethod
     def of(cls, source: Model | Thing | None) -> Thing:
         if isinstance(source, Model):
-            return cls(str(source._meta.model_name), "" if source.pk is None else str(source.pk), str(source))
+            kind, key = str(source._meta.model_name), source._meta.pk
+            if key is not None and SECRET.search(key.name):  # a token's or a session's key is its id and its name
+                return cls(kind, "", f"{kind} of {getattr(source, 'user', '')}".removesuffix(" of "))
+            return cls(kind, "" if source.pk is None else str(source.pk), str(source))
         return source or cls()
 
 
-def line(text: str, longest: int) -> str:
+def line(text: object, longest: int) -> str:
     """A text for a column: one line, without secrets, that every database can store."""
-    return IN_TEXT.sub(HIDDEN, storable(in_one_line(text)))[:longest]
+    return IN_TEXT.sub(HIDDEN, storable(in_one_line(str(text))))[:longest]
 
 
 def storable(text: str) -> str:

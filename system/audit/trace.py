@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 
 @dataclass
 class Trace:
-    """A request, and how many entries were recorded for it."""
+    """A request or a person for whom a process acts, and how many entries were recorded."""
 
     request: HttpRequest | None = None
+    actor: AbstractBaseUser | None = None
     count: int = 0
 
 
@@ -28,6 +32,16 @@ def begin(request: HttpRequest) -> Trace:
 
 def end() -> None:
     _trace.set(None)
+
+
+@contextmanager
+def acting_for(user: AbstractBaseUser | None) -> Iterator[None]:
+    """The block does what this person requested earlier, as a worker does with a job."""
+    token = _trace.set(Trace(actor=user))
+    try:
+        yield
+    finally:
+        _trace.reset(token)
 
 
 def current() -> Trace:

@@ -20,6 +20,7 @@ PAGES = (
     "/samples/",
     "/system/",
     "/system/doctor/",
+    "/system/audit/?verify=1",
     "/system/cleanup/?preview=1&kinds=backups&kinds=caches&keep=1",
     "/system/cleanup/",
     "/account/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from tests.api import trainer
+from tests.api import admin, trainer
 from tests.site.api_world import RUNNING, make_world
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def address_of(path, preset="1"):
 
 
 def test_every_get_that_takes_parameters_refuses_an_unknown_one_and_names_the_known(paths):
-    client = trainer()
+    client = admin()
     make_world(client.user)
     preset = str(client.user.presets.get().pk)
     with_parameters = {path for path, methods in paths.items() if query_parameters(methods.get("get", {}))}
@@ -65,7 +65,7 @@ def test_an_unknown_parameter_is_reported_only_to_signed_in_users(client):
 
 
 def test_every_parameter_that_takes_one_value_is_refused_if_it_is_repeated(paths):
-    client = trainer()
+    client = admin()
     make_world(client.user)
     preset = str(client.user.presets.get().pk)
     for path in paths.keys() - WITHOUT:

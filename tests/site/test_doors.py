@@ -56,7 +56,10 @@ FOR_TRAINERS = {
         runs/<uuid:pk>/artifacts/<uuid:artifact_pk>/<slug:verb>/ runs/<uuid:pk>/<slug:verb>/
     """,
 }
-FOR_ADMINS = {"GET": "system/doctor/ system/doctor/report.txt", "POST": "system/doctor/examine/ system/cleanup/policy/"}
+FOR_ADMINS = {
+    "GET": "system/audit/ system/doctor/ system/doctor/report.txt",
+    "POST": "system/doctor/examine/ system/cleanup/policy/",
+}
 # Own tokens and saved views, and checks, which change no data.
 API_FOR_VIEWERS = {
     *("me-token", "me-tokens", "me-one-token", "auth-token", "auth-refresh", "auth-revoke", "ws-ticket"),

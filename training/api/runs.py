@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from training.models import Artifact, Run, RunCommand
 from training.queue.service import QueueService
 from training.runs.commands import Commands
 from training.runs.continuation import Continuation
+from training.runs.downloads import send_artifact
 from training.runs.notes import RunNotes
 from training.runs.removal import delete_run
 from training.runs.service import TrainerService
@@ -41,8 +41,6 @@ from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
 from web.ids import UUID_PATTERN, as_uuid
-from web.packing import send_folder
-from web.serving import send_file
 
 logger = logging.getLogger(__name__)
 MOST_POINTS, MOST_SERIES = 10_000, 50
@@ -258,10 +256,7 @@ class RunViewSet(KnownParameters, AwaitsPreflight, FilteredLists, ReadOnlyModelV
     def artifact_file(self, request: Request, pk: str, artifact_id: str) -> HttpResponseBase:
         """Download an artifact: a file with range requests, or a folder as a zip file."""
         artifact = get_object_or_404(self.get_object().artifacts, pk=artifact_id)
-        if artifact.deleted_at is not None:
-            raise NotFound(_("This file was deleted: choose a newer one."))
-        path = Path(artifact.path)
-        return send_folder(request, path) if path.is_dir() else send_file(request, path, as_attachment=True)
+        return send_artifact(request, artifact)
 
     @extend_schema(
         responses=serializers.MetricsSerializer,

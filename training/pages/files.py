@@ -8,13 +8,12 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
 
 from training.models import Artifact, Run
 from training.pages.run import log_of_attempt, run_of, show_tab
 from training.runs.actions import with_ways_on
+from training.runs.downloads import send_artifact
 from web.errors import NotFound
-from web.packing import send_folder
 from web.pages import Context, PageRequest, page
 from web.serving import send_file
 
@@ -37,10 +36,7 @@ def _logs(run: Run) -> list[Context]:
 def artifact(request: HttpRequest, pk: UUID | str, artifact_pk: Any) -> HttpResponseBase:
     """A backup or a model: a file as it is, a folder as a zip file."""
     found = get_object_or_404(Artifact, pk=artifact_pk, run_id=pk)
-    if found.deleted_at is not None:
-        raise Http404(_("This file was deleted, by the retention policy or by a user."))
-    path = Path(found.path)
-    return _sent(send_folder if path.is_dir() else _send_attachment, request, path)
+    return _sent(send_artifact, request, found)
 
 
 @page("GET")
@@ -54,8 +50,8 @@ def _send_attachment(request: HttpRequest, path: Path) -> HttpResponseBase:
     return send_file(request, path, as_attachment=True)
 
 
-def _sent(send: Any, request: HttpRequest, path: Path) -> HttpResponseBase:
+def _sent(send: Any, request: HttpRequest, what: Any) -> HttpResponseBase:
     try:
-        return send(request, path)
+        return send(request, what)
     except NotFound as problem:
         raise Http404(str(problem)) from problem
