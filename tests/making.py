@@ -46,9 +46,9 @@ def trainable_config(**changes: Any) -> dict[str, Any]:
     return full_config("builtin", {"concepts": [{"name": "stars", "path": str(folder)}]}, changes)
 
 
-def make_living_worker() -> Worker:
+def make_living_worker(name: str = "here:cpu", **fields: Any) -> Worker:
     """A worker that counts as alive for the next minute, even on a slow machine."""
-    return Worker.objects.create(name="here:cpu", host="here", heartbeat_at=now() + timedelta(seconds=55))
+    return Worker.objects.create(name=name, **{"host": "here", "heartbeat_at": now() + timedelta(seconds=55)} | fields)
 
 
 def make_preflight(user: User | None = None, status: str = "done", **facts: Any) -> Preflight:

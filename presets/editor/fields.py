@@ -28,6 +28,7 @@ class Field:
     default: str = ""
     start: str = ""  # the value of the draft's start, if it is neither
     start_title: str = ""
+    is_to_do: bool = False  # an error of a value that nobody has typed
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -43,11 +44,16 @@ class Field:
     def is_wide(self) -> bool:
         return self.spec.kind in ("json", "list", "multiline") or bool(self.spec.browse)
 
+    @property
+    def is_ignored(self) -> bool:
+        """True if the field would apply, but this trainer does nothing with it."""
+        return bool(self.spec.note) and not self.why_not
+
     @functools.cached_property
     def state(self) -> str:
         """A checksum that changes when the page must show the field anew."""
         seen = (self.text, self.choices, self.why_not, self.changed, self.default, self.start, self.errors)
-        return f"{zlib.crc32(repr((seen, self.warnings)).encode()):x}"
+        return f"{zlib.crc32(repr((seen, self.warnings, self.is_to_do)).encode()):x}"
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,14 @@ class Shown:
     is_error: bool
     tab: str
     target: str
+    is_to_do: bool = False
 
     @property
     def anchor(self) -> str:
         return anchor(self.target)
 
 
-def placed(form: Form, problem: Problem) -> Shown:
+def placed(form: Form, problem: Problem, is_to_do: bool = False) -> Shown:
     """The problem with the field's label, and the tab and field that it links to."""
     spec = form.nearest(problem.field)
     label = spec.title if spec else problem.field or "The config"
@@ -75,7 +82,7 @@ def placed(form: Form, problem: Problem) -> Shown:
         label = f"{problem.field.partition('.')[0].replace('_', ' ').capitalize()} {numbers[0]}, {label}"
     target = spec.path.partition(".*")[0] if spec else ""
     tab = spec.tab if spec else ""
-    return Shown(problem.field, label, problem.message, problem.is_error, tab, target)
+    return Shown(problem.field, label, problem.message, problem.is_error, tab, target, is_to_do)
 
 
 @dataclass(frozen=True)
@@ -84,4 +91,5 @@ class TabLink:
     title: str
     active: bool
     errors: int
+    to_do: int
     changed: int

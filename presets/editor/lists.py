@@ -88,7 +88,7 @@ class ListField:
     @property
     def state(self) -> str:
         about = (len(self.items), self.file, self.count_in_file, self.problem, self.field.why_not, self.field.errors)
-        return _state(about)
+        return _state((*about, self.field.is_to_do))
 
     @property
     def parts(self) -> Iterator[PagePart]:

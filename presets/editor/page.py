@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,11 +21,32 @@ from presets.editor.values import shown, text_of
 from presets.models import Draft
 from web.pages import Context
 
+MOST_COLUMNS = 4  # of fields beside each other on a wide screen
+
 
 @dataclass(frozen=True)
 class Section:
     title: str
     fields: list[Field | ListField]
+
+    @property
+    def span(self) -> int:
+        """The columns that the section's fields fill, 1 to 4, while advanced fields are hidden."""
+        return self._columns(lambda field: not field.spec.advanced or field.changed)
+
+    @property
+    def span_of_all(self) -> int:
+        """The same with the advanced fields."""
+        return self._columns(lambda field: True)
+
+    def _columns(self, shown: Callable[[Field], bool]) -> int:
+        columns = 0
+        for part in self.fields:
+            if isinstance(part, ListField):
+                return MOST_COLUMNS
+            if not part.why_not and shown(part):
+                columns += 1 + part.is_wide
+        return min(max(columns, 1), MOST_COLUMNS)
 
 
 class Editor:
@@ -51,11 +72,28 @@ class Editor:
 
     @functools.cached_property
     def problem_list(self) -> list[Shown]:
-        return [placed(self.form, problem) for problem in self.problems]
+        return [placed(self.form, problem, self._is_to_do(problem)) for problem in self.problems]
 
     @property
     def error_count(self) -> int:
         return sum(problem.is_error for problem in self.problems)
+
+    @property
+    def to_do_count(self) -> int:
+        """The errors of fields that the user of a new run has not touched: they are no mistake yet."""
+        return sum(map(self._is_to_do, self.problems))
+
+    @property
+    def mistake_count(self) -> int:
+        return self.error_count - self.to_do_count
+
+    def _is_to_do(self, problem: Problem) -> bool:
+        is_new_run = self.draft.preset_id is None
+        return is_new_run and problem.is_error and problem.field.partition(".")[0] not in self._touched
+
+    @functools.cached_property
+    def _touched(self) -> frozenset[str]:
+        return frozenset(drafts.changes_since_start(self.draft))
 
     @property
     def warning_count(self) -> int:
@@ -82,10 +120,16 @@ class Editor:
 
     @property
     def sections(self) -> list[Section]:
+        ignored = {field.path for field in self.without_effect}
+        kept = [(title, [spec for spec in specs if spec.path not in ignored]) for title, specs in self.tab.sections]
         return [
-            Section(title, [self.list_of(field) or field for field in map(self.field, specs)])
-            for title, specs in self.tab.sections
+            Section(title, [self.list_of(field) or field for field in map(self.field, specs)]) for title, specs in kept
         ]
+
+    @functools.cached_property
+    def without_effect(self) -> list[Field]:
+        """The fields of the tab that this trainer ignores, and that nobody has changed."""
+        return [field for field in self.fields if field.is_ignored and not field.changed and not field.errors]
 
     @property
     def fields(self) -> Iterator[Field]:
@@ -126,6 +170,7 @@ class Editor:
             why_not=missing,
             changed=text_of(value, spec) != text_of(default, spec),
             default=shown(default, spec),
+            is_to_do=any(map(self._is_to_do, self._problems_by_field.get(path, []))),
             errors=errors,
             warnings=warnings,
         )
@@ -186,9 +231,17 @@ class Editor:
     def tabs(self) -> list[TabLink]:
         """The tabs with at least one field that applies, and the open tab."""
         errors = _count(problem.tab for problem in self.problem_list if problem.is_error)
+        to_do = _count(problem.tab for problem in self.problem_list if problem.is_to_do)
         changed = _count(self.form.specs[path].tab for path in self.changed_paths if path in self.form.specs)
         return [
-            TabLink(tab.id, tab.title, tab is self.tab, errors.get(tab.id, 0), changed.get(tab.id, 0))
+            TabLink(
+                tab.id,
+                tab.title,
+                tab is self.tab,
+                errors.get(tab.id, 0) - to_do.get(tab.id, 0),
+                to_do.get(tab.id, 0),
+                changed.get(tab.id, 0),
+            )
             for tab in self.form.tabs
             if tab is self.tab or errors.get(tab.id) or any(applies(spec, self.config) for spec in tab.specs)
         ]

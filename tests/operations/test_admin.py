@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from system.models import Job, Worker
-from tests.making import make_run, make_user
+from system.models import Job
+from tests.making import make_living_worker, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/system/worker/"
@@ -22,7 +22,7 @@ def admin(client):
 
 
 def make_worker(name="host:gpu0", **fields):
-    return Worker.objects.create(name=name, host="host", **fields)
+    return make_living_worker(name=name, host="host", **fields)
 
 
 def choose(client, action, *workers):

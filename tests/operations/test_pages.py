@@ -9,7 +9,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from system.models import Worker
-from tests.making import make_run, make_user
+from tests.making import make_living_worker, make_run, make_user
 from training.models import Metric, Run
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_the_empty_dashboard_says_what_to_do(client, user):
 
 
 def test_the_dashboard_shows_the_running_run_with_its_numbers_and_buttons(client, user):
-    Worker.objects.create(name="gpu0", host="here")
+    make_living_worker(name="gpu0", host="here")
     run = make_run(
         status=Run.Status.RUNNING,
         max_step=10,
@@ -100,14 +100,14 @@ def test_pages_let_browsers_run_only_our_own_scripts(client, user):
 
 
 def test_the_system_page_shows_workers_and_versions(client, user):
-    worker = Worker.objects.create(name="gpu0", host="here", device_name="A card", status="busy")
+    worker = make_living_worker(name="gpu0", host="here", device_name="A card", status="busy")
     make_run("Stars", Run.Status.RUNNING, worker=worker)
     page = client.get(reverse("system")).text
     assert "A card" in page and "Stars" in page and "torch" in page
 
 
 def test_a_worker_without_heartbeat_is_shown_as_lost(client, user):
-    worker = Worker.objects.create(name="gpu0", host="here", status="busy")
+    worker = make_living_worker(name="gpu0", host="here", status="busy")
     Worker.objects.filter(pk=worker.pk).update(heartbeat_at="2020-01-01T00:00:00Z")
     assert "pill-lost" in client.get(reverse("system")).text
 

@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from system import readings
-from system.models import Reading, Worker
+from system.models import Reading
 from system.readings import KEPT_SLOTS, SLOT_SECONDS, history, record
 from tests.api import trainer as api_trainer
 from tests.api import viewer as api_viewer
-from tests.making import make_run, make_user
+from tests.making import make_living_worker, make_run, make_user
 from tests.queries import queries_of
 from training.models import Run
 from worker.gpu_worker import GpuWorker
@@ -44,7 +44,7 @@ def nothing_recorded():
 
 def make_worker(name="studio:gpu0", host="studio", gpus=(), **fields):
     resources = {**NUMBERS, "gpus": list(gpus), **fields.pop("resources", {})}
-    return Worker.objects.create(name=name, host=host, resources=resources, **fields)
+    return make_living_worker(name=name, host=host, resources=resources, **fields)
 
 
 def page(client):

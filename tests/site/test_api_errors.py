@@ -11,9 +11,8 @@ from django.db import DatabaseError
 from redis.exceptions import ConnectionError as RedisIsAway
 from rest_framework.test import APIClient
 
-from system.models import Worker
 from tests.api import trainer
-from tests.making import make_run, make_user
+from tests.making import make_living_worker, make_run, make_user
 from training.runs.service import TrainerService
 from web.api.throttling import WriteThrottle
 
@@ -199,7 +198,7 @@ def test_the_root_redirects_to_the_documentation(api):
 )
 def test_a_body_with_an_unknown_field_is_refused_with_the_names_of_the_known_ones(address, known):
     run = make_run()
-    Worker.objects.create(name="host:gpu0", host="host", gpu="0")
+    make_living_worker(name="host:gpu0", host="host", gpu="0")
     answer = trainer().patch(address.format(run=run.pk), {"colour": "red", "drain": True, "name": "New"})
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("There is no field colour") and known in answer.json()["detail"]

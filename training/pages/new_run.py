@@ -22,6 +22,7 @@ from presets.preflight import requests as preflight
 from presets.preflight.views import preflight_context
 from presets.preflight.waiting import Awaited
 from training.models import Artifact, Run
+from training.pages.first_draft import draft_of
 from training.pages.starting import say_queued, starting_context
 from training.runs.draft_starts import start_draft
 from training.runs.starting_points import config_behind
@@ -46,7 +47,7 @@ class DraftStart:
 @page("GET", "POST", only=trainers)
 def new_run(request: PageRequest) -> HttpResponse:
     """Show the draft, load another starting point, check the draft, or queue the run."""
-    draft = drafts.get_draft(request.user)
+    draft = draft_of(request.user)
     if refusal := without_engine(request, draft):
         return refusal
     if request.method != "POST":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from operations.job_work import do
-from system.models import Job, Worker
+from system.models import Job
 from tests.api import trainer, viewer
+from tests.making import make_living_worker
 from tests.workspaces import finished_workspace
 from training.models import Run
 
@@ -54,7 +55,7 @@ def test_a_path_that_will_not_do_is_refused_beside_its_field(page, workspace, pa
 def test_without_a_worker_the_page_says_how_to_start_one(page, workspace):
     page.post(PAGE, {"path": str(workspace.folder)})
     assert "No worker is connected" in page.get(PAGE).content.decode()
-    Worker.objects.create(name="here", host="here")
+    make_living_worker(name="here", host="here")
     assert "No worker is connected" not in page.get(PAGE).content.decode()
 
 

@@ -10,8 +10,7 @@ from django.urls import reverse
 from presets.editor.drafts import get_draft
 from presets.editor.form import form_of
 from presets.models import Draft, Preflight, Preset
-from system.models import Worker
-from tests.making import make_preset, make_run, make_user, trainable_config
+from tests.making import make_living_worker, make_preset, make_run, make_user, trainable_config
 from tests.markup import squeezed
 from tests.presets.editor.editor_client import inputs, send
 from training.models import Run
@@ -228,7 +227,7 @@ def test_a_viewer_cannot_start_a_run(client):
 
 
 def test_a_check_shows_a_worker_s_results_as_they_come(client, user):
-    Worker.objects.create(name="here:cpu", host="here")
+    make_living_worker(name="here:cpu", host="here")
     put(client, "concepts", concepts())
     page = send(client, ADDRESS, do="check").text
     assert f"/preflights/{Preflight.objects.get().pk}/" in page and "Waiting for a worker" in page

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from system.models import Worker
 from tests.api import trainer as api_trainer
 from tests.api import viewer as api_viewer
-from tests.making import make_preset, make_run, make_user
+from tests.making import make_living_worker, make_preset, make_run, make_user
 from tests.queries import queries_of
 from training.models import Run
 from training.queue.board import read_queue
@@ -29,7 +29,7 @@ def order():
 
 
 def make_worker(name="host:gpu0", **fields):
-    return Worker.objects.create(name=name, host="host", **fields)
+    return make_living_worker(name=name, host="host", **fields)
 
 
 def make_past(preset, seconds, epochs=10):

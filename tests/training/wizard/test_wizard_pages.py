@@ -15,7 +15,7 @@ from presets.config import configs
 from presets.editor import drafts
 from presets.models import Draft, Preflight
 from system.models import Worker
-from tests.making import make_run, make_user, trainable_config
+from tests.making import make_living_worker, make_run, make_user, trainable_config
 from training.models import Run
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def user(client):
 def a_gpu_worker():
     """A worker whose host has one GPU: the site then offers the CPU without its facts, the same on every machine."""
     gpus = [{"id": 0, "name": "NVIDIA GeForce RTX 3060", "memory_total_gb": 12.0}]
-    return Worker.objects.create(name="host:gpu0", host="host", gpu="0", resources={"gpus": gpus})
+    return make_living_worker(name="host:gpu0", host="host", gpu="0", resources={"gpus": gpus})
 
 
 def send(client, step, do="next", **given):
@@ -273,7 +273,7 @@ def test_pictures_in_subfolders_are_found_if_the_folder_has_none(client, user, t
 
 
 def test_a_measured_speed_replaces_the_estimate(client, user):
-    Worker.objects.create(name="host:cpu", host="host", device_name="CPU")
+    make_living_worker(name="host:cpu", host="host", device_name="CPU")
     shape = {"model_type": "STABLE_DIFFUSION_15", "training_method": "LORA", "resolution": "64", "batch_size": 8}
     worker = Worker.objects.get(name="host:cpu")
     make_run("Earlier", Run.Status.FINISHED, worker=worker, steps_per_second=0.5, config=trainable_config(**shape))
