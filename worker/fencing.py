@@ -1,7 +1,7 @@
 """The fence between two attempts of a run, kept by the worker that wants to start the later one.
 
-The waiting worker stores the reason in the run's row: a web process may be on a machine without the attempt's folder,
-and must not read a disk for each row of a list.
+The waiting worker stores the reason in the run's row (`worker.obstacles`): a web process may be on a machine without
+the attempt's folder, and must not read a disk for each row of a list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from django.conf import settings
 
 from engine.interface import fence
 from engine.launcher import ProcessRecord, kill_all_of
-from training.live.publisher import Publisher, state_messages
 from training.models import Run
 from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE, Obstacle
 
@@ -21,19 +20,13 @@ from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE, Ob
 class Fencing:
     """Remembers when this worker asked each old process to end."""
 
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
+    def __init__(self) -> None:
         self._told_at: dict[Path, float] = {}
 
-    def is_complete(self, run: Run) -> bool:
-        """True if the process of the run's last attempt can no longer write; else the row gets the reason to wait."""
-        obstacle = self._obstacle(run)
-        if obstacle != run.obstacle and run.keep_obstacle(obstacle):
-            self._publisher.publish(state_messages(run))
-        return not obstacle
+    def obstacle(self, run: Run) -> Obstacle:
+        """Empty if the process of the run's last attempt can no longer write.
 
-    def _obstacle(self, run: Run) -> Obstacle:
-        """Kill the process if it is on this host; otherwise ask it to end, and give it the time to notice."""
+        Kill the process if it is on this host; otherwise ask it to end, and give it the time to notice."""
         folder = run.attempt_folder
         start = ProcessRecord.read(folder)
         if run.attempt == 0 or start is None:

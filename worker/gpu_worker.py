@@ -36,11 +36,11 @@ from web.threads import Watch
 from worker.attempt import Following
 from worker.catching_up import catch_up
 from worker.clock import CLOCK, Clock
-from worker.fencing import Fencing
 from worker.host_config import engine_config, keep_random_values
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
 from worker.leases import LeaseKeeper, LeaseWatch
+from worker.obstacles import Obstacles
 from worker.retention import RetentionKeeper
 from worker.warm_start import WarmStart, engine_environment
 
@@ -67,7 +67,7 @@ class GpuWorker:
         self.host = settings.HOST_NAME
         self.leases = LeaseWatch(clock)
         self.publisher = Publisher()
-        self._fencing = Fencing(self.publisher)
+        self._obstacles = Obstacles(self.publisher, fetches=not once)
         self.shutting_down = False
         self.detached = False
         self.following: Following | None = None
@@ -209,7 +209,7 @@ class GpuWorker:
         return None
 
     def _may_start(self, run: Run) -> bool:
-        return self._knows(run) and self._reaches(run) and self._fencing.is_complete(run) and self._goes_on(run)
+        return self._knows(run) and self._reaches(run) and self._obstacles.are_gone(run) and self._goes_on(run)
 
     def _knows(self, run: Run) -> bool:
         """A run waits while its engine's settings are being read; an engine that is missing is a reason to fail."""

@@ -17,7 +17,7 @@ from presets.models import ModelFetch
 from system.account import secrets
 from system.jobs import Hold
 from system.models import Job
-from web.outgoing import client
+from web.outgoing import Unreachable, client
 
 REPORT_SECONDS = 0.5
 SPEED_SECONDS = 10.0  # over which the speed is measured
@@ -28,6 +28,17 @@ News = Callable[[ModelFetch], object]
 def do_fetch(row: ModelFetch, tell: News) -> None:
     """Fetch the model, and end the row with its name. Raises DomainError, and JobLost after a cancellation."""
     progress = FetchProgress(row, tell)
+    try:
+        _fetch_all(row, progress)
+    except Unreachable:
+        progress.may_pass()
+        raise
+    sentence = _("Fetched: %(size)s.") % {"size": in_words(progress.done)}
+    row.end(Job.Status.DONE, sentence, result={**progress.facts, "speed": 0})
+    tell(row)
+
+
+def _fetch_all(row: ModelFetch, progress: FetchProgress) -> None:
     progress.enter("looking", detail=_("Reading the list of files."))
     plan = plan_of(row)
     progress.begin(plan)
@@ -37,9 +48,6 @@ def do_fetch(row: ModelFetch, tell: News) -> None:
             fetch(session, file, progress.count)
     progress.save()
     plan.finish()
-    sentence = _("Fetched: %(size)s.") % {"size": in_words(progress.done)}
-    row.end(Job.Status.DONE, sentence, result={**progress.facts, "speed": 0})
-    tell(row)
 
 
 def plan_of(row: ModelFetch) -> FetchPlan:
@@ -73,7 +81,8 @@ class FetchProgress:
         self.row, self._tell = row, tell
         self._hold = Hold(row)
         self.done = self.total = self.checked = 0
-        self.phase, self._facts = "", dict(row.result)
+        self.phase = ""
+        self._facts: dict[str, object] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._saved_at = 0.0
 
@@ -96,6 +105,11 @@ class FetchProgress:
         if time.monotonic() - self._saved_at >= REPORT_SECONDS:
             self.phase = phase
             self.save()
+
+    def may_pass(self) -> None:
+        """Mark a failure that a later try may not meet, such as a hub that is away."""
+        self._facts["passing"] = True
+        self.save()
 
     @property
     def facts(self) -> dict[str, object]:

@@ -13,6 +13,12 @@ def clock():
     return SleptClock()
 
 
+@pytest.fixture(autouse=True)
+def without_a_hub(monkeypatch):
+    """Runs of tests name a model of the hub that nobody fetches; `tests/worker/test_model_waits.py` has a hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
 @pytest.fixture
 def worker(clock):
     """One without a GPU, which leaves no training behind."""

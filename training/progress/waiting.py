@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from training.models import Run
-from training.models.obstacle import OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE
+from training.models.obstacle import MODEL_COMES, MODEL_FAILED, MODEL_WAITS, OLD_PROCESS_LIVES, OLD_PROCESS_MAY_LIVE
 
 OBSTACLES = {
     OLD_PROCESS_LIVES: gettext_lazy(
@@ -22,6 +22,9 @@ OBSTACLES = {
         "Its previous process on %(host)s may still be running: the run continues when it has certainly ended, in up "
         "to %(seconds)s seconds."
     ),
+    MODEL_COMES: gettext_lazy("Its base model %(model)s is being fetched: %(percent)s %% of %(size)s."),
+    MODEL_WAITS: gettext_lazy("Its base model %(model)s waits to be fetched."),
+    MODEL_FAILED: gettext_lazy("Its base model %(model)s is not on this machine. %(why)s"),
 }
 
 

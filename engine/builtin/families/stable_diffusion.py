@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from engine.builtin.config.enums import ModelType, NoiseScheduler
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.builtin.families.base import Architecture, ModelFamily, OnStep, Prediction
+from engine.builtin.families.model_files import find_model
 from engine.builtin.families.noise import NoiseSchedule, draw_noise
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
@@ -274,6 +276,9 @@ def _load(config: TrainConfig, kind: type[StableDiffusionPipeline]) -> StableDif
         if Path(name).is_file():
             with configs_within(Path(name)) as own, published_configs(config.model_type) as published:
                 return kind.from_single_file(name, config=own or published, **options, **hub)
+        if not config.offline_mode and find_model(name, config.huggingface_cache_dir):
+            with suppress(OSError, ValueError):  # a part is missing in the hub's cache, and is downloaded below
+                return kind.from_pretrained(name, use_safetensors=True, **options, **{**hub, "local_files_only": True})
         return kind.from_pretrained(name, use_safetensors=True, **options, **hub)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
