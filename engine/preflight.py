@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.builtin.preflight import compare_data, preflight
+from engine.downloads import add_download
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
 from engine.onetrainer import schema as onetrainer
@@ -52,6 +53,8 @@ def main(spec_file: Path) -> None:
             result = PreflightResult(compare(spec["config"], Path(spec["resume_from"]), _printer()))
         else:
             result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
+            with failures_as_problems(result.problems, "base_model_name", "the size of the base model"):
+                add_download(result, spec["config"], spec.get("engine") or "builtin")
     print(_as_line(result.to_dict()), flush=True)  # noqa: T201
 
 

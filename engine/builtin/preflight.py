@@ -113,10 +113,10 @@ def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | Non
 
 
 def as_problem(config: TrainConfig, error: NotAModel) -> Problem:
-    """An error; files that are missing in the hub's cache are a warning, since the run will download them."""
+    """An error; files that are missing in the hub's cache are a warning, since the run waits for their fetch."""
     name = config.base_model_name
     if isinstance(error, Incomplete) and not Path(name).expanduser().exists() and not _is_offline(config):
-        text = f"{name!r} is on this machine in part only; the run will download the rest first"
+        text = f"{name!r} is on this machine in part only; the run waits until the rest is fetched"
         return Problem("base_model_name", text, "warning")
     return Problem("base_model_name", str(error))
 
@@ -141,7 +141,7 @@ def _missing_model(config: TrainConfig) -> Problem:
     if _is_offline(config):
         cure = "turn off offline_mode, or choose a folder or file"
         return Problem("base_model_name", f"{name!r} is not in the hub's cache on this machine; {cure}")
-    text = f"{name!r} is not on this machine; the run will download it first, which can take a while"
+    text = f"{name!r} is not on this machine; the run waits until it is fetched, which can take a while"
     return Problem("base_model_name", text, "warning")
 
 

@@ -7,7 +7,6 @@ fetched by `download`, since the library keeps no partial file that another proc
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 from engine.builtin.families.model_files import hub_cache
+from engine.hub_files import INDEX, NOT_NEEDED, WEIGHTS, choose
 from presets.base_models.download import Passing, Refused, RemoteFile, gated, refuse, sentence_of, unreachable
 from presets.base_models.plan import FetchPlan
 from web.errors import DomainError, NotFound
@@ -26,13 +26,6 @@ from web.outgoing import client
 
 REVISION = "main"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
-TEXTS = (".json", ".txt", ".model", ".jinja")
-WEIGHTS = ".safetensors"
-INDEX = "model_index.json"
-NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")  # a training does without them
-VARIANT = re.compile(r"\.(fp16|bf16|fp32|fp8[\w]*|non_ema|ema)(?=[.-])")
-SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.safetensors$)")
-SHARDS_FIRST = "diffusion_pytorch_model"  # of it diffusers takes the shards where both are there
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -50,45 +43,6 @@ def plan_of(name: str, token: str = "", cache_dir: str = "") -> FetchPlan:
     pointers = {path: file.target.name for path, file in remote.items()}
     unique = list({file.target: file for file in remote.values()}.values())
     return FetchPlan(name, unique, lambda: place(folder, commit, pointers), {"licence": _licence(info)})
-
-
-def choose(names: list[str], parts: set[str] | None) -> list[str]:
-    """The files to fetch: configs, tokenizers and safetensors of each part, each in its plain precision once.
-
-    `parts` are the folders that a `model_index.json` names; None for a model without one.
-    """
-    by_folder: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        folder, _slash, file = name.rpartition("/")
-        taken = folder in parts if parts is not None and folder else folder.count("/") == 0
-        if taken and not file.startswith(".") and folder != "original":
-            by_folder[folder].append(name)
-    has_config = {folder for folder, files in by_folder.items() if f"{folder}/config.json".lstrip("/") in files}
-    chosen = []
-    for folder, files in by_folder.items():
-        texts = [name for name in files if name.endswith(TEXTS) and not VARIANT.search(name)]
-        weights = [name for name in files if name.endswith(WEIGHTS)]
-        if parts is not None:
-            chosen += texts if folder else [name for name in texts if name == INDEX]
-            chosen += _weights(weights) if folder else []
-        elif not folder or folder in has_config:
-            chosen += [*texts, *_weights(weights)]
-    return sorted(chosen)
-
-
-def _weights(names: list[str]) -> list[str]:
-    """The weights of one folder: the plain precision, or the first variant; shards or one file, not both."""
-    plain = [name for name in names if not VARIANT.search(name)]
-    variants = sorted({found[0] for name in names if (found := VARIANT.search(name))})
-    kept = plain or [name for name in names if variants and variants[0] in name]
-    stems: dict[str, dict[bool, list[str]]] = defaultdict(lambda: {True: [], False: []})
-    for name in kept:
-        stems[SHARD.sub("", name)][bool(SHARD.search(name))].append(name)
-    chosen = []
-    for stem, ways in stems.items():
-        shards_first = stem.rpartition("/")[2].startswith(SHARDS_FIRST)
-        chosen += (ways[shards_first] or ways[not shards_first]) if ways[True] else ways[False]
-    return chosen
 
 
 def _refuse_other_layouts(name: str, files: list[str], chosen: list[str]) -> None:

@@ -7,6 +7,7 @@ import uuid
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from engine.downloads import DOWNLOAD
 from engine.interface.errors import Problem
 from presets.config.configs import validate
 from presets.editor.fields import Shown, placed
@@ -63,7 +64,13 @@ def preflight_context(check: Preflight) -> Context:
         "disk": _bar(estimate.get("disk"), 0),
         "gpus": gpus,
         "room": room,
+        "to_fetch": check.config.get("base_model_name") if DOWNLOAD in _parts_of(estimate) else "",
     }
+
+
+def _parts_of(estimate: Context) -> Context:
+    """The parts of the disk estimate; the download of the base model is one if it is not on the worker's machine."""
+    return (estimate.get("disk") or {}).get("parts", {})
 
 
 def _bar(estimate: Context | None, room: int) -> Context | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from engine.builtin.families.model_files import hub_cache
 from engine.engines import ENGINES
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import read_header
+from presets.base_models.names import is_hub_name
+from presets.base_models.on_disk import SHELVES, snapshot_of
 from presets.config.paths import looks_like_path
 from training.wizard.families import FAMILIES, Family, tiny_family
 from web.allowed_paths import refusal
@@ -21,12 +24,6 @@ from web.errors import BadInput
 
 MOST_LOOKED_AT = 300  # entries in one folder
 TINY_PIXELS = 128
-SHELVES = (
-    "models",
-    "stable-diffusion-webui/models/Stable-diffusion",
-    "ComfyUI/models/checkpoints",
-    "ComfyUI/models/diffusers",
-)
 PIPELINES = {
     "StableDiffusionXLPipeline": "sdxl",
     "FluxPipeline": "flux",
@@ -44,6 +41,15 @@ TENSORS = (
 )
 
 
+# Words in the name of a model of the hub that tell its family; the most specific first.
+WORDS = (
+    *(("sdxl", "sdxl"), ("xl", "sdxl"), ("pony", "sdxl"), ("illustrious", "sdxl"), ("noobai", "sdxl")),
+    *(("flux", "flux"), ("chroma", "chroma"), ("z-image", "z-image"), ("qwen", "qwen")),
+    *(("2-1-base", "sd21-base"), ("2-base", "sd21-base"), ("2-1", "sd21"), ("v2", "sd21")),
+    *(("v1-5", "sd15"), ("1.5", "sd15"), ("sd15", "sd15"), ("1-5", "sd15"), ("v1-4", "sd15"), ("diffusion", "sd15")),
+)
+
+
 @dataclass(frozen=True)
 class BaseModel:
     """A base model that can be chosen; a config names it by `name`."""
@@ -53,6 +59,7 @@ class BaseModel:
     family: Family
     engine: str
     is_here: bool = True
+    is_guessed: bool = False  # the family, from the name alone
 
 
 def offered_models() -> list[BaseModel]:
@@ -93,12 +100,19 @@ def _from_hub(name: str) -> BaseModel:
         if family.hub == name:
             return _with_engine(name, family.title, family)
     found = next((model for model in _in_hub_cache() if model.name == name), None)
-    if found is None:
-        raise _bad(
-            _("%(value)s is not on this machine: download it and enter its folder, or choose a model from the list.")
-            % {"value": name[:200]}
-        )
-    return found
+    if found is not None:
+        return found
+    if not is_hub_name(name):
+        raise _bad(_("%(value)s is neither a path nor a name such as owner/model.") % {"value": name[:200]})
+    return replace(_with_engine(name, name, _guessed(name)), is_here=False, is_guessed=True)
+
+
+def _guessed(name: str) -> Family:
+    """The family of a model of the hub that is not here yet: by words in its name, else the smallest.
+
+    The check of the config compares it with the files once they are fetched.
+    """
+    return FAMILIES[next((key for word, key in WORDS if word in name.lower()), "sd15")]
 
 
 def _with_engine(name: str, title: str, family: Family) -> BaseModel:
@@ -145,11 +159,9 @@ def _on_this_machine() -> Iterator[BaseModel]:
 
 
 def _in_hub_cache() -> Iterator[BaseModel]:
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
-    folder = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    for path in _entries(folder):
+    for path in _entries(hub_cache()):
         kind, _dashes, name = path.name.partition("--")
-        newest = next(iter(_entries(path / "snapshots")), None)
+        newest = snapshot_of(path)
         if kind == "models" and newest and (found := _model(str(newest), name.replace("--", "/", 1))):
             yield BaseModel(found.title, found.title, found.family, found.engine)
 

@@ -70,7 +70,8 @@ def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpR
     """Load the recipe into the user's draft as one step for undo, and show it in the editor."""
     if recipe.caption:
         _write(Path(interview.answers().caption_file), recipe.caption)
-    notes = "\n".join([_("From the wizard:"), *(f"- {reason}" for reason in recipe.reasons)])
+    reasons = [*recipe.reasons, *_doubts(interview)]
+    notes = "\n".join([_("From the wizard:"), *(f"- {reason}" for reason in reasons)])
     facts = {"name": recipe.name, "tags": "", "notes": notes}
     draft = drafts.retry(
         drafts.get_draft(request.user),
@@ -78,8 +79,19 @@ def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpR
             *(draft, draft.revision, "wizard", "wizard's recipe", recipe.config), engine=recipe.engine, facts=facts
         ),
     )
-    request.session[NOTE] = {"name": recipe.name, "reasons": recipe.reasons, "preflight": _check(request, draft)}
+    request.session[NOTE] = {"name": recipe.name, "reasons": reasons, "preflight": _check(request, draft)}
     return redirect("new-run")
+
+
+def _doubts(interview: Interview) -> list[str]:
+    """What could not be known before the base model is fetched."""
+    model = interview.model
+    if not model.is_guessed:
+        return []
+    sentence = _(
+        "%(name)s is not on this machine yet: it is taken for %(family)s, and the check says if it is another."
+    )
+    return [sentence % {"name": model.name, "family": model.family.title}]
 
 
 def _check(request: PageRequest, draft: Draft) -> str | None:

@@ -86,7 +86,7 @@ def _look_at_name(setting: str, name: str, config: JsonObject) -> Iterator[Probl
         cure = "turn off offline_mode, or choose a folder or file"
         yield Problem(setting, f"{name!r} is not in the hub's cache on this machine; {cure}")
     else:
-        text = f"{name!r} is not on this machine; the run will download it first, which can take a while"
+        text = f"{name!r} is not on this machine; the run waits until it is fetched, which can take a while"
         yield Problem(setting, text, "warning")
 
 

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import scan_cache_dir, snapshot_download
 
 from engine.builtin.families.model_files import find_model, read_model
-from presets.base_models import hub as hub_module
+from engine.hub_files import choose
 from presets.base_models import requests
 from presets.base_models.download import DiskIsFull, GatedModel, Refused, WrongHash
 from presets.base_models.fetching import do_fetch
@@ -188,7 +188,7 @@ def test_only_one_precision_and_either_shards_or_one_file_are_taken():
         "transformer/diffusion_pytorch_model-00002-of-00002.safetensors",
         "vae/diffusion_pytorch_model.fp16.safetensors",
     ]
-    assert hub_module.choose(names, {"unet", "text_encoder", "transformer", "vae"}) == [
+    assert choose(names, {"unet", "text_encoder", "transformer", "vae"}) == [
         "model_index.json",
         "text_encoder/model.safetensors",
         "transformer/diffusion_pytorch_model-00001-of-00002.safetensors",

@@ -192,13 +192,23 @@ def test_an_invalid_subject_is_refused(client, user, given, sentence):
         ({"model": "other", "other_model": "/etc/passwd"}, "is outside the allowed folders"),
         ({"model": "other", "other_model": str(DEMO / "dataset")}, "is not a supported base model"),
         ({"model": "other", "other_model": str(DEMO / "nowhere")}, "does not exist"),
-        ({"model": "someone/something"}, "is not on this machine"),
+        ({"model": "other", "other_model": "no--name/here"}, "is neither a path nor a name such as owner/model"),
         ({"model": "black-forest-labs/FLUX.1-dev"}, "cannot be trained by the engines of this site"),
     ],
 )
 def test_an_unusable_model_is_refused(client, user, given, sentence):
     walk(client, until="model")
     check_refused(client, "model", sentence, **given)
+
+
+def test_any_name_on_the_hub_is_taken_and_the_reasons_name_the_assumed_family(client, user):
+    name = {"model": "other", "other_model": "someone/dreamy-photos"}
+    walk(client, model=name, memory={"device": "other", "gigabytes": "24"}, time={"time": "night"})
+    draft = Draft.objects.get(user=user)
+    assert draft.config["base_model_name"] == "someone/dreamy-photos"
+    assert (
+        "someone/dreamy-photos is not on this machine yet: it is taken for Stable Diffusion 1.5" in draft.facts["notes"]
+    )
 
 
 def test_a_model_that_only_another_engine_trains_is_offered_if_that_engine_is_available(client, user, monkeypatch):

@@ -55,7 +55,7 @@ def test_a_hub_model_is_a_warning_online_and_an_error_offline(config, monkeypatc
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     hub = config | {"base_model_name": "owner/model"}
-    assert "will download it first" in found(hub, "warning")["base_model_name"]
+    assert "waits until it is fetched" in found(hub, "warning")["base_model_name"]
     assert "offline_mode" in found(hub | {"offline_mode": True})["base_model_name"]
 
 
