@@ -59,7 +59,7 @@ def is_here(name: str, cache_dir: str = "", engine: str = "builtin") -> bool:
 
 
 def _look_at_parts_there(folder: Path) -> None:
-    """Raise Incomplete if a part lacks weights; a part without a folder may be one that nobody loads."""
+    """Raise Incomplete if a part lacks weights; a part without a folder may be a part that nobody loads."""
     for part in folder.iterdir():
         if part.is_dir() and (part / "config.json").is_file():
             weights_of(part)

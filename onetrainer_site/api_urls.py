@@ -25,9 +25,11 @@ from system.audit.api import AuditView
 from training.api import artifacts, process, queue, runs
 from training.api import saved_views as views
 from training.api import single_trainer as trainer
+from training.base_models import api as base_models
 from web.ids import UUID_PATTERN
 
 app_name = "api"
+FETCH = f"base-models/fetches/(?P<pk>{UUID_PATTERN})"
 
 
 def address(route: str, view: Any, name: str) -> URLPattern:
@@ -85,6 +87,11 @@ resources = [
     address("retention", artifacts.RetentionView.as_view(), "retention"),
     address("queue", queue.QueueView.as_view(), "queue"),
     address(f"queue/(?P<pk>{UUID_PATTERN})", queue.QueuedRunView.as_view(), "queued-run"),
+    address("base-models", base_models.BaseModelsView.as_view(), "base-models"),
+    address("base-models/fetches", base_models.FetchesView.as_view(), "model-fetches"),
+    address(FETCH, base_models.FetchView.as_view(), "model-fetch"),
+    address(f"{FETCH}/cancel", base_models.CancelFetchView.as_view(), "cancel-model-fetch"),
+    address(f"{FETCH}/continue", base_models.ContinueFetchView.as_view(), "continue-model-fetch"),
     address("browse", folders.FoldersView.as_view(), "browse"),
     address("concepts/preview", folders.ConceptPreviewView.as_view(), "concept-preview"),
     address("audit", AuditView.as_view(), "audit"),

@@ -27,7 +27,7 @@ from tests.api import trainer
 from tests.site.api_world import make_world
 
 pytestmark = pytest.mark.django_db
-CALLS = re.compile(r"/api/(config|presets|browse|concepts|me/secrets|training/start)")
+CALLS = re.compile(r"/api/(config|presets|base-models|browse|concepts|me/secrets|training/start)")
 MORE = os.environ.get("FUZZ_EXAMPLES", "")  # this number of random requests each time
 bounded = settings(
     max_examples=int(MORE or 25),

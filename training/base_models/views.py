@@ -9,10 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from presets.base_models import on_disk, requests
+from presets.base_models import requests
 from presets.models import ModelFetch
 from system.account import secrets
 from system.models import Worker
+from training.base_models.removal import remove
 from training.base_models.shelf import delete_model, shelves
 from training.wizard.machine_facts import devices
 from web.errors import BadInput, NotNow
@@ -53,14 +54,6 @@ def change_fetch(request: PageRequest, pk: UUID | str, verb: str) -> HttpRespons
         else:
             raise BadInput(_("This action does not exist: reload the page."))
     return redirect("base-models")
-
-
-def remove(row: ModelFetch) -> None:
-    """Remove an ended fetch and its partial files. Raises NotNow."""
-    if row.is_open:
-        raise NotNow(_("This fetch is under way: cancel it first."))
-    on_disk.delete_partial(row)
-    row.delete()
 
 
 @page("POST", only=trainers)

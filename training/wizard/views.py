@@ -88,9 +88,7 @@ def _doubts(interview: Interview) -> list[str]:
     model = interview.model
     if not model.is_guessed:
         return []
-    sentence = _(
-        "%(name)s is not on this machine yet: it is taken for %(family)s, and the check says if it is another."
-    )
+    sentence = _("%(name)s is not on this machine yet: %(family)s is assumed, and the check says if it is another.")
     return [sentence % {"name": model.name, "family": model.family.title}]
 
 
