@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from engine.builtin.config.check import check
@@ -33,11 +34,11 @@ from engine.builtin.families.model_files import (
     read_model,
 )
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
-from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import files_of_weights, look_at_folder
 from engine.builtin.inspection.layers import look_at_layers
 from engine.builtin.inspection.single_files import look_at_single_file
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
+from engine.builtin.inspection.weights import look_at_weights
 from engine.builtin.reading.scan import BUILTIN, Reader
 from engine.builtin.training.checkpoint import read_meta
 from engine.interface.errors import Problem
@@ -105,10 +106,12 @@ def look_at_model(config: TrainConfig, report: Report) -> tuple[ModelFiles | Non
     try:
         model = read_model(path)
         of_parts = look_at_folder(path) if path.is_dir() else map(NotAModel, look_at_single_file(path, model))
-        damage = list(of_parts) or [NotAModel(sentence) for sentence in _not_finite(path, report)]
+        problems = [as_problem(config, error) for error in of_parts]
+        files = files_of_weights(path) if path.is_dir() and not problems else [path]
     except NotAModel as error:
         return None, [as_problem(config, error)]
-    problems = [as_problem(config, error) for error in damage]
+    if not problems:
+        problems += look_at_weights(files, partial(report, "the weights of the base model"))
     return model, [*problems, *wrong_type(config, model), *other_prediction(config, model)]
 
 
@@ -123,15 +126,6 @@ def as_problem(config: TrainConfig, error: NotAModel) -> Problem:
 
 def _is_offline(config: TrainConfig) -> bool:
     return config.offline_mode or os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True")
-
-
-def _not_finite(path: Path, report: Report) -> Iterator[str]:
-    """A sentence for the first tensor with NaN or infinity, from which every loss would become NaN."""
-    files = files_of_weights(path) if path.is_dir() else [path]
-    found = first_not_finite(files, lambda done, total: report("the weights of the base model", done, total))
-    if found:
-        file, tensor = found
-        yield f"{file} has NaN or infinity in {tensor}, so that no loss would be a number; choose another copy."
 
 
 def _missing_model(config: TrainConfig) -> Problem:

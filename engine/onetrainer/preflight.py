@@ -10,6 +10,7 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +21,9 @@ from engine.builtin.estimates import disk
 from engine.builtin.estimates import memory as of_unets
 from engine.builtin.families.model_files import SD1, SD2, SDXL, ModelFiles, NotAModel, find_model, kind_of, read_model
 from engine.builtin.inspection.embeddings import look_at_starting_embeddings
-from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import look_at_tokenizers
 from engine.builtin.inspection.starting_lora import look_at_starting_lora
+from engine.builtin.inspection.weights import look_at_weights
 from engine.interface.data_facts import FILE_NAME, changes, data_facts, read_concepts
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
@@ -77,7 +78,8 @@ def preflight(
         found, more = look_at_models(settings, parts, facts["named_parts"] if facts else parts)
         model = _known_files(config)
         problems += [*more, *_without_tokenizer(config)]
-        problems += [*_wrong_type(config, model), *_not_finite(found, report)]
+        problems += _wrong_type(config, model)
+        problems += look_at_weights(found.files, partial(report, "the weights of the base model"))
     with failures_as_problems(problems, "lora_model_name", "the LoRA to start from"):
         problems += _look_at_adapters(config, model)
     with failures_as_problems(problems, "output_model_destination", "the destination"):
@@ -149,15 +151,6 @@ def _wrong_type(config: TrainConfig, model: ModelFiles | None) -> Iterator[Probl
     if model is not None and kind_of(config.model_type):
         yield from parts_of_check.wrong_type(config, model)
         yield from parts_of_check.other_prediction(config, model)
-
-
-def _not_finite(found: FoundModel, report: Report) -> Iterator[Problem]:
-    bad = first_not_finite(found.files, lambda done, total: report("the weights of the base model", done, total))
-    if bad:
-        file, tensor = bad
-        yield Problem(
-            BASE, f"{file} has NaN or infinity in {tensor}, so no loss would be a number; choose another copy"
-        )
 
 
 def _look_at_adapters(config: TrainConfig, model: ModelFiles | None) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ Needs no torch, and reads only the header of a safetensors file.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.builtin.config.enums import ModelType
+from engine.builtin.families.original_names import UNET, name_in_diffusers
+from engine.builtin.families.published import CONFIGS
 from engine.interface.json_files import BadJson, read_object
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import BadHeader, Shape, read_header
 
 CURE = "download the model again"
+LAYERS_PER_BLOCK = 2
 PARTS = ("unet", "transformer", "prior", "text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4", "vae")
 SD1, SD2, SDXL, SD3, FLUX = (
     "Stable Diffusion 1",
@@ -45,13 +49,17 @@ class Incomplete(NotAModel):
 
 @dataclass
 class ModelFiles:
-    """Facts of a model's files: `kind` is empty if the files do not show it; `shapes` are by part, then by tensor."""
+    """Facts of a model's files: `kind` is empty if the files do not show it; `shapes` are by part, then by tensor.
+
+    `unet_weights` are the shapes of a UNet's weights by their names in diffusers, whatever the layout.
+    """
 
     kind: str = ""
     inpainting: bool = False
     prediction: str = ""  # from its scheduler: epsilon or v_prediction; a single file does not have it
     shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
     unet_config: JsonObject = field(default_factory=dict)
+    unet_weights: dict[str, Shape] = field(default_factory=dict)
 
     def parameters(self, part: str) -> int:
         """The number of a part's weights; 0 if the part is missing."""
@@ -122,6 +130,7 @@ def _read_folder(folder: Path) -> ModelFiles:
             found.shapes[part] = dict(_part_shapes(folder / part))
     if "unet" in index and (folder / "unet").is_dir():
         found.unet_config = read_description(folder / "unet" / "config.json")
+        found.unet_weights = found.shapes.get("unet", {})
         found.kind = _kind_by_width(found.unet_config.get("cross_attention_dim")) or found.kind
         found.inpainting = found.unet_config.get("in_channels") == 9
     if "scheduler" in index and (folder / "scheduler").is_dir():
@@ -173,10 +182,22 @@ def _read_file(path: Path) -> ModelFiles:
     shapes = read_shapes(path)
     found = ModelFiles(kind=_kind_by_keys(shapes))
     for name, shape in shapes.items():
-        found.shapes.setdefault(_part_of(name), {})[name] = shape
+        found.shapes.setdefault(part_of(name), {})[name] = shape
+    if any(name.startswith(f"{UNET}input_blocks.") for name in shapes):
+        name_of = name_in_diffusers(_layers_per_block(path))
+        found.unet_weights = {name_of(name): shape for name, shape in found.shapes.get("unet", {}).items()}
     first = shapes.get("model.diffusion_model.input_blocks.0.0.weight", ())
     found.inpainting = len(first) == 4 and first[1] == 9
     return found
+
+
+def _layers_per_block(path: Path) -> int:
+    """By the config that the file holds, or as in all published models."""
+    try:
+        layers = json.loads(json.loads(read_header(path).metadata[CONFIGS])["unet/config.json"])["layers_per_block"]
+    except (KeyError, TypeError, ValueError):
+        return LAYERS_PER_BLOCK
+    return layers if isinstance(layers, int) else LAYERS_PER_BLOCK
 
 
 def _kind_by_keys(shapes: dict[str, Shape]) -> str:
@@ -198,7 +219,8 @@ def _kind_by_keys(shapes: dict[str, Shape]) -> str:
     return ""
 
 
-def _part_of(name: str) -> str:
+def part_of(name: str) -> str:
+    """The part to which a tensor of a single file in the original layout belongs."""
     if name.startswith("first_stage_model."):
         return "vae"
     if name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.")):

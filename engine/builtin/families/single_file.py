@@ -18,30 +18,11 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.builtin.families.original_names import RESNET, UNET, UNET_ENDS, VAE, renamed
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.published import CONFIGS
 from engine.interface.safetensors_header import read_header
 
-UNET, VAE = "model.diffusion_model.", "first_stage_model."
-
-RESNET = (
-    ("norm1", "in_layers.0"),
-    ("conv1", "in_layers.2"),
-    ("time_emb_proj", "emb_layers.1"),
-    ("norm2", "out_layers.0"),
-    ("conv2", "out_layers.3"),
-    ("conv_shortcut", "skip_connection"),
-)
-UNET_ENDS = (
-    ("time_embedding.linear_1", "time_embed.0"),
-    ("time_embedding.linear_2", "time_embed.2"),
-    ("conv_in", "input_blocks.0.0"),
-    ("conv_norm_out", "out.0"),
-    ("conv_out", "out.2"),
-    ("mid_block.resnets.0", "middle_block.0"),
-    ("mid_block.attentions.0", "middle_block.1"),
-    ("mid_block.resnets.1", "middle_block.2"),
-)
 VAE_PARTS = (
     ("mid_block.resnets.0", "mid.block_1"),
     ("mid_block.resnets.1", "mid.block_2"),
@@ -111,12 +92,6 @@ def _configs(pipeline: StableDiffusionPipeline) -> dict[str, str]:
         return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
 
 
-def _renamed(name: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    for ours, theirs in pairs:
-        name = re.sub(rf"(^|\.){re.escape(ours)}(?=\.)", rf"\g<1>{theirs}", name)
-    return name
-
-
 def _unet(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
     """Blocks are numbered consecutively: each layer of a block is one, and so is each step down in size."""
     config = pipeline.unet.config
@@ -136,15 +111,15 @@ def _unet(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
             block = int(found[1])
             place = 2 if with_attention[block] else 1
             return f"output_blocks.{block * per_up + per_up - 1}.{place}.conv.{found[2]}"
-        name = _renamed(name, UNET_ENDS)
-        return _renamed(name, RESNET) if re.match(r"middle_block\.[02]\.", name) else name
+        name = renamed(name, UNET_ENDS)
+        return renamed(name, RESNET) if re.match(r"middle_block\.[02]\.", name) else name
 
     return {name_of(name): weight for name, weight in pipeline.unet.state_dict().items()}
 
 
 def _layer(side: str, number: int, kind: str, rest: str) -> str:
     if kind == "resnets":
-        return f"{side}.{number}.0.{_renamed(rest, RESNET)}"
+        return f"{side}.{number}.0.{renamed(rest, RESNET)}"
     return f"{side}.{number}.1.{rest}"
 
 
@@ -158,7 +133,7 @@ def _vae(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
         new = re.sub(r"up_blocks\.(\d+)\.resnets\.", lambda found: f"up.{last - int(found[1])}.block.", new)
         new = re.sub(r"up_blocks\.(\d+)\.upsamplers\.0\.", lambda found: f"up.{last - int(found[1])}.upsample.", new)
         is_attention = "mid_block.attentions" in name and "group_norm" not in name and weight.dim() == 2
-        named[_renamed(new, VAE_PARTS)] = weight[:, :, None, None] if is_attention else weight
+        named[renamed(new, VAE_PARTS)] = weight[:, :, None, None] if is_attention else weight
     return named
 
 
@@ -181,5 +156,5 @@ def _open_clip(encoder: dict[str, Tensor]) -> dict[str, Tensor]:
             joined = torch.cat([weights[f"{prefix}{part}_proj.{kind}"] for part in "qkv"])
             named[f"transformer.resblocks.{found[1]}.attn.in_proj_{kind}"] = joined
         elif found := re.match(r"encoder\.layers\.(\d+)\.(?!self_attn\.[kv]_proj)(.*)", name):
-            named[f"transformer.resblocks.{found[1]}.{_renamed(found[2], OPEN_CLIP_LAYER)}"] = weight
+            named[f"transformer.resblocks.{found[1]}.{renamed(found[2], OPEN_CLIP_LAYER)}"] = weight
     return {f"cond_stage_model.model.{name}": weight for name, weight in named.items()}

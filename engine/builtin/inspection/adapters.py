@@ -35,6 +35,7 @@ ENDS = re.compile(
     r"(\.weight)?$|\.(alpha|dora_scale|(hada|lokr|boft|ia3)_\w+|oft_\w+(\.weight)?|on_input|diff(_b)?"
     r"|[ab][12]\.weight|weight)$"
 )
+NUMBERS = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i"}  # for struct
 # The layout by a tensor's start.
 LAYOUTS = (
     ("lora_unet_", "kohya"),
@@ -167,7 +168,7 @@ def _ranks(names: dict[str, Shape], downs: list[tuple[str, Shape]]) -> Iterator[
 def _alphas(path: Path, header: Header) -> Iterator[float]:
     with path.open("rb") as file:
         for name, place in header.tensors.items():
-            if name.endswith(".alpha") and place.end - place.start in (2, 4, 8):
+            if name.endswith(".alpha") and place.dtype in ("BF16", *NUMBERS) and place.end - place.start in (2, 4, 8):
                 file.seek(place.start)
                 yield _number(file.read(place.end - place.start), place)
 
@@ -176,8 +177,7 @@ def _number(data: bytes, place: TensorPlace) -> float:
     """A single little-endian number; a bfloat16 is the upper half of a float32."""
     if place.dtype == "BF16":
         return float(struct.unpack("<f", b"\0\0" + data)[0])
-    form = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i"}.get(place.dtype)
-    return float(struct.unpack(form, data)[0]) if form else 0.0
+    return float(struct.unpack(NUMBERS[place.dtype], data)[0])
 
 
 def _listed(numbers: list[int]) -> str:

@@ -14,6 +14,8 @@ from engine.interface.safetensors_header import Shape
 
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")  # a training does without them
 OF_UNET = ("StableDiffusion", "LatentConsistency")  # classes of pipelines with a UNet
+OF_CLIP = ("clip_text_model", "clip")
+MARKS = {"bos_token_id": 0, "eos_token_id": 2}  # with the numbers that configs of published models have by mistake
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 WEIGHTS = {"diffusion_pytorch_model": True, "model": False}  # true: diffusers takes the shards where both are there
 
@@ -162,6 +164,15 @@ def _look_at_fit(folder: Path, configs: dict[str, JsonObject]) -> Iterator[str]:
                 yield f"{part} in {folder} gives {longest} tokens, and its text encoder takes {places}; {CURE}."
             if isinstance(size, int) and most >= size:
                 yield f"{part} in {folder} has tokens up to {most}, and its text encoder knows {size}; {CURE}."
+            yield from _other_marks(folder, part, config, encoder)
+
+
+def _other_marks(folder: Path, part: str, tokenizer: JsonObject, encoder: JsonObject) -> Iterator[str]:
+    """The first and last token of a caption: the text encoder must know them by the tokenizer's numbers."""
+    for name, of_old in MARKS.items() if encoder.get("model_type") in OF_CLIP else ():
+        expected, has = encoder.get(name), tokenizer.get(name)
+        if has is not None and isinstance(expected, int) and expected not in (has, of_old):
+            yield f"{part} in {folder} has the {name} {has}, and its text encoder's config says {expected}; {CURE}."
 
 
 def _widths(configs: dict[str, JsonObject]) -> list[int]:

@@ -7,11 +7,22 @@ from pathlib import Path
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.model_files import ModelFiles, kind_of
-from engine.builtin.inspection.adapters import DORA, LOCON, LOHA, LOKR, LORA, OFT, Adapter, NotALora, read_adapter
-from engine.builtin.inspection.finite import first_not_finite
+from engine.builtin.inspection.adapters import (
+    DORA,
+    LOCON,
+    LOHA,
+    LOKR,
+    LORA,
+    OFT,
+    Adapter,
+    NotALora,
+    layer_of,
+    read_adapter,
+)
+from engine.builtin.inspection.finite import ZERO, look_at_numbers
+from engine.builtin.inspection.lora_layers import FIELD, look_at_layers
 from engine.interface.errors import Problem
 
-FIELD = "lora_model_name"
 KINDS_OF_TYPE = {"LORA": (LORA, LOCON, DORA), "LOHA": (LOHA,), "LOKR": (LOKR,), "OFT_2": (OFT,)}
 PICKLED = (".pt", ".ckpt", ".bin", ".pth")
 
@@ -47,9 +58,8 @@ def _judge(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: A
         yield _error(f"{text}, such as {adapter.halves[0]}; copy or train it again")
     else:
         yield from _judge_sizes(config, path, adapter)
-        yield from _judge_layers(config, model, path, adapter)
-    if found := first_not_finite([path]):
-        yield _error(f"{path.name} has NaN or infinity in {found[1]}; choose an earlier save of that training")
+        yield from look_at_layers(config, model, path, adapter)
+    yield from _judge_numbers(path, adapter)
 
 
 def _cure_of_kind(adapter: Adapter) -> str:
@@ -73,31 +83,22 @@ def _judge_sizes(config: TrainConfig, path: Path, adapter: Adapter) -> Iterator[
         yield Problem("lora_alpha", f"{text}; what it has learned keeps its strength", "warning")
 
 
-def _judge_layers(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: Adapter) -> Iterator[Problem]:
-    """Layers that the base model does not have: the file belongs to another model. Only for diffusers folders."""
-    shapes = model.shapes.get("unet") if model and model.unet_config else None
-    if not shapes or any("input_blocks" in layer for layer in adapter.layers):
-        return  # names of the original release, which differ from those of a diffusers folder
-    known = {name.rpartition(".")[0].replace(".", "_") for name in shapes}
-    prefixes = ("lora_unet_", "unet_", "base_model_model_unet_", "base_model_model_")
-    of_unet = [layer.replace(".", "_") for layer in adapter.layers if not layer.startswith(("lora_te", "text_enc"))]
-    lacking = [layer for layer in of_unet if not any(_without(layer, prefix) in known for prefix in prefixes)]
-    if of_unet and len(lacking) == len(of_unet):
+def _judge_numbers(path: Path, adapter: Adapter) -> Iterator[Problem]:
+    """NaN, layers without strength, and layers from which no gradient comes."""
+    found = look_at_numbers([path])
+    if found.not_finite:
         yield _error(
-            f"none of the {len(of_unet)} layers of {path.name} is in the base model, such as {lacking[0]}; choose a "
-            "LoRA that was trained on this kind of model"
+            f"{path.name} has NaN or infinity in {found.not_finite[1]}; choose an earlier save of that training"
         )
-    elif lacking:
-        text = f"{len(lacking)} of the {len(of_unet)} layers of {path.name} are not in the base model"
-        yield Problem(FIELD, f"{text}, such as {lacking[0]}; they are left out", "warning")
-    if adapter.has_text_encoder and not config.text_encoder.train:
-        text = f"{path.name} also changes the text encoder, which is not trained here"
-        yield Problem(FIELD, f"{text}; turn on text_encoder.train to keep that part", "warning")
-
-
-def _without(layer: str, prefix: str) -> str:
-    """The layer's name without a prefix, with old names of diffusers' attention in the present form."""
-    return layer.removeprefix(prefix).replace("_processor_to_out", "_to_out_0").replace("_processor_", "_")
+        return
+    if 0 in adapter.alphas:
+        yield _error(f"{path.name} has alpha 0, so what it learned has no effect; choose another file")
+    matrices = found.matrices.get(path, {})
+    zero = {layer_of(name) for name, content in matrices.items() if content == ZERO}
+    others = {layer_of(name) for name, content in matrices.items() if content != ZERO}
+    if dead := sorted(zero - others):
+        text = f"{len(dead)} of the {len(adapter.layers)} layers of {path.name} hold only zeros and could not learn"
+        yield _error(f"{text}, such as {dead[0]}; choose another file")
 
 
 def _error(sentence: str) -> Problem:

@@ -155,7 +155,7 @@ def test_layers_of_different_ranks_are_refused(tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.int64])
 def test_another_alpha_is_a_warning(tmp_path, dtype):
     tensors = lora() | {f"lora_unet_{LAYER}.alpha": torch.tensor(2).to(dtype)}
-    problem = only(problems(stored(tmp_path, tensors)), "warning")
+    problem = only(problems(stored(tmp_path, tensors), text_encoder={"train": False}), "warning")
     assert problem.field == "lora_alpha" and "alpha 2" in problem.message
 
 
@@ -178,14 +178,52 @@ def test_a_lora_of_a_model_with_other_layers_is_refused(tmp_path):
     path = stored(tmp_path, lora(width=96, base="lora_unet_down_blocks_7_attentions_0_proj_in"))
     assert "none of the 1 layers" in only(problems(path, DEMO)).message
     mine = stored(tmp_path, lora(width=96, base=f"unet.{DOTTED}", down="lora_A", up="lora_B"))
-    assert problems(mine, DEMO) == []
+    assert problems(mine, DEMO, layer_filter=DOTTED, text_encoder={"train": False}) == []
+
+
+def test_a_lora_with_few_of_the_layers_to_train_is_a_warning(tmp_path):
+    path = stored(tmp_path, lora(width=96))
+    total = len([shape for shape in DEMO.unet_weights.values() if len(shape) in (2, 4)])
+    of_unet, of_encoder = problems(path, DEMO)
+    assert f"holds 1 of the {total} layers of unet" in of_unet.message
+    assert "no layers of the text encoder" in of_encoder.message
+    assert not of_unet.is_error and not of_encoder.is_error
+
+
+def test_a_lora_whose_strength_is_zero_is_refused(tmp_path):
+    tensors = lora() | {f"lora_unet_{LAYER}.alpha": torch.tensor(0.0)}
+    assert "alpha 0" in only(problems(stored(tmp_path, tensors))).message
+
+
+def test_a_lora_whose_layers_could_not_learn_is_refused(tmp_path):
+    tensors = {name: torch.zeros_like(weight) for name, weight in lora().items()}
+    assert "1 of the 1 layers" in only(problems(stored(tmp_path, tensors))).message
+    untrained = lora()
+    untrained[f"lora_unet_{LAYER}.lora_up.weight"].zero_()  # as every LoRA starts
+    assert not [one for one in problems(stored(tmp_path, untrained)) if one.is_error]
+
+
+@pytest.mark.parametrize(
+    "layer, lacks",
+    [
+        ("lora_te2_text_model_encoder_layers_0_mlp_fc1", True),
+        ("lora_te_text_model_encoder_layers_11_mlp_fc1", True),  # the demo's encoder has two layers
+        ("lora_te_text_model_encoder_layers_1_mlp_fc1", False),
+        ("text_encoder.encoder.layers.1.mlp.fc1", False),
+    ],
+)
+def test_layers_of_a_text_encoder_that_the_model_lacks_are_named(tmp_path, layer, lacks):
+    path = stored(tmp_path, lora(width=96) | lora(width=96, base=layer))
+    found = [one.message for one in problems(path, DEMO, layer_filter=DOTTED)]
+    assert any(layer in message and "the base model does not have" in message for message in found) == lacks
 
 
 def test_a_trained_text_encoder_that_the_run_leaves_out_is_a_warning(tmp_path):
     tensors = lora(width=96) | lora(width=96, base="lora_te_text_model_encoder_layers_0_mlp_fc1")
     path = stored(tmp_path, tensors)
-    assert "text_encoder.train" in only(problems(path, DEMO, text_encoder={"train": False}), "warning").message
-    assert problems(path, DEMO, text_encoder={"train": True}) == []
+    given = {"model": DEMO, "layer_filter": DOTTED}
+    assert "text_encoder.train" in only(problems(path, text_encoder={"train": False}, **given), "warning").message
+    assert problems(path, text_encoder={"train": True}, **given) == []
 
 
 @pytest.mark.parametrize(

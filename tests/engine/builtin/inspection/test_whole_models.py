@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from engine.builtin.config.train_config import TrainConfig
-from engine.builtin.families.model_files import read_model
+from engine.builtin.families.model_files import NotAModel, read_model
+from engine.builtin.families.published import MERGES, vocabulary
+from engine.builtin.families.single_file import save_single_file
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import look_at_folder
 from engine.builtin.inspection.layers import look_at_layers
+from engine.builtin.inspection.single_files import look_at_single_file
+from engine.builtin.inspection.tokenizers import look_at_tokenizer
 from engine.builtin.preflight import look_at_model
 from tests.engine.builtin.inspection.test_preflight import ATTENTION, UNET, write_header
 
@@ -71,7 +76,8 @@ def test_a_safety_checker_may_be_missing(model):
 def as_pairs(folder):
     content = json.loads((folder / "tokenizer.json").read_text())["model"]
     (folder / "vocab.json").write_text(json.dumps(content["vocab"]))
-    (folder / "merges.txt").write_text("#version: 0.2\na b</w>\n")
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in content["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
     (folder / "tokenizer.json").unlink()
 
 
@@ -93,6 +99,91 @@ def test_a_tokenizer_with_more_tokens_than_the_text_encoder_is_refused(model):
     content["added_tokens"].append(content["added_tokens"][0] | {"id": 577, "content": "<new>"})
     path.write_text(json.dumps(content))
     says(model, "tokens up to 577", "knows 577")
+
+
+def shuffled(tokens):
+    names = [name for name in tokens if not name.startswith("<|")]
+    return tokens | dict(zip(names, [tokens[name] for name in names[::-1]], strict=True))
+
+
+def exchanged(one, other):
+    def change_tokens(tokens):
+        return tokens | {one: tokens[other], other: tokens[one]}
+
+    return change_tokens
+
+
+OTHER_NUMBERS = [
+    (shuffled, "another order than its merges"),
+    (exchanged("red</w>", "star</w>"), "another order than its merges"),
+    (exchanged("<|endoftext|>", "red</w>"), "another order than its merges"),
+    (exchanged("<|endoftext|>", "<|startoftext|>"), "has the eos_token_id 0"),
+    (lambda tokens: tokens | {"red</w>": tokens["star</w>"]}, "the number of another token"),
+    (lambda tokens: {name: number for name, number in tokens.items() if name != "red</w>"}, "vocabulary lacks"),
+    (lambda tokens: tokens | {"red</w>": "7"}, "no number"),
+]
+
+
+@pytest.mark.parametrize("change_tokens, words", OTHER_NUMBERS)
+def test_tokens_with_other_numbers_than_the_text_encoder_knows_are_refused(model, change_tokens, words):
+    as_pairs(model / "tokenizer")
+    path = model / "tokenizer" / "vocab.json"
+    path.write_text(json.dumps(change_tokens(json.loads(path.read_text()))))
+    says(model, words)
+
+
+def test_both_forms_of_a_tokenizer_must_number_the_tokens_alike(model):
+    path = model / "tokenizer" / "vocab.json"
+    path.write_text(json.dumps(shuffled(json.loads(path.read_text()))))
+    says(model, "vocab.json beside it")
+
+
+@pytest.mark.parametrize(
+    "change_files, words",
+    [
+        (lambda vocab, merges: (vocab, merges), ""),
+        (lambda vocab, merges: (exchanged("cat</w>", "dog</w>")(vocab), merges), "in the vocabulary of CLIP"),
+        (lambda vocab, merges: (exchanged("!", "A")(vocab), merges), "in the vocabulary of CLIP"),
+        (lambda vocab, merges: (vocab, merges[:-1]), "not those of CLIP"),
+        (lambda vocab, merges: (vocab, merges[1:] + merges[:1]), "not those of CLIP"),
+    ],
+)
+def test_a_vocabulary_of_clip_s_size_is_clip_s(tmp_path, change_files, words):
+    vocab, merges = change_files(vocabulary(), MERGES.read_text().splitlines()[1:])
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+    if not words:
+        assert look_at_tokenizer(tmp_path, "CLIPTokenizer")["largest_id"] == 49407
+    else:
+        with pytest.raises(NotAModel, match=words):
+            look_at_tokenizer(tmp_path, "CLIPTokenizer")
+
+
+def test_a_special_token_that_the_vocabulary_lacks_is_named(model):
+    change(model / "tokenizer" / "tokenizer_config.json", eos_token="</s>")
+    says(model, "'</s>' as eos_token")
+
+
+def test_marks_of_published_configs_are_taken_as_they_are(model):
+    change(model / "text_encoder" / "config.json", bos_token_id=0, eos_token_id=2)
+    assert found(model) == []
+
+
+def zeros(tensors):
+    tensors.update({name: torch.zeros_like(weight) for name, weight in tensors.items()})
+
+
+def half_ones(tensors):
+    names = [name for name, weight in tensors.items() if weight.dim() > 1]
+    tensors.update({name: torch.ones_like(tensors[name]) for name in names[::2]})
+
+
+@pytest.mark.parametrize("part, file", [("unet", WEIGHTS), ("vae", WEIGHTS), ("text_encoder", "model.safetensors")])
+def test_a_part_without_knowledge_is_named(model, part, file):
+    rewrite(model / part / file, half_ones)
+    assert found(model) == [] and f"matrices of {part}" in " ".join(found(model, "warning"))
+    rewrite(model / part / file, zeros)
+    says(model, f"every matrix of {part}")
 
 
 def in_shards(folder):
@@ -209,7 +300,8 @@ def test_a_single_file_without_vae_or_text_encoder_says_which_base_has_them(tmp_
     path = tmp_path / "one.safetensors"
     write_header(path, {name: shape for name, shape in shapes.items() if not name.startswith(start)})
     says(path, "has no VAE" if missing == "vae" else "has no text encoder", "stable-diffusion-v1-5")
-    assert found(write_header(path, shapes)) == []
+    write_header(path, shapes)
+    assert list(look_at_single_file(path, read_model(path))) == []
 
 
 def test_a_model_of_another_prediction_than_its_type_gets_a_warning(model):
@@ -274,4 +366,14 @@ def test_a_list_of_shards_counts_before_whole_weights_as_in_diffusers(model):
 def test_a_filter_that_matches_no_layer_is_seen_before_the_start(method, pattern, expected):
     values = {"model_type": "STABLE_DIFFUSION_15", "training_method": method, "layer_filter": pattern}
     found = list(look_at_layers(TrainConfig.from_dict(values), read_model(DEMO)))
+    assert [problem.field for problem in found] == ["layer_filter"] * expected
+
+
+@pytest.mark.parametrize("pattern, expected", [("attn1", 0), ("down_blocks.1.resnets.0.conv1", 0), ("in_layers", 1)])
+def test_the_layers_of_a_single_file_have_the_names_that_the_filter_knows(tmp_path, pattern, expected):
+    path, pipeline = tmp_path / "one.safetensors", StableDiffusionPipeline.from_pretrained(DEMO)
+    save_single_file(pipeline, path, torch.float32, {}, is_v2=False)
+    single, values = read_model(path), {"model_type": "STABLE_DIFFUSION_15", "training_method": "LORA"}
+    assert {name: tuple(weight.shape) for name, weight in pipeline.unet.state_dict().items()} == single.unet_weights
+    found = list(look_at_layers(TrainConfig.from_dict(values | {"layer_filter": pattern}), single))
     assert [problem.field for problem in found] == ["layer_filter"] * expected
