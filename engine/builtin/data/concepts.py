@@ -17,7 +17,7 @@ from engine.builtin.data.masks import with_masks
 from engine.builtin.data.pictures import Picture, PictureFacts, PictureIndex
 from engine.builtin.data.tags import TagEditor
 from engine.builtin.reading.captions import UNREADABLE_TEXT, Caption, Captions, read_lines
-from engine.builtin.reading.decoding import COLORS, DEPTH, FRAMES, PROFILE, TRANSPARENT
+from engine.builtin.reading.decoding import COLORS, DEPTH, FRAMES, LIGHT, PROFILE, TRANSPARENT
 from engine.builtin.reading.findings import Findings, Kind, printable
 from engine.builtin.reading.formats import UnreadablePicture
 from engine.builtin.reading.scan import BUILTIN, Reader, Scan, scan
@@ -54,12 +54,16 @@ LOSSES = {
         "{number} {picture has|pictures have} transparent areas, which are trained as white: {names}; put {it|them} on "
         "the background that you want"
     ),
+    LIGHT: Kind(
+        "{number} {picture has|pictures have} HDR colours, whose lights above the white of paper are trained as white: "
+        "{names}; save {it|them} in sRGB to choose how they look"
+    ),
     FRAMES: FIRST_FRAME,
 }
 LOSSES_OF_ONETRAINER = {
     COLORS: Kind(
-        "{number} {picture has|pictures have} a colour profile, which OneTrainer ignores, so that {its|their} colours "
-        "are wrong: {names}; save {it|them} as sRGB"
+        "{number} {picture has|pictures have} other colours than sRGB, which OneTrainer does not convert, so that "
+        "{it is|they are} trained with wrong ones: {names}; save {it|them} as sRGB"
     ),
     TRANSPARENT: Kind(
         "{number} {picture has|pictures have} transparent areas, of which OneTrainer trains the hidden colours: "

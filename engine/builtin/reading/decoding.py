@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 import numpy
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from engine.builtin.reading.color_tags import color_tags, profile_of
 from engine.builtin.reading.colors import BrokenProfile, to_srgb
 from engine.builtin.reading.formats import UnreadablePicture, opened_picture
 
-READING = 2  # raise it when a change here changes pixels: the index then decodes every picture again
+READING = 3  # raise it when a change here changes pixels: the index then decodes every picture again
 BACKGROUND = (255, 255, 255)
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and its value for grey that is stored inverted
 CUT_OFF = ("truncated", "Truncated", "end of file", "unexpected end", "not enough", "broken data stream")
 
 # What decoding changed, for a note to the user.
 TRANSPARENT, FRAMES, DEPTH, PROFILE, COLORS = "transparent", "frames", "depth", "profile", "colors"
+LIGHT = "light"
 
 
 @dataclass
@@ -46,16 +48,13 @@ def decoded(data: bytes, at_least: int = 0) -> Decoded:
         with opened_picture(data) as picture:
             result = Decoded(picture)
             _note_frames(result)
-            if any(
-                ";16" in str(tile) for tile in getattr(picture, "tile", ())
-            ):  # Pillow decodes such colours to 8 bits itself
-                result.losses.add(DEPTH)
+            _note_depth(result)
             if at_least:
                 picture.draft(None, (at_least, at_least))
             picture.load()
             result.picture = _upright(picture)
             _to_8_bit(result, picture)
-            _to_rgb(result)
+            _to_rgb(result, data)
             return result
     except UnreadablePicture:
         raise
@@ -117,14 +116,14 @@ def _is_inverted(source: Image.Image) -> bool:
     return tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
-def _to_rgb(result: Decoded) -> None:
-    """Convert to opaque RGB: colours by the profile, then transparent areas onto the background."""
+def _to_rgb(result: Decoded, data: bytes) -> None:
+    """Convert to opaque RGB: colours by their description, then transparent areas onto the background."""
     picture = result.picture
-    profile = picture.info.get("icc_profile")
     alpha = _alpha(picture)
     plain = _plain(picture, alpha is not None)
     colors = plain.convert("RGB")
     try:
+        profile = _profile(result, plain.mode, picture.info.get("icc_profile"), data)
         if profile and (converted := to_srgb(plain, profile)):
             colors = converted
             result.losses.add(COLORS)
@@ -134,6 +133,16 @@ def _to_rgb(result: Decoded) -> None:
         result.losses.add(TRANSPARENT)
         colors = Image.composite(colors, Image.new("RGB", colors.size, BACKGROUND), alpha)
     result.picture = colors
+
+
+def _profile(result: Decoded, mode: str, embedded: bytes | None, data: bytes) -> bytes | None:
+    """The profile of a picture's colours: that of its file, or one of the numbers that describe them instead."""
+    tags, counts_first = color_tags(data)
+    if tags is None or mode not in ("RGB", "L") or (embedded and not counts_first):
+        return embedded
+    if tags.is_hdr:
+        result.losses.add(LIGHT)
+    return profile_of(tags, mode)
 
 
 def _alpha(picture: Image.Image) -> Image.Image | None:
