@@ -196,7 +196,9 @@ def look_at_destination(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("output_model_destination", f"{destination} already exists and will be replaced", "warning")
 
 
-def look_at_pictures(config: TrainConfig, report: Report, reader: Reader = BUILTIN) -> tuple[int, list[Problem]]:
+def look_at_pictures(
+    config: TrainConfig, report: Report, reader: Reader = BUILTIN, size_multiple: int = DEFAULT_SIZE_MULTIPLE
+) -> tuple[int, list[Problem]]:
     """The number of batches in an epoch, and the problems of pictures and captions."""
     index = PictureIndex(Path(config.cache_dir))
     report("pictures and captions", 0, 0)
@@ -204,7 +206,7 @@ def look_at_pictures(config: TrainConfig, report: Report, reader: Reader = BUILT
     index.save()
     if any(problem.is_error for problem in found.problems):
         return 0, found.problems
-    plan = EpochPlan(config, found.pictures, DEFAULT_SIZE_MULTIPLE)
+    plan = EpochPlan(config, found.pictures, size_multiple)
     return len(plan), [*found.problems, *token_problems(config, found.pictures), *plan.problems()]
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from engine.builtin import preflight as parts_of_check
 from engine.builtin.config.lists import load_concepts, load_samples
 from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE
 from engine.builtin.estimates import disk
 from engine.builtin.estimates import memory as of_unets
 from engine.builtin.families.model_files import SD1, SD2, SDXL, ModelFiles, NotAModel, find_model, kind_of, read_model
@@ -35,6 +36,7 @@ from engine.onetrainer.checks import memory
 from engine.onetrainer.checks.data import Kinds, look_at_place
 from engine.onetrainer.checks.known_sizes import known_model
 from engine.onetrainer.checks.models import BASE, FoundModel, look_at_models
+from engine.onetrainer.checks.reading import size_multiple
 
 FACTS_SECONDS = 60.0  # for the first check after an update of OneTrainer
 UNETS = (SD1, SD2, SDXL)  # whose files and activations the built-in trainer's checks know
@@ -86,7 +88,8 @@ def preflight(
         problems += [one for one in parts_of_check.look_at_destination(config) if one.is_error]  # a file is kept
     batches = 0
     with failures_as_problems(problems, "concepts", "a picture or a caption"):
-        batches, more = _look_at_data(config, Kinds.of(facts, settings.get("model_type")), report)
+        multiple = size_multiple(settings, facts) if facts else DEFAULT_SIZE_MULTIPLE
+        batches, more = _look_at_data(config, Kinds.of(facts, settings.get("model_type")), multiple, report)
         problems += more
     report("memory and disk", 0, 0)
     estimate: JsonObject = {"gpus": gpus, "batches": batches}
@@ -164,7 +167,7 @@ def _look_at_adapters(config: TrainConfig, model: ModelFiles | None) -> Iterator
     yield from look_at_starting_embeddings(config, model)
 
 
-def _look_at_data(config: TrainConfig, kinds: Kinds, report: Report) -> tuple[int, list[Problem]]:
+def _look_at_data(config: TrainConfig, kinds: Kinds, multiple: int, report: Report) -> tuple[int, list[Problem]]:
     """(batches in an epoch as far as they are known here, problems); pictures are decoded, videos are not."""
     problems: list[Problem] = []
     config = copy.deepcopy(config)
@@ -174,7 +177,7 @@ def _look_at_data(config: TrainConfig, kinds: Kinds, report: Report) -> tuple[in
             problems += more
     if not any(concept.enabled for concept in config.concepts or []):
         return 0, problems
-    batches, more = parts_of_check.look_at_pictures(config, report, kinds.pictures)
+    batches, more = parts_of_check.look_at_pictures(config, report, kinds.pictures, multiple)
     more = [one if one.field.startswith("concepts") else replace(one, severity="warning") for one in more]
     return batches, list(dict.fromkeys([*problems, *more]))
 

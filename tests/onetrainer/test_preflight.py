@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from engine.engines import ROOT
 from engine.onetrainer.checks.data import VIDEOS
@@ -26,6 +27,7 @@ FACTS = {
     "image_endings": [".png"],
     "video_endings": sorted(VIDEOS),
     "video_models": ["HUNYUAN_VIDEO"],
+    "size_multiples": {"STABLE_DIFFUSION_15": {"": 64, "FINE_TUNE_VAE": 8}},
 }
 
 
@@ -182,6 +184,18 @@ def test_pictures_that_onetrainer_passes_over_are_named(config, pictures):
 
 def test_too_few_pictures_for_a_batch_are_a_warning(config):
     assert "do not fill a batch" in found(config | {"batch_size": 64}, "warning")["batch_size"]
+
+
+@pytest.mark.parametrize("multiple, batches", [({"": 64}, 2), ({"": 8}, 1), ({"": 64, "LORA": 8}, 1)])
+def test_batches_are_counted_with_the_sizes_of_the_model_s_family(config, pictures, multiple, batches):
+    for number in range(3):
+        Image.new("RGB", (96, 64), (number,) * 3).save(pictures / f"wide-{number}.png")
+    Image.new("RGB", (64, 64)).save(pictures / "even.png")
+    for old in pictures.glob("star*"):
+        old.unlink()
+    facts = FACTS | {"size_multiples": {"STABLE_DIFFUSION_15": multiple}}
+    settings = config | {"aspect_ratio_bucketing": True, "batch_size": 2, "training_method": "LORA"}
+    assert preflight(settings, [], facts=facts).estimate["batches"] == batches
 
 
 def test_an_existing_model_is_kept_and_is_no_problem(config, tmp_path):

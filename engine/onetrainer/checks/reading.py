@@ -13,3 +13,10 @@ def text_in(config: JsonObject, name: str) -> str:
 def object_in(config: JsonObject, name: str) -> JsonObject:
     value = config.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def size_multiple(config: JsonObject, facts: JsonObject) -> int:
+    """The pixels of which both edges of a picture become a multiple: by model type, for some also by method."""
+    by_method = object_in(facts["size_multiples"], text_in(config, "model_type"))
+    multiple = by_method.get(text_in(config, "training_method"), by_method.get("", 1))
+    return int(multiple)

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
-from engine.onetrainer.checks.reading import object_in, text_in
+from engine.onetrainer.checks.reading import object_in, size_multiple, text_in
 
 CLOUD = "This site trains on its own machines: turn this off, or use OneTrainer itself."
 METHOD, FORMAT, OPTIMIZER = "training_method", "output_model_format", "optimizer.optimizer"
@@ -74,8 +74,7 @@ def _sizes(config: JsonObject, facts: JsonObject) -> Iterator[Problem]:
     texts = {"resolution": config.get("resolution")}
     for index, concept in enumerate(_objects(config.get("concepts"))):
         texts[f"concepts.{index}.image.resolution_override"] = object_in(concept, "image").get("resolution_override")
-    by_method = facts["size_multiples"].get(text_in(config, "model_type"), {})
-    multiple = by_method.get(text_in(config, METHOD), by_method.get("", 1))
+    multiple = size_multiple(config, facts)
     has_buckets = config.get("aspect_ratio_bucketing") is not False
     for field, text in texts.items():
         if not isinstance(text, str):
