@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from engine.interface.json_files import strict_json
+
 
 def parse(content: str | bytes) -> Any:
-    """Read JSON without NaN, infinity, NUL characters, half characters and endless nesting; raises ValueError.
+    """Read JSON without NaN, infinity, keys that appear twice, NUL and half characters, and endless nesting.
 
-    A byte-order mark is read past, and bytes may be UTF-16 or UTF-32, which their first bytes show.
+    A byte-order mark is read past, and bytes may be UTF-16 or UTF-32, which their first bytes show. Raises ValueError.
     """
     text = content.removeprefix("\ufeff") if isinstance(content, str) else content
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = strict_json(text)
         refuse_unstorable(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -26,10 +27,6 @@ def refuse_unstorable(data: Any) -> None:
     wrong = next((text for text in _texts(data) if not _can_be_stored(text)), None)
     if wrong is not None:
         raise ValueError(f"{wrong[:60]!a} contains a NUL or half a character (such as \\ud800)")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is not a number in JSON; OneTrainer writes infinity as "inf"')
 
 
 def _texts(data: Any) -> Iterator[str]:

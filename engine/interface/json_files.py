@@ -3,16 +3,63 @@
 from __future__ import annotations
 
 import json
+import math
 import stat
 from pathlib import Path
+from typing import Any
 
 from engine.interface.json_types import JsonObject
 
 MOST_BYTES = 100_000_000  # the largest tokenizers have some 35 MB
+MOST_DIGITS = 400  # more than the largest 64-bit floating-point number has
 
 
 class BadJson(ValueError):
     """The file's problem, as text that follows its name in a sentence."""
+
+
+class BadValue(ValueError):
+    """JSON that can mean several things, or nothing; `reason` is the message without any of the text's content."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason + detail)
+        self.reason = reason
+
+
+def strict_json(text: str | bytes) -> Any:
+    """JSON that means one thing: no key twice, and only numbers that a config can have. Raises ValueError.
+
+    RecursionError stands for endless nesting.
+    """
+    return json.loads(
+        text, parse_int=_whole, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object
+    )
+
+
+def _whole(digits: str) -> int:
+    if (count := len(digits.lstrip("-"))) > MOST_DIGITS:
+        raise BadValue(f"a number has {count:,} digits, and at most {MOST_DIGITS} are read")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise BadValue("a number is larger than any that can be computed with", f": {digits[:40]}")
+    return number
+
+
+def _refuse_constant(name: str) -> None:
+    raise BadValue(f'{name} is not a number in JSON; OneTrainer writes infinity as "inf"')
+
+
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadValue("it has a key more than once in one object; keep one of them", f": {twice[:60]!r}")
+    return found
 
 
 def read_object(path: Path, most_bytes: int = MOST_BYTES) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.train_config import SampleConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.json_files import BadValue
 from engine.interface.json_types import JsonObject
 from engine.interface.paths import exists
 from engine.onetrainer.facts import StillReading
@@ -319,8 +321,18 @@ def _parse(path: str, field: str) -> Any:
         ) from error
     except ValueError as error:
         form = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(file.suffix.lower(), "JSON")
-        sentence = _("%(path)s is not valid %(form)s: export the config again.") % {"path": path, "form": form}
+        facts = {"path": path, "form": form, "reason": _reason(error)}
+        sentence = _("%(path)s is not valid %(form)s%(reason)s: export the config again.") % facts
         raise _bad_path(field, sentence) from error
+
+
+def _reason(error: ValueError) -> str:
+    """What is wrong with a file, in brackets, without any of its content; empty if that is not known."""
+    if isinstance(error, BadValue):
+        return f" ({error.reason})"
+    if isinstance(error, json.JSONDecodeError):
+        return _(" (line %(line)s, column %(column)s)") % {"line": error.lineno, "column": error.colno}
+    return ""
 
 
 def _bad_path(field: str, sentence: str) -> BadInput:

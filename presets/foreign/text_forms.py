@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import math
 import tomllib
 from typing import Any
 
 import yaml
 
+from engine.interface.json_files import BadValue
 from web.strict_json import parse, refuse_unstorable
 
 MOST_YAML, MOST_ALIASES, MOST_DEPTH = 200_000, 20, 20
@@ -19,6 +21,15 @@ def read_text(content: bytes | str, name: str = "") -> Any:
 
     Without a known ending it is JSON if it begins as JSON does, else TOML or YAML. Raises ValueError with the reason.
     """
+    try:
+        return _read(content, name)
+    except ValueError as error:
+        if "string conversion" not in str(error):  # Python's own limit for whole numbers
+            raise
+        raise BadValue("a number has more digits than can be read") from error
+
+
+def _read(content: bytes | str, name: str) -> Any:
     text = decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
     ending = name.rpartition(".")[2].lower()
     if ending == "toml":
@@ -35,13 +46,21 @@ def read_text(content: bytes | str, name: str = "") -> Any:
 
 def decoded(content: bytes) -> str:
     """The text of a file, by its byte-order mark, by the zeros of UTF-16 without one, or as UTF-8."""
+    form = _form_of(content)
+    try:
+        return content.decode(form)
+    except UnicodeDecodeError as error:
+        raise BadValue(f"it is not text in {form.upper()}: byte {error.start} does not fit") from error
+
+
+def _form_of(content: bytes) -> str:
     if content.startswith(MARKS[0]):
-        return content.decode("utf-8-sig")
+        return "utf-8-sig"
     if content.startswith(MARKS[1:]):
-        return content.decode("utf-16")
+        return "utf-16"
     if b"\0" in content[:2]:
-        return content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le")
-    return content.decode("utf-8")
+        return "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    return "utf-8"
 
 
 def _is_toml_table(text: str) -> bool:
@@ -90,6 +109,12 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _value in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if len(keys) > len(set(keys)):
+            raise BadValue("it has a key more than once in one object; keep one of them")
+        return super().construct_mapping(node, deep)
+
 
 def _yaml(text: str) -> Any:
     if len(text) > MOST_YAML:
@@ -117,4 +142,6 @@ def _as_json(value: object, depth: int) -> Any:
         return {str(key): _as_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [_as_json(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadValue(f"{value} is not a number that a config can have")
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -24,8 +24,11 @@ from engine.interface.json_types import JsonObject
 from presets.config import configs
 from presets.models import Preflight
 from presets.preflight.requests import Checker, is_awaited, request
+from web.errors import NotReady
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+READY_PAUSE = 1.0
+READING_SECONDS = 300.0  # in which an engine must have told its settings, before a client is sent away
 
 
 class Awaited(Exception):
@@ -122,17 +125,31 @@ class AwaitsPreflight(APIView):
         return markcoroutinefunction(super().as_view(*args, **kwargs))
 
     async def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:  # type: ignore[override]
+        self.give_up_at = time.monotonic() + READING_SECONDS
         try:
             return await sync_to_async(super().dispatch)(request, *args, **kwargs)
         except Awaited as awaited:
             return await asyncio.shield(_call_answered(self._handle_again, awaited))
+        except NotReady:
+            return await asyncio.shield(self._once_ready())
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, Awaited):
+        if isinstance(exc, Awaited) or (isinstance(exc, NotReady) and time.monotonic() < self.give_up_at):
             raise exc
         return super().handle_exception(exc)
 
-    def _handle_again(self, preflight: Preflight) -> HttpResponseBase:
+    async def _once_ready(self) -> HttpResponseBase:
+        """Try again until the engine's settings are read, as its first start takes minutes; then wait for the check."""
+        while True:
+            await asyncio.sleep(READY_PAUSE)
+            try:
+                return await sync_to_async(self._handle_again)()
+            except Awaited as awaited:
+                return await _call_answered(self._handle_again, awaited)
+            except NotReady:
+                continue
+
+    def _handle_again(self, preflight: Preflight | None = None) -> HttpResponseBase:
         """As `dispatch` does, for a request that is authenticated, counted and read already."""
         self.request.preflight = preflight
         handler = getattr(self, str(self.request.method).lower())

@@ -28,7 +28,7 @@ BEFORE_DECODING = (
     "text_encoder.stop_training",
     "text_encoder.gradient_checkpointing",
     "text_encoder.dropout_probability",
-    "text_encoder_layer_skip",
+    "layer_filter",
     "offset_noise_weight",
     "generalized_offset_noise",
     "perturbation_noise_weight",
@@ -77,10 +77,6 @@ MATTERS: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(("sample_after", "sample_skip_first"), (only_if("sample_after_unit", *COUNTED),)),
     **dict.fromkeys(("save_every", "save_skip_first"), (only_if("save_every_unit", *COUNTED),)),
     "backup_after": (only_if("backup_after_unit", *COUNTED),),
-    **{
-        f"{action}_unit": (any_of(above(action, 0), only_if(f"{action}_unit", TimeUnit.ALWAYS, TimeUnit.NEVER)),)
-        for action in ("sample_after", "backup_after", "save_every")
-    },
     "text_encoder.gradient_checkpointing": (only_if("text_encoder.train", True), unless("train_device", "cpu")),
     "unet.gradient_checkpointing": (unless("train_device", "cpu"),),
     "unet.learning_rate": (only_if("unet.train", True),),

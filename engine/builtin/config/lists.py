@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from engine.builtin.config.train_config import ConceptConfig, SampleConfig, TrainConfig
 from engine.interface.errors import BadConfig, Problem
+from engine.interface.json_files import strict_json
 from engine.interface.paths import exists
 
 
@@ -35,7 +35,7 @@ def _read_list(config: TrainConfig, field: str) -> list[Any]:
     if not Path(name).expanduser().is_file():  # reading a pipe would wait for its writer
         raise BadConfig([Problem(field, f"{name!r} is not a file; choose a JSON file")])
     try:
-        items = json.loads(Path(name).expanduser().read_bytes())
+        items = strict_json(Path(name).expanduser().read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise BadConfig([Problem(field, f"the file {name!r} cannot be read as JSON: {error}")]) from error
     if not isinstance(items, list):

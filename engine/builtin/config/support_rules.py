@@ -35,7 +35,9 @@ def check_rules(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _base_model(config: TrainConfig) -> Iterator[Problem]:
-    if Path(config.base_model_name).suffix.lower() in PICKLED:
+    if not config.base_model_name.strip():
+        yield Problem("base_model_name", "is empty; choose a folder, a .safetensors file, or a name on the hub")
+    elif Path(config.base_model_name).suffix.lower() in PICKLED:
         yield Problem("base_model_name", "such files can hold programs; use a .safetensors file or a diffusers folder")
 
 

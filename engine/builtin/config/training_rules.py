@@ -9,6 +9,7 @@ from engine.builtin.config.schedulers import scheduler_problems
 from engine.builtin.config.train_config import TrainConfig, TrainModelPartConfig
 from engine.interface.errors import Problem
 
+INTERVALS = {"sample_after": "generates samples", "backup_after": "writes backups", "save_every": "saves its model"}
 LARGEST_TAIL = 1.75  # 2 / (pi - 2), beyond which "mode sampling" leaves the range: arXiv:2403.03206, section 3.1
 
 
@@ -74,6 +75,15 @@ def _flat_schedule(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("learning_rate_cycles", f"is 0, {why}; raise it, or choose CONSTANT", "warning")
 
 
+def _intervals(config: TrainConfig) -> Iterator[Problem]:
+    """An interval of 0 stands for never, which the unit says more clearly."""
+    for name, what in INTERVALS.items():
+        unit = getattr(config, f"{name}_unit")
+        if getattr(config, name) == 0 and unit not in (TimeUnit.NEVER, TimeUnit.ALWAYS):
+            text = f"is 0, so the run {what} at no time between its start and its end; enter a number above 0"
+            yield Problem(name, f"{text}, or choose NEVER as {name}_unit", "warning")
+
+
 def _stops(config: TrainConfig) -> Iterator[Problem]:
     """A part whose training stops early needs the time of its end."""
     for name in ("unet", "text_encoder"):
@@ -87,5 +97,6 @@ TRAINING_RULES: tuple[Callable[[TrainConfig], Iterator[Problem]], ...] = (
     _zero_terminal_snr,
     _timesteps,
     _schedule,
+    _intervals,
     _stops,
 )

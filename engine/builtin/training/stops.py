@@ -12,8 +12,11 @@ from engine.interface.progress import TrainProgress
 def stop_parts(session: Session) -> None:
     """Take the parts out of training whose time is over; call before the first step and after each update.
 
-    As in OneTrainer, the update that reaches the limit is still made, and time counts from the start of the process.
+    As in OneTrainer, the update that reaches the limit is still made, time counts from the start of the process, and a
+    VAE is trained to the end.
     """
+    if session.family.trains_pixels:
+        return
     for name, weights in session.trained.items():
         is_over = is_stopped(getattr(session.config, name), session.progress, session.seconds)
         for weight in weights:

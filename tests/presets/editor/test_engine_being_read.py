@@ -10,6 +10,7 @@ from engine import engines
 from presets.config import configs
 from presets.editor.drafts import get_draft
 from presets.models import Draft
+from presets.preflight import waiting
 from tests.api import trainer
 from tests.making import make_run, make_user
 from tests.onetrainer.attempts import STANDIN
@@ -73,9 +74,16 @@ def test_the_page_says_until_when_a_stop_waits_and_offers_to_end_at_once(api, cl
     assert ("Stop it at once to end it now." in page) is bool(words)
 
 
+@pytest.mark.parametrize("call", ["validate", "start"])
+def test_a_start_and_a_check_wait_longer_than_a_thread_may_be_held(api, monkeypatch, call):
+    monkeypatch.setattr(configs, "READING_SECONDS", 0)
+    assert CALLS[call](api).status_code == 200
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_a_request_that_came_too_early_is_told_when_to_retry(api, monkeypatch, call):
     monkeypatch.setattr(configs, "READING_SECONDS", 0)
+    monkeypatch.setattr(waiting, "READING_SECONDS", 0)
     answer = CALLS[call](api)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["detail"].endswith("try again in a moment.")

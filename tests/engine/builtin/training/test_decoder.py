@@ -76,6 +76,19 @@ def test_a_mask_has_the_size_of_the_picture(training, pictures):
     assert batch.mask.mean() == 0.5
 
 
+def test_the_vae_is_trained_to_the_end_whatever_its_own_limit_says(training):
+    run = training(vae={"stop_training_after": 1, "stop_training_after_unit": "STEP"}).run()
+    assert len(run.recorder.losses) == 6
+
+
+@pytest.mark.parametrize("field, value", [("layer_filter", "attn"), ("layer_filter_preset", "attn-only")])
+def test_the_filter_of_the_unet_s_layers_is_said_to_have_no_effect(field, value):
+    found = check(METHOD | {"output_model_destination": "model", "concepts": [{"path": "/"}], field: value})
+    assert "has no effect while training_method is FINE_TUNE_VAE" in {
+        one.message for one in found if one.field == field
+    }
+
+
 def test_captions_are_not_encoded(training, monkeypatch):
     run = training()
     run.trainer.start()
