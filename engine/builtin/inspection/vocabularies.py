@@ -37,7 +37,7 @@ def of_fast(path: Path) -> Vocabulary | None:
     content = read_description(path)
     model = content.get("model")
     tokens = model.get("vocab") if isinstance(model, dict) else None
-    if not isinstance(tokens, dict):
+    if not isinstance(model, dict) or not isinstance(tokens, dict):
         return None
     listed = content.get("added_tokens") or []
     added = {

@@ -18,5 +18,5 @@ def object_in(config: JsonObject, name: str) -> JsonObject:
 def size_multiple(config: JsonObject, facts: JsonObject) -> int:
     """The pixels of which both edges of a picture become a multiple: by model type, for some also by method."""
     by_method = object_in(facts["size_multiples"], text_in(config, "model_type"))
-    multiple = by_method.get(text_in(config, "training_method"), by_method.get("", 1))
-    return int(multiple)
+    multiple = by_method.get(text_in(config, "training_method"), by_method.get(""))
+    return multiple if isinstance(multiple, int) else 1
