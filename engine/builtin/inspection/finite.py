@@ -70,7 +70,7 @@ def look_at_numbers(files: list[Path], progress: Progress = lambda done, total: 
 def _look_at(file: Path, place: TensorPlace, step: int) -> tuple[bool, str]:
     """Whether all numbers are finite, and whether they are ZERO (or -0), all the SAME, or MIXED."""
     kind, exponent = EXPONENTS[place.dtype]
-    bits, without_sign = kind(exponent), kind((1 << 8 * kind().itemsize - 1) - 1)
+    bits, without_sign = kind(exponent), kind((1 << 8 * np.dtype(kind).itemsize - 1) - 1)
     first: np.unsignedinteger | None = None
     is_zero = is_same = True
     for block in _blocks(file, place, step):
