@@ -21,6 +21,13 @@ FORMATS: dict[TrainingMethod, tuple[ModelFormat, ...]] = {
     TrainingMethod.FINE_TUNE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
     TrainingMethod.FINE_TUNE_VAE: (ModelFormat.DIFFUSERS, ModelFormat.ORIGINAL_SINGLE_FILE, ModelFormat.SAFETENSORS),
 }
+NO_NOISE = "it has no noise, and only samples change"
+BESIDE_DECODING = {
+    "train_dtype": "the decoder computes in the format of its weights",
+    "rescale_noise_scheduler_to_zero_terminal_snr": NO_NOISE,
+    "force_v_prediction": NO_NOISE,
+    "force_epsilon_prediction": NO_NOISE,
+}
 SAMPLE_SIZE_MULTIPLE = 8
 MOST_SKIPPED = {True: 11, False: 22}  # layers of the text encoder: is it Stable Diffusion 1, which has 12, or 2
 HIGH_LEARNING_RATE = 0.1
@@ -74,6 +81,11 @@ def _decoder(config: TrainConfig) -> Iterator[Problem]:
     """The VAE is trained without noise, so no timestep can have a weight."""
     if config.training_method == TrainingMethod.FINE_TUNE_VAE and config.loss_weight_fn != LossWeight.CONSTANT:
         yield Problem("loss_weight_fn", "has no meaning for FINE_TUNE_VAE, which has no timesteps; choose CONSTANT")
+    if config.training_method == TrainingMethod.FINE_TUNE_VAE:
+        for field, why in BESIDE_DECODING.items():
+            if getattr(config, field) != config.default_of(field):
+                text = f"has no effect on the training while training_method is FINE_TUNE_VAE: {why}"
+                yield Problem(field, text, "warning")
 
 
 def _learning_rates(config: TrainConfig) -> Iterator[Problem]:

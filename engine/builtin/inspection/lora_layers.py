@@ -21,7 +21,7 @@ OF_CLIP = "cond_stage_model.transformer."  # before the names of a text encoder 
 
 
 def look_at_layers(config: TrainConfig, model: ModelFiles | None, path: Path, adapter: Adapter) -> Iterator[Problem]:
-    """An error if the file has none of the model's layers, and warnings for those that one of the two lacks."""
+    """An error if the file has none of the model's layers, and warnings for layers that are in only one of both."""
     encoders = {layer: found for layer in adapter.layers if (found := OF_ENCODER.fullmatch(layer))}
     if model and model.unet_weights and not any("input_blocks" in layer for layer in adapter.layers):
         of_unet = [_plain(layer) for layer in adapter.layers if layer not in encoders]

@@ -1,6 +1,6 @@
 """Colours that a file describes by numbers instead of a profile: cICP, gAMA and cHRM of PNG, nclx of HEIC and AVIF.
 
-The numbers are those of ITU-T H.273. The description becomes an ICC profile, so that one conversion serves all.
+The numbers are those of ITU-T H.273. The description becomes an ICC profile, so that a single conversion is enough.
 """
 
 from __future__ import annotations
