@@ -28,6 +28,11 @@ class Notice:
     sentences: list[str]
     is_full: bool
 
+    @property
+    def kind(self) -> str:
+        """A word that changes when the warning becomes another one, though not with each megabyte."""
+        return f"{'full' if self.is_full else 'low'}-{len(self.sentences)}"
+
 
 def notice() -> Notice | None:
     """The present warning, if any; read anew every few seconds."""
@@ -47,7 +52,8 @@ def _notice(moment: int, folder: str, low: int) -> Notice | None:
 
 def _about_room(disks: list[tuple[str, JsonObject]], low: int) -> list[str]:
     name, facts = min(disks, key=lambda pair: pair[1]["free"])
-    fastest = max(pair[1]["shrinks_by"] for pair in disks)
+    # While nothing trains, another program fills the disk: that is not this site's to warn of, until little is left.
+    fastest = max(pair[1]["shrinks_by"] for pair in disks) if Run.objects.active().exists() else 0
     hours = facts["free"] / fastest if fastest else None
     is_soon = hours is not None and hours < SOON_HOURS
     if facts["free"] >= low and not is_soon:

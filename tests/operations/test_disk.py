@@ -6,8 +6,7 @@ import pytest
 
 from operations import disk_notice as disk
 from system.disk import DiskWatch
-from system.models import Worker
-from tests.making import make_run, make_user
+from tests.making import make_living_worker, make_run, make_user
 from tests.training.files import make_backup
 from training.models import Run
 
@@ -61,7 +60,10 @@ def test_a_backup_that_will_not_fit_is_reported_before_it_is_due(free):
 def test_a_disk_that_will_be_full_within_a_day_is_reported_even_with_much_free_space(free):
     free(60 * GB)
     facts = {"free": 30 * GB, "total": 100 * GB, "shrinks_by": 10 * GB}
-    Worker.objects.create(name="gpu0", host="trainer", resources={"disk": facts})
+    make_living_worker("gpu0", host="trainer", resources={"disk": facts})
+    assert disk.notice() is None, "nothing trains: another program fills the disk"
+    make_run(status=Run.Status.RUNNING)
+    disk._notice.cache_clear()
     (sentence,) = disk.notice().sentences
     assert sentence == "30.0 GB free on the disk of trainer. At the current rate it will be full in about 3 hours."
 

@@ -36,6 +36,7 @@ class Action:
     style: str = ""
     leads_away: bool = False
     confirm: Any = ""  # the loss to confirm, for an action with a confirmation
+    undo: Any = ""  # what is about to happen, for an action that a page holds for five seconds
     least_epochs: int = 0  # the fewest epochs to ask for, if all planned epochs are trained
     why_not: str = ""  # the reason why the button is disabled
     asked: bool = False  # requested, and not done yet
@@ -97,14 +98,15 @@ ACTIONS = {
         Action("save", _("Save"), "device-floppy", _("The model will be saved after this step."),
                lambda service, run, data: service.save(run)),
         Action("stop", _("Stop"), "player-stop", _("The run will stop after this step and keep its model."),
-               lambda service, run, data: service.stop_training(run), "danger"),
+               lambda service, run, data: service.stop_training(run), "danger", undo=_("The run will be stopped.")),
         Action("stop-now", _("Stop at once"), "player-stop", _("The process is killed."),
                lambda service, run, data: service.stop_training(run, at_once=True), "danger",
                confirm=_("The process is killed without a backup: all progress after the last backup is lost.")),
         Action("start-now", _("Start now"), "player-play", _("The run continues as soon as a worker is free."),
                lambda service, run, data: QueueService(service.user).start_now(run), "primary"),
         Action("cancel", _("Cancel"), "x", _("The run was removed from the queue."),
-               lambda service, run, data: QueueService(service.user).cancel(run), "danger"),
+               lambda service, run, data: QueueService(service.user).cancel(run), "danger",
+               undo=_("The run will be removed from the queue.")),
         Action("resume", _("Continue from backup"), "player-track-next",
                _("The run is in the queue and will continue from its backup."), _continue_from, "primary"),
         Action("restart", _("Start again"), "refresh", _("A new run with the same config is in the queue."),

@@ -3,6 +3,8 @@
 import "../parts/browse.js";
 import "../parts/finder.js";
 import "../parts/lightbox.js";
+import "../parts/notices.js";
+import "../parts/undo.js";
 import "../parts/selection.js";
 import { connect, onConnection, socketAddress } from "../live/live.js";
 import { showState } from "../live/numbers.js";
