@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.routers import SimpleRouter
 
@@ -113,6 +113,6 @@ documentation = [
         SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation),
         "schema",
     ),
-    address("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), "docs"),
+    address("docs", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), "docs"),
 ]
 urlpatterns = [*single_trainer, *resources, *documentation, re_path("", NoSuchAddressView.as_view())]

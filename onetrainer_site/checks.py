@@ -9,6 +9,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from web.site_address import SiteAddress
+
 SHORTEST_KEY = 32
 
 
@@ -74,6 +76,19 @@ def check_values(**kwargs: object) -> list[CheckMessage]:
             sentence = f"ALLOWED_HOSTS names {host!r}: use names without scheme and port, and IPv6 as [::1]."
             found.append(Error(sentence, id="site.E008"))
     return found
+
+
+@register()
+def check_proxies(**kwargs: object) -> list[CheckMessage]:
+    """Behind a proxy that is not known, every request looks unencrypted, and is sent to HTTPS again and again."""
+    site: SiteAddress | None = settings.SITE
+    if site is not None and site.is_secure and not settings.TRUSTED_PROXIES and not os.environ.get("HTTPS"):
+        sentence = (
+            f"SITE_URL is {site.origin}, but no proxy is known: list it in TRUSTED_PROXIES, or give the site a "
+            "certificate (serve --certificate --key, or --self-signed). Otherwise browsers are redirected for ever."
+        )
+        return [Warning(sentence, id="site.W002")]
+    return []
 
 
 @register()

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from onetrainer_site.languages import languages
 from web.environment import Environment, masked, socket_path
+from web.site_address import LOCAL
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -106,8 +107,23 @@ make_data_folder()
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = read_secret_key()
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+# The address that people open. Hosts, origins, secure cookies, the redirect and HSTS follow from it.
+SITE = env.site("SITE_URL")
+# `serve` sets it too, when the site has a certificate of its own.
+HTTPS = env.bool("HTTPS", bool(SITE and SITE.is_secure))
+ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]), *([SITE.host] if SITE else [])]
+CSRF_TRUSTED_ORIGINS = [*env.list("CSRF_TRUSTED_ORIGINS", []), *([SITE.origin] if SITE else [])]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# With this prefix browsers take the cookie only from the host itself, and only over HTTPS.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_FAILURE_VIEW = "web.refusals.csrf_failed"
+SECURE_SSL_REDIRECT = bool(SITE and SITE.is_secure)
+SECURE_SSL_HOST = SITE.netloc if SITE else None
+SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # for a proxy or a container that asks whether the site lives
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 31_536_000 if SITE and SITE.is_secure and SITE.is_public_name else 0)
+# Subdomains and the browsers' list of HTTPS sites are for the owner of the domain to decide, not for one program on it.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # The reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; see `web.proxies`.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -174,6 +190,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "web.proxies.believe_proxies",
+    "web.csp.content_security_policy",
     "web.middleware.json_errors",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -189,7 +206,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "web.middleware.ErrorPages",
-    "web.csp.content_security_policy",
     "web.time_zone.in_the_readers_zone",
 ]
 ROOT_URLCONF = "onetrainer_site.urls"
@@ -303,7 +319,9 @@ SPECTACULAR_SETTINGS = {
     },
 }
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [])
-CORS_ALLOWED_ORIGIN_REGEXES = [r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$"]
+# Whether pages of this machine on other ports may call the API too, with a token.
+CORS_LOCALHOST = env.bool("CORS_LOCALHOST", False)
+CORS_ALLOWED_ORIGIN_REGEXES = [LOCAL] if CORS_LOCALHOST else []
 CORS_ALLOW_HEADERS = [*default_headers, "range", "if-none-match", "if-range"]
 CORS_EXPOSE_HEADERS = ["Content-Range", "Content-Disposition", "ETag", "Retry-After"]
 CORS_URLS_REGEX = r"^/api/.*$"

@@ -36,6 +36,7 @@ urlpatterns = [
     path("", include("training.urls")),
 ]
 
+handler400 = "web.refusals.bad_request"
 handler403 = "web.error_pages.forbidden"
 handler404 = "web.error_pages.not_found"
 handler500 = "web.error_pages.failed"

@@ -36,6 +36,7 @@ needs_mount = needs("the right to mount", os.geteuid() == 0)
 needs_gettext = needs("gettext", shutil.which("msgfmt"))
 OLDER = Path(__file__).parents[1] / ".venv" / "older"
 needs_older = needs("the older libraries (make .venv/older/.installed)", (OLDER / ".installed").is_file())
+needs_nginx = needs("nginx", shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin"))
 needs_postgres = needs("postgres", postgres_programs())
 
 

@@ -9,17 +9,18 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "img-src 'self' data: blob:",  # Tabler's arrows are data addresses
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
+COMMON = (
+    "default-src 'self'",
+    "img-src 'self' data: blob:",  # Tabler's arrows are data addresses
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
 )
-OTHERS = ("/admin/", "/api/")  # pages of Django and Swagger, which contain scripts and styles
+POLICY = "; ".join(COMMON)
+WITH_STYLES = "; ".join((*COMMON, "style-src 'self' 'unsafe-inline'"))  # pages of Django and Swagger contain styles
+OF_DATA = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # shown as they are
+THEIR_PAGES = ("/admin/", "/api/")
 
 
 @sync_and_async_middleware
@@ -35,6 +36,11 @@ def content_security_policy(get_response: Callable[..., Any]) -> Callable[..., A
 
 
 def _with_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if not request.path.startswith(OTHERS):
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("Content-Security-Policy", _policy(request.path, response))
     return response
+
+
+def _policy(path: str, response: HttpResponseBase) -> str:
+    if not path.startswith(THEIR_PAGES):
+        return POLICY
+    return WITH_STYLES if "html" in response.headers.get("Content-Type", "") else OF_DATA

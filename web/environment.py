@@ -13,6 +13,8 @@ from typing import Any, overload
 import environs
 from django.core.exceptions import ImproperlyConfigured
 
+from web.site_address import SiteAddress, parse_site
+
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit for the address of a Unix socket
 
 
@@ -53,6 +55,14 @@ class Environment:
                 f"{name} is {value!r}: write seconds with commas between them, such as 15,60,300."
             )
         return seconds
+
+    def site(self, name: str) -> SiteAddress | None:
+        """The address that people open; None if the variable is unset."""
+        value: str = self.str(name, "")
+        try:
+            return parse_site(value) if value else None
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} is {value!r}: {error}") from error
 
     def networks(self, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         """Addresses and networks, separated by commas; none if the variable is unset."""

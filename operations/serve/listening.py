@@ -42,12 +42,12 @@ def _sentence(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host} port {port} ({error}): choose another with --host or --port."
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
     """The site's address for a browser on this machine."""
     host, port = listener.getsockname()[:2]
     if host in WILDCARDS:
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def is_wildcard(listener: socket.socket) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 
 from operations.serve import embedded_redis
+from operations.serve.certificate import Certificate
 from operations.serve.first_start import admin_account, first_start, sign_in_link
 from operations.serve.listening import address_of, is_wildcard
 from operations.serve.part import Part
@@ -26,14 +28,18 @@ from system.gpus import gpus
 from web.environment import masked
 
 APPLICATION = "onetrainer_site.asgi:application"
-SERVERS: dict[str, Callable[[int], list[str]]] = {
-    "uvicorn": lambda fd: [
+SERVERS: dict[str, Callable[[int, Certificate | None], list[str]]] = {
+    "uvicorn": lambda fd, own: [
         *("-m", "uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
-        "--no-proxy-headers",  # any client can send these headers, so its address and scheme are not read from them
+        *(["--ssl-certfile", str(own.certificate), "--ssl-keyfile", str(own.key)] if own else []),
+        "--no-proxy-headers",  # `web.proxies` reads these headers, for both servers alike
         *("--timeout-keep-alive", "75"),  # seconds; browsers and proxies keep idle connections for about a minute
         *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would delay it for ever
     ],
-    "daphne": lambda fd: ["-m", "daphne", "--fd", str(fd), "--no-server-name", APPLICATION],
+    "daphne": lambda fd, own: [
+        *(["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)] if own else ["-m", "daphne"]),
+        *("--fd", str(fd), "--no-server-name", APPLICATION),
+    ],
 }
 DEFAULT_SERVER = "uvicorn"  # daphne gathers a whole download in memory before it sends it
 
@@ -46,10 +52,17 @@ class Site:
     """One data folder's processes, behind one listening socket."""
 
     def __init__(
-        self, host: str, listener: socket.socket, lock: FolderLock, console: Console, server: str = DEFAULT_SERVER
+        self,
+        host: str,
+        listener: socket.socket,
+        lock: FolderLock,
+        console: Console,
+        server: str = DEFAULT_SERVER,
+        own: Certificate | None = None,
     ) -> None:
         self.host, self.listener, self.lock, self.console, self.server = host, listener, lock, console, server
-        self.address = address_of(listener)
+        self.own = own
+        self.address = address_of(listener, "https" if own else "http")
         self.supervisor = Supervisor(console)
 
     def run(self, with_workers: bool = True, with_demo: bool = True) -> None:
@@ -109,7 +122,7 @@ class Site:
 
     def _start_web(self) -> None:
         fd = self.listener.fileno()
-        self.supervisor.start(self._part("web", [sys.executable, *SERVERS[self.server](fd)], pass_fds=(fd,)))
+        self.supervisor.start(self._part("web", [sys.executable, *SERVERS[self.server](fd, self.own)], pass_fds=(fd,)))
 
     def _part(
         self, name: str, command: list[str], cwd: Path = settings.BASE_DIR, pass_fds: tuple[int, ...] = ()
@@ -122,6 +135,11 @@ class Site:
         if not os.environ.get("ALLOWED_HOSTS") and not is_wildcard(self.listener):
             named = f"[{self.host}]" if ":" in self.host else self.host
             environment["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, named]))
+        if self.own is not None:
+            environment["HTTPS"] = "true"
+            if self.own.names and not os.environ.get("ALLOWED_HOSTS"):
+                names = [f"[{name}]" if ":" in name else name for name in self.own.names]
+                environment["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, *names]))
         return environment
 
     # -- what people read --------------------------------------------------------------------------------------
@@ -129,7 +147,9 @@ class Site:
     def _welcome(self) -> None:
         self.lock.write(self.address)
         self.console.say("web", f"{self.server} answers at {self.address}")
-        if is_wildcard(self.listener) and not os.environ.get("ALLOWED_HOSTS"):
+        if self.own is not None and self.own.names:
+            self.console.line("The certificate was made here, so browsers ask once whether to trust it.")
+        elif is_wildcard(self.listener) and not (os.environ.get("ALLOWED_HOSTS") or settings.SITE):
             self.console.line("Other machines can connect once ALLOWED_HOSTS lists this machine's names.")
         admin = admin_account()
         link = f"{self.address}{sign_in_link(admin)}"
@@ -148,6 +168,15 @@ def usable_gpus(present: list[str]) -> list[str]:
     return present or [""]
 
 
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    """To this machine's own site, whose certificate is for its public name."""
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=30)
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=30, context=unchecked)
+
+
 def _answering(address: str) -> Callable[[], bool]:
     """A condition that becomes true when the web server answers; tested in a thread, because that may take a while."""
     answered = threading.Event()
@@ -155,7 +184,7 @@ def _answering(address: str) -> Callable[[], bool]:
     def ask() -> None:
         where = urlsplit(address)
         while not answered.is_set():
-            connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+            connection = _connection(where.scheme, where.hostname or "", where.port)
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
@@ -16,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from engine.interface.json_types import JsonObject
 from system.account import credentials, tickets
 from system.account.credentials import Credential, credential_of
+from web.site_address import standing_of
 
 TICKET_PARAMETERS = ("ticket", "token")  # `token` for clients that cannot choose another name
 
@@ -45,12 +45,16 @@ def _with_credential_of_session(application: Any) -> Any:
 
 
 def check_origin(application: Any) -> Any:
-    """Refuse foreign Host headers and pages of foreign sites; scripts send no Origin and are allowed."""
+    """Refuse foreign Host headers and pages of foreign sites; a guest's page gets no cookies, so it needs a token."""
 
     async def checked(scope: JsonObject, receive: Any, send: Any) -> Any:
-        if _host_is_ours(_header(scope, b"host")) and _origin_is_allowed(_header(scope, b"origin")):
-            return await application(scope, receive, send)
-        return await WebsocketDenier()(scope, receive, send)
+        host = _header(scope, b"host") or ""
+        standing = standing_of(_header(scope, b"origin"), host) if _host_is_ours(host) else "refused"
+        if standing == "refused":
+            return await WebsocketDenier()(scope, receive, send)
+        if standing == "guest":
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"cookie"]}
+        return await application(scope, receive, send)
 
     return checked
 
@@ -73,18 +77,6 @@ def _owner_of(key: str | None, ticket: str) -> tuple[User | AnonymousUser, Crede
     return (found[0], found[2]) if found else (AnonymousUser(), None)
 
 
-def _host_is_ours(host: str | None) -> bool:
-    domain, _ = split_domain_port(host or "")
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _origin_is_allowed(origin: str | None) -> bool:
-    """Origins that CORS allows, and the site's own pages."""
-    if origin is None:
-        return True
-    if origin in (*settings.CORS_ALLOWED_ORIGINS, *settings.CSRF_TRUSTED_ORIGINS):
-        return True
-    if any(re.match(pattern, origin) for pattern in settings.CORS_ALLOWED_ORIGIN_REGEXES):
-        return True
-    domain, _ = split_domain_port(urlsplit(origin).netloc)
+def _host_is_ours(host: str) -> bool:
+    domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)

@@ -60,13 +60,13 @@ def test_roles_and_accounts():
 
 def test_tokens_and_secrets_without_their_values():
     ada = make_user("ada")
-    key = tokens.new_token(ada)
-    tokens.revoke_token(ada)
+    token, key = tokens.new_token(ada)
+    tokens.revoke_token(ada, token.pk)
     secrets.set_secret(ada, "huggingface_token", "hf_value")
     secrets.set_secret(ada, "huggingface_token", "hf_other")
     secrets.remove_secret(ada, "huggingface_token")
     actions = AuditEntry.objects.order_by("number").values_list("action", flat=True)[1:]
-    assert list(actions) == ["token.created", "token.deleted", "secret.created", "secret.changed", "secret.deleted"]
+    assert list(actions) == ["token.created", "token.revoked", "secret.created", "secret.changed", "secret.deleted"]
     assert key not in json.dumps(list(AuditEntry.objects.values_list()), default=str)
 
 

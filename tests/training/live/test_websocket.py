@@ -131,13 +131,16 @@ async def test_an_unknown_run_or_address_is_reported(key, path):
     "origin", ["http://localhost:3000", "https://127.0.0.1", "http://localhost", "https://friend.example"]
 )
 async def test_pages_of_this_machine_and_of_listed_sites_may_connect(key, origin, settings):
-    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    settings.CORS_ALLOWED_ORIGINS, settings.CORS_LOCALHOST = ["https://friend.example"], True
     socket = await Socket(key=key, origin=origin).opened()
     assert (await socket.next())["type"] == "connected"
     await socket.disconnect()
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null", "", "file://"])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://localhost:3000", "http://localhost.evil.example", "null", "", "file://"],
+)
 async def test_pages_of_other_sites_are_refused(key, origin):
     accepted, _ = await Socket(key=key, origin=origin).connect()
     assert not accepted
@@ -247,3 +250,15 @@ async def test_a_state_that_cannot_be_read_closes_the_socket_for_another_try(key
     socket = await Socket(key=key).opened()
     assert await socket.close_code() == 1011
     assert "the database is away" in caplog.text
+
+
+async def test_a_page_of_another_port_gets_no_cookies_so_it_needs_a_token(settings, client, run):
+    """Browsers send the site's cookies to every port of its host."""
+    settings.CORS_LOCALHOST = True
+    await database_sync_to_async(lambda: client.force_login(make_user("eve")))()
+    cookie = "; ".join(f"{name}={value.value}" for name, value in client.cookies.items())
+    own = await Socket(cookie=cookie, origin="http://localhost").opened()
+    assert (await own.next())["type"] == "connected"
+    await own.disconnect()
+    foreign = await Socket(cookie=cookie, origin="http://localhost:3000").opened()
+    assert await foreign.close_code() == 4401
