@@ -11,6 +11,9 @@ from rest_framework.routers import SimpleRouter
 
 from operations.cleanup import api as cleanup
 from operations.workspaces import api as jobs
+from presets.datasets import api as datasets
+from presets.datasets import api_pictures as pictures
+from presets.datasets import api_uploads as uploads
 from presets.editor import api as drafts
 from presets.folders import api as folders
 from presets.library import api as api_presets
@@ -41,6 +44,7 @@ router.trailing_slash = "/?"
 router.register("runs", runs.RunViewSet, "run")
 router.register("presets", api_presets.PresetViewSet, "preset")
 router.register("samples", samples.SampleViewSet, "sample")
+router.register("datasets", datasets.DataSetViewSet, "dataset")
 router.register("views", views.SavedViewViewSet, "view")
 router.register("workers", system.WorkerViewSet, "worker")
 
@@ -74,7 +78,19 @@ single_trainer = [
     address("system/resources", system.ResourcesView.as_view(), "system-resources"),
     address("system/processes", process.ProcessesView.as_view(), "system-processes"),
 ]
+PICTURES = "datasets/(?P<pk>[0-9]{1,18})/pictures"
+data_sets = [
+    address("datasets/(?P<pk>[0-9]{1,18})/uploads", uploads.UploadsView.as_view(), "dataset-uploads"),
+    address(f"datasets/uploads/(?P<pk>{UUID_PATTERN})", uploads.UploadView.as_view(), "dataset-upload"),
+    address(PICTURES, pictures.PicturesView.as_view(), "dataset-pictures"),
+    address(f"{PICTURES}/ids", pictures.PictureIdsView.as_view(), "dataset-picture-ids"),
+    address(f"{PICTURES}/remove", pictures.RemovePicturesView.as_view(), "dataset-remove"),
+    address(f"{PICTURES}/exclude", pictures.ExcludePicturesView.as_view(), "dataset-exclude"),
+    address(f"{PICTURES}/(?P<picture>[0-9]{{1,18}})", pictures.PictureView.as_view(), "dataset-picture"),
+    address(f"{PICTURES}/(?P<picture>[0-9]{{1,18}})/file", pictures.PictureFileView.as_view(), "dataset-picture-file"),
+]
 resources = [
+    *data_sets,
     address("runs/import", jobs.ImportWorkspaceView.as_view(), "runs-import"),
     address(f"runs/import/(?P<pk>{UUID_PATTERN})", jobs.ImportedWorkspaceView.as_view(), "runs-imported"),
     address(f"runs/(?P<run_id>{UUID_PATTERN})/preview", samples.PreviewView.as_view(), "run-preview"),

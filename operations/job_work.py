@@ -19,6 +19,7 @@ from operations.doctor import examine
 from operations.doctor.finding import Asked
 from operations.onetrainer_check import check, is_usable
 from operations.workspaces.history import SEND, History, Overtaken, checked_folder
+from presets.datasets import work as datasets
 from presets.models import ModelFetch
 from system.audit.trace import acting_for
 from system.jobs import Hold, JobLost
@@ -171,6 +172,11 @@ def _fetch(job: Job, send: SEND | None, pause: Callable[[float], object]) -> Non
     do_fetch(ModelFetch.objects.get_queryset().select_related("user").get(pk=job.pk), announce_fetch)
 
 
+def _data_set(job: Job, send: SEND | None, pause: Callable[[float], object]) -> None:
+    detail, result = datasets.work(job)
+    job.end(Job.Status.DONE, detail, result=result)
+
+
 WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] = {
     Job.Kind.IMPORT: _import,
     Job.Kind.CHECK: _check,
@@ -179,4 +185,5 @@ WORK: dict[str, Callable[[Job, SEND | None, Callable[[float], object]], None]] =
     Job.Kind.CLEANUP: _clean_up,
     Job.Kind.DELETE: _delete,
     Job.Kind.FETCH: _fetch,
+    Job.Kind.DATA_SET: _data_set,
 }

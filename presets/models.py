@@ -11,6 +11,11 @@ from django.db import models, transaction
 from django.utils.timezone import now
 
 from engine.interface.json_types import JsonObject
+from presets.models_datasets import DataSet as DataSet  # noqa: PLC0414  a table of this app
+from presets.models_datasets import DataSetChange as DataSetChange  # noqa: PLC0414
+from presets.models_datasets import DataSetPicture as DataSetPicture  # noqa: PLC0414
+from presets.models_datasets import DataSetUpload as DataSetUpload  # noqa: PLC0414
+from presets.models_datasets import DataSetVersion as DataSetVersion  # noqa: PLC0414
 from system.account.models import Secret as Secret  # noqa: PLC0414  its table is this app's
 from system.models import Job
 

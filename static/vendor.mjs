@@ -10,6 +10,7 @@ const files = {
   "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
   "uplot/dist/uPlot.d.ts": "uplot/uPlot.esm.d.ts", // for the type checker alone: it is not served
   "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
+  "tus-js-client/dist/tus.min.js": "tus/tus.min.js",
 };
 
 rmSync("static/vendor", { recursive: true, force: true });

@@ -204,7 +204,8 @@ def _is_silent() -> models.Q:
 
 class Job(models.Model):
     """Work beside training that takes a while: checking a config, importing a OneTrainer workspace, checking
-    OneTrainer, checking the site, cleaning up, deleting many runs, or fetching a base model.
+    OneTrainer, checking the site, cleaning up, deleting many runs, fetching a base model, or reading the files of a
+    data set.
 
     A worker does the job in a child process, or a command does it in its terminal. `claim` goes up each time that a
     process takes the job: a process that lost the job notices at its next heartbeat, and stops.
@@ -219,6 +220,7 @@ class Job(models.Model):
         DELETE = "delete", "deletion of runs"
         PREFLIGHT = "preflight", "check of a config"
         FETCH = "fetch", "fetch of a base model"
+        DATA_SET = "data_set", "work on a data set"
 
     class Status(models.TextChoices):
         PLANNED = "planned", "planned"

@@ -46,6 +46,7 @@ PAGES = {
     "run-config": "/runs/{run}/config/",
     "run-timeline": "/runs/{run}/timeline/",
     "run-files": "/runs/{run}/files/",
+    "data-sets": "/datasets/",
     "presets": "/presets/",
     "preset": "/presets/{preset}/",
     "new-preset": "/presets/new/",

@@ -18,7 +18,7 @@ from web.errors import DomainError
 KIND = "OneTrainer Web UI export"
 FORMAT = 1
 NAME = "manifest.json"
-PLACES = ("runs", "models", "datasets")  # folders of the data folder; the rest is created anew
+PLACES = ("runs", "models", "datasets", "kept")  # folders of the data folder; the rest is created anew
 KEY = "secret_key"
 # From each older format to the next: `UPGRADES[1]` turns a manifest of format 1 into format 2.
 UPGRADES: dict[int, Callable[[JsonObject], JsonObject]] = {}

@@ -12,6 +12,7 @@ PAGES = (
     "/runs/",
     "/runs/new/",
     "/runs/import/",
+    "/datasets/",
     "/presets/",
     "/presets/new/",
     "/browse/",

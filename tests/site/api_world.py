@@ -16,8 +16,11 @@ from django.utils.timezone import now
 from PIL import Image
 
 from engine.launcher import PROCESS_FILE, Identity, write_json
+from presets.datasets import verbs, versions
+from presets.datasets.files import PictureState, locked, sha256_of
+from presets.datasets.versions import Change, record
 from presets.editor import drafts
-from presets.models import Draft, Preset
+from presets.models import DataSet, DataSetPicture, Draft, Preset
 from samples.models import Sample
 from system.models import Job, Worker
 from tests.making import make_preflight, make_preset, make_run
@@ -32,6 +35,9 @@ PREFLIGHT = UUID("d4e5f6a7-4444-4555-8666-777788889999")
 BACKUP = UUID("b2c3d4e5-2222-4333-8444-555566667777")
 CLEANUP = UUID("e5f6a7b8-5555-4666-8777-888899990000")
 CLEANED = UUID("f6a7b8c9-6666-4777-8888-999900001111")
+UPLOAD = UUID("a7b8c9d0-7777-4888-8999-000011112222")
+DATA_SET = 9_000_001  # ids that no sequence of a test reaches
+REX = f"/api/datasets/{DATA_SET}"
 STARS = {"name": "stars", "path": "{data}/datasets/stars"}
 CONFIG = {"base_model_name": "stable-diffusion-v1-5/stable-diffusion-v1-5", "concepts": [STARS], "seed": 7}
 DRAW = {"prompt": "a red star", "width": 512, "height": 512, "steps": 30, "seed": 1}
@@ -126,6 +132,26 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "browse_retrieve": ("get", "/api/browse?path={data}/datasets/blue&kind=file", None),
     "browse_create": ("post", "/api/browse", {"path": "{data}/models", "name": "stars"}),
     "concepts_preview_retrieve": ("get", "/api/concepts/preview?path={data}/datasets/blue", None),
+    "datasets_list": ("get", "/api/datasets/?name=rex", None),
+    "datasets_create": ("post", "/api/datasets/", {"name": "max", "tags": "dog, garden"}),
+    "datasets_retrieve": ("get", f"{REX}/", None),
+    "datasets_partial_update": ("patch", f"{REX}/", {"notes": "From the summer", "tags": "dog"}),
+    "datasets_versions_list": ("get", f"{REX}/versions/", None),
+    "datasets_difference_retrieve": ("get", f"{REX}/difference/?since=1", None),
+    "datasets_undo_create": ("post", f"{REX}/undo/", None),
+    "datasets_redo_create": ("post", f"{REX}/redo/", None),
+    "datasets_restore_create": ("post", f"{REX}/restore/", None),
+    "datasets_rescan_create": ("post", f"{REX}/rescan/", None),
+    "datasets_known_create": ("post", f"{REX}/known/", {"sha256": [64 * "a"]}),
+    "datasets_limits_retrieve": ("get", "/api/datasets/limits/", None),
+    "datasets_pictures_list": ("get", f"{REX}/pictures?show=captioned&limit=1", None),
+    "datasets_pictures_retrieve": ("get", f"{REX}/pictures/{DATA_SET}", None),
+    "datasets_pictures_partial_update": ("patch", f"{REX}/pictures/{DATA_SET}", {"caption": "rex in the garden"}),
+    "datasets_pictures_exclude_create": ("post", f"{REX}/pictures/exclude", {"pictures": [DATA_SET]}),
+    "datasets_pictures_remove_create": ("post", f"{REX}/pictures/remove", {"pictures": [DATA_SET]}),
+    "datasets_pictures_ids_retrieve": ("get", f"{REX}/pictures/ids?order=name", None),
+    "datasets_uploads_list": ("get", f"{REX}/uploads", None),
+    "datasets_uploads_retrieve": ("get", f"/api/datasets/uploads/{UPLOAD}", None),
     "views_list": ("get", "/api/views/", None),
     "views_create": ("post", "/api/views/", {"name": "By loss", "query": "tag=keep&sort=loss"}),
     "views_retrieve": ("get", "/api/views/{view}/", None),
@@ -146,6 +172,14 @@ WITHOUT = {
     "me_tokens_destroy",
     "auth_refresh_create",
     "auth_revoke_create",
+    "datasets_destroy",
+    "datasets_zip_retrieve",
+    "datasets_pictures_create",
+    "datasets_pictures_destroy",
+    "datasets_pictures_file_retrieve",
+    "datasets_uploads_create",
+    "datasets_uploads_partial_update",
+    "datasets_uploads_destroy",
     "presets_destroy",
     "presets_favourite_destroy",
     "runs_destroy",
@@ -195,6 +229,7 @@ def make_world(owner: Any) -> None:
     imported = {"path": "/home/ada/OneTrainer/workspace/run", "name": "", "follow": True}
     facts = {"status": Job.Status.DONE, "detail": "1 training was imported.", "result": {"runs": [str(FINISHED)]}}
     _clean(owner)
+    _make_data_set(owner)
     SavedView.objects.create(user=owner, name="Failed", query="status=failed")
     Job.objects.create(id=IMPORT, kind=Job.Kind.IMPORT, arguments=imported, host="host", ended_at=now(), **facts)
 
@@ -219,6 +254,25 @@ def _draw(folder: Path) -> None:
     for number, size in enumerate([(64, 48), (32, 32)], start=1):
         Image.new("RGB", size, "blue").save(folder / f"{number}.png", compress_level=0)
     (folder / "1.txt").write_text("a blue star")
+
+
+def _make_data_set(owner: Any) -> None:
+    """A data set with two versions, of which one is undone and one can be redone, and an upload that was cut off."""
+    data_set = DataSet.objects.create(pk=DATA_SET, name="rex", owner=owner, tags="dog")
+    shutil.rmtree(data_set.folder, ignore_errors=True)
+    data_set.folder.mkdir()
+    Image.new("RGB", (64, 48), "brown").save(data_set.folder / "1.png", compress_level=0)
+    (data_set.folder / "1.txt").write_text("a photo of rex\n")
+    state = PictureState(sha256_of(data_set.folder / "1.png"), "a photo of rex")
+    row = DataSetPicture(pk=DATA_SET, data_set=data_set, name="1.png", sha256=state.sha256)
+    row.save()
+    with locked(data_set):
+        record(data_set, "Uploaded: 1.png", [Change("1.png", None, state)], owner)
+    for caption in ("rex", "a dog"):
+        verbs.set_caption(data_set, DATA_SET, caption, owner)
+    versions.undo(data_set, owner)
+    facts = {"filename": "2.jpg", "size": 4_000_000, "offset": 1_000_000, "batch": "summer"}
+    data_set.uploads.create(id=UPLOAD, user=owner, **facts)
 
 
 def _check(owner: Any) -> None:
@@ -289,9 +343,14 @@ UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CLOCK = re.compile(r"before \d\d:\d\d")  # within sentences
 TIMES = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
 KEYS = re.compile(r"\b(?:otw|wst)_[\w-]{40}\b|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\botw_[\w-]{4}(?![\w-])")
-KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT, CLEANUP, CLEANED)}
+KNOWN = {str(each) for each in (RUNNING, FINISHED, QUEUED, SAMPLE, BACKUP, IMPORT, PREFLIGHT, CLEANUP, CLEANED, UPLOAD)}
 NEW = "9e107d9d-372b-4826-81d4-2c5f8a1b7e44"
-OF_THE_MOMENT = {"system_info_retrieve", "system_resources_retrieve", "system_processes_retrieve"}
+OF_THE_MOMENT = {
+    "datasets_limits_retrieve",
+    "system_info_retrieve",
+    "system_resources_retrieve",
+    "system_processes_retrieve",
+}
 
 
 def shown(answer: Any, operation: str) -> Any:

@@ -22,7 +22,8 @@ PUBLIC = {
 }
 FOR_VIEWERS = {
     "GET": """
-        find/ account/ account/tokens/
+        find/ account/ account/tokens/ datasets/ datasets/<int:pk>/ datasets/<int:pk>/history/
+        datasets/<int:pk>/pictures/<int:picture>/
         preflights/<uuid:pk>/ presets/ presets/export/ presets/<int:pk>/ presets/<int:pk>/export/
         presets/<int:pk>/onetrainer/ presets/export.zip drafts/<int:pk>/revision/ drafts/<int:pk>/find/ compare/
         samples/ runs/<uuid:pk>/samples/ samples/compare/ samples/<uuid:pk>/ samples/<uuid:pk>/film/
@@ -45,7 +46,8 @@ FOR_TRAINERS = {
         runs/<uuid:pk>/delete/ system/cleanup/
     """,
     "POST": """
-        browse/ presets/new/ presets/import/ presets/<int:pk>/edit/ presets/<int:pk>/archive/ presets/<int:pk>/revert/
+        browse/ datasets/ datasets/<int:pk>/<slug:verb>/ presets/new/ presets/import/
+        presets/<int:pk>/edit/ presets/<int:pk>/archive/ presets/<int:pk>/revert/
         presets/<int:pk>/duplicate/ presets/<int:pk>/delete/ preflights/start/ drafts/<int:pk>/edit/
         drafts/<int:pk>/json/ samples/<uuid:pk>/favourite/ system/workers/<int:pk>/drain/ system/onetrainer/check/
         models/fetch/ models/fetches/<uuid:pk>/<slug:verb>/ models/delete/ models/token/

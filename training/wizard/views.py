@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from presets.config import configs
 from presets.editor import drafts
 from presets.folders import concept_preview
-from presets.models import Draft
+from presets.models import DataSet, Draft
 from presets.preflight import requests as preflight
 from training.models import Run
 from training.wizard.base_models import offered_models
@@ -49,7 +49,11 @@ def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
 def _take(request: PageRequest, step: Step) -> HttpResponse:
     """Save the typed answer, then go to the previous question, the next or the draft, or show the error."""
     answers = {field: request.POST.get(field, "")[:LONGEST_TEXT] for field in step.fields}
-    typed = request.session.get(TYPED, {}) | answers
+    typed = request.session.get(TYPED, {})
+    data_set = request.POST.get("data_set", "")[:LONGEST_TEXT]
+    if data_set and answers["folder"] in ("", typed.get("folder", "")):  # a folder typed just now is meant instead
+        answers["folder"] = data_set
+    typed = typed | answers
     request.session[TYPED] = typed
     number, interview = NUMBERS[step.slug], Interview(typed)
     if request.POST.get("do") == "back":
@@ -132,7 +136,8 @@ def _show(
 def _pictures(interview: Interview) -> Context:
     recent = Run.objects.newest_first().values_list("config__concepts", flat=True)[:20]
     folders = [concepts[0].get("path") for concepts in recent if concepts]
-    return {"recent_folders": list(dict.fromkeys(folder for folder in folders if folder))[:5]}
+    recent_folders = list(dict.fromkeys(folder for folder in folders if folder))[:5]
+    return {"recent_folders": recent_folders, "data_sets": DataSet.objects.present()}
 
 
 def _subject(interview: Interview) -> Context:

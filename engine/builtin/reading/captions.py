@@ -80,12 +80,16 @@ class Captions:
 
     def has(self, picture: Path) -> bool:
         """True if the picture seems to have a caption; the file beside it is not opened. Raises OSError."""
+        return self.file_of(picture) is not None
+
+    def file_of(self, picture: Path) -> Path | None:
+        """The file that seems to hold the picture's caption; a file beside it is not opened. Raises OSError."""
         file = next(self._beside(picture), None)
         if file is None and (listed := self._from_lists().get(self._key(picture.with_suffix(""), ""))):
             file = listed.file
         if file:
             self.used.add(file)
-        return file is not None
+        return file
 
     def _beside(self, picture: Path) -> Iterator[Path]:
         """The files that may hold the picture's caption, the best first: a.txt, or a.png.txt, as some tools name it."""

@@ -4,6 +4,9 @@ declare function gettext(text: string): string;
 declare function ngettext(singular: string, plural: string, count: number): string;
 declare function interpolate(format: string, values: object, named?: boolean): string;
 
+// tus-js-client, which the page of a data set loads before its script.
+declare const tus: any;
+
 interface Window {
   htmx?: { process(element: Element): void };
   theme: { chosen(): string; choose(name: string): void };

@@ -269,17 +269,19 @@ def test_an_archive_of_an_older_database_is_imported_and_migrated(archive, tmp_p
     path = archive("--without-models")
 
     def made_before_there_were_jobs(members):
+        younger = ("system.", "presets.dataset")
         older = {"system": "0002_milestone", "presets": "0003_drafts_preflights_secrets"}
         lines = b"".join(json.dumps(row).encode() + b"\n" for row in (list(OLD_CHECK), list(OLD_CHECK.values())))
         facts_of_lines = {"sha256": hashlib.sha256(lines).hexdigest(), "size": len(lines), "count": 1}
         own = with_manifest(
             migrations=lambda leaves: [(app, older.get(app, name)) for app, name in leaves],
             rows=lambda rows: {
-                **{label: facts for label, facts in rows.items() if not label.startswith("system.")},
+                **{label: facts for label, facts in rows.items() if not label.startswith(younger)},
                 "presets.preflight": facts_of_lines,
             },
         )
-        kept = {name: content for name, content in members.items() if not name.startswith("rows/system.")}
+        later = tuple(f"rows/{label}" for label in younger)
+        kept = {name: content for name, content in members.items() if not name.startswith(later)}
         return own({**kept, "rows/presets.preflight.jsonl": lines})
 
     new = tmp_path / "new"
