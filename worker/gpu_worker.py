@@ -46,11 +46,12 @@ from worker.warm_start import WarmStart, engine_environment
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2
-FRESH = {
+FRESH: JsonObject = {
     "journal_offset": 0,
     "journal_sequence": 0,
     "steps_per_second": None,
     "busy_until": None,
+    "activity": {},
 }  # files of an attempt
 IDLE_SECONDS = 0.5
 DATABASE_PAUSE = 1.0

@@ -191,8 +191,14 @@ class Transcript:
     def _take_status(self, event: Event) -> None:
         self.changes["status_text"] = str(event.data["text"])[:200]
 
+    def _take_phase_progress(self, event: Event) -> None:
+        data = event.data
+        current, total = int(data["current"]), int(data["total"])
+        self.progress["activity"] = {"phase": str(data["phase"])[:12], "current": current, "total": total}
+
     def _take_phase(self, event: Event) -> None:
         phase = event.data["phase"]
+        self.progress["activity"] = {}
         self.pace.enter(phase, event.time)
         self._note_pace()
         self.changes["phase"] = phase
@@ -201,7 +207,7 @@ class Transcript:
     def _take_progress(self, event: Event) -> None:
         self.progress |= {name: event.data[name] for name in PROGRESS}
         self.pace.take(int(event.data["global_step"]), event.time)
-        self.progress |= {"seconds_per_step": self.pace.seconds_per_step, "since_step": []}
+        self.progress |= {"seconds_per_step": self.pace.seconds_per_step, "since_step": [], "activity": {}}
 
     def _take_metrics(self, event: Event) -> None:
         values, _ = event.data["values"], int(event.data["step"])

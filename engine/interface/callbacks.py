@@ -22,6 +22,7 @@ NAMES = (
     "on_sample_custom",
     "on_update_sample_custom_progress",
     "on_phase",
+    "on_phase_progress",
     "on_metrics",
     "on_artifact",
     "on_removed",
@@ -102,6 +103,10 @@ class TrainCallbacks:
     def on_phase(self, phase: str) -> None:
         """One of loading, caching, training, paused, sampling, saving, backup, stopping."""
         self._call("on_phase", phase)
+
+    def on_phase_progress(self, phase: str, current: int, total: int) -> None:
+        """How far a phase without steps has come, such as 12 of 20 pictures cached."""
+        self._call("on_phase_progress", phase, current, total)
 
     def on_metrics(self, step: int, values: dict[str, float]) -> None:
         """Scalars by tag (`loss`, `lr/unet`, ...) of one global step."""

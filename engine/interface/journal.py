@@ -1,8 +1,8 @@
 """The journal: an engine process's events, one JSON line each, in a file that outlives every process.
 
 Each line is `{"sequence": 1, "time": 1700000000.0, "kind": "progress", "data": {...}}`; sequence numbers start at 1 and
-have no gaps. Kinds: started, status, phase, progress, metrics, sample, sample_progress, artifact, removed, warning,
-command_done, command_refused, failed, ended.
+have no gaps. Kinds: started, status, phase, phase_progress, progress, metrics, sample, sample_progress, artifact,
+removed, warning, command_done, command_refused, failed, ended.
 """
 
 from __future__ import annotations

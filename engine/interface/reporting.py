@@ -28,6 +28,7 @@ from engine.interface.progress import TrainProgress
 
 logger = logging.getLogger("engine")
 LOSS_SECONDS = 10.0  # how often the log, which people read, shows the loss; the journal holds every step's
+PHASE_SECONDS = 0.5  # between two reports of a phase's progress
 FATAL_FILE = "fatal.txt"  # where Python writes its tracebacks when a signal such as SIGSEGV ends it
 LAST_WORD_SECONDS = 60.0  # how long the last event waits for space on a full disk
 
@@ -44,6 +45,7 @@ class Reporter:
         self.readings = GpuReadings(read_gpu)
         self._last_status = ""
         self._loss_logged_at = -LOSS_SECONDS
+        self._phase_told_at = -PHASE_SECONDS
 
     def start(self) -> None:
         print_despite_full_disk()
@@ -58,6 +60,7 @@ class Reporter:
         return TrainCallbacks(
             on_update_train_progress=self._progress,
             on_update_status=self._status,
+            on_phase_progress=self._phase_progress,
             on_phase=lambda phase: self._journal.append("phase", {"phase": phase}),
             on_metrics=self._metrics,
             on_sample_default=self._sample,
@@ -104,6 +107,13 @@ class Reporter:
 
     def _progress(self, progress: TrainProgress, max_step: int, max_epoch: int) -> None:
         self._journal.append("progress", {**progress.to_dict(), "max_step": max_step, "max_epoch": max_epoch})
+
+    def _phase_progress(self, phase: str, current: int, total: int) -> None:
+        """A few times a second: a cache with thousands of pictures must not fill the journal."""
+        if current < total and time.monotonic() - self._phase_told_at < PHASE_SECONDS:
+            return
+        self._phase_told_at = time.monotonic()
+        self._journal.append("phase_progress", {"phase": phase, "current": current, "total": total})
 
     def _status(self, status: str) -> None:
         if status != self._last_status:

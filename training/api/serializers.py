@@ -39,6 +39,14 @@ class TrainingProgressSerializer(serializers.Serializer):
     max_epoch = serializers.IntegerField()
 
 
+class ActivitySerializer(serializers.Serializer):
+    phase = serializers.CharField(help_text="fetching, starting, loading or caching.")
+    current = serializers.IntegerField(allow_null=True, help_text="Percent while fetching, pictures while caching.")
+    total = serializers.IntegerField(allow_null=True)
+    fraction = serializers.FloatField(allow_null=True, help_text="From 0 to 1; null while it is not known.")
+    text = serializers.CharField()
+
+
 class StatusSerializer(TrainingProgressSerializer):
     status = serializers.CharField(help_text="The trainer's current action, else the run's status, else idle.")
     error = serializers.CharField(allow_null=True)
@@ -48,6 +56,9 @@ class StatusSerializer(TrainingProgressSerializer):
     stale = serializers.CharField(allow_blank=True, required=False, help_text=STALE)
     waits_for = serializers.CharField(allow_blank=True, required=False, help_text=WAITS)
     phase = serializers.CharField(allow_blank=True, required=False)
+    activity = ActivitySerializer(
+        allow_null=True, required=False, help_text="What it does before its first step; null once it trains."
+    )
     attempt = serializers.IntegerField(required=False)
     loss = serializers.FloatField(allow_null=True, required=False)
     smooth_loss = serializers.FloatField(allow_null=True, required=False)

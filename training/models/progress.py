@@ -31,6 +31,9 @@ class RunProgress(models.Model):
     times = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase between steps.")
     since_step = models.JSONField(default=list, blank=True, help_text="The phases since the last step.")
     busy_until = models.DateTimeField(null=True, help_text="When the current phase between steps is expected to end.")
+    activity = models.JSONField(
+        default=dict, blank=True, help_text="How far a phase without steps has come: phase, current, total."
+    )
     memory_peak = models.PositiveBigIntegerField(null=True, help_text="Measured bytes on the training device.")
 
     class Meta:

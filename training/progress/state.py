@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engine.interface.json_types import JsonObject
 from training.models import Run
+from training.progress.activity import activity_of
 from training.progress.endings import cure_of
 from training.progress.time_left import seconds_left
 from training.progress.waiting import own_reason
@@ -51,6 +52,7 @@ def state_of(run: Run | None, queue_length: int | None = None) -> JsonObject:
         "stale": why_stale(run),
         "waits_for": own_reason(run) if run.status == Run.Status.QUEUED else "",
         "phase": run.phase if run.is_active else "",
+        "activity": activity_of(run),
         "attempt": run.attempt,
         "loss": progress.loss,
         "smooth_loss": progress.smooth_loss,

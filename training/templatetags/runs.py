@@ -9,6 +9,7 @@ from engine.engines import UnknownEngine, get_engine
 from system.models import Worker
 from training.models import Run
 from training.progress import time_left
+from training.progress.activity import activity_of
 from training.progress.endings import cure_of, ending_of
 from training.progress.state import state_of, why_stale
 from training.progress.waiting import reason
@@ -16,12 +17,23 @@ from web.pages import Context
 from web.templatetags.formats import NOTHING, duration
 
 register = template.Library()
-COMPARED = ("run_id", "run_status", "attempt", "queue_length", "stale", "start_after", "waits_for", "progress")
+COMPARED = (
+    "run_id",
+    "run_status",
+    "attempt",
+    "queue_length",
+    "stale",
+    "start_after",
+    "waits_for",
+    "progress",
+    "activity",
+)
 
 
 register.filter("ending_of", ending_of)
 register.filter("cure_of", cure_of)
 register.filter("why_stale", why_stale)
+register.filter("activity_of", activity_of)
 
 
 @register.filter

@@ -108,5 +108,6 @@ class SessionMaker:
         return loader
 
     def _report_caching(self, done: int, total: int) -> None:
+        self.callbacks.on_phase_progress("caching", done, total)
         if done % 10 == 0:
             self.callbacks.on_update_status(f"caching {done} of {total}")

@@ -19,27 +19,35 @@ function shown(state) {
     "smooth-loss": lossText(state.smooth_loss),
     speed: speedText(state.steps_per_second),
     eta: durationText(state.eta_seconds),
+    activity: state.activity?.text ?? "",
+    "activity-bar": state.activity?.fraction ?? null,
     "step-bar": done,
     "epoch-bar": done === 1 ? 1 : state.max_step ? Math.min(1, progress.epoch_step / state.max_step) : 0,
   };
 }
 
+// A bar without a value moves: the part that is done is not known.
+function setBar(bar, value) {
+  if (value == null) bar.removeAttribute("value");
+  else bar.value = value;
+}
+
 /**
  * @param {Element} container
- * @param {Record<string, string | number>} values
+ * @param {Record<string, string | number | null>} values
  */
 function fill(container, values) {
   for (const element of container.querySelectorAll("[data-live]")) {
     const value = values[element.dataset.live];
     if (value === undefined) continue;
-    if (element.tagName === "PROGRESS") element.value = value;
+    if (element.tagName === "PROGRESS") setBar(element, value);
     else if (element.textContent !== String(value)) element.textContent = value;
   }
 }
 
 // More than the numbers: another run, another status, a shorter queue.
 const signatureOf = (/** @type {RunState} */ state) =>
-  [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale].join();
+  [state.run_id, state.run_status, state.queue_length, state.attempt, state.stale, state.activity?.phase].join();
 let signature = signatureOf(stateInPage("state-of-site"));
 
 /** @param {RunState} state */

@@ -34,7 +34,7 @@ function appendState(state) {
 }
 
 const signatureOf = (/** @type {RunState} */ state) =>
-  [state.run_status, state.attempt, state.start_after ?? "", state.stale, state.waits_for].join();
+  [state.run_status, state.attempt, state.start_after ?? "", state.stale, state.waits_for, state.activity?.phase].join();
 const rendered = runPage ? stateInPage("state-of-run") : null;
 let signature = rendered && signatureOf(rendered);
 function takeState(state) {

@@ -50,6 +50,7 @@ interface RunState {
   stale: string;
   start_after?: string | null;
   waits_for?: string;
+  activity?: { phase: string; current: number | null; total: number | null; fraction: number | null; text: string } | null;
   max_step: number;
   max_epoch: number;
   progress: { epoch: number; epoch_step: number; global_step: number } | null;
