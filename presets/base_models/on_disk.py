@@ -13,10 +13,11 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from engine.builtin.families.model_files import FLUX, SD1, SD2, SD3, SDXL, Incomplete, NotAModel, hub_cache, read_model
+from engine.builtin.families.model_files import FLUX, SD1, SD2, SD3, SDXL, NotAModel, hub_cache, read_model
 from engine.builtin.inspection.folders import files_of_weights
 from presets.base_models.names import is_hub_name
 from presets.models import ModelFetch
+from system.models import Job
 from web.allowed_paths import refusal
 from web.errors import Forbidden, NotFound
 
@@ -99,6 +100,9 @@ def _in_folders() -> Iterator[FoundModel]:
 
 
 def _in_hub_cache() -> Iterator[FoundModel]:
+    """Base models, and whatever else this site fetched; the cache holds models of other programs too."""
+    done = ModelFetch.objects.get_queryset().filter(status=Job.Status.DONE).values_list("arguments__source", flat=True)
+    fetched = set(done)
     for path in entries(hub_cache()):
         kind, _dashes, rest = path.name.partition("--")
         name = rest.replace("--", "/", 1)
@@ -107,8 +111,9 @@ def _in_hub_cache() -> Iterator[FoundModel]:
         snapshot = snapshot_of(path)
         model = _look(snapshot, name, name, CACHE) if snapshot else None
         size = sum(_size(blob) for blob in entries(path / "blobs"))
-        if model is not None or (snapshot is None and size):
-            missing = model.missing if model else _("The fetch is not complete: continue it.")
+        if model is not None or (size and (snapshot is None or name in fetched)):
+            is_partial = model is None and snapshot is None
+            missing = model.missing if model else _("The fetch is not complete: continue it.") if is_partial else ""
             yield FoundModel(name, name, path, CACHE, model.kind if model else "", size, missing)
 
 
@@ -143,9 +148,9 @@ def _read(path: str, size: int, newest: int) -> tuple[str | None, str]:
         kind = read_model(where).kind
         if where.is_dir():
             files_of_weights(where)
-    except Incomplete as error:
+    except NotAModel as error:
         return ("", str(error)) if (where / "model_index.json").exists() else (None, "")
-    except (NotAModel, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None, ""
     return kind, ""
 

@@ -18,6 +18,7 @@ PAGES = (
     "/browse/",
     "/compare/",
     "/queue/",
+    "/models/?source=owner/model",
     "/samples/",
     "/system/",
     "/system/doctor/",

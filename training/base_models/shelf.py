@@ -35,6 +35,11 @@ class FamilyShelf:
     rows: list[CatalogueRow] = field(default_factory=list)
     others: list[FoundModel] = field(default_factory=list)
 
+    @property
+    def is_used_here(self) -> bool:
+        """True if an engine of this site trains it, or files of it are here or on their way."""
+        return bool(self.others) or any(row.engines or row.here or row.fetch for row in self.rows)
+
 
 def shelves(fetches: list[ModelFetch]) -> list[FamilyShelf]:
     """Each family with its known models and all others of it that are on this machine; unknown ones come last."""
@@ -50,7 +55,7 @@ def shelves(fetches: list[ModelFetch]) -> list[FamilyShelf]:
     for found in here.values():
         title = found.family or _("Other models on this machine")
         by_family.setdefault(title, FamilyShelf(title)).others.append(found)
-    return list(by_family.values())
+    return sorted(by_family.values(), key=lambda shelf: not shelf.is_used_here)
 
 
 def found_model(name: str) -> FoundModel:

@@ -92,7 +92,8 @@ def _show(request: PageRequest, given: Context, status: int = 200) -> HttpRespon
     context = {
         "given": given,
         "fetches": fetches,
-        "shelves": shelves(fetches),
+        "shelves": (families := shelves(fetches)),
+        "folded": sum(not shelf.is_used_here for shelf in families),
         "machines": requests.machines(),
         "devices": devices(),
         "hosts": secrets.hosts_of(request.user),
