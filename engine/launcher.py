@@ -26,14 +26,8 @@ logger = logging.getLogger(__name__)
 PROCESS_FILE = "process.json"
 SPEC_FILE = "spec.json"
 LOG_FILE = "engine.log"
-PRIVATE = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")  # the site's own, and useless to a training or a check
 SAME_START = 0.05  # seconds; the kernel counts a process's start in hundredths
 KILL_SECONDS = 10.0  # how long a killed process may take to be gone; one that waits for a driver takes longer
-
-
-def child_environment() -> dict[str, str]:
-    """The environment of a process that is started here: this process's, without the site's keys and addresses."""
-    return {name: value for name, value in os.environ.items() if name not in PRIVATE}
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.builtin.preflight import compare_data, preflight
-from engine.downloads import add_download
+from engine.guest.confinement import Confinement, confine_to
+from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
-from engine.onetrainer import schema as onetrainer
-from engine.onetrainer.preflight import FACTS_SECONDS, compare_files
-from engine.onetrainer.preflight import preflight as of_onetrainer
 
 REPORT_SECONDS = 0.2
 
@@ -38,21 +35,41 @@ def _printer() -> Report:
 
 
 def _preflight_of(engine: str | None) -> Callable[[JsonObject, list[JsonObject], Report], PreflightResult]:
+    from engine.builtin.preflight import preflight
+    from engine.onetrainer import schema as onetrainer
+    from engine.onetrainer.preflight import FACTS_SECONDS
+    from engine.onetrainer.preflight import preflight as of_onetrainer
+
     if engine != "onetrainer":
         return preflight
     facts = onetrainer.facts_if_known(FACTS_SECONDS)
     return lambda config, gpus, report: of_onetrainer(config, gpus, report, facts)
 
 
+def _comparison(spec: JsonObject) -> Callable[[JsonObject, Path, Report], list[Problem]]:
+    from engine.builtin.preflight import compare_data
+    from engine.onetrainer.preflight import compare_files
+
+    return compare_files if spec.get("engine") == "onetrainer" else compare_data
+
+
+def _tell(confinement: Confinement) -> None:
+    """The worker's log shows what a check writes to stderr."""
+    if confinement.is_a_failure:
+        print(confinement.sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
+    _tell(confine_to(spec.get("guest")))  # before the libraries start threads
     result = PreflightResult()
     with failures_as_problems(result.problems, "", "this config"):
         if spec.get("resume_from"):
-            compare = compare_files if spec.get("engine") == "onetrainer" else compare_data
-            result = PreflightResult(compare(spec["config"], Path(spec["resume_from"]), _printer()))
+            result = PreflightResult(_comparison(spec)(spec["config"], Path(spec["resume_from"]), _printer()))
         else:
             result = _preflight_of(spec.get("engine"))(spec["config"], spec.get("gpus", []), _printer())
+            from engine.downloads import add_download
+
             with failures_as_problems(result.problems, "base_model_name", "the size of the base model"):
                 add_download(result, spec["config"], spec.get("engine") or "builtin")
     print(_as_line(result.to_dict()), flush=True)  # noqa: T201

@@ -17,6 +17,7 @@ import json
 import os
 import runpy
 import sys
+import tempfile
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -111,6 +112,7 @@ def become(request: Request, mark: int) -> None:
         os.chdir(request.cwd)
         show(request, mark)
         forget_chance()
+        tempfile.tempdir = None  # the imports may have looked it up: this attempt's is in its own environment
     except Exception as error:
         os.write(2, f"This fork could not start: {error!r}\n".encode())
         os._exit(FAILED)

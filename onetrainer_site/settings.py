@@ -152,6 +152,9 @@ LEASE_SECONDS = env.int("LEASE_SECONDS", 20)
 FENCE_SECONDS = env.int("FENCE_SECONDS", 90)
 # Whether a worker keeps a process with torch imported, and forks each training from it.
 WARM_ENGINE = env.bool("WARM_ENGINE", True)
+# Whether the kernel limits the files that an engine process can reach, and which more variables it gets.
+CONFINE_ENGINE = env.bool("CONFINE_ENGINE", True)
+ENGINE_ENVIRONMENT = env.list("ENGINE_ENVIRONMENT", [])
 STOP_GRACE_SECONDS = env.int("STOP_GRACE_SECONDS", 600)
 DISK_LOW_BYTES = int(env.float("DISK_LOW_GB", 5.0) * 1e9)  # pages warn below this free space
 # How often a run is retried after a kill, a crash or a power cut, the seconds before each retry, and how many steps

@@ -13,15 +13,17 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from engine.engines import UnknownEngine, get_engine
+from engine.guest.environment import of_engine
 from engine.interface.journal import FILE_NAME, Event, read_journal
 from engine.interface.json_types import JsonObject
-from engine.launcher import LOG_FILE, EngineProcess, child_environment
+from engine.launcher import LOG_FILE, EngineProcess
 from engine.onetrainer.check import OK, WRONG, PartCheck, look
 from engine.onetrainer.facts import StillReading, Unavailable
 from presets.config import configs
 from presets.config.paths import with_absolute_paths
 from system.models import Job
 from web.errors import DomainError
+from worker.guest import guest_of
 
 PROOF_SECONDS = 600
 LOOK_SECONDS = 0.2
@@ -93,9 +95,10 @@ def _count_pictures(folder: str) -> int:
 
 def _train(folder: Path, spec: JsonObject, on_gpu: bool, beat: Callable[[], object]) -> list[Event]:
     """Run the driver and return its output; it never outlives this call."""
-    environment = child_environment()
-    environment |= {"PYTHONUNBUFFERED": "1"} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
+    environment = of_engine()
+    environment |= {"PYTHONUNBUFFERED": "1", "TMPDIR": str(folder)} | ({} if on_gpu else {"CUDA_VISIBLE_DEVICES": ""})
     command = get_engine("onetrainer").command(folder)
+    spec = {**spec, "guest": guest_of(spec["config"], folder, folder)}
     process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment)
     deadline = time.monotonic() + PROOF_SECONDS
     try:

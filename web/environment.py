@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from web.site_address import SiteAddress, parse_site
 
+NAMES: set[str] = set()  # of all settings that were read
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit for the address of a Unix socket
 
 
@@ -29,6 +30,7 @@ class Environment:
 
         @functools.wraps(reader)
         def read(name: str, *args: object, **kwargs: object) -> Any:
+            NAMES.add(name)
             try:
                 return reader(name, *args, **kwargs)
             except environs.EnvError as error:

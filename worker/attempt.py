@@ -21,6 +21,7 @@ from training.metrics.loss_lines import LossLine, draw_loss
 from training.models import Run, RunCommand
 from training.runs.retries import plan_retry
 from worker.clock import CLOCK, Clock
+from worker.guest import remove_scratch
 from worker.ingest import JournalReader, StaleAttempt
 from worker.postmortem import Cause, look_into
 
@@ -177,6 +178,7 @@ class Following:
     def _leave_nothing_behind(self) -> None:
         """Kill data loaders and other processes that outlived their engine and would hold its memory for ever."""
         left = kill_all_of(self.run.attempt_folder)
+        remove_scratch(self.run.attempt_name)
         if left:
             message = _("%(count)s child processes outlived it and were killed.") % {"count": len(left)}
             self.run.events.create(attempt=self.attempt, kind="warning", data={"message": message})

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import signal
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
@@ -36,6 +37,7 @@ from web.threads import Watch
 from worker.attempt import Following
 from worker.catching_up import catch_up
 from worker.clock import CLOCK, Clock
+from worker.guest import WrongPlace, guest_of, make_scratch
 from worker.host_config import engine_config, keep_random_values
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
@@ -267,28 +269,31 @@ class GpuWorker:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
         try:
             keep_random_values(run)
-            spec = self._spec(run)
+            scratch = make_scratch(run.attempt_name)
+            spec = self._spec(run, scratch)
             command = get_engine(run.engine).command(run.attempt_folder)
             # the tokens of the run's owner reach the engine only this way
-            environment = engine_environment(self.gpu) | secrets.environment(run.owner)
+            environment = engine_environment(self.gpu) | secrets.environment(run.owner) | {"TMPDIR": str(scratch)}
             folder = run.attempt_folder
             process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
-        except (OSError, UnknownEngine, Unavailable, secrets.Unreadable) as error:
+        except (OSError, UnknownEngine, Unavailable, secrets.Unreadable, WrongPlace) as error:
             logger.exception("Run %s could not be started.", run)
             Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
             return None
         self.publisher.publish(state_messages(run))
         return Following(run, process, self.publisher, self.clock)
 
-    def _spec(self, run: Run) -> JsonObject:
+    def _spec(self, run: Run, scratch: Path) -> JsonObject:
+        config, begun_from = engine_config(run, on_gpu=bool(self.gpu)), (run.resume_from, run.weights_from)
         return {
             "run_id": str(run.pk),
             "attempt": run.attempt,
             "engine": run.engine,
-            "config": engine_config(run, on_gpu=bool(self.gpu)),
+            "config": config,
             "resume_from": run.resume_from or None,
             "weights_from": run.weights_from or None,
             "keep_backups": RetentionPolicy.of(run).rule("backups").may_go_beyond,
+            "guest": guest_of(config, run.folder, scratch, begun_from),
         }
 
     # -- heartbeat --------------------------------------------------------------------------------------------

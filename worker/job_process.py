@@ -13,10 +13,12 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
 
 from engine import leash
+from engine.guest.environment import of_engine
 from system.jobs import logger
 from system.models import SILENT, Job
 from training.live.publisher import announce
 from training.models import Run
+from web.environment import NAMES
 
 MOST_FAILURES = 3
 LET_GO = gettext_lazy("A user stopped following this run: import its workspace again to see its progress.")
@@ -34,6 +36,12 @@ def abandon(job: Job, sentence: str) -> None:
 def leashed(*command: str) -> list[str]:
     """The command; the kernel kills its process when the thread that started it ends."""
     return [sys.executable, leash.__file__, str(os.getpid()), *command]
+
+
+def site_environment() -> dict[str, str]:
+    """The environment of a process of this site: its settings, and what an engine gets."""
+    own = {name: value for name, value in os.environ.items() if name in NAMES | {"DJANGO_SETTINGS_MODULE"}}
+    return {**of_engine(), **own}
 
 
 class JobProcess:
@@ -75,7 +83,9 @@ class CommandProcess(JobProcess):
     def start(self) -> subprocess.Popen[str]:
         manage = str(settings.BASE_DIR / "manage.py")
         command = leashed(sys.executable, manage, "do_job", str(self.job.pk), str(self.job.claim))
-        return subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            command, cwd=settings.BASE_DIR, env=site_environment(), stdin=subprocess.DEVNULL, text=True
+        )
 
     def goes_on(self) -> bool:
         if self.child.poll() is None:

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
 
+from engine.guest.environment import of_engine
 from engine.interface.json_types import JsonObject
-from engine.launcher import child_environment
 from system.gpus import gpus
 from system.jobs import Hold, JobLost, logger
 from system.models import Job
 from training.runs.draft_starts import start_checked
+from worker.guest import compilers_caches, guest_of_check
 from worker.host_config import config_on_host
 from worker.job_process import JobProcess, fail, leashed
 
@@ -47,29 +49,37 @@ class PreflightProcess(JobProcess):
         return child
 
     def _child(self, folder: Path) -> subprocess.Popen[str]:
-        (folder / "spec.json").write_text(json.dumps(self._spec()))
+        with suppress(OSError):  # the check reports that nothing can be written there
+            self._place.mkdir()
+        (folder / "spec.json").write_text(json.dumps(self._spec(folder)))
         module = leashed(sys.executable, "-m", "engine.preflight", str(folder / "spec.json"))
         with (folder / "errors").open("w") as errors:
             return subprocess.Popen(
                 ["nice", "-n", str(NICENESS), *module],
                 cwd=settings.BASE_DIR,
-                env=child_environment(),
+                env={**of_engine(), **compilers_caches(), "TMPDIR": str(folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
             )
 
-    def _spec(self) -> JsonObject:
-        config, folder = self.job.arguments["config"], settings.DATA_DIR / "runs" / str(self.job.pk)
+    @property
+    def _place(self) -> Path:
+        """As the folder of a run, so that the check finds out whether it can be written."""
+        return settings.DATA_DIR / "runs" / str(self.job.pk)
+
+    def _spec(self, scratch: Path) -> JsonObject:
+        config = self.job.arguments["config"]
         devices = [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
-        on_host = config_on_host(config, folder, bool(self.gpu))
+        on_host = config_on_host(config, self._place, bool(self.gpu))
         resume_from = self.job.arguments.get("resume_from", "")
         return {
             "config": on_host,
             "engine": self.job.arguments["engine"],
             "gpus": devices,
             "resume_from": resume_from,
+            "guest": guest_of_check(on_host, self._place, scratch, [resume_from]),
         }
 
     def _read(self, child: subprocess.Popen[str]) -> None:
@@ -129,6 +139,8 @@ class PreflightProcess(JobProcess):
     def kill(self) -> None:
         super().kill()
         self._folder.cleanup()
+        with suppress(OSError):  # it was not made, or the run of this check has begun in it
+            self._place.rmdir()
 
 
 def _object_in(line: str) -> JsonObject:

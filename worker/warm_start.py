@@ -8,16 +8,17 @@ from django.conf import settings
 
 from engine.engines import UnknownEngine, get_engine
 from engine.gpus import PYNVML_FILE
-from engine.launcher import child_environment
+from engine.guest.environment import of_engine
 from engine.onetrainer.facts import Unavailable
 from engine.warm import Origin, Template, Templates
 from training.models import Run
+from worker.guest import compilers_caches
 
 
 def engine_environment(gpu: str) -> dict[str, str]:
     """The environment of a worker's engine processes; the tokens of a run's owner are added."""
     own = {"CUDA_VISIBLE_DEVICES": gpu, "PYNVML_FILE": PYNVML_FILE, "PYTHONUNBUFFERED": "1"}
-    return {**child_environment(), **own}
+    return {**of_engine(), **compilers_caches(), **own}
 
 
 class WarmStart:

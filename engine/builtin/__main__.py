@@ -7,13 +7,15 @@ from pathlib import Path
 
 from engine.builtin.prepare import prepare
 from engine.gpus import read_metrics
+from engine.guest.confinement import confine
 from engine.interface.reporting import Reporter
 
 
 def main(folder: Path) -> int:
+    confinement = confine(folder)  # before a thread starts, and before the config is looked at
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reporter = Reporter(folder, read_metrics)
-    reporter.start()
+    reporter.start(confinement)
     return reporter.run(lambda: train(folder, reporter))
 
 

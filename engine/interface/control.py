@@ -1,8 +1,12 @@
 """The control channel: commands go into a running engine process, and wake-ups come out.
 
 The engine process owns a local socket in Linux's abstract name space, which leaves no file behind and has no length
-limit. The attempt's folder holds the socket's name and a random key, readable by the owner alone. Each side proves that
-it knows the key (multiprocessing.connection's challenge) before a byte is read. Messages are JSON.
+limit. The kernel says which user connects (`peer`), and only the site's own is admitted. The attempt's folder holds the
+socket's name and a random key, readable by the owner alone. Each side proves that it knows the key
+(multiprocessing.connection's challenge) before a byte is read. Messages are JSON.
+
+A flood of connections costs the training nothing: they are accepted at a limited rate, few may be unproven at a time,
+and the oldest of these is closed for a newer one.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import secrets
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import AuthenticationError
@@ -21,12 +26,17 @@ from multiprocessing.connection import Connection, Listener, answer_challenge, d
 from pathlib import Path
 
 from engine.interface.commands import Command, TrainCommands
+from engine.interface.peer import user_of
 
 logger = logging.getLogger("engine")
 FILE_NAME = "control.json"
 MAX_MESSAGE = 10_000_000
 ANSWER_SECONDS = 5  # how long either side may take to answer; a process that hangs never answers
 WAITING = 16  # connections that the kernel keeps until they are accepted
+MOST_UNPROVEN = 16  # connections that have not proved the key yet
+MOST_READERS = 16  # connections that have; a worker has one
+REFUSED_SECONDS = 0.02  # the pause after a refused connection: at most 50 of them are looked at in a second
+TOLD_SECONDS = 60.0  # how often at most the log reports refused connections
 
 
 class ControlServer:
@@ -44,6 +54,8 @@ class ControlServer:
         self._readers: set[Connection] = set()
         self._news = threading.Event()
         self._lock = threading.Lock()
+        self._unproven: list[Connection] = []  # the oldest first
+        self._refusals = Refusals()
         self._key = secrets.token_bytes(32)
         name = f"onetrainer-{secrets.token_hex(16)}"
         # without the key: the listener would block on the accepted connection, and no other client could connect
@@ -68,10 +80,27 @@ class ControlServer:
         while True:
             try:
                 connection = self._listener.accept()
-            except OSError as error:
-                logger.warning("A control connection was refused: %s", error)
-                continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True, name="control_serve").start()
+                if not self._admit(connection):
+                    time.sleep(REFUSED_SECONDS)  # a flood waits in the kernel, and takes no time from the training
+            except (OSError, RuntimeError) as error:  # there are no more descriptors or threads
+                self._refusals.count(str(error))
+                time.sleep(REFUSED_SECONDS)
+
+    def _admit(self, connection: Connection) -> bool:
+        """Let the client prove the key, in a thread; False if it, or an older one in its favour, was refused."""
+        user = user_of(connection)
+        if user != os.getuid():
+            self._refusals.count(f"it came from user {user}")
+            connection.close()
+            return False
+        with self._lock:
+            crowded = self._unproven.pop(0) if len(self._unproven) >= MOST_UNPROVEN else None
+            self._unproven.append(connection)
+        if crowded is not None:
+            self._refusals.count("too many others waited to be admitted")
+            hang_up(crowded)
+        threading.Thread(target=self._serve, args=(connection,), daemon=True, name="control_serve").start()
+        return crowded is None
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -80,12 +109,22 @@ class ControlServer:
             answer_challenge(connection, self._key)
             limit_waiting(connection, 0)
         except (AuthenticationError, OSError, EOFError) as error:
-            logger.warning("A control connection was refused: %s", error)
-            connection.close()
+            self._refusals.count(str(error) or type(error).__name__)
+            self._forget(connection)
             return
+        if self._let_in(connection):
+            self._receive(connection)
+
+    def _let_in(self, connection: Connection) -> bool:
         with self._lock:
-            self._readers.add(connection)
-        self._receive(connection)
+            is_full = len(self._readers) >= MOST_READERS
+            if not is_full:
+                self._unproven = [one for one in self._unproven if one is not connection]
+                self._readers.add(connection)
+        if is_full:
+            self._refusals.count(f"{MOST_READERS} others are connected")
+            self._forget(connection)
+        return not is_full
 
     def _receive(self, connection: Connection) -> None:
         try:
@@ -133,7 +172,22 @@ class ControlServer:
     def _forget(self, connection: Connection) -> None:
         with self._lock:
             self._readers.discard(connection)
+            self._unproven = [one for one in self._unproven if one is not connection]
         connection.close()
+
+
+class Refusals:
+    """Counts refused connections; the log gets a line about them now and then, however many there are."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._told_at = -TOLD_SECONDS
+
+    def count(self, reason: str) -> None:
+        self._number += 1
+        if time.monotonic() - self._told_at >= TOLD_SECONDS:
+            self._told_at, number, self._number = time.monotonic(), self._number, 0
+            logger.warning("Control connections were refused (%d); the last one: %s", number, reason)
 
 
 class ControlClient:
@@ -175,6 +229,12 @@ def connect(name: str, key: bytes, seconds: int = ANSWER_SECONDS) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def hang_up(connection: Connection) -> None:
+    """End a connection that another thread reads from: that thread then closes it."""
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 def limit_waiting(connection: Connection, seconds: int) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.guest.confinement import Confinement
 from engine.interface import fence
 from engine.interface.callbacks import SampleOutput, TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
@@ -47,7 +48,8 @@ class Reporter:
         self._loss_logged_at = -LOSS_SECONDS
         self._phase_told_at = -PHASE_SECONDS
 
-    def start(self) -> None:
+    def start(self, confinement: Confinement | None = None) -> None:
+        """Begin to report; a confinement that does not hold although it was requested is a warning of the run."""
         print_despite_full_disk()
         self._control.start()
         faulthandler.enable(self._fatal)
@@ -55,6 +57,14 @@ class Reporter:
         signal.signal(signal.SIGTERM, lambda number, frame: self.commands.stop())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the site, which then requests a stop
         self._journal.append("started", {"pid": os.getpid(), "python": platform.python_version()})
+        if confinement is not None:
+            self._tell(confinement)
+
+    def _tell(self, confinement: Confinement) -> None:
+        if confinement.is_a_failure:
+            self._warning(confinement.sentence)
+        else:
+            logger.info("%s", confinement.sentence)
 
     def callbacks(self) -> TrainCallbacks:
         return TrainCallbacks(

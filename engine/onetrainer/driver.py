@@ -28,12 +28,15 @@ def find_modules(home: Path) -> None:
 
 
 def main(folder: Path) -> int:
+    from engine.guest.confinement import confine
+
+    confinement = confine(folder)  # before a thread starts, and before the config is looked at
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from engine.interface.reporting import Reporter
     from engine.onetrainer.driver_gpus import AdditionalProcesses
 
     reporter = Reporter(folder, gpu_reader())
-    reporter.start()
+    reporter.start(confinement)
     others = AdditionalProcesses(reporter)
     try:
         return reporter.run(lambda: train(folder, reporter, others))

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.guest.environment import of_engine
 from engine.interface.json_types import JsonObject
-from engine.launcher import child_environment
 from engine.onetrainer.export import MARK
 
 SCRIPT = Path(__file__).with_name("export.py")
@@ -138,7 +138,7 @@ def _ask(home: Path, python: Path) -> str:
         done = subprocess.run(
             [str(python), str(SCRIPT), str(home)],
             cwd=home,
-            env=child_environment(),
+            env=of_engine(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -8,8 +8,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from engine.guest.environment import of_engine
 from engine.interface.json_types import JsonObject
-from engine.launcher import child_environment
 from engine.onetrainer.migrate_child import MARK
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def migrated_by_onetrainer(config: JsonObject) -> JsonObject | None:
         done = subprocess.run(
             command,
             cwd=home,
-            env=child_environment(),
+            env=of_engine(),
             input=json.dumps(config),
             capture_output=True,
             text=True,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from engine.gpus import SHARED
-from engine.launcher import child_environment
+from engine.guest.environment import of_engine
 from operations.doctor.finding import Asked, Finding, counted, fine, look_at, note, wrong
 from operations.doctor.orphans import engine_folder, has_active_run
 from system.gpus import GpuFacts, gpus
@@ -47,7 +47,7 @@ def _torch(devices: list[GpuFacts]) -> Iterator[Finding]:
     try:
         command = [sys.executable, "-c", PROBE]
         answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=True, env=child_environment()
+            command, capture_output=True, text=True, timeout=TORCH_SECONDS, check=True, env=of_engine()
         )
         facts = json.loads(answer.stdout.splitlines()[-1])
     except subprocess.CalledProcessError as error:

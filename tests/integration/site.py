@@ -37,6 +37,7 @@ class Site:
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(UNHURRIED),
             "RETRY_DELAYS": "0.5",
+            "ENGINE_ENVIRONMENT": "TESTS_NURSERY,CLOCK_OFFSET",
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -231,6 +231,11 @@ class Run(models.Model):
         return self.folder / "attempts" / str(self.attempt)
 
     @property
+    def attempt_name(self) -> str:
+        """A short name of the current attempt, unlike those of all other attempts."""
+        return f"{self.pk.hex[:16]}-{self.attempt}"
+
+    @property
     def log_file(self) -> Path:
         return self.attempt_folder / "engine.log"
 

@@ -1,12 +1,17 @@
 """The control channel: commands in, wake-ups out."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from engine.interface.commands import Command, TrainCommands
-from engine.interface.control import FILE_NAME, ControlClient, ControlServer, connect
+from engine.interface.control import FILE_NAME, MOST_UNPROVEN, ControlClient, ControlServer, connect
 from tests.waiting import wait_for
 
 
@@ -89,3 +94,74 @@ def test_a_malformed_message_is_refused_and_later_commands_are_carried_out(tmp_p
     client.send(Command("backup", id="8"))
     wait_for(commands.take)
     assert [key for key, _ in refused] == ["7"] and "dance" in refused[0][1]
+
+
+NOBODY = """
+import os, socket, sys
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as stranger:
+    stranger.settimeout(30)
+    stranger.connect(chr(0) + sys.argv[1])
+    print(stranger.recv(100))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="Only root can become another user.")
+def test_another_user_is_turned_away_before_a_byte_is_exchanged(tmp_path, server, commands):
+    name = json.loads((tmp_path / FILE_NAME).read_text())["name"]
+    said = subprocess.run([sys.executable, "-c", NOBODY, name], capture_output=True, text=True, timeout=60)
+    assert said.stdout.strip() in ("b''", "") and "PermissionError" not in said.stderr, said
+    ControlClient(tmp_path).send(Command("backup", id="1"))
+    wait_for(commands.take)
+
+
+@contextmanager
+def flood(name, seconds_open=0.0):
+    """Connections without a key, as fast as threads can make them; each is kept open for a while."""
+    over = threading.Event()
+
+    def connect_again_and_again():
+        while not over.is_set():
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(0.5)
+                one.connect(f"\0{name}")
+                over.wait(seconds_open)
+
+    threads = [threading.Thread(target=connect_again_and_again) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("seconds_open", [0.0, 30.0])
+def test_a_flood_of_connections_keeps_nobody_out_and_makes_no_threads(tmp_path, server, commands, seconds_open):
+    name = json.loads((tmp_path / FILE_NAME).read_text())["name"]
+    connected = ControlClient(tmp_path)
+    with flood(name, seconds_open):
+        connected.send(Command("backup", id="1"))
+        wait_for(commands.take)
+        client = wait_for(lambda: attempt(tmp_path))
+        client.send(Command("save", id="2"))
+        wait_for(commands.take)
+        serving = [thread for thread in threading.enumerate() if thread.name == "control_serve"]
+        assert len(serving) <= MOST_UNPROVEN + 10
+
+
+def attempt(folder):
+    with suppress(OSError, EOFError):
+        return ControlClient(folder)
+    return None
+
+
+def test_a_flood_is_a_few_lines_of_the_log(tmp_path, server, caplog):
+    name = json.loads((tmp_path / FILE_NAME).read_text())["name"]
+    for _ in range(40):
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as one:
+            one.connect(f"\0{name}")
+    wait_for(lambda: attempt(tmp_path))
+    assert len([line for line in caplog.messages if "refused" in line]) <= 1
