@@ -91,7 +91,7 @@ def read_redis_url() -> str:
         raise ImproperlyConfigured(
             f"REDIS_URL is {masked(url)!r}, which is not a Redis address: use redis://host:6379/0."
         )
-    return url or f"unix://{socket_path(DATA_DIR / 'redis.sock')}"
+    return url or f"unix://:{EMBEDDED_REDIS_PASSWORD}@{socket_path(DATA_DIR / 'redis.sock')}"
 
 
 def read_time_zone() -> str:
@@ -106,6 +106,8 @@ def read_time_zone() -> str:
 make_data_folder()
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = read_secret_key()
+# The kernel does not keep an engine process from the embedded Redis, whose cache the site trusts: this does.
+EMBEDDED_REDIS_PASSWORD = hashlib.sha256(f"embedded redis {SECRET_KEY}".encode()).hexdigest()
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [])
 # The address that people open. Hosts, origins, secure cookies, the redirect and HSTS follow from it.
 SITE = env.site("SITE_URL")

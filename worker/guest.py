@@ -17,6 +17,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from engine.gpus import PYNVML_FILE
+from engine.guest.confinement import Guest
 from engine.interface.json_types import Json, JsonObject
 from web.allowed_paths import refusal
 from web.errors import DomainError
@@ -31,7 +32,7 @@ class WrongPlace(DomainError):
     """An engine may not write to a folder that contains the site's own files."""
 
 
-def guest_of(config: JsonObject, folder: Path, scratch: Path, also: Iterable[str] = ()) -> JsonObject | None:
+def guest_of(config: JsonObject, folder: Path, scratch: Path, also: Iterable[str] = ()) -> Guest | None:
     """The list for an engine process with this config and run's folder; None if the settings turn it off.
 
     `also` are more paths that it reads, such as the backup that it resumes from. Raises WrongPlace.
@@ -41,7 +42,7 @@ def guest_of(config: JsonObject, folder: Path, scratch: Path, also: Iterable[str
     return _list([folder, scratch, _destination(config, folder), *_caches(config)], config, also)
 
 
-def guest_of_check(config: JsonObject, folder: Path, scratch: Path, also: Iterable[str] = ()) -> JsonObject | None:
+def guest_of_check(config: JsonObject, folder: Path, scratch: Path, also: Iterable[str] = ()) -> Guest | None:
     """The same for a check of the config: it writes the facts of OneTrainer too, and reports a wrong place itself."""
     if not settings.CONFINE_ENGINE:
         return None
@@ -53,7 +54,7 @@ def guest_of_check(config: JsonObject, folder: Path, scratch: Path, also: Iterab
     return _list([folder, scratch, facts, destination, *_caches(config)], config, also)
 
 
-def _list(written: list[Path | None], config: JsonObject, also: Iterable[str]) -> JsonObject:
+def _list(written: list[Path | None], config: JsonObject, also: Iterable[str]) -> Guest:
     inputs = [*_allowed(_texts(config)), *_allowed(also)]
     read = [settings.DEMO_DIR, settings.ONETRAINER_HOME, PYNVML_FILE, *inputs, *_linked(inputs)]
     return {

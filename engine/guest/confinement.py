@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.guest import capabilities, landlock, places
-from engine.interface.json_types import JsonObject
 
+Guest = dict[str, list[str]]
 SPEC_FILE = "spec.json"
 OFF = "This process can reach all files of the site's user, because CONFINE_ENGINE is off."
 
@@ -37,7 +37,7 @@ def confine(folder: Path) -> Confinement:
     return confine_to(guest)
 
 
-def confine_to(guest: JsonObject | None) -> Confinement:
+def confine_to(guest: Guest | None) -> Confinement:
     """Confine this process to these files; a failure is reported, and the training continues without."""
     if not isinstance(guest, dict):
         return Confinement(False, OFF)
@@ -59,7 +59,7 @@ def _failed(reason: str) -> Confinement:
     return Confinement(False, sentence, is_a_failure=True)
 
 
-def _rules(guest: JsonObject) -> Iterator[tuple[str, int]]:
+def _rules(guest: Guest) -> Iterator[tuple[str, int]]:
     private = [str(path) for path in guest.get("private", [])]
     named = [(path, landlock.READ) for path in guest.get("read", [])]
     named += [(path, landlock.WRITE) for path in guest.get("write", [])]

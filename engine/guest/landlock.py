@@ -64,9 +64,9 @@ def version() -> int:
 
 
 def restrict(rules: Iterable[tuple[str, int]]) -> int:
-    """Let this thread, and all that it starts from now on, reach only these: paths with rights to what is below them.
+    """Let this thread, and all that it starts from now on, reach only these paths, with rights to everything below.
 
-    The paths have no links in them; one that does not exist is left out. Returns Landlock's version. Raises
+    The paths have no links in them; a path that does not exist is left out. Returns Landlock's version. Raises
     Unavailable; nothing is limited then.
     """
     found = version()
@@ -92,7 +92,7 @@ def give_up_privileges() -> None:
 
 
 def threads() -> int:
-    """How many threads this process has: the call limits only the one that makes it."""
+    """How many threads this process has: the call limits only its caller."""
     tasks = Path("/proc/self/task")
     return sum(1 for _ in tasks.iterdir()) if tasks.is_dir() else 1
 

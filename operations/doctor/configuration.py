@@ -17,6 +17,8 @@ OWN = (
         "API_WRITE_RATE",
         "SIGN_IN_TRIES",
         "QUEUE",
+        "CONFINE_ENGINE",
+        "ENGINE_ENVIRONMENT",
         "STOP_GRACE_SECONDS",
         "PREFLIGHT_SECONDS",
         "DEMO_DIR",

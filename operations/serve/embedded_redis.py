@@ -6,12 +6,24 @@ tests have seen; to use the system's, start it and name it in REDIS_URL.
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import files
+from pathlib import Path
 
 import redis
 
 PROGRAM = "valkey-server"
+SETTINGS = "redis.conf"  # relative to the data folder too; it holds the password
 SOCKET = "redis.sock"  # relative to the data folder, where the server is started: a socket's path has at most 107 bytes
+
+
+def write_password(folder: Path, password: str) -> None:
+    """Into the server's file of settings: other users, and engine processes, can read its command line."""
+    beside = folder / f"{SETTINGS}.partial"
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"requirepass {password}\n")
+    beside.replace(folder / SETTINGS)
 
 
 def server_command() -> list[str]:
@@ -25,7 +37,7 @@ def server_command() -> list[str]:
         "maxmemory": "256mb",
         "maxmemory-policy": "allkeys-lru",
     }
-    return [program(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [program(), SETTINGS, *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
 def program() -> str:

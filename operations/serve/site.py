@@ -95,6 +95,7 @@ class Site:
                 url = masked(settings.REDIS_URL)
                 raise CannotStart(f"REDIS_URL is {url}, where no Redis answers ({why}): start it, or unset REDIS_URL.")
             return
+        embedded_redis.write_password(settings.DATA_DIR, settings.EMBEDDED_REDIS_PASSWORD)
         redis = self._part("redis", embedded_redis.server_command(), cwd=settings.DATA_DIR)
         self.supervisor.start(redis)
         self.supervisor.watch(lambda: not redis.alive or embedded_redis.why_no_answer(settings.REDIS_URL) is None)
