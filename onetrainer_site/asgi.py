@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
 django_application = get_asgi_application()
 
 from onetrainer_site.routing import websocket_application  # noqa: E402  needs the apps to be loaded
+from web.limits.requests import limited, limited_socket  # noqa: E402
 from worker.leases import keep_leases  # noqa: E402
 
 
@@ -19,4 +20,6 @@ async def http_application(scope: Any, receive: Any, send: Any) -> None:
     await django_application(scope, receive, send)
 
 
-application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
+application = ProtocolTypeRouter(
+    {"http": limited(http_application), "websocket": limited_socket(websocket_application)}
+)

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from onetrainer_site.languages import languages
 from web.environment import Environment, masked, socket_path
+from web.limits.table import TABLE as LIMITS_TABLE
 from web.site_address import LOCAL
 
 env = Environment()
@@ -169,6 +170,12 @@ PREFLIGHT_SECONDS = env.int("PREFLIGHT_SECONDS", 20)
 # How long it waits for a worker to begin that check; a living worker looks for jobs twice a second.
 PREFLIGHT_CLAIM_SECONDS = env.float("PREFLIGHT_CLAIM_SECONDS", 3.0)
 
+# Limits of bodies, addresses, sockets and rates; web/limits/table.py says what each is for.
+LIMITS = {limit.name: env.whole(limit.setting, limit.default) for limit in LIMITS_TABLE}
+DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["BODY_BYTES"]
+DATA_UPLOAD_MAX_NUMBER_FIELDS = LIMITS["FORM_FIELDS"]
+DATA_UPLOAD_MAX_NUMBER_FILES = LIMITS["FORM_FILES"]
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -206,6 +213,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "system.audit.requests.audited",
+    "web.limits.rates.Rates",
     "web.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

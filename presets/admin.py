@@ -24,6 +24,7 @@ from presets.library import exchange
 from presets.models import Preset, PresetVersion
 from web import admin_parts, strict_json
 from web.errors import BadInput
+from web.limits.bodies import takes_body
 
 VERSIONS_SHOWN = 50
 MAX_FILE_BYTES = 5_000_000
@@ -202,6 +203,7 @@ class PresetAdmin(admin.ModelAdmin):
     def may_import(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request) and self.has_change_permission(request)
 
+    @takes_body("FILES_BODY_BYTES")
     def import_view(self, request: HttpRequest) -> HttpResponse:
         if not self.may_import(request):
             raise PermissionDenied

@@ -26,6 +26,7 @@ from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import SuccessSerializer, read_body
 from web.errors import BadInput
 from web.ids import UUID_PATTERN
+from web.limits.rates import costly
 from web.serving import send_file
 
 MOST = 1000
@@ -81,6 +82,7 @@ class SampleThumbnailView(APIView):
         return send_file(request, thumbnail(sample), forever=True)
 
 
+@costly
 class SamplesZipView(KnownParameters, APIView):
     @extend_schema(
         responses={(200, "application/zip"): OpenApiTypes.BINARY},

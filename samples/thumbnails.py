@@ -8,10 +8,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from presets.folders.thumbnails import MOST_BYTES, decoding, keep, opened, small_picture
+from presets.folders.thumbnails import decoding, keep, opened, small_picture
 from samples.models import Sample
 from web.allowed_paths import refusal
 from web.errors import DomainError, NotFound
+from web.limits.table import limit
 
 EDGE = 384  # pixels; twice the size in a grid, for high-resolution screens
 
@@ -44,7 +45,7 @@ def _small(sample: Sample) -> Image.Image:
 
 def _picture(path: Path) -> Image.Image:
     with opened(path.resolve()) as file:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > limit("PICTURE_BYTES"):
             raise NotFound(_("%(name)s is too large to be shown.") % {"name": path.name})
         return small_picture(file, path.name, EDGE)
 

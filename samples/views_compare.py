@@ -15,6 +15,7 @@ from samples.models import Sample, SampleQuerySet
 from training.models import Run
 from web.errors import NotFound
 from web.ids import as_uuid
+from web.limits.rates import costly
 from web.pages import PageRequest, page
 from web.serving import send_file
 
@@ -101,6 +102,7 @@ def film_page(request: PageRequest, pk: UUID | str) -> HttpResponse:
     return render(request, "samples/film.html", context)
 
 
+@costly
 @page("GET")
 def film_file(request: PageRequest, pk: UUID | str, kind: str) -> HttpResponseBase:
     """The film as a file; `speed` is the number of steps per second."""

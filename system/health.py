@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from engine.interface.json_types import JsonObject
 from system.models import Worker
+from web.limits.rates import uncounted
 
 logger = logging.getLogger(__name__)
 PATIENCE = 3  # seconds; a channel layer that takes longer counts as away
@@ -24,6 +25,7 @@ OK, FULL, UNREACHABLE = "ok", "full", "unreachable"
 LEAST_ROOM = 100_000_000  # bytes
 
 
+@uncounted
 @login_not_required
 @never_cache
 @require_safe

@@ -45,6 +45,13 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}: write it as 600/min, or leave it empty for no limit.")
         return value
 
+    def whole(self, name: str, default: int) -> int:
+        """A whole number above 0."""
+        value: int = self.int(name, default)
+        if value < 1:
+            raise ImproperlyConfigured(f"{name} is {value}: write a whole number above 0, or unset it.")
+        return value
+
     def delays(self, name: str, default: list[float]) -> list[float]:
         """Seconds, separated by commas, none below 0."""
         value = self.str(name, "")

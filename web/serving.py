@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from django.utils.translation import gettext as _
 
 from web.allowed_paths import refusal
 from web.errors import NotFound
+from web.limits.ranges import spans_of
 
 CHUNK = 256 * 1024
-RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm")
 A_YEAR = 365 * 24 * 3600
 
@@ -91,18 +90,14 @@ def _conditional_answer(request: HttpRequest, etag: str, modified: int, headers:
 
 
 def _span(request: HttpRequest, size: int, etag: str, modified: int) -> tuple[int, int, int] | None:
-    """(first byte, byte after the last, status), None for an impossible range; several ranges give the whole file."""
-    match = RANGE.match(request.headers.get("Range", "").strip())
-    if match is None or not any(match.groups()) or not _is_same(request.headers.get("If-Range"), etag, modified):
+    """(first byte, byte after the last, status); None for a Range that cannot be met. Several parts give all of it."""
+    header = request.headers.get("Range")
+    if header is None or not _is_same(request.headers.get("If-Range"), etag, modified):
         return 0, size, 200
-    first, last = match.groups()
-    if not first:
-        begin, end = max(0, size - int(last)), size
-    else:
-        begin, end = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < begin:
-            return 0, size, 200
-    return (begin, end, 206) if begin < end else None
+    spans = spans_of(header, size)
+    if spans is None:
+        return None
+    return (*spans[0], 206) if len(spans) == 1 else (0, size, 200)
 
 
 def _is_same(if_range: str | None, etag: str, modified: int) -> bool:

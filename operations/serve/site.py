@@ -30,14 +30,14 @@ from web.environment import masked
 APPLICATION = "onetrainer_site.asgi:application"
 SERVERS: dict[str, Callable[[int, Certificate | None], list[str]]] = {
     "uvicorn": lambda fd, own: [
-        *("-m", "uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
+        *("-m", "web.servers.with_uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
         *(["--ssl-certfile", str(own.certificate), "--ssl-keyfile", str(own.key)] if own else []),
         "--no-proxy-headers",  # `web.proxies` reads these headers, for both servers alike
         *("--timeout-keep-alive", "75"),  # seconds; browsers and proxies keep idle connections for about a minute
         *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would delay it for ever
     ],
     "daphne": lambda fd, own: [
-        *(["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)] if own else ["-m", "daphne"]),
+        *(["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)] if own else ["-m", "web.servers.with_daphne"]),
         *("--fd", str(fd), "--no-server-name", APPLICATION),
     ],
 }

@@ -19,11 +19,10 @@ from engine.builtin.reading.decoding import READING, decoded
 from engine.builtin.reading.formats import UnreadablePicture, is_picture, upright_size
 from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
+from web.limits.table import limit
 
 logger = logging.getLogger(__name__)
 EDGE = 256
-MOST_BYTES = 200_000_000  # the largest file that is opened
-MOST_PIXELS = 64_000_000  # decoded; JPEG is scaled while it is decoded, so for it only Pillow's own limit applies
 MOST_KEPT = 4_000
 MOST_AT_ONCE = 2  # a decoder may need hundreds of MB
 JPEG = b"\xff\xd8\xff"
@@ -44,7 +43,7 @@ def thumbnail(path: str, most_kept: int = MOST_KEPT) -> Path:
             key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\0{EDGE}\0{READING}"
             kept = folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()}.webp"
             if not kept.is_file():
-                if facts.st_size > MOST_BYTES:
+                if facts.st_size > limit("PICTURE_BYTES"):
                     raise BadInput(
                         _("%(picture)s has %(st_size)s MB, which is too large to show.")
                         % {"picture": picture.name, "st_size": facts.st_size // 1_000_000}
@@ -86,8 +85,8 @@ def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
     try:
         width, height = upright_size(file)
         file.seek(0)
-        data = file.read(MOST_BYTES)
-        if not data.startswith(JPEG) and width * height > MOST_PIXELS:
+        data = file.read(limit("PICTURE_BYTES"))
+        if not data.startswith(JPEG) and width * height > limit("PICTURE_PIXELS"):
             raise BadInput(
                 _("%(name)s has %(width)s × %(height)s pixels, which is too many to show.")
                 % {"name": name, "width": width, "height": height}

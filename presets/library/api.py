@@ -30,6 +30,7 @@ from web.api.parsers import StrictJSONParser
 from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
 from web.ids import as_uuid
+from web.limits.bodies import takes_body
 
 logger = logging.getLogger(__name__)
 MOST_VERSIONS = 2**31 - 1
@@ -207,6 +208,7 @@ class PresetViewSet(KnownParameters, FilteredLists, mixins.DestroyModelMixin, Re
         responses=serializers.ImportedSerializer,
         parameters=[OpenApiParameter("folder", str, description="The folder for presets from OneTrainer's files.")],
     )
+    @takes_body("FILES_BODY_BYTES")
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[StrictJSONParser, MultiPartParser])
     def import_file(self, request: Request) -> Response:
         """Import presets from exports of this API, from config files, or from a zip of these files.

@@ -18,9 +18,11 @@ from presets.library import verbs as library
 from presets.models import Preset
 from web.admin_parts import download
 from web.errors import BadInput, DomainError
+from web.limits.bodies import takes_body
 from web.pages import PageRequest, errors_as_messages, page, trainers
 
 
+@takes_body("FILES_BODY_BYTES")
 @page("POST", only=trainers)
 def import_presets(request: PageRequest) -> HttpResponse:
     """Import presets from files, a folder or zips, ours or OneTrainer's; if one is wrong, none is imported."""

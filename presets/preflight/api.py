@@ -23,6 +23,7 @@ from presets.preflight import requests as preflight
 from presets.preflight.serializers import PreflightSerializer, ValidationSerializer
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from web.errors import NotFound
+from web.limits.rates import costly
 
 QUICK = OpenApiParameter(
     "preflight", bool, description="false leaves out the worker's part of the check, which can take seconds."
@@ -63,6 +64,7 @@ class ValidateConfigView(AwaitsPreflight):
         return Response(answer | {"preflight": PreflightSerializer(check).data})
 
 
+@costly
 class StartPreflightView(APIView):
     @extend_schema(request=A_CONFIG, responses={202: PreflightSerializer}, parameters=[ENGINE])
     def post(self, request: Request) -> Response:

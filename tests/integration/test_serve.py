@@ -59,7 +59,7 @@ def test_two_sites_run_side_by_side(make_site):
 def test_a_killed_web_server_is_restarted_on_its_port_in_a_deep_folder(make_site, server):
     """The folder's path alone is longer than a Unix socket's may be."""
     site = make_site(f"{server}/{'deep-' * 20}/data").start("--no-demo", "--no-worker", "--server", server)
-    site.kill(f"-m {server}")
+    site.kill(f"web.servers.with_{server}")
     assert requests.get(f"{site.address}/healthz", timeout=60).json()["channel_layer"] == "ok"
     assert "was killed by SIGKILL; starting it again in 0.5 s" in site.output
     assert site.stop() == 0

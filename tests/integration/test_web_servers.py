@@ -87,7 +87,7 @@ def test_a_header_cannot_change_the_address_of_a_client(site):
 
 
 def test_a_large_download_is_complete_and_uvicorn_streams_it(site, server, headers, samples):
-    process = site.process_of(f"-m {server}")
+    process = site.process_of(f"web.servers.with_{server}")
     before = peak_memory(process)
     with requests.get(site.address + samples[1], headers=headers, stream=True, timeout=60) as answer:
         received = sum(len(part) for part in answer.iter_content(1024**2))

@@ -2,7 +2,8 @@
 
 A refused socket is accepted and closed at once, so that a browser gets the reason: 4401 not signed in, 4404 unknown run
 or address. A foreign Host or Origin is refused before that, with 403. An open socket is closed with 4401 within 15
-seconds after its session, its token or its user's permission to sign in has ended.
+seconds after its session, its token or its user's permission to sign in has ended. A person who has too many sockets
+open, or sends too much, is closed with 4429.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from training.live.outbox import Client
 from training.live.publisher import ALL_RUNS, envelope, group_of
 from training.models import Run
 from training.progress.state import state_of
+from web.limits.sockets import SOCKETS, TOO_MANY
 
 logger = logging.getLogger(__name__)
 NOT_SIGNED_IN = 4401
@@ -42,6 +44,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
         super().__init__()
         self.client: Client | None = None
         self.writing: asyncio.Task[None] | None = None
+        self.is_counted = self.is_over = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Count the socket as closed however it ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.is_counted:
+                SOCKETS.close(scope["user"].pk)
 
     @property
     def group(self) -> str:
@@ -65,7 +76,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(NOT_SIGNED_IN)
         elif not await self.exists():
             await self.close(NOT_FOUND)
+        elif not SOCKETS.open(self.scope["user"].pk):
+            await self.close(TOO_MANY)
         else:
+            self.is_counted = True
             SignedIn.of_this_process().add(self.scope["credential"], self._sign_out)
             self.client = Client(self.read_state)
             await Hub.of_this_process().join(self.group, self.client, self.read_state)
@@ -84,7 +98,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(FAILED)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.client is not None:
+        if self.client is None or self.is_over:
+            return
+        if not SOCKETS.take_message(self.scope["user"].pk):
+            self.is_over = True  # messages that came already are dropped
+            await self.close(TOO_MANY)
+        else:
             kind, text = ("pong", PONG) if text_data == "ping" else ("error", NOT_UNDERSTOOD)
             self.client.tell(kind, text)
 

@@ -11,4 +11,5 @@ def refusal(path: str, status: int, sentence: str) -> tuple[str, bytes]:
     """The content type and the body: JSON for the API, a page for all else."""
     if path.startswith("/api/"):
         return "application/json", json.dumps({"detail": sentence}).encode()
-    return "text/html; charset=utf-8", render_to_string("over_limit.html", {"status": status, "sentence": sentence}).encode()
+    page = render_to_string("over_limit.html", {"status": status, "sentence": sentence})
+    return "text/html; charset=utf-8", page.encode()

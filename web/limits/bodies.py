@@ -8,8 +8,8 @@ A view takes LIMIT_BODY_BYTES unless it says otherwise:
     @takes_body(200_000_000)                 # or a number of bytes, or a function of no arguments that returns it
     class Pictures(APIView): ...
 
-It works on functions, on classes of views, and on single actions of a viewset. The sender must be signed in to send more
-than LIMIT_UNKNOWN_BODY_BYTES to any of them.
+It works on functions, on classes of views, and on single actions of a viewset. The sender must be signed in to send
+more than LIMIT_UNKNOWN_BODY_BYTES to any of them.
 """
 
 from __future__ import annotations

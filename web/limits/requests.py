@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from channels.security.websocket import WebsocketDenier
 from django.db import close_old_connections
+from django.utils.translation import gettext as _
 
 from web.limits.answers import refusal
 from web.limits.bodies import most_bytes
 from web.limits.identity import is_known
+from web.limits.ranges import is_range
 from web.limits.table import in_words, limit
 
 Scope = MutableMapping[str, Any]
@@ -46,17 +49,34 @@ def limited(application: Application) -> Application:
     return answer
 
 
+def limited_socket(application: Application) -> Application:
+    """The same for WebSockets: a handshake beyond the limits is denied."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            refuse_head(scope)
+        except Refused:
+            await WebsocketDenier()(scope, receive, send)
+        else:
+            await application(scope, receive, send)
+
+    return answer
+
+
 def refuse_head(scope: Scope) -> None:
     """Raises Refused for an address or headers beyond the limits; also used for WebSockets."""
     headers = scope["headers"]
     if len(scope.get("raw_path") or scope["path"].encode()) > limit("PATH_BYTES"):
-        raise Refused(414, "The address is too long: use the links of the site.")
+        raise Refused(414, _("The address is too long: use the links of the site."))
     if len(scope["query_string"]) > limit("QUERY_BYTES"):
-        raise Refused(414, "The part of the address after the question mark is too long: send less in it.")
+        raise Refused(414, _("The part of the address after the question mark is too long: send less in it."))
     if len(headers) > limit("HEADERS"):
-        raise Refused(431, f"The request has more than {limit('HEADERS')} headers: send fewer.")
+        sentence = _("The request has more than %(most)s headers: send fewer.")
+        raise Refused(431, sentence % {"most": limit("HEADERS")})
     if sum(len(name) + len(value) for name, value in headers) > limit("HEADER_BYTES"):
-        raise Refused(431, "The headers are too large: delete this site's cookies, then sign in again.")
+        raise Refused(431, _("The headers are too large: delete this site's cookies, then sign in again."))
+    if any(name == b"range" and not is_range(value.decode("latin1")) for name, value in headers):
+        raise Refused(416, _("The header Range is not a range of bytes: send one such as bytes=0-99, or none."))
 
 
 class Body:
@@ -73,7 +93,7 @@ class Body:
         """Raises Refused for a declared length that is too large, before a byte of the body is read."""
         declared = [value for name, value in self._scope["headers"] if name == b"content-length"]
         if any(not value.strip().isdigit() or len(value) > 18 for value in declared):
-            raise Refused(400, "The header Content-Length is not a number: send the length of the body in bytes.")
+            raise Refused(400, _("The header Content-Length is not a number: send the length of the body in bytes."))
         await self._refuse_beyond(max(map(int, declared), default=0))
 
     async def receive(self) -> Message:
@@ -84,7 +104,7 @@ class Body:
             async with asyncio.timeout(limit("BODY_SECONDS")):
                 message = await self._receive()
         except TimeoutError:
-            raise Refused(408, "The body of the request did not arrive: send it again.") from None
+            raise Refused(408, _("The body of the request did not arrive: send it again.")) from None
         self._read += len(message.get("body", b""))
         self.is_complete = not message.get("more_body", False)
         await self._refuse_beyond(self._read)
@@ -106,11 +126,12 @@ class Body:
         if size <= limit("UNKNOWN_BODY_BYTES") and size <= self._largest:
             return
         if size > self._largest:
-            raise Refused(413, f"The request is larger than {in_words(self._largest)}: send less at once.")
+            sentence = _("The request is larger than %(most)s: send less at once.")
+            raise Refused(413, sentence % {"most": in_words(self._largest)})
         self._is_known = self._is_known or await sync_to_async(_asked)(self._scope)
         if not self._is_known:
-            most = in_words(limit("UNKNOWN_BODY_BYTES"))
-            raise Refused(413, f"The request is larger than {most}, the most without a sign-in: sign in first.")
+            sentence = _("The request is larger than %(most)s, the most without a sign-in: sign in first.")
+            raise Refused(413, sentence % {"most": in_words(limit("UNKNOWN_BODY_BYTES"))})
 
     @property
     def _largest(self) -> int:

@@ -18,7 +18,7 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 TOO_LARGE = "The request is larger than {most}: send less at once."
 
 
-class LimitedRequest(WebRequest):  # type: ignore[misc]  daphne has no types
+class LimitedRequest(WebRequest):
     """Refuses a body as soon as it is, or says that it will be, too large."""
 
     _left: int | None = None
@@ -65,7 +65,7 @@ class LimitedRequest(WebRequest):  # type: ignore[misc]  daphne has no types
         self.channel.loseConnection()
 
 
-class LimitedFactory(HTTPFactory):  # type: ignore[misc]
+class LimitedFactory(HTTPFactory):
     """Makes limited requests; a connection without a request is closed after HEADER_SECONDS."""
 
     def __init__(self, server: Any) -> None:
@@ -80,15 +80,16 @@ class LimitedFactory(HTTPFactory):  # type: ignore[misc]
         return protocol
 
 
-class LimitedServer(daphne.server.Server):  # type: ignore[misc]
+class LimitedServer(daphne.server.Server):
     def __init__(self, *args: Any, **options: Any) -> None:
         from web.limits.table import limit
 
         most = limit("SOCKET_MESSAGE_BYTES")
-        super().__init__(*args, websocket_max_message_size=most, websocket_max_frame_size=most, **options)
+        options |= {"websocket_max_message_size": most, "websocket_max_frame_size": most}
+        super().__init__(*args, **options)
 
 
-class Command(CommandLineInterface):  # type: ignore[misc]
+class Command(CommandLineInterface):
     server_class = LimitedServer
 
 

@@ -21,6 +21,7 @@ from presets.folders.concept_preview import preview
 from tests.engine.picture_files import ORIENTATION, file_of, red_is_green
 from tests.making import make_user
 from web.errors import BadInput, NotFound
+from web.limits.table import limit
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ def test_a_picture_that_cannot_be_shown_says_why(root, content, sentence):
 
 def test_a_file_that_is_too_large_is_not_read(root):
     with (root / "1.png").open("wb") as file:
-        file.truncate(thumbnails.MOST_BYTES + 1)
+        file.truncate(limit("PICTURE_BYTES") + 1)
     with pytest.raises(BadInput, match="too large"):
         thumbnails.thumbnail(str(root / "1.png"))
 
