@@ -37,7 +37,7 @@ from web.threads import Watch
 from worker.attempt import Following
 from worker.catching_up import catch_up
 from worker.clock import CLOCK, Clock
-from worker.guest import WrongPlace, guest_of, make_scratch
+from worker.guest import WrongPlace, guest_of, make_scratch, remove_scratch
 from worker.host_config import engine_config, keep_random_values
 from worker.ingest import StaleAttempt
 from worker.job_runner import JobKeeper
@@ -278,6 +278,7 @@ class GpuWorker:
             process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
         except (OSError, UnknownEngine, Unavailable, secrets.Unreadable, WrongPlace) as error:
             logger.exception("Run %s could not be started.", run)
+            remove_scratch(run.attempt_name)
             Following(run, None, self.publisher).end_unstarted(f"The training process could not be started: {error}")
             return None
         self.publisher.publish(state_messages(run))

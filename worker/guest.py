@@ -61,6 +61,7 @@ def _list(written: list[Path | None], config: JsonObject, also: Iterable[str]) -
         "read": sorted({str(path) for path in read if path}),
         "write": sorted({str(path) for path in written if path}),
         "private": [str(path) for path in _private()],
+        "hidden": [str(path) for path in _hidden()],
     }
 
 
@@ -175,7 +176,7 @@ def _allowed(texts: Iterable[str]) -> Iterator[str]:
         if not text.startswith(("/", "~")) or "\x00" in text or len(os.fsencode(text[:5000])) > 4096:
             continue
         path = os.path.realpath(_with_home(text))
-        if path != runs and os.path.lexists(path) and refusal(path) is None:
+        if path not in (runs, "/") and os.path.lexists(path) and refusal(path) is None:
             yield path
 
 
@@ -206,6 +207,14 @@ def _links_in(folder: str) -> Iterator[str]:
         seen += len(found)
         yield from (entry.path for entry in found if entry.is_symlink())
         waiting += [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
+
+
+def _hidden() -> Iterator[Path]:
+    """Hidden files of the home folder, such as keys: a config that names the home folder does not open them."""
+    try:
+        yield from sorted(Path.home().glob(".*"))
+    except (OSError, RuntimeError):
+        return  # there is no home folder
 
 
 def _private() -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Confine this process to the files of its own attempt, before anything else is done.
 
 The worker writes the list into the attempt's spec as `guest`: `read` and `write`, paths that may be used with all that
-is below them, and `private`, which stays closed even if one of the others contains it.
+is below them, and `private` and `hidden`, which stay closed even if one of the others contains them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def _failed(reason: str) -> Confinement:
 
 
 def _rules(guest: Guest) -> Iterator[tuple[str, int]]:
-    private = [str(path) for path in guest.get("private", [])]
+    private, hidden = guest.get("private", []), guest.get("hidden", [])
     named = [(path, landlock.READ) for path in guest.get("read", [])]
     named += [(path, landlock.WRITE) for path in guest.get("write", [])]
     for path, rights in (*places.of_every_engine(), *named):
         if os.path.lexists(path):
-            yield from ((one, rights) for one in places.without(path, private))
+            yield from ((one, rights) for one in places.without(path, private, hidden))

@@ -49,19 +49,22 @@ def of_this_python() -> Iterator[str]:
     yield f"{ROOT}/engine"
 
 
-def without(path: str, private: Iterable[str]) -> Iterator[str]:
-    """The path, or, if private files are somewhere below it, all below it that is not on the way to them."""
-    real = os.path.realpath(path)
-    closed = [os.path.realpath(one) for one in private]
+def without(path: str, private: Iterable[str], hidden: Iterable[str] = ()) -> Iterator[str]:
+    """The path, or, if private or hidden files are somewhere below it, all below it that is not on the way to them.
+
+    A hidden file that is named itself is open; a private file never is.
+    """
+    real, closed, unseen = os.path.realpath(path), [*map(os.path.realpath, private)], [*map(os.path.realpath, hidden)]
     if real in closed:
         return
-    if not any(one.startswith(real.rstrip("/") + "/") for one in closed):
+    if not any(one.startswith(real.rstrip("/") + "/") for one in (*closed, *unseen)):
         yield real
         return
     with os.scandir(real) as entries:
         below = sorted(entry.path for entry in entries if not entry.is_symlink())
     for one in below:
-        yield from without(one, closed)
+        if one not in unseen:
+            yield from without(one, closed, unseen)
 
 
 def _found(patterns: Iterable[str]) -> Iterator[str]:

@@ -46,6 +46,15 @@ def test_a_folder_around_private_files_is_open_without_them(tmp_path):
     assert found == {f"{tmp_path}/home/pictures", f"{tmp_path}/home/deep"}
 
 
+def test_hidden_files_are_open_only_if_they_are_named(tmp_path):
+    for name in (".ssh", ".venv/lib", "pictures"):
+        (tmp_path / name).mkdir(parents=True)
+    hidden = [f"{tmp_path}/.ssh", f"{tmp_path}/.venv"]
+    assert list(places.without(str(tmp_path), [], hidden)) == [f"{tmp_path}/pictures"]
+    assert list(places.without(f"{tmp_path}/.venv", [], hidden)) == [f"{tmp_path}/.venv"]
+    assert list(places.without(f"{tmp_path}/.venv/lib", [], hidden)) == [f"{tmp_path}/.venv/lib"]
+
+
 def test_a_process_with_threads_says_that_it_is_not_confined():
     said = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     holds, is_a_failure, sentence = json.loads(said)
