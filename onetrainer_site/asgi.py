@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
 django_application = get_asgi_application()
 
 from onetrainer_site.routing import websocket_application  # noqa: E402  needs the apps to be loaded
-from web.limits.requests import limited, limited_socket  # noqa: E402
+from web.guard.requests import limited, limited_socket  # noqa: E402
 from worker.leases import keep_leases  # noqa: E402
 
 

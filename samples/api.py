@@ -25,8 +25,8 @@ from web.api.filters import FieldFilter, Order, Search
 from web.api.parameters import KnownParameters, values_of, whole_number
 from web.api.serializers import SuccessSerializer, read_body
 from web.errors import BadInput
+from web.guard.rates import costly
 from web.ids import UUID_PATTERN
-from web.limits.rates import costly
 from web.serving import send_file
 
 MOST = 1000

@@ -14,8 +14,8 @@ from samples.film import MOST_FRAMES, SPEEDS, WRITERS, film, frames_of
 from samples.models import Sample, SampleQuerySet
 from training.models import Run
 from web.errors import NotFound
+from web.guard.rates import costly
 from web.ids import as_uuid
-from web.limits.rates import costly
 from web.pages import PageRequest, page
 from web.serving import send_file
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from engine.interface.json_types import JsonObject
 from system.models import Worker
-from web.limits.rates import uncounted
+from web.guard.rates import uncounted
 
 logger = logging.getLogger(__name__)
 PATIENCE = 3  # seconds; a channel layer that takes longer counts as away

@@ -23,7 +23,7 @@ from presets.preflight import requests as preflight
 from presets.preflight.serializers import PreflightSerializer, ValidationSerializer
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from web.errors import NotFound
-from web.limits.rates import costly
+from web.guard.rates import costly
 
 QUICK = OpenApiParameter(
     "preflight", bool, description="false leaves out the worker's part of the check, which can take seconds."

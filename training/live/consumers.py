@@ -2,8 +2,8 @@
 
 A refused socket is accepted and closed at once, so that a browser gets the reason: 4401 not signed in, 4404 unknown run
 or address. A foreign Host or Origin is refused before that, with 403. An open socket is closed with 4401 within 15
-seconds after its session, its token or its user's permission to sign in has ended. A person who has too many sockets
-open, or sends too much, is closed with 4429.
+seconds after its session, its token or its user's permission to sign in has ended. Beyond a person's limits of
+sockets and messages it is closed with 4429.
 """
 
 from __future__ import annotations

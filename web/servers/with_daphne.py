@@ -2,7 +2,7 @@
 
 daphne gathers a whole body before it calls the site, so the body's size is limited here too: by the view, and for a
 request without any credentials to almost nothing. Whether the credentials are valid is found out afterwards, by the
-site (`web/limits/requests.py`).
+site (`web/guard/requests.py`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LimitedRequest(WebRequest):
     def _refuse(self) -> None:
         if self._is_refused:
             return
-        from web.limits.answers import refusal
+        from web.guard.answers import refusal
         from web.limits.table import in_words
 
         self._is_refused = True

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from web import error_pages
+from web.database import AWAY
 from web.limits.table import limit
 from web.proxies import client_address
 
@@ -52,7 +53,7 @@ class Rates(MiddlewareMixin):
     def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> HttpResponse | None:
         if getattr(view, UNCOUNTED, False):
             return None
-        person = _person(request)
+        person = _person(request, view)
         if not person and not _is_within(f"unknown {client_address(request)}", limit("UNKNOWN_PER_MINUTE")):
             return _too_many(request)
         most = _most(view, request.method or "")
@@ -69,13 +70,20 @@ class Rates(MiddlewareMixin):
         return response
 
 
-def _person(request: HttpRequest) -> str:
-    """Whoever is known to send this request; empty for an unknown sender."""
+def _person(request: HttpRequest, view: Any) -> str:
+    """The known sender of this request; empty for an unknown sender.
+
+    To read a page that is open to all, the user is not loaded: a session that somebody claims to have is enough.
+    """
     if token := _token(request):
         return f"token {token}" if _try(lambda: cache.get(f"rate:accepted:{token}")) else ""
-    if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
-        return f"user {request.user.pk}"
-    return ""
+    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if session and request.method in SAFE and not (getattr(view, "login_required", True) or hasattr(view, "cls")):
+        return "a session"
+    try:
+        return f"user {request.user.pk}" if session and request.user.is_authenticated else ""
+    except AWAY:
+        return "a session"  # the view says that the database is away
 
 
 def _token(request: HttpRequest) -> str:

@@ -11,9 +11,9 @@ from channels.security.websocket import WebsocketDenier
 from django.db import close_old_connections
 from django.utils.translation import gettext as _
 
-from web.limits.answers import refusal
+from web.guard.answers import refusal
+from web.guard.identity import is_known
 from web.limits.bodies import most_bytes
-from web.limits.identity import is_known
 from web.limits.ranges import is_range
 from web.limits.table import in_words, limit
 
