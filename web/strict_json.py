@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Iterator
 from typing import Any
 
 from engine.interface.json_files import strict_json
-=======
-import json
-import math
-from collections.abc import Iterator
-from typing import Any
-
 from web.limits.table import limit
->>>>>>> d04b6be (Limit bodies, headers, addresses, ranges, JSON, notes, sockets and rates by one table)
 
 
 def parse(content: str | bytes) -> Any:
@@ -24,12 +16,8 @@ def parse(content: str | bytes) -> Any:
     """
     text = content.removeprefix("\ufeff") if isinstance(content, str) else content
     try:
-<<<<<<< HEAD
-        data = strict_json(text)
-=======
-        data = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_number)
+        data = strict_json(text, limit("JSON_DIGITS"))
         _refuse_depth(data)
->>>>>>> d04b6be (Limit bodies, headers, addresses, ranges, JSON, notes, sockets and rates by one table)
         refuse_unstorable(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -43,25 +31,6 @@ def refuse_unstorable(data: Any) -> None:
         raise ValueError(f"{wrong[:60]!a} contains a NUL or half a character (such as \\ud800)")
 
 
-<<<<<<< HEAD
-=======
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is not a number in JSON; OneTrainer writes infinity as "inf"')
-
-
-def _whole_number(text: str) -> int:
-    if len(text) > limit("JSON_DIGITS"):
-        raise ValueError(f"{text[:20]}... has more than {limit('JSON_DIGITS')} digits")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    number = float(text[:1000])
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is too large for a number")
-    return number
-
-
 def _refuse_depth(data: Any) -> None:
     """Level by level, since a walk that calls itself would fail at the depth that it is to find."""
     level, depth = [data], 0
@@ -72,7 +41,6 @@ def _refuse_depth(data: Any) -> None:
         level = [item for holder in holders for item in (holder.values() if isinstance(holder, dict) else holder)]
 
 
->>>>>>> d04b6be (Limit bodies, headers, addresses, ranges, JSON, notes, sockets and rates by one table)
 def _texts(data: Any) -> Iterator[str]:
     if isinstance(data, str):
         yield data

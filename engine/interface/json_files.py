@@ -26,19 +26,23 @@ class BadValue(ValueError):
         self.reason = reason
 
 
-def strict_json(text: str | bytes) -> Any:
+def strict_json(text: str | bytes, most_digits: int = MOST_DIGITS) -> Any:
     """JSON that means one thing: no key twice, and only numbers that a config can have. Raises ValueError.
 
     RecursionError stands for endless nesting.
     """
     return json.loads(
-        text, parse_int=_whole, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object
+        text,
+        parse_int=lambda digits: _whole(digits, most_digits),
+        parse_float=_number,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_object,
     )
 
 
-def _whole(digits: str) -> int:
-    if (count := len(digits.lstrip("-"))) > MOST_DIGITS:
-        raise BadValue(f"a number has {count:,} digits, and at most {MOST_DIGITS} are read")
+def _whole(digits: str, most: int) -> int:
+    if (count := len(digits.lstrip("-"))) > most:
+        raise BadValue(f"a number has {count:,} digits, and at most {most} are read")
     return int(digits)
 
 
@@ -56,8 +60,8 @@ def _refuse_constant(name: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _value in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise BadValue("it has a key more than once in one object; keep one of them", f": {twice[:60]!r}")
     return found
 

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from daphne import cli, server
+from daphne import server
 from OpenSSL import crypto
 from twisted.internet import endpoints, ssl
 from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from web.servers import with_daphne
 
 MARK = b"-----BEGIN CERTIFICATE-----"
 
@@ -42,7 +44,8 @@ def main(certificate: str, key: str, *arguments: str) -> None:
     server.serverFromString = lambda reactor, description: EncryptedEndpoint(
         endpoints.serverFromString(reactor, description), options
     )
-    cli.CommandLineInterface().run(list(arguments))
+    with_daphne.prepare()
+    with_daphne.Command().run(list(arguments))
 
 
 if __name__ == "__main__":

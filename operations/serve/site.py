@@ -28,6 +28,7 @@ from system.gpus import gpus
 from web.environment import masked
 
 APPLICATION = "onetrainer_site.asgi:application"
+DAPHNE = ["-m", "web.servers.with_daphne"]
 SERVERS: dict[str, Callable[[int, Certificate | None], list[str]]] = {
     "uvicorn": lambda fd, own: [
         *("-m", "web.servers.with_uvicorn", "--fd", str(fd), "--lifespan", "off", "--no-server-header"),
@@ -37,7 +38,11 @@ SERVERS: dict[str, Callable[[int, Certificate | None], list[str]]] = {
         *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would delay it for ever
     ],
     "daphne": lambda fd, own: [
-        *(["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)] if own else ["-m", "web.servers.with_daphne"]),
+        *(
+            ["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)]
+            if own
+            else ["-m", "web.servers.with_daphne"]
+        ),
         *("--fd", str(fd), "--no-server-name", APPLICATION),
     ],
 }

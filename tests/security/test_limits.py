@@ -149,7 +149,7 @@ def test_json_that_is_nested_too_deeply_is_refused(text):
     "text", ["9" * 1001, "-" + "9" * 2000, "9" * 100_000, "[1e999]", '{"a": -1e400}', "1" * 5000 + ".5"]
 )
 def test_numbers_that_no_setting_needs_are_refused(text):
-    with pytest.raises(ValueError, match="digits|too large"):
+    with pytest.raises(ValueError, match="digits|larger than"):
         parse(text)
 
 
@@ -323,3 +323,11 @@ def test_sockets_and_messages_are_counted_by_person(settings):
 def test_every_limit_is_a_whole_number_that_the_environment_may_set():
     assert json.loads(json.dumps(site_settings.LIMITS)) == site_settings.LIMITS
     assert {f"LIMIT_{name}" for name in site_settings.LIMITS} == {row.setting for row in TABLE}
+
+
+def test_a_key_twice_among_very_many_is_found_quickly():
+    text = "{" + ",".join(f'"{number}": 1' for number in range(100_000)) + ', "99999": 2}'
+    began = time.thread_time()
+    with pytest.raises(ValueError, match="more than once"):
+        parse(text)
+    assert time.thread_time() - began < 2

@@ -93,12 +93,17 @@ class Command(CommandLineInterface):
     server_class = LimitedServer
 
 
-def main() -> None:
+def prepare() -> None:
+    """Load the settings, which have the limits, and let daphne use the classes of this module."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "onetrainer_site.settings")
     import django
 
     django.setup()
     daphne.server.HTTPFactory = LimitedFactory  # the server makes it by this name
+
+
+def main() -> None:
+    prepare()
     Command.entrypoint()
 
 
