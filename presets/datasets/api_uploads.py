@@ -24,6 +24,8 @@ from presets.models import DataSetUpload
 from web.api.parameters import KnownParameters
 from web.api.throttling import ReadThrottle
 from web.errors import BadInput, NotFound
+from web.guard.rates import often
+from web.limits.bodies import takes_body
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,checksum"
@@ -55,6 +57,7 @@ class Pieces(BaseParser):
         return stream
 
 
+@often
 class TusView(KnownParameters, APIView):
     """Answers carry the protocol's version; pieces are many, so only reading is counted."""
 
@@ -117,6 +120,7 @@ class UploadsView(TusView):
         return Response(status=201, headers={"Location": location, "Upload-Offset": "0"})
 
 
+@takes_body("PIECE_BODY_BYTES")
 class UploadView(TusView):
     @extend_schema(responses=serializers.UploadSerializer)
     def get(self, request: Request, pk: str) -> Response:

@@ -8,18 +8,20 @@ import json
 import time
 import zlib
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.conf import settings as site_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import resolve, reverse
 from PIL import Image
 
 from engine.engines import ROOT
 from samples.models import Sample
 from tests.making import make_run, make_token, make_user
+from web.guard import rates
 from web.guard.requests import limited
 from web.limits.bodies import most_bytes, takes_body
 from web.limits.ranges import is_range, spans_of
@@ -37,6 +39,7 @@ ATTACKS = {
     "UNKNOWN_BODY_BYTES": "test_an_unknown_sender_is_refused_before_the_body",
     "BODY_BYTES": "test_a_signed_in_sender_is_limited_by_the_view",
     "FILES_BODY_BYTES": "test_a_signed_in_sender_is_limited_by_the_view",
+    "PIECE_BODY_BYTES": "test_pieces_of_an_upload_may_be_larger_and_many",
     "BODY_SECONDS": "test_a_body_that_never_arrives_is_given_up",
     "HEADER_SECONDS": "test_connections_that_say_nothing_are_closed_and_keep_nobody_out",
     "HEADERS": "test_too_many_or_too_large_headers_are_refused",
@@ -86,6 +89,14 @@ def test_a_view_says_how_large_a_body_it_takes(settings):
     assert most_bytes("POST", "/admin/presets/preset/import/") == 2000
     assert most_bytes("POST", "/api/presets/") == most_bytes("POST", "/nothing/here") == 1000
     assert most_bytes("GET", "/api/presets/import/") == 1000
+
+
+def test_pieces_of_an_upload_may_be_larger_and_many(settings):
+    settings.LIMITS = settings.LIMITS | {"PIECE_BODY_BYTES": 3000}
+    path = f"/api/datasets/uploads/{UUID(int=1)}"
+    assert most_bytes("PATCH", path) == 3000
+    view = resolve(path).func
+    assert rates._most(view, "PATCH") == 0 and rates._most(resolve("/api/presets/").func, "POST") > 0
 
 
 def test_a_function_and_a_class_may_take_a_number_or_ask_for_it():

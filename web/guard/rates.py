@@ -29,7 +29,7 @@ from web.proxies import client_address
 logger = logging.getLogger(__name__)
 SECONDS = 60
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
-MARK, UNCOUNTED = "is_costly", "is_uncounted"
+MARK, OFTEN, UNCOUNTED = "is_costly", "is_called_often", "is_uncounted"
 ACCEPTED_SECONDS = 600  # how long a token that was accepted counts as known
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -38,6 +38,12 @@ T = TypeVar("T")
 def costly(view: View) -> View:
     """Mark a view, or the action of a viewset, whose answer is costly to make."""
     setattr(view, MARK, True)
+    return view
+
+
+def often(view: View) -> View:
+    """Mark a view that one person calls very often for one purpose, such as for the pieces of an upload."""
+    setattr(view, OFTEN, True)
     return view
 
 
@@ -96,13 +102,18 @@ def _most(view: Any, method: str) -> int:
     """How often it may happen in a minute; 0 for as often as the person likes."""
     if is_costly(view, method):
         return limit("COSTLY_PER_MINUTE")
-    return 0 if method in SAFE else limit("CHANGES_PER_MINUTE")
+    return 0 if method in SAFE or _is_marked(view, method, OFTEN) else limit("CHANGES_PER_MINUTE")
 
 
 def is_costly(view: Any, method: str) -> bool:
+    return _is_marked(view, method, MARK)
+
+
+def _is_marked(view: Any, method: str, mark: str) -> bool:
+    """Whether a function, the action of a viewset for this method, or a class is marked."""
     holder = getattr(view, "cls", None) or getattr(view, "view_class", None)
     action = (getattr(view, "actions", None) or {}).get(method.lower(), method.lower())
-    return any(getattr(one, MARK, False) for one in (getattr(holder, action, None), view, holder))
+    return any(getattr(one, mark, False) for one in (getattr(holder, action, None), view, holder))
 
 
 def _is_within(what: str, most: int) -> bool:
