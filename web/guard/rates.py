@@ -42,7 +42,7 @@ def costly(view: View) -> View:
 
 
 def often(view: View) -> View:
-    """Mark a view that one person calls very often for one purpose, such as for the pieces of an upload."""
+    """Mark a view that a person calls very often for a single purpose, such as for the pieces of an upload."""
     setattr(view, OFTEN, True)
     return view
 
