@@ -15,6 +15,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from onetrainer_site.languages import languages
+from onetrainer_site.sign_in_settings import apps_of, of_allauth, read_groups, read_mail, read_providers
 from web.environment import Environment, masked, socket_path
 from web.limits.table import TABLE as LIMITS_TABLE
 from web.site_address import LOCAL
@@ -176,6 +177,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["BODY_BYTES"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = LIMITS["FORM_FIELDS"]
 DATA_UPLOAD_MAX_NUMBER_FILES = LIMITS["FORM_FILES"]
 
+# Sign-in by other sites, and mail; a sign-in link is valid for this long.
+SOCIALACCOUNT_PROVIDERS = read_providers(env)
+OIDC_GROUPS = read_groups(env)
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", "groups")
+OIDC_SIGN_UP = env.bool("OIDC_SIGN_UP", False)
+SIGN_UP = env.bool("SIGN_UP", False)
+SIGN_IN_LINK_MINUTES = env.int("SIGN_IN_LINK_MINUTES", 30)
+HAS_MAIL = bool(env.str("EMAIL_URL", ""))
+globals().update(read_mail(env) | of_allauth(HAS_MAIL))
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -189,6 +200,12 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "rest_framework.authtoken",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    *apps_of(SOCIALACCOUNT_PROVIDERS),
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "web",
@@ -216,6 +233,8 @@ MIDDLEWARE = [
     "web.guard.rates.Rates",
     "web.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "system.account.middleware.SignInLimits",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "web.middleware.ErrorPages",
@@ -233,6 +252,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "system.account.context.ways_to_sign_in",
             ],
         },
     }
@@ -259,7 +279,20 @@ CACHES = {
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": env.int("PASSWORD_LENGTH", 10)},
+    },
+    {"NAME": "system.passwords.leaked_passwords.LeakedPasswordValidator"},
+]
+# Sorted SHA-1 hashes of leaked passwords, as Have I Been Pwned offers them for download.
+LEAKED_PASSWORDS = env.folder("LEAKED_PASSWORDS")
+PASSWORD_HASHERS = [
+    "system.passwords.hashing.TakesTurns",
+    *("django.contrib.auth.hashers." + name for name in ("PBKDF2PasswordHasher", "Argon2PasswordHasher")),
+    *("django.contrib.auth.hashers." + name for name in ("BCryptSHA256PasswordHasher", "ScryptPasswordHasher")),
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "dashboard"

@@ -9,7 +9,7 @@ from django.views.i18n import JavaScriptCatalog
 from onetrainer_site import installable
 from onetrainer_site.dashboard import dashboard
 from onetrainer_site.finder.views import find
-from system.account.sign_in_limits import limited
+from system.account.sign_in_pages import AdminSignInView
 from system.health import healthz
 from web.error_pages import favicon
 
@@ -19,7 +19,7 @@ words_of_scripts = login_not_required(
 
 urlpatterns = [
     path("api/", include("onetrainer_site.api_urls")),
-    path("admin/login/", limited(admin.site.login)),  # before the admin's own, which has no limit
+    path("admin/login/", AdminSignInView.as_view(), name="admin-sign-in"),  # the admin's own knows no second factor
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("favicon.ico", favicon),

@@ -1,4 +1,4 @@
-"""The audit log in the admin: read-only."""
+"""The audit log and the API tokens in the admin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from system.models import AuditEntry
+from system.models import ApiToken, AuditEntry
 from web.admin_parts import ReadOnlyAdmin
 
 
@@ -23,3 +23,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Tokens of all people, which an admin can revoke; people make them on their account pages."""
+
+    list_display = ("user", "name", "scope", "start", "created_at", "expires_at", "last_used_at")
+    list_filter = ("scope", "is_for_jwt")
+    search_fields = ("user__username", "name")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("system.delete_apitoken"))

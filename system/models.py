@@ -129,6 +129,16 @@ class WrongPasswords(models.Model):
         return f"{self.count} since {self.since:%H:%M}"
 
 
+class KnownPlace(models.Model):
+    """A person has signed in from this address before, so that attempts from elsewhere do not lock them out there."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="A hash of name and address.")
+    seen_at = models.DateTimeField(default=now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"known since {self.seen_at:%Y-%m-%d}"
+
+
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def valid(self) -> ApiTokenQuerySet:
         """Tokens that have not expired, of people who may sign in."""

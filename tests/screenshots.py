@@ -57,6 +57,9 @@ PAGES = {
     "doctor": "/system/doctor/",
     "audit": "/system/audit/",
     "account": "/account/",
+    "tokens": "/account/tokens/",
+    "sessions": "/account/sessions/",
+    "second-factor": "/account/2fa/",
     "away": "/away/",
     "not-found": "/nothing-here/",
 }

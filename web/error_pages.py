@@ -17,7 +17,14 @@ from web.errors import DomainError, NotReady
 
 NOT_FOUND = "There is nothing at this address: it may have been deleted, or the address may be wrong."
 FORBIDDEN = "You may not do this: ask an admin."
-TITLES = {400: "Bad request", 403: "Not allowed", 404: "Not found", 409: "Not now", 503: "Not ready"}
+TITLES = {
+    400: "Bad request",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not now",
+    429: "Too many attempts",
+    503: "Not ready",
+}
 
 
 @login_not_required
@@ -55,7 +62,10 @@ def failed(request: HttpRequest) -> HttpResponse:
 def domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     """A page with the error's own status and sentence; a person gets no failure for a short wait."""
     if not isinstance(error, NotReady):
-        return _answer(request, TITLES[error.status], str(error), error.status)
+        answer = _answer(request, TITLES.get(error.status, "Refused"), str(error), error.status)
+        if error.retry_after is not None:
+            answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
     answer = _answer(request, TITLES[error.status], str(error), 202)
     answer.headers["Retry-After"] = str(RETRY_SECONDS)
     if request.method == "GET":

@@ -15,6 +15,7 @@ class DomainError(Exception):
     """This cannot be done."""
 
     status = 400
+    retry_after: int | None = None  # seconds after which it is worth trying again
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(_ended(in_one_line(message or type(self).__doc__ or "")))

@@ -53,7 +53,7 @@ class SignInRequired(LoginRequiredMiddleware):
         return super().process_view(request, view_func, *view_args)
 
     def get_login_url(self, view_func: View) -> str:
-        """The admin has its own sign-in page; the pages of its models lack the mark that its other pages have."""
+        """The admin has its own address; the pages of its models lack the mark that its other pages have."""
         return reverse("admin:login") if hasattr(view_func, "model_admin") else super().get_login_url(view_func)
 
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import itertools
 
 from django.contrib.auth.models import User
-from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
-from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 
 from operations.serve.default_presets import DEMO, PRESETS, demo_config
 from presets.models import Preset
@@ -30,12 +26,6 @@ def admin_account() -> User:
 def _free_name() -> str:
     names = itertools.chain([ADMIN], (f"{ADMIN}{number}" for number in itertools.count(2)))
     return next(name for name in names if not User.objects.filter(username=name).exists())
-
-
-def sign_in_link(user: User) -> str:
-    """The path that signs the user in once: signing in invalidates its token."""
-    uid = urlsafe_base64_encode(force_bytes(user.pk))
-    return reverse("sign-in-link", args=[uid, default_token_generator.make_token(user)])
 
 
 @transaction.atomic

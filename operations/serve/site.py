@@ -19,10 +19,11 @@ from django.db import OperationalError, connections
 
 from operations.serve import embedded_redis
 from operations.serve.certificate import Certificate
-from operations.serve.first_start import admin_account, first_start, sign_in_link
+from operations.serve.first_start import admin_account, first_start
 from operations.serve.listening import address_of, is_wildcard
 from operations.serve.part import Part
 from operations.serve.supervisor import Console, Supervisor
+from system.account import links
 from system.data_folder import FolderLock
 from system.gpus import gpus
 from web.environment import masked
@@ -37,13 +38,14 @@ SERVERS: dict[str, Callable[[int, Certificate | None], list[str]]] = {
         *("--timeout-keep-alive", "75"),  # seconds; browsers and proxies keep idle connections for about a minute
         *("--timeout-graceful-shutdown", "3", APPLICATION),  # open WebSockets would delay it for ever
     ],
+    # Its own log of addresses cannot leave out sign-in links, so it keeps none.
     "daphne": lambda fd, own: [
         *(
             ["-m", "operations.serve.daphne_tls", str(own.certificate), str(own.key)]
             if own
             else ["-m", "web.servers.with_daphne"]
         ),
-        *("--fd", str(fd), "--no-server-name", APPLICATION),
+        *("--fd", str(fd), "--no-server-name", "--verbosity", "0", APPLICATION),
     ],
 }
 DEFAULT_SERVER = "uvicorn"  # daphne gathers a whole download in memory before it sends it
@@ -158,11 +160,12 @@ class Site:
         elif is_wildcard(self.listener) and not (os.environ.get("ALLOWED_HOSTS") or settings.SITE):
             self.console.line("Other machines can connect once ALLOWED_HOSTS lists this machine's names.")
         admin = admin_account()
-        link = f"{self.address}{sign_in_link(admin)}"
+        link = f"{self.address}{links.path_for(admin)}"
+        minutes = settings.SIGN_IN_LINK_MINUTES
         connections.close_all()
         self.console.line()
         self.console.line(f"Open  {link}", log=False)  # people who read the log must not be able to sign in with it
-        self.console.line(f"      It signs you in as {admin}, once. After that: {self.address}")
+        self.console.line(f"      It signs you in as {admin}, once, for {minutes} minutes. After that: {self.address}")
         self.console.line(f"      Logs are in {settings.DATA_DIR / 'logs'}. Ctrl-C ends everything.")
 
 

@@ -28,6 +28,7 @@ from system.account.serializers import (
     TokenPairSerializer,
     TokenSerializer,
 )
+from system.account.sign_in_limits import Attempt
 from system.models import ApiToken
 from web.errors import Forbidden
 from web.permissions import SCOPES, scope_of
@@ -146,9 +147,12 @@ def _owner(request: Request, facts: dict[str, Any]) -> User:
         if not request.user.is_authenticated:
             raise NotAuthenticated
         return request.user
+    attempt = Attempt(request._request, facts["username"])
+    attempt.begin()
     user = authenticate(request._request, username=facts["username"], password=facts.get("password", ""))
     if not isinstance(user, User):
         raise AuthenticationFailed(_("The name or the password is wrong."))
+    attempt.was_right()
     if has_second_factor(user):
         raise Forbidden(_("Your account has a second factor: send a personal token instead of the password."))
     return user

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from engine.interface.json_types import JsonObject
 from system.account.credentials import Credential, credential_of, key_in, sign_in
+from system.account.sign_in_limits import count_wrong_token
 from system.models import ApiToken
 from web.errors import Forbidden
 from web.permissions import READ
@@ -27,6 +28,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         found = sign_in(key)
         if found is None:
+            count_wrong_token(request._request)
             raise AuthenticationFailed(_("This token is wrong, was revoked or has expired."))
         user, token, credential = found
         _check_scope(request, token)

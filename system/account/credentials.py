@@ -72,3 +72,11 @@ def _holds(one: Credential, people: dict[int, User], sessions: set[str], token_i
     if one.auth_hash and one.auth_hash != user.get_session_auth_hash():
         return False
     return (one.token_id is None or one.token_id in token_ids) and (not one.session_key or one.session_key in sessions)
+
+
+def note_seen(credentials: Collection[Credential]) -> None:
+    """Write into the list of sessions that their pages are open now."""
+    from allauth.usersessions.models import UserSession
+
+    keys = {one.session_key for one in credentials} - {""}
+    UserSession.objects.filter(session_key__in=keys).update(last_seen_at=now())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from django.apps import apps
 from django.contrib.auth.models import User
 
 
 def has_second_factor(user: User) -> bool:
     """True if the password alone does not sign the user in."""
-    if not apps.is_installed("allauth.mfa"):
-        return False
     from allauth.mfa.utils import is_mfa_enabled
 
     return bool(is_mfa_enabled(user))

@@ -1,52 +1,17 @@
-"""Signing in and out, the password, and the API token."""
+"""The account page: the password, and tokens for hubs."""
 
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth import login, update_session_auth_hash
-from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.contrib.auth.models import User
-from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from system.account import secrets
 from web.pages import PageRequest, errors_as_messages, page
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-@login_not_required
-@require_safe
-@never_cache
-def sign_in_link(request: PageRequest, uidb64: str, token: str) -> HttpResponse:
-    """Sign in by a link that works once: signing in changes the data that the link's token is computed from."""
-    user = _user_of(uidb64)
-    if user is not None and user.is_active and default_token_generator.check_token(user, token):
-        login(request, user, BACKEND)
-        if not user.has_usable_password():
-            messages.info(
-                request, _("Set a password on the account page, so that you can sign in again without a new link.")
-            )
-        return redirect("dashboard")
-    if request.user.is_authenticated:
-        return redirect("dashboard")
-    messages.error(
-        request, _("This link was used already or has expired: sign in with your password, or ask for a new link.")
-    )
-    return redirect("sign-in")
-
-
-def _user_of(uidb64: str) -> User | None:
-    try:
-        return User.objects.get(pk=urlsafe_base64_decode(uidb64).decode())
-    except (ValueError, OverflowError, User.DoesNotExist):
-        return None
 
 
 @page("GET", "POST")

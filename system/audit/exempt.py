@@ -29,5 +29,7 @@ EXEMPT: dict[str, str] = {
     "api:config-validate": CHECK,
     "api:config-preflight": CHECK,
     "cleanup-count": CHECK,
+    "api:ws-ticket": "A ticket opens one WebSocket within a minute, and changes nothing.",
+    "api:auth-refresh": "A pair of tokens is recorded when it is made.",
     "web.error_pages.favicon": "A redirect to a picture.",
 }

@@ -25,6 +25,9 @@ PAGES = (
     "/system/audit/?verify=1",
     "/system/cleanup/?preview=1&kinds=backups&kinds=caches&keep=1",
     "/system/cleanup/",
+    "/account/tokens/",
+    "/account/sessions/",
+    "/account/2fa/",
     "/account/",
 )
 MOVING, RESTING = ("", "metrics/", "log/"), ("samples/", "timeline/", "files/", "config/")  # tabs of a run
@@ -97,8 +100,9 @@ def test_the_page_of_an_unknown_address_is_accessible_and_as_wide_as_its_screen(
     look.complaints.clear()  # browsers note the status 404
 
 
-def test_signing_in_is_accessible_and_as_wide_as_its_screen(open_page):
-    check_both(open_page("/sign-in/", storage_state=None))
+@pytest.mark.parametrize("path", ["/account/login/", "/sign-in/MQ/abc-def/"])
+def test_signing_in_is_accessible_and_as_wide_as_its_screen(open_page, path):
+    check_both(open_page(path, storage_state=None))
 
 
 def test_the_menu_opens_on_a_phone(open_page):

@@ -92,6 +92,7 @@ class Site:
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.goto(self.link)
+        page.click("#sign-in-by-link")
         page.wait_for_url(f"{self.address}/")
         state = context.storage_state()
         context.close()

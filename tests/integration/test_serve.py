@@ -16,12 +16,20 @@ def test_serve_signs_in_by_its_link_and_leaves_nothing_behind(make_site):
         name for name in ("uvicorn", "gpu_worker", "valkey-server") if len(site.processes(name)) == 1
     }
     assert requests.get(f"{site.address}/healthz", timeout=30).json()["status"] == "ok"
-    browser = requests.Session()
-    assert browser.get(site.link, timeout=30).url == f"{site.address}/"
-    assert "sign-in" in requests.get(f"{site.address}/", timeout=30).url
-    assert "sign-in" in requests.get(site.link, timeout=30).url, "the link works once"
+    assert requests.get(f"{site.address}/", timeout=30).url == f"{site.address}/account/login/?next=/"
+    assert requests.head(site.link, timeout=30).ok, "a preview does not use it up"
+    assert click(site.link).url == f"{site.address}/"
+    assert "has expired" in requests.get(site.link, timeout=30).text, "the link works once"
+    assert site.link.split("/")[-2] not in (site.folder / "logs/web.log").read_text()
     assert site.stop() == 0
     assert site.processes() == []
+
+
+def click(link):
+    """Open the link in a new browser and press its button; the page that this leads to."""
+    browser = requests.Session()
+    browser.get(link, timeout=30)
+    return browser.post(link, {"csrfmiddlewaretoken": browser.cookies.get("csrftoken")}, timeout=30)
 
 
 def test_a_port_in_use_is_reported_before_any_process_starts(make_site):

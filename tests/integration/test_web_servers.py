@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from tests.waiting import wait_for
 
 BIG = 300 * 1024**2
 MOST_GROWTH = 80 * 1024**2  # of a server's memory while it sends BIG
@@ -101,3 +105,50 @@ def peak_memory(process: psutil.Process) -> int:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def test_no_secret_of_an_address_is_in_a_log(site, server, headers):
+    """Neither of a ticket, nor of a token that somebody put into an address, nor of a sign-in link."""
+    ticket = requests.post(f"{site.address}/api/ws-ticket", headers=headers, timeout=60).json()["ticket"]
+    address = site.address.replace("http", "ws")
+    with connect(f"{address}/ws?ticket={ticket}", proxy=None) as socket:
+        assert json.loads(socket.recv(60))["type"] == "connected"
+    with connect(f"{address}/ws?token={site.token}", proxy=None) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(60)
+        assert closed.value.rcvd.code == 4401
+    requests.get(f"{site.address}/api/me?token={site.token}", timeout=60)
+    requests.get(f"{site.address}/nothing?next=/&token={site.token}", timeout=60)
+    requests.get(site.link, timeout=60)
+    requests.get(f"{site.address}/last-one", timeout=60)
+
+    def logs():
+        return "".join(path.read_text() for path in (site.folder / "logs").iterdir())
+
+    wait_for(lambda: "/last-one" in logs(), what="the log of the last request")
+    assert [secret for secret in (ticket, site.token, site.link.split("/")[-2]) if secret in logs()] == []
+
+
+def test_twenty_sign_ins_at_once_do_not_hold_up_the_site(site):
+    """Hashing takes turns: /healthz is answered while most of them still wait."""
+    answered, healthy = [], []
+    begin = threading.Barrier(21)
+
+    def sign_in():
+        browser = requests.Session()
+        browser.get(f"{site.address}/account/login/", timeout=60)
+        form = {"login": "admin", "password": "wrong", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        begin.wait(60)
+        answered.append(browser.post(f"{site.address}/account/login/", form, timeout=120).status_code)
+
+    threads = [threading.Thread(target=sign_in) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    begin.wait(60)
+    for _ in range(3):
+        assert requests.get(f"{site.address}/healthz", timeout=60).status_code in (200, 503)
+        healthy.append(len(answered))
+    for thread in threads:
+        thread.join(120)
+    assert healthy[-1] < 20, "it was answered before the last sign-in"
+    assert len(answered) == 20 and set(answered) <= {200, 429, 503}

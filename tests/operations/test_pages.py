@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 
+from system.account import links
 from system.models import Worker
 from tests.making import make_living_worker, make_run, make_user
 from training.models import Metric, Run
@@ -24,11 +22,7 @@ def user(client):
 
 
 def link_for(user):
-    return reverse("sign-in-link", args=[urlsafe_base64_encode(force_bytes(user.pk)), _token(user)])
-
-
-def _token(user):
-    return default_token_generator.make_token(user)
+    return links.path_for(user)
 
 
 def test_the_empty_dashboard_says_what_to_do(client, user):
@@ -131,17 +125,33 @@ def test_a_wrong_password_is_reported_and_the_name_is_kept(client):
 
 def test_the_sign_in_link_works_once(client):
     address = link_for(make_user())
-    assert client.get(address).url == "/"
+    assert client.post(address).url == "/"
     assert client.get("/").status_code == 200
     client.logout()
-    assert client.get(address, follow=True).redirect_chain[-1][0] == reverse("sign-in")
+    assert client.post(address).status_code == 400
     assert client.get("/").status_code == 302
+
+
+def test_looking_at_the_link_does_not_use_it_up(client):
+    address = link_for(make_user())
+    for look in (client.head, client.get, client.get):
+        assert look(address).status_code == 200
+        assert client.get("/").status_code == 302, "nobody is signed in by a preview"
+    assert client.post(address).url == "/"
+
+
+def test_a_link_lives_for_the_minutes_of_the_setting(client, settings):
+    address = link_for(make_user())
+    settings.SIGN_IN_LINK_MINUTES = -1
+    assert client.post(address).status_code == 400
+    assert "has expired" in client.get(address).text
 
 
 @pytest.mark.parametrize("uid", ["MQ", "!!", "w4M", "OTk5OQ"])
 def test_a_made_up_link_signs_nobody_in(client, uid):
-    response = client.get(reverse("sign-in-link", args=[uid, "abc-def"]), follow=True)
-    assert "was used already or has expired" in response.text
+    address = reverse("sign-in-link", args=[uid, "abc-def"])
+    assert "was used already or has expired" in client.get(address).text
+    assert client.post(address).status_code == 400
 
 
 def test_a_link_of_a_blocked_user_signs_nobody_in(client):
@@ -149,12 +159,12 @@ def test_a_link_of_a_blocked_user_signs_nobody_in(client):
     address = link_for(user)
     user.is_active = False
     user.save()
-    assert client.get(address).url == reverse("sign-in")
+    assert client.post(address).status_code == 400
 
 
 def test_a_user_who_signed_in_by_a_link_is_asked_to_set_a_password_and_can(client):
     user = make_user()
-    assert "Set a password" in client.get(link_for(user), follow=True).text
+    assert "Set a password" in client.post(link_for(user), follow=True).text
     response = client.post(reverse("account"), {"new_password1": PASSWORD, "new_password2": PASSWORD})
     assert response.status_code == 302
     user.refresh_from_db()

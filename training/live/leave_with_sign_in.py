@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 
-from system.account.credentials import Credential, ended
+from system.account.credentials import Credential, ended, note_seen
 
 logger = logging.getLogger(__name__)
 CHECK_SECONDS = 5.0
+SEEN_SECONDS = 60.0  # how often the list of sessions gets the time
 
 SignOut = Callable[[], Awaitable[None]]
 
@@ -27,6 +28,7 @@ class SignedIn:
         self._sockets: dict[SignOut, Credential] = {}
         self._work: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._seen_at = 0.0
 
     @classmethod
     def of_this_process(cls) -> SignedIn:
@@ -61,6 +63,7 @@ class SignedIn:
         leaving = [sign_out for sign_out, credential in self._sockets.items() if credential in over]
         for sign_out in leaving:
             self._sockets.pop(sign_out, None)
+        await self._note_seen()
         self._is_closing = True  # the first to leave must not cancel this task, which closes the others
         try:
             closed = await asyncio.gather(*(sign_out() for sign_out in leaving), return_exceptions=True)
@@ -69,3 +72,10 @@ class SignedIn:
         for error in closed:
             if isinstance(error, Exception):
                 logger.info("A WebSocket was closed while its sign-in ended: %s", error)
+
+    async def _note_seen(self) -> None:
+        """Now and then, write that these sessions are in use."""
+        moment = asyncio.get_running_loop().time()
+        if moment - self._seen_at >= SEEN_SECONDS or not self._seen_at:
+            self._seen_at = moment
+            await database_sync_to_async(note_seen)(set(self._sockets.values()))

@@ -35,7 +35,8 @@ def answer_error(error: Exception, context: JsonObject) -> JsonResponse:
     """Turn an exception of a view into a response; an unexpected one is logged and not shown to the client."""
     if isinstance(error, DomainError):
         set_rollback()
-        headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, NotReady) else {}
+        wait = RETRY_SECONDS if isinstance(error, NotReady) else error.retry_after
+        headers = {} if wait is None else {"Retry-After": str(wait)}
         return JsonResponse(_domain_body(error), status=error.status, headers=headers)
     if isinstance(error, AWAY):
         return _answer_away(error)

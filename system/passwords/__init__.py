@@ -1,0 +1,1 @@
+"""Passwords: hashing that takes turns, and a list of leaked ones."""
