@@ -25,6 +25,7 @@ from web.api.parameters import KnownParameters, whole_number
 from web.api.parsers import StrictJSONParser
 from web.api.serializers import read_body
 from web.errors import BadInput, NotFound
+from web.limits.bodies import takes_body
 from web.serving import send_file
 
 MOST_AT_ONCE = 500
@@ -71,6 +72,7 @@ def find_picture(pk: str, picture: str) -> tuple[DataSet, DataSetPicture]:
     return data_set, row
 
 
+@takes_body("UPLOAD_BODY_BYTES")
 class PicturesView(KnownParameters, APIView):
     parser_classes = (MultiPartParser,)
 

@@ -24,6 +24,7 @@ from presets.datasets.space import limits
 from presets.folders import thumbnails
 from presets.models import DataSet, DataSetUpload
 from web.errors import BadInput, DomainError, NotFound
+from web.limits.bodies import takes_body
 from web.pages import Context, PageRequest, errors_as_messages, page, page_of, trainers
 
 ON_A_PAGE = 60
@@ -124,6 +125,7 @@ def _label(shown: DataSet, numbers: list[int]) -> str:
     return version.label if version else ""
 
 
+@takes_body("UPLOAD_BODY_BYTES")
 @page("POST", only=trainers)
 def data_set_verb(request: PageRequest, pk: int, verb: str) -> HttpResponse:
     """Change a data set by one of its verbs, and return to its page."""

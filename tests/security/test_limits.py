@@ -15,14 +15,16 @@ from django.conf import settings as site_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import resolve, reverse
+from django.urls import get_resolver, resolve, reverse
 from PIL import Image
+from rest_framework.parsers import MultiPartParser
 
 from engine.engines import ROOT
 from samples.models import Sample
 from tests.making import make_run, make_token, make_user
 from web.guard import rates
 from web.guard.requests import limited
+from web.limits import bodies
 from web.limits.bodies import most_bytes, takes_body
 from web.limits.ranges import is_range, spans_of
 from web.limits.sockets import Sockets
@@ -39,6 +41,7 @@ ATTACKS = {
     "UNKNOWN_BODY_BYTES": "test_an_unknown_sender_is_refused_before_the_body",
     "BODY_BYTES": "test_a_signed_in_sender_is_limited_by_the_view",
     "FILES_BODY_BYTES": "test_a_signed_in_sender_is_limited_by_the_view",
+    "UPLOAD_BODY_BYTES": "test_every_part_of_the_api_that_takes_files_says_how_large_they_may_be",
     "PIECE_BODY_BYTES": "test_pieces_of_an_upload_may_be_larger_and_many",
     "BODY_SECONDS": "test_a_body_that_never_arrives_is_given_up",
     "HEADER_SECONDS": "test_connections_that_say_nothing_are_closed_and_keep_nobody_out",
@@ -97,6 +100,29 @@ def test_pieces_of_an_upload_may_be_larger_and_many(settings):
     assert most_bytes("PATCH", path) == 3000
     view = resolve(path).func
     assert rates._most(view, "PATCH") == 0 and rates._most(resolve("/api/presets/").func, "POST") > 0
+
+
+def views_of(patterns):
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from views_of(pattern.url_patterns)
+        else:
+            yield pattern.callback
+
+
+def test_every_part_of_the_api_that_takes_files_says_how_large_they_may_be(settings):
+    settings.LIMITS = settings.LIMITS | {"UPLOAD_BODY_BYTES": 4000}
+    assert most_bytes("POST", "/api/datasets/1/pictures") == most_bytes("POST", "/datasets/1/upload/") == 4000
+    found = set()
+    for view in views_of(get_resolver().url_patterns):
+        parsers = getattr(view, "initkwargs", {}).get("parser_classes") or getattr(
+            getattr(view, "cls", None), "parser_classes", []
+        )
+        if any(issubclass(parser, MultiPartParser) for parser in parsers):
+            found.add(view.cls)
+            methods = getattr(view, "actions", None) or {"post": "post"}
+            assert any(mark is not None for method in methods for mark in bodies._marks(view, method)), view
+    assert len(found) >= 2, "presets and pictures"
 
 
 def test_a_function_and_a_class_may_take_a_number_or_ask_for_it():

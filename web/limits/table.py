@@ -29,6 +29,7 @@ TABLE = (
     Limit("UNKNOWN_BODY_BYTES", 16_000, "the body of a request without a valid sign-in or token", "413"),
     Limit("BODY_BYTES", 2_500_000, "the body of any other request", "413"),
     Limit("FILES_BODY_BYTES", 60_000_000, "the body of a form that takes files, such as an import of presets", "413"),
+    Limit("UPLOAD_BODY_BYTES", 2_000_000_000, "pictures sent into a data set at once, by a form or a script", "413"),
     Limit("PIECE_BODY_BYTES", 100_000_000, "a piece of an upload into a data set", "413"),
     Limit("BODY_SECONDS", 60, "seconds until the next piece of a body", "408"),
     Limit("HEADER_SECONDS", 20, "seconds from a new connection to the end of its headers", "the connection is closed"),

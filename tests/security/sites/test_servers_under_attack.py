@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -109,6 +110,17 @@ def test_a_signed_in_sender_is_limited_by_the_view(site):
     with open_to(site) as connection:
         connection.sendall(head("POST", "/api/presets/import/", f"Content-Length: {huge}", token_of(site)))
         assert answer_to(connection) == 413
+
+
+def test_a_piece_of_an_upload_may_be_larger_than_other_bodies(site):
+    piece = b"\xff\xd8\xff" + bytes(4 * MB)
+    headers = {"Authorization": f"Token {site.token}", "Tus-Resumable": "1.0.0"}
+    data_set = site.api("POST", "datasets/", {"name": f"Large {site.folder.name}"})["id"]
+    facts = {"Upload-Length": str(len(piece)), "Upload-Metadata": f"filename {base64.b64encode(b'a.jpg').decode()}"}
+    begun = requests.post(f"{site.address}/api/datasets/{data_set}/uploads", headers=headers | facts, timeout=60)
+    sent = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    answer = requests.patch(begun.headers["Location"], data=piece, headers=headers | sent, timeout=60)
+    assert (answer.status_code, answer.headers.get("Upload-Offset")) == (204, str(len(piece))), answer.text
 
 
 def test_the_answer_is_a_sentence_for_scripts_and_a_page_for_people(site):
