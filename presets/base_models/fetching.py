@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from presets.models import ModelFetch
 from system.account import secrets
 from system.jobs import Hold
 from system.models import Job
+from web.database import is_passing
 from web.outgoing import Unreachable, client
 
+logger = logging.getLogger(__name__)
 REPORT_SECONDS = 0.5
 SPEED_SECONDS = 10.0  # over which the speed is measured
 MARGIN = 500_000_000  # bytes that stay free for journals and other programs
@@ -121,7 +124,12 @@ class FetchProgress:
         self._recent.append((self._saved_at, self.done))
         while len(self._recent) > 2 and self._saved_at - self._recent[0][0] > SPEED_SECONDS:
             self._recent.popleft()
-        self._hold(result=self.facts, **facts)
+        try:
+            self._hold(result=self.facts, **facts)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            logger.warning("The database is away, so the progress of %s is not stored: %s", self.row, error)
         self.row.result = self.facts
         self.row.detail = facts.get("detail", self.row.detail)
         self._tell(self.row)

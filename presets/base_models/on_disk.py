@@ -51,6 +51,7 @@ FAMILIES = {  # of the catalogue, by the kind that a model's files show
     "StableCascadePrior": "Stable Cascade",
     "WuerstchenPrior": "Würstchen",
 }
+ENDINGS = (".safetensors", ".gguf")
 CACHE, DATA, ROOT = "cache", "data", "root"
 
 
@@ -133,14 +134,16 @@ def _look(path: Path, name: str, title: str, place: str) -> FoundModel | None:
         kind, missing = _read(str(path), size, newest)
     except OSError:
         return None  # removed at this moment, or not readable
-    return FoundModel(name, title, path, place, kind, size, missing) if kind is not None else None
+    if kind is None and not (place == DATA and path.suffix.lower() in ENDINGS):
+        return None
+    return FoundModel(name, title, path, place, kind or "", size, missing)
 
 
 @lru_cache(maxsize=2 * MOST_LOOKED_AT)
 def _read(path: str, size: int, newest: int) -> tuple[str | None, str]:
-    """(kind, the missing parts); the kind is None for files that are no base model. Read once for each content."""
+    """(kind, the fault); the kind is None for files that are no base model. Read once for each content."""
     where = Path(path)
-    if not where.is_dir() and where.suffix.lower() not in (".safetensors", ".gguf"):
+    if not where.is_dir() and where.suffix.lower() not in ENDINGS:
         return None, ""
     if where.suffix.lower() == ".gguf":
         return "", ""
@@ -149,7 +152,7 @@ def _read(path: str, size: int, newest: int) -> tuple[str | None, str]:
         if where.is_dir():
             files_of_weights(where)
     except NotAModel as error:
-        return ("", str(error)) if (where / "model_index.json").exists() else (None, "")
+        return ("" if (where / "model_index.json").exists() else None), str(error)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None, ""
     return kind, ""

@@ -19,9 +19,12 @@ from training.base_models.serializers import (
 )
 from training.base_models.shelf import delete_model, shelves
 from web.api.serializers import read_body
+from web.permissions import OnlyTrainers
 
 
 class BaseModelsView(APIView):
+    permission_classes = [OnlyTrainers]  # it names folders of the server
+
     @extend_schema(responses=BaseModelsSerializer)
     def get(self, request: Request) -> Response:
         """The known base models with size, licence, memory and files on the disk, and all others on this machine."""
