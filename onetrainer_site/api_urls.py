@@ -29,6 +29,7 @@ from training.api import artifacts, process, queue, runs
 from training.api import saved_views as views
 from training.api import single_trainer as trainer
 from training.base_models import api as base_models
+from training.base_models import api_uploads as model_uploads
 from web.ids import UUID_PATTERN
 
 app_name = "api"
@@ -105,6 +106,8 @@ resources = [
     address(f"queue/(?P<pk>{UUID_PATTERN})", queue.QueuedRunView.as_view(), "queued-run"),
     address("base-models", base_models.BaseModelsView.as_view(), "base-models"),
     address("base-models/fetches", base_models.FetchesView.as_view(), "model-fetches"),
+    address("base-models/uploads", model_uploads.ModelUploadsView.as_view(), "model-uploads"),
+    address(f"base-models/uploads/(?P<pk>{UUID_PATTERN})", model_uploads.ModelUploadView.as_view(), "model-upload"),
     address(FETCH, base_models.FetchView.as_view(), "model-fetch"),
     address(f"{FETCH}/cancel", base_models.CancelFetchView.as_view(), "cancel-model-fetch"),
     address(f"{FETCH}/continue", base_models.ContinueFetchView.as_view(), "continue-model-fetch"),

@@ -19,11 +19,12 @@ from presets.datasets.api import find
 from presets.datasets.files import path_of
 from presets.datasets.intake import refuse_references
 from presets.datasets.listing import ORDERS, SHAPES, SHOWS, Choice, pictures
-from presets.datasets.space import NoSpace, TooLarge
+from presets.datasets.space import NoSpace
 from presets.models import DataSet, DataSetPicture, DataSetUpload
 from web.api.parameters import KnownParameters, whole_number
 from web.api.parsers import StrictJSONParser
 from web.api.serializers import read_body
+from web.api.tus import TooLarge
 from web.errors import BadInput, NotFound
 from web.limits.bodies import takes_body
 from web.serving import send_file

@@ -5,31 +5,24 @@ https://tus.io/protocols/resumable-upload. The browser's side is tus-js-client.
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from presets.datasets import serializers, uploads
 from presets.datasets.api import find
 from presets.datasets.kinds import MOST_ARCHIVE_BYTES
 from presets.models import DataSetUpload
-from web.api.parameters import KnownParameters
-from web.api.throttling import ReadThrottle
-from web.errors import BadInput, NotFound
+from web.api import tus
+from web.api.tus import check_version, metadata, number
+from web.api.tus import checksum as read_checksum
+from web.errors import NotFound
 from web.guard.rates import often
 from web.limits.bodies import takes_body
 
-VERSION = "1.0.0"
-EXTENSIONS = "creation,termination,checksum"
-CHECKSUMS = ("sha1", "sha256", "md5")
 MOST_SHOWN = 500
 HEADERS = [
     OpenApiParameter("Upload-Length", int, OpenApiParameter.HEADER, description="The file's size in bytes."),
@@ -42,48 +35,9 @@ HEADERS = [
 ]
 
 
-class Unsupported(BadInput):
-    """This site speaks version 1.0.0 of the tus protocol: send the header Tus-Resumable: 1.0.0."""
-
-    status = 412
-
-
-class Pieces(BaseParser):
-    """The bytes of a piece, which the view reads itself."""
-
-    media_type = "application/offset+octet-stream"
-
-    def parse(self, stream: object, media_type: str | None = None, parser_context: object = None) -> object:
-        return stream
-
-
 @often
-class TusView(KnownParameters, APIView):
-    """Answers carry the protocol's version; pieces are many, so only reading is counted."""
-
-    parser_classes = (Pieces,)
-    throttle_classes = (ReadThrottle,)
-
-    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        answer["Tus-Resumable"] = VERSION
-        answer["Tus-Version"] = VERSION
-        return answer
-
-    def options(self, request: Request, *args: object, **kwargs: object) -> Response:
-        """What this server can do, as the protocol asks."""
-        headers = {
-            "Tus-Extension": EXTENSIONS,
-            "Tus-Max-Size": str(MOST_ARCHIVE_BYTES),
-            "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
-        }
-        return Response(status=204, headers=headers)
-
-
-def check_version(request: Request) -> None:
-    """Raise Unsupported for another version of the protocol."""
-    if request.headers.get("Tus-Resumable") != VERSION:
-        raise Unsupported
+class TusView(tus.TusView):
+    most_bytes = MOST_ARCHIVE_BYTES
 
 
 class UploadsView(TusView):
@@ -105,12 +59,12 @@ class UploadsView(TusView):
     def post(self, request: Request, pk: str) -> Response:
         """Begin a resumable upload (tus: creation)."""
         check_version(request)
-        facts = _metadata(request.headers.get("Upload-Metadata", ""))
+        facts = metadata(request)
         upload = uploads.begin(
             find(pk),
             request.user,
             facts.get("filename", ""),
-            _number(request, "Upload-Length"),
+            number(request, "Upload-Length"),
             batch=facts.get("batch", "")[:64],
             keep_original=facts.get("keep_original") == "true",
         )
@@ -151,8 +105,8 @@ class UploadView(TusView):
         """Send the next piece of an upload (tus: core)."""
         check_version(request)
         upload = _find(pk)
-        checksum = _checksum(request.headers.get("Upload-Checksum", ""))
-        uploads.append(upload, _number(request, "Upload-Offset"), request._request, checksum)
+        checksum = read_checksum(request)
+        uploads.append(upload, number(request, "Upload-Offset"), request._request, checksum)
         return Response(status=204, headers={"Upload-Offset": str(upload.offset)})
 
     @extend_schema(responses={204: OpenApiResponse(description="Cancelled; its bytes are deleted.")})
@@ -167,38 +121,3 @@ def _find(pk: str) -> DataSetUpload:
     if upload is None:
         raise NotFound(_("There is no such upload: it ended, or it was left for more than a week."))
     return upload
-
-
-def _number(request: Request, header: str) -> int:
-    text = request.headers.get(header, "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise BadInput(_("%(header)s must be a whole number of bytes.") % {"header": header})
-    return int(text)
-
-
-def _metadata(header: str) -> dict[str, str]:
-    """The pairs of Upload-Metadata. Raises BadInput."""
-    facts = {}
-    for pair in filter(None, (pair.strip() for pair in header.split(","))):
-        name, _space, value = pair.partition(" ")
-        try:
-            facts[name] = base64.b64decode(value, validate=True).decode().replace("\x00", "")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            sentence = _("Upload-Metadata must have names with values in base64, such as `filename YS5wbmc=`.")
-            raise BadInput(sentence) from error
-    return facts
-
-
-def _checksum(header: str) -> tuple[str, bytes] | None:
-    """(algorithm, digest). Raises BadInput for an unknown algorithm, as the protocol requires."""
-    if not header:
-        return None
-    name, _space, value = header.partition(" ")
-    names = {"names": ", ".join(CHECKSUMS)}
-    sentence = _("Upload-Checksum must be one of %(names)s with its value in base64.") % names
-    if name not in CHECKSUMS:
-        raise BadInput(sentence)
-    try:
-        return name, base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise BadInput(sentence) from error

@@ -21,12 +21,6 @@ class NoSpace(DomainError):
     status = 507
 
 
-class TooLarge(DomainError):
-    """The file is too large."""
-
-    status = 413
-
-
 def free_bytes() -> int:
     """Bytes that uploads may still take."""
     return max(0, shutil.disk_usage(settings.DATA_DIR).free - RESERVE)

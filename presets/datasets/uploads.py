@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from django.contrib.auth.models import User
 from django.db.models import Q
@@ -18,27 +17,13 @@ from django.utils.translation import gettext as _
 from presets.datasets.intake import Arrival, Outcome, needs_worker, refuse_references, sent_stem, take_in
 from presets.datasets.jobs import Action, ask
 from presets.datasets.kinds import MOST_ARCHIVE_BYTES, Kind, kind_of, why_refused
-from presets.datasets.space import TooLarge, check_space
+from presets.datasets.space import check_space
 from presets.models import DataSet, DataSetUpload
+from web.api.tus import Stream, TooLarge, WrongOffset, write_piece
 from web.errors import BadInput, NotNow
 
 Status = DataSetUpload.Status
 KEPT = timedelta(days=7)  # an unfinished upload can be continued for this long
-CHUNK = 1024 * 1024
-
-
-class Stream(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-class WrongOffset(NotNow):
-    """The upload continues at another place: ask for its offset, then send the bytes from there."""
-
-
-class WrongChecksum(BadInput):
-    """The bytes arrived damaged: send this piece again."""
-
-    status = 460  # as the tus protocol has it
 
 
 def begin(data_set: DataSet, by: User | None, filename: str, size: int, **facts: object) -> DataSetUpload:
@@ -93,27 +78,13 @@ def append(upload: DataSetUpload, offset: int, stream: Stream, checksum: tuple[s
             raise WrongOffset
         check_space(upload.size - upload.offset)
         file.seek(offset)
-        end = _write(file, stream, upload.size - offset, checksum)
+        end = write_piece(file, stream, upload.size - offset, checksum)
         file.truncate(end)
         os.fsync(file.fileno())
         upload.offset, upload.changed_at = end, now()
         upload.save(update_fields=["offset", "changed_at"])
     if upload.offset == upload.size:
         complete(upload)
-
-
-def _write(file: BinaryIO, stream: Stream, most: int, checksum: tuple[str, bytes] | None) -> int:
-    """Returns the place behind the written piece."""
-    start, digest = file.tell(), hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
-    while piece := stream.read(CHUNK):
-        if file.tell() - start + len(piece) > most:
-            raise TooLarge(_("More bytes were sent than Upload-Length says: begin the upload again."))
-        file.write(piece)
-        if digest:
-            digest.update(piece)
-    if checksum and digest and digest.digest() != checksum[1]:
-        raise WrongChecksum
-    return file.tell()
 
 
 def complete(upload: DataSetUpload) -> None:

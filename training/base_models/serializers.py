@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from presets.base_models.on_disk import FoundModel
+from presets.base_models.uploads import ModelUpload
 from presets.models import ModelFetch
 from system.models import Job
 from training.base_models.shelf import CatalogueRow
@@ -71,3 +72,10 @@ class FetchSerializer(serializers.Serializer[ModelFetch]):
 
 class DeletionSerializer(serializers.Serializer[object]):
     name = serializers.CharField(max_length=2000, help_text="As the list gives it.")
+
+
+class ModelUploadSerializer(serializers.Serializer[ModelUpload]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    size = serializers.IntegerField()
+    offset = serializers.IntegerField(help_text="Where the next piece begins.")
