@@ -63,7 +63,7 @@ def refuse_other_content(path: Path) -> None:
     if not is_right:
         path.unlink()
         raise Refused(
-            _("%(name)s is not a %(ending)s file, so it was removed: check its address.")
+            _("%(name)s is not a %(ending)s file, so it was removed: choose another.")
             % {"name": path.name, "ending": path.suffix}
         )
 

@@ -38,6 +38,9 @@ bounded = settings(
 )
 
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")  # pieces of uploads
+
+
 def operations() -> list[Any]:
     document = SchemaGenerator().get_schema(request=None, public=True)
     found = schemathesis.openapi.from_dict(document).get_all_operations()
