@@ -61,6 +61,7 @@ messages: setup
 lint: $(VENV)/.installed-dev node_modules/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml manage.py $(filter-out benchmarks,$(PACKAGES))
 	@$(ELSEWHERE) $(BIN)/mypy manage.py $(PACKAGES)
 	@npm run --silent lint
 	@$(BIN)/djlint --quiet --lint templates

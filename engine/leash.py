@@ -17,7 +17,7 @@ def main(parent: int, command: list[str]) -> None:
         sys.exit(f"prctl failed: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it ended before the call above, so the kernel sends no signal any more
         sys.exit("The process that started this one has ended.")
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # nosec B606 # this module exists to start its parent's command
 
 
 if __name__ == "__main__":

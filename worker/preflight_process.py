@@ -54,7 +54,7 @@ class PreflightProcess(JobProcess):
         (folder / "spec.json").write_text(json.dumps(self._spec(folder)))
         module = leashed(sys.executable, "-m", "engine.preflight", str(folder / "spec.json"))
         with (folder / "errors").open("w") as errors:
-            return subprocess.Popen(
+            return subprocess.Popen(  # nosec B607 # `nice` of the system
                 ["nice", "-n", str(NICENESS), *module],
                 cwd=settings.BASE_DIR,
                 env={**of_engine(), **compilers_caches(), "TMPDIR": str(folder)},

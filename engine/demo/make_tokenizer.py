@@ -48,6 +48,6 @@ def _as_clip(vocabulary: dict[str, int], merges: list[list[str]]) -> CLIPTokeniz
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "vocab.json").write_text(json.dumps(vocabulary))
         (Path(folder) / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
-        return CLIPTokenizer.from_pretrained(
+        return CLIPTokenizer.from_pretrained(  # nosec B615 # from the folder above, not from the hub
             folder, model_max_length=MAX_TOKENS, bos_token=START, eos_token=END, unk_token=END, pad_token=END
         )

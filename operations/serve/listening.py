@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-WILDCARDS = ("0.0.0.0", "::")
+WILDCARDS = ("0.0.0.0", "::")  # nosec B104 # to recognise them; the default is 127.0.0.1
 BACKLOG = 512
 HIGHEST_PORT = 65535
 

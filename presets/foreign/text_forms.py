@@ -120,7 +120,7 @@ def _yaml(text: str) -> Any:
     if len(text) > MOST_YAML:
         raise ValueError(f"it has more than {MOST_YAML // 1000} kB, which no config in YAML has")
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506  a subclass of SafeLoader
+        content = yaml.load(text, _Loader)  # noqa: S506  # nosec B506 # a subclass of SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

@@ -22,4 +22,4 @@ def _marked(line: str) -> tuple[SafeString | str, str, SafeString | str]:
     level = next((level for level in ("error", "warning") if any(word in line for word in WORDS[level])), None)
     if level is None:
         return "", line, ""
-    return SafeString(f'<span class="log-{level}">'), line, SafeString("</span>")
+    return SafeString(f'<span class="log-{level}">'), line, SafeString("</span>")  # nosec B703 # a level of ours
