@@ -221,6 +221,7 @@ MIDDLEWARE = [
     "web.proxies.believe_proxies",
     "web.csp.content_security_policy",
     "web.middleware.json_errors",
+    "web.middleware.KnownMethods",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

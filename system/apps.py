@@ -15,5 +15,5 @@ class SystemConfig(AppConfig):
         from system.models import Job
 
         audited.connect()
-        watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.status != Job.Status.PLANNED)
+        watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.is_an_act)
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="audit triggers")

@@ -269,6 +269,11 @@ class Job(models.Model):
     def is_open(self) -> bool:
         return self.status in self.OPEN
 
+    @property
+    def is_an_act(self) -> bool:
+        """Whether a person requested it, rather than a page that shows a preview or a count."""
+        return self.status != self.Status.PLANNED and self.kind != self.Kind.MEASURE
+
     def take(self, worker: str) -> bool:
         """Claim the job, unless another process claimed it first."""
         rivals = Job.objects.open().filter(pk=self.pk, claim=self.claim)

@@ -7,7 +7,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
 from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
@@ -17,6 +17,7 @@ from web.api.exceptions import KEPT_HEADERS, SENTENCES
 from web.errors import DomainError
 
 View = Callable[..., HttpResponseBase]
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @sync_and_async_middleware
@@ -38,6 +39,17 @@ def _in_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
     sentence = SENTENCES.get(response.status_code, SENTENCES[400])
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return JsonResponse({"detail": sentence}, status=response.status_code, headers=headers)
+
+
+class KnownMethods(MiddlewareMixin):
+    """Refuses methods that the site has no use for, such as TRACE: Django's admin answers them like GET.
+
+    The API's views name the methods of each address themselves.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        is_known = request.method in METHODS or request.path.startswith("/api/")
+        return None if is_known else HttpResponseNotAllowed(METHODS)
 
 
 class SignInRequired(LoginRequiredMiddleware):
