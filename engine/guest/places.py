@@ -25,7 +25,7 @@ OF_ETC = (
 )
 SYSTEM = ("/proc", "/sys", "/run/systemd/resolve", "/run/NetworkManager", "/run/nscd", "/dev/fd", "/dev/tty")
 DEVICES = (
-    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm"),
+    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm"),  # nosec B108
     *("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/dxg", "/dev/infiniband", "/dev/accel*"),
 )
 LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH")

@@ -11,7 +11,7 @@ import requests
 
 from tests.integration.site import Site
 
-SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "90")
+SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "150")
 CHECKS = "not_a_server_error,content_type_conformance,response_schema_conformance,unsupported_method"
 MAKE_TRAINER = """
 from django.contrib.auth.models import Group, User
