@@ -13,9 +13,11 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
 from system.account.sign_in_limits import Attempt, TooManyTries
 from web import error_pages
+from web.errors import DomainError
 
 SUCCESS = (201, 302)  # a form that is shown again has status 200, a refused call of the API 401
 NEEDS_MAIL = {
@@ -64,6 +66,13 @@ LIMITED: dict[str, tuple[Callable[[HttpRequest], str], str]] = {
 ALWAYS_COUNTED = {"request-link", "account_reset_password"}  # their answer is the same for a wrong address
 
 
+class CodesAway(DomainError):
+    """Codes cannot be checked now, since Redis is away and codes work once: use a passkey, or try again in a moment."""
+
+    status = 503
+    retry_after = 5
+
+
 class SignInLimits(MiddlewareMixin):
     """Counts attempts before their view runs, and answers 429 after too many; other requests cost nothing."""
 
@@ -85,7 +94,9 @@ class SignInLimits(MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Lead people who must prove again who they are, and have no way to, to one: they set a password first."""
+        """Answer what allauth leaves open: people who cannot prove again who they are, and Redis that is away."""
+        if isinstance(error, RedisError):
+            return error_pages.domain_error(request, CodesAway())
         if not isinstance(error, ReauthenticationRequired) or not request.user.is_authenticated:
             return None
         if get_adapter().get_reauthentication_methods(request.user):

@@ -152,6 +152,18 @@ def test_the_right_code_signs_in_and_works_once(guarded):
     assert [is_signed_in(browser) for browser in browsers] == [True, False]
 
 
+def test_while_redis_is_away_a_code_is_refused_with_a_sentence(guarded, settings):
+    """Without it nobody could know whether the code was used."""
+    address = "redis://127.0.0.1:9"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": address}}
+    browser = Client()
+    assert try_(RIGHT, browser=browser).status_code == 302
+    answer = post(reverse("mfa_authenticate"), {"code": code()}, browser=browser)
+    assert answer.status_code == 503 and answer["Retry-After"] == "5" and "use a passkey" in answer.text
+    assert not is_signed_in(browser)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
 def test_codes_cannot_be_guessed_however_often_the_password_is_entered(guarded):
     statuses = []
     for _ in range(3):
