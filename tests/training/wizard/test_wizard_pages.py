@@ -206,9 +206,7 @@ def test_any_name_on_the_hub_is_taken_and_the_reasons_name_the_assumed_family(cl
     walk(client, model=name, memory={"device": "other", "gigabytes": "24"}, time={"time": "night"})
     draft = Draft.objects.get(user=user)
     assert draft.config["base_model_name"] == "someone/dreamy-photos"
-    assert (
-        "someone/dreamy-photos is not on this machine yet: it is taken for Stable Diffusion 1.5" in draft.facts["notes"]
-    )
+    assert "someone/dreamy-photos is not on this machine yet: Stable Diffusion 1.5 is assumed" in draft.facts["notes"]
 
 
 def test_a_model_that_only_another_engine_trains_is_offered_if_that_engine_is_available(client, user, monkeypatch):
