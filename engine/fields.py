@@ -26,7 +26,8 @@ Conditions = dict[str, Sequence[Json]]
 class FieldDescription:
     """A field as fields.toml describes it; `applies` maps dotted paths to the values that they must have.
 
-    `void` is empty unless the field is a factor of the training: see `engine.void`.
+    `void` is empty unless the field is a factor of the training: see `engine.void`. `path` is what a text that names a
+    file, a folder or a class is for; empty for all other texts.
     """
 
     title: str
@@ -39,6 +40,7 @@ class FieldDescription:
     advanced: bool = False
     applies: Conditions = field(default_factory=dict)
     void: JsonObject = field(default_factory=dict)
+    path: str = ""
 
 
 def describe(owner: str, name: str) -> FieldDescription:
@@ -47,6 +49,11 @@ def describe(owner: str, name: str) -> FieldDescription:
     return known or FieldDescription(
         title=readable(name), help=f"{readable(name)}; this site has no description of it yet."
     )
+
+
+def is_known(owner: str, name: str) -> bool:
+    """Whether the file describes this field; a newer engine may have others."""
+    return name in _by_owner().get(owner, {})
 
 
 def own_conditions(path: str) -> Conditions:
@@ -97,6 +104,7 @@ def _by_owner() -> dict[str, dict[str, FieldDescription]]:
             advanced=facts.get("advanced", False),
             applies=_conditions(facts.get("applies", {})),
             void=_void(facts.get("void", {})),
+            path=facts.get("path", ""),
         )
     return found
 

@@ -15,6 +15,8 @@ from engine.guest.confinement import Confinement, confine_to
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems
+from engine.paths.here import install
+from engine.paths.permits import Permits
 
 REPORT_SECONDS = 0.2
 
@@ -62,6 +64,7 @@ def _tell(confinement: Confinement) -> None:
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
     _tell(confine_to(spec.get("guest")))  # before the libraries start threads
+    install(Permits.from_spec(spec))
     result = PreflightResult()
     with failures_as_problems(result.problems, "", "this config"):
         if spec.get("resume_from"):

@@ -20,6 +20,7 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 TYPE_NAMES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 INFINITY = {"const": "inf"}
 OPTIMIZER = "TrainOptimizerConfig"
+UNKNOWN = "unknown"  # the purpose of a text that `fields.toml` does not describe
 Facts = JsonObject
 Schema = JsonObject
 
@@ -28,9 +29,10 @@ def build(facts: Facts, title: str = "Training config") -> Schema:
     """JSON Schema (draft 2020-12) of a config; a partial config is valid too.
 
     Beside the standard keywords a leaf has `x-tab`, `x-section`, `x-order`, `x-advanced`, and if there are any
-    `x-unit`, `x-kind`, `x-labels` (the titles of its choices) and `x-applies`: conditions that must all hold for the
-    field to matter, {dotted path: [values]}; a path that begins with ./ is a neighbour's in a list's item. `x-void` is
-    the value at which the field alone makes a training void; `engine.void` explains it.
+    `x-unit`, `x-kind`, `x-path` (what a path is for: `fields.toml` lists it), `x-labels` (the titles of its choices)
+    and `x-applies`: conditions that must all hold for the field to matter, {dotted path: [values]}; a path that begins
+    with ./ is a neighbour's in a list's item. `x-void` is the value at which the field alone makes a training void;
+    `engine.void` explains it.
     """
     return {
         "$schema": DIALECT,
@@ -65,6 +67,8 @@ class _Builder:
         said = self._said(owner, name, path, above)
         described = self._type(fact, path, said)
         described |= {"title": said.title, "description": said.help}
+        if said.path and is_text(described):
+            described["x-path"] = said.path
         described |= {bound: fact[bound] for bound in BOUNDS if fact.get(bound) is not None}
         if not _holds_object(fact, self.classes):
             described["default"] = self._default(path, fact)
@@ -94,6 +98,7 @@ class _Builder:
             order=own.order,
             advanced=own.advanced,
             applies=applies,
+            path=own.path or ("" if fields.is_known(owner, name) else UNKNOWN),
             void=own.void if (only := fields.own_void(path)) is None else only,
         )
 
@@ -118,6 +123,12 @@ class _Builder:
             choices = list(self.facts["enums"][kind])
             return {"type": "string", "enum": choices, "x-labels": {name: fields.label(name) for name in choices}}
         return {"type": TYPE_NAMES.get(kind, "object")}
+
+
+def is_text(described: Schema) -> bool:
+    """True for a free text, which may be a path; false for choices, numbers, lists and objects."""
+    kinds = described.get("type")
+    return "enum" not in described and "string" in (kinds if isinstance(kinds, list) else [kinds])
 
 
 def _extras(said: fields.FieldDescription) -> Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpResponse
 
 from system.models import Worker
@@ -41,4 +42,5 @@ def _dashboard() -> Context:
         "queue_length": queue.count(),
         "workers": Worker.objects.alive(),
         "host": host_info(),
+        "open_folder": settings.DATA_DIR / "datasets",
     }

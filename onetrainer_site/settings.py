@@ -132,8 +132,10 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 
-# Configs may use files and folders below these.
-ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [Path.home()])
+# Configs may use files and folders below these, beside the data folder's own and those that an admin adds.
+ALLOWED_ROOTS = env.folders("ALLOWED_ROOTS", [])
+# Whose models and data sets may be loaded from the hub; empty for all.
+HUB_OWNERS = env.list("HUB_OWNERS", [])
 # For how long a page may look into one of them; what is not counted by then is left out.
 FOLDER_SECONDS = env.float("FOLDER_SECONDS", 2.0)
 # Where models are fetched from. Only these hosts may be in a private network, besides those of the two addresses.

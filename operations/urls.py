@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from operations import views, views_check
+from operations import views, views_check, views_folders
 from operations.cleanup import views as views_cleanup
 from operations.doctor import views as views_doctor
 from operations.workspaces import views as views_import
@@ -10,6 +10,8 @@ from operations.workspaces import views as views_import
 urlpatterns = [
     path("system/", views.system, name="system"),
     path("system/workers/<int:pk>/drain/", views.drain, name="worker-drain"),
+    path("system/folders/", views_folders.add_folder, name="folder-add"),
+    path("system/folders/<int:pk>/remove/", views_folders.remove_folder, name="folder-remove"),
     path("system/onetrainer/", views_check.onetrainer, name="onetrainer"),
     path("system/onetrainer/check/", views_check.check_onetrainer, name="check-onetrainer"),
     path("system/doctor/", views_doctor.doctor, name="doctor"),

@@ -20,6 +20,7 @@ from system.readings import machines
 from system.resources import host_info
 from training.models import Run
 from training.queue.board import LONG
+from web.models import AllowedFolder
 from web.pages import Context, PageRequest, page, render_page, trainers
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django", "channels", "djangorestframework")
@@ -28,7 +29,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate", "Django"
 @page("GET")
 def system(request: PageRequest) -> HttpResponse:
     """Machines with their last two hours, workers, and installed versions."""
-    return render_page(request, "operations/system.html", "operations/_system.html", _system())
+    return render_page(request, "operations/system.html", "operations/_system.html", {**_system(), **_folders()})
 
 
 @page("POST", only=trainers)
@@ -59,9 +60,13 @@ def _system() -> Context:
             (_("System"), platform.platform()),
             (_("Database"), connection.vendor),
             (_("Data folder"), settings.DATA_DIR),
-            (_("Allowed folders"), ", ".join(map(str, settings.ALLOWED_ROOTS))),
         ],
     }
+
+
+def _folders() -> Context:
+    own = [settings.DATA_DIR / "datasets", settings.DATA_DIR / "models"]
+    return {"fixed_folders": [*own, *settings.ALLOWED_ROOTS], "added_folders": AllowedFolder.objects.all()}
 
 
 def _version(package: str) -> str:

@@ -10,10 +10,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponseBase
 from django.utils.timezone import now
 
+from engine.paths.policy import Purpose
 from samples.models import Sample
-from web.allowed_paths import refusal
 from web.packing import Content
 from web.packing import send_zip as send_members
+from web.paths.site import refusal
 
 
 def send_zip(samples: Iterable[Sample], method: str = "GET") -> HttpResponseBase:
@@ -32,7 +33,7 @@ def _members(samples: list[Sample]) -> Iterator[tuple[str, Content]]:
 
 
 def _is_here(sample: Sample) -> bool:
-    return not refusal(str(sample.file)) and sample.file.is_file()
+    return not refusal(str(sample.file), Purpose.SEND) and sample.file.is_file()
 
 
 def _name_of(sample: Sample) -> str:

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
+from engine.paths.policy import Purpose
 from presets.folders.thumbnails import opened, small_picture
 from samples.models import Sample
-from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound, NotNow
+from web.paths.site import refusal
 
 MOST_FRAMES = 150
 MOST_KEPT = 12  # films of a run
@@ -85,10 +86,10 @@ def _pictures(frames: list[Sample]) -> Iterator[Image.Image]:
     """The readable pictures, one at a time, in the size of the first, rounded to even sides as video needs."""
     size = None
     for sample in frames:
-        if refusal(sample.path) or not sample.file.is_file():
+        if refusal(sample.path, Purpose.SEND) or not sample.file.is_file():
             continue
         try:
-            with opened(sample.file.resolve()) as file:
+            with opened(sample.file, Purpose.SEND) as file:
                 picture = small_picture(file, sample.file.name, EDGE).convert("RGB")
         except BadInput:
             continue

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
+from engine.paths.policy import Purpose
 from presets.folders.thumbnails import decoding, keep, opened, small_picture
 from samples.models import Sample
-from web.allowed_paths import refusal
 from web.errors import DomainError, NotFound
 from web.limits.table import limit
+from web.paths.site import refusal
 
 EDGE = 384  # pixels; twice the size in a grid, for high-resolution screens
 
@@ -33,8 +35,8 @@ def kept_at(sample: Sample) -> Path:
 
 def _small(sample: Sample) -> Image.Image:
     path = sample.file
-    if refusal(str(path)):
-        raise NotFound(_("The file is outside the allowed folders: move it, or extend ALLOWED_ROOTS."))
+    if refusal(str(path), Purpose.SEND):
+        raise NotFound(_("The file is outside the allowed folders: move it, or ask an admin to add its folder."))
     if not path.is_file():
         raise NotFound(_("The file is not on this host: it was removed, or it is on another host."))
     try:
@@ -44,8 +46,8 @@ def _small(sample: Sample) -> Image.Image:
 
 
 def _picture(path: Path) -> Image.Image:
-    with opened(path.resolve()) as file:
-        if path.stat().st_size > limit("PICTURE_BYTES"):
+    with opened(path, Purpose.SEND) as file:
+        if os.fstat(file.fileno()).st_size > limit("PICTURE_BYTES"):
             raise NotFound(_("%(name)s is too large to be shown.") % {"name": path.name})
         return small_picture(file, path.name, EDGE)
 
@@ -55,7 +57,7 @@ def first_frame(path: Path) -> Image.Image:
     import av  # loads 60 MB of decoders, which a site without videos never needs
 
     try:
-        with av.open(str(path)) as video:
+        with opened(path, Purpose.SEND) as file, av.open(file, "r") as video:
             picture = next(video.decode(video=0)).to_image()
     except (av.error.FFmpegError, IndexError, StopIteration) as error:
         raise OSError(f"{path.name} has no picture in it.") from error

@@ -13,7 +13,10 @@ class SystemConfig(AppConfig):
         from system.audit import triggers
         from system.audit.watching import watch
         from system.models import Job
+        from web.models import AllowedFolder
 
         audited.connect()
         watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.is_an_act)
+        watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.status != Job.Status.PLANNED)
+        watch(AllowedFolder, "allowed_folder", "path")
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="audit triggers")

@@ -14,6 +14,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+WEIGHTS = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
+
 BEGAN = datetime(2026, 3, 1, 10, 0, 0)
 PROMPT = "a red star, on a *white* background: very sharp"
 CONFIG = {
@@ -74,7 +76,7 @@ class Workspace:
         name = f"{prefix}{self.stamp(minutes)}-save-{self._progress(step, **at)}.safetensors"
         return self.file(minutes, "save", name)
 
-    def file(self, minutes: float, *parts: str, content: bytes = b"weights") -> Path:
+    def file(self, minutes: float, *parts: str, content: bytes = WEIGHTS) -> Path:
         file = self._new(*parts)
         file.write_bytes(content)
         return self._at(file, minutes)

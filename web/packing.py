@@ -6,6 +6,7 @@ The files are pictures, weights and states, which compression hardly makes small
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from engine.paths.door import open_file
+from engine.paths.policy import Policy, Purpose
+from web.paths.site import policy
 from web.serving import CHUNK, checked, in_threads
 
 Pieces = Iterator[bytes]
@@ -29,7 +33,7 @@ def send_zip(name: str, members: Iterable[tuple[str, Content]], method: str = "G
     }
     if method == "HEAD":
         return HttpResponse(headers=headers)
-    return StreamingHttpResponse(in_threads(zipped(members)), headers=headers)
+    return StreamingHttpResponse(in_threads(zipped(members, policy().whole)), headers=headers)
 
 
 def send_folder(request: HttpRequest, folder: Path) -> HttpResponseBase:
@@ -38,7 +42,7 @@ def send_folder(request: HttpRequest, folder: Path) -> HttpResponseBase:
     return send_zip(f"{folder.name}.zip", files_of(folder), request.method or "GET")
 
 
-def zipped(members: Iterable[tuple[str, Content]]) -> Pieces:
+def zipped(members: Iterable[tuple[str, Content]], allowed: Policy) -> Pieces:
     """The zip file, piece by piece."""
     outlet = _Outlet()
     with ZipFile(outlet, "w", ZIP_STORED) as archive:
@@ -46,7 +50,7 @@ def zipped(members: Iterable[tuple[str, Content]]) -> Pieces:
             if isinstance(content, str):
                 archive.writestr(name, content)
             else:
-                yield from _add(archive, outlet, name, content)
+                yield from _add(archive, outlet, name, content, allowed)
     yield outlet.take()
 
 
@@ -57,9 +61,9 @@ def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
             yield f"{folder.name}/{path.relative_to(folder)}", path
 
 
-def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path) -> Pieces:
-    with path.open("rb") as file:
-        entry = ZipInfo(name, _moment(path))
+def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path, allowed: Policy) -> Pieces:
+    with open_file(allowed, str(path), Purpose.SEND) as file:
+        entry = ZipInfo(name, _moment(os.fstat(file.fileno()).st_mtime))
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=True) as packed:
             while piece := file.read(CHUNK):
@@ -67,9 +71,9 @@ def _add(archive: ZipFile, outlet: _Outlet, name: str, path: Path) -> Pieces:
                 yield outlet.take()
 
 
-def _moment(path: Path) -> tuple[int, int, int, int, int, int]:
+def _moment(seconds: float) -> tuple[int, int, int, int, int, int]:
     """The file's time of change; a zip file cannot contain years before 1980."""
-    written = datetime.fromtimestamp(path.stat().st_mtime)
+    written = datetime.fromtimestamp(seconds)
     return (max(1980, written.year), *written.timetuple()[1:6])
 
 

@@ -20,9 +20,11 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe, quote_etag
 from django.utils.translation import gettext as _
 
-from web.allowed_paths import refusal
+from engine.paths.door import open_file, open_folder
+from engine.paths.policy import Policy, Purpose, Refused
 from web.errors import NotFound
 from web.limits.ranges import spans_of
+from web.paths.site import policy
 
 CHUNK = 256 * 1024
 SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm")
@@ -37,7 +39,8 @@ def send_file(
     `forever` is for files that never change: browsers need not request them again. `name` is the name to save it as.
     Raises NotFound if it is not on this host.
     """
-    stat = checked(path)
+    allowed = policy()
+    stat = checked(path, allowed=allowed)
     etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     headers = {
@@ -61,21 +64,34 @@ def send_file(
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{stat.st_size}"
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    return StreamingHttpResponse(in_threads(_read(path, first, end)), status=status, headers=headers)
+    return StreamingHttpResponse(in_threads(_read(path, first, end, allowed)), status=status, headers=headers)
 
 
-def checked(path: Path, kind: str = "file") -> os.stat_result:
+def checked(path: Path, kind: str = "file", allowed: Policy | None = None) -> os.stat_result:
     """The `stat` of a file or folder that may be served; raises NotFound."""
-    if refusal(str(path)):
+    try:
+        return _stat_of(path, kind, allowed or policy())
+    except Refused as refused:
         raise NotFound(
-            _("The %(kind)s is outside the allowed folders: move it, or extend ALLOWED_ROOTS.") % {"kind": kind}
-        )
-    present = path.is_dir() if kind == "folder" else path.is_file()
-    if not present:
+            _("The %(kind)s is outside the allowed folders: move it, or ask an admin to add its folder.")
+            % {"kind": kind}
+        ) from refused
+    except OSError as error:
         raise NotFound(
             _("The %(kind)s does not exist any more: it was removed, or it is on another host.") % {"kind": kind}
-        )
-    return path.stat()
+        ) from error
+
+
+def _stat_of(path: Path, kind: str, allowed: Policy) -> os.stat_result:
+    """Of the file or folder that is opened, so that nothing can be put in its place."""
+    if kind == "folder":
+        descriptor, _judged = open_folder(allowed, str(path), Purpose.SEND)
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    with open_file(allowed, str(path), Purpose.SEND) as file:
+        return os.fstat(file.fileno())
 
 
 def _conditional_answer(request: HttpRequest, etag: str, modified: int, headers: dict[str, str]) -> HttpResponse | None:
@@ -104,8 +120,8 @@ def _is_same(if_range: str | None, etag: str, modified: int) -> bool:
     return if_range is None or if_range == etag or parse_http_date_safe(if_range) == modified
 
 
-def _read(path: Path, first: int, end: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _read(path: Path, first: int, end: int, allowed: Policy) -> Iterator[bytes]:
+    with open_file(allowed, str(path), Purpose.SEND) as file:
         file.seek(first)
         left = end - first
         while left > 0 and (piece := file.read(min(CHUNK, left))):

@@ -195,9 +195,9 @@ class Following:
             self._clock.sleep(0.2)
         return holding
 
-    def end_unstarted(self, sentence: str) -> None:
+    def end_unstarted(self, sentence: str, reason: str = "not_started") -> None:
         """The process never started."""
-        self._close(Run.Status.FAILED, Cause("not_started", sentence))
+        self._close(Run.Status.FAILED, Cause(reason, sentence))
         self.publisher.publish(state_messages(self.run))
 
     @transaction.atomic  # or a kill in between would leave commands open for ever, or a run without its retry

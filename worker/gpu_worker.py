@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from engine.engines import ENGINES, UnknownEngine, get_engine
+from engine.interface.errors import BadConfig
 from engine.interface.json_types import JsonObject
 from engine.launcher import EngineProcess
 from engine.onetrainer.facts import Unavailable
@@ -276,6 +277,10 @@ class GpuWorker:
             environment = engine_environment(self.gpu) | secrets.environment(run.owner) | {"TMPDIR": str(scratch)}
             folder = run.attempt_folder
             process = EngineProcess.start(folder, spec, command, settings.BASE_DIR, environment, template)
+        except BadConfig as error:
+            remove_scratch(run.attempt_name)
+            Following(run, None, self.publisher).end_unstarted(str(error), "bad_config")
+            return None
         except (OSError, UnknownEngine, Unavailable, secrets.Unreadable, WrongPlace) as error:
             logger.exception("Run %s could not be started.", run)
             remove_scratch(run.attempt_name)
@@ -285,12 +290,14 @@ class GpuWorker:
         return Following(run, process, self.publisher, self.clock)
 
     def _spec(self, run: Run, scratch: Path) -> JsonObject:
-        config, begun_from = engine_config(run, on_gpu=bool(self.gpu)), (run.resume_from, run.weights_from)
+        config, permits = engine_config(run, on_gpu=bool(self.gpu))
+        begun_from = (run.resume_from, run.weights_from)
         return {
             "run_id": str(run.pk),
             "attempt": run.attempt,
             "engine": run.engine,
             "config": config,
+            "door": permits.to_dict(),
             "resume_from": run.resume_from or None,
             "weights_from": run.weights_from or None,
             "keep_backups": RetentionPolicy.of(run).rule("backups").may_go_beyond,

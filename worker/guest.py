@@ -19,10 +19,12 @@ from django.utils.translation import gettext as _
 from engine.gpus import PYNVML_FILE
 from engine.guest.confinement import Guest
 from engine.interface.json_types import Json, JsonObject
-from web.allowed_paths import refusal
+from engine.paths.policy import Purpose
 from web.errors import DomainError
+from web.paths.site import policy, refusal
 
 WRITTEN = ("cache_dir", "debug_dir", "huggingface_cache_dir")  # folders of a config that an engine writes to
+INPUTS = (Purpose.READ_PICTURES, Purpose.READ_TEXT, Purpose.READ_CONFIG, Purpose.LOAD_MODEL)
 MOST_ENTRIES = 500_000  # of an input folder, in which links are looked for
 MOST_LINKS = 5_000
 BESIDE_A_DATABASE = ("", "-wal", "-shm", "-journal")
@@ -142,7 +144,7 @@ def _is_site(path: str, write: bool = False) -> bool:
     """True if the site does not allow the path, or it is part of the site's own; its cache is for engines."""
     if Path(path).resolve() == (settings.DATA_DIR / "cache").resolve():
         return False
-    return refusal(path, write) is not None
+    return refusal(path, Purpose.WRITE_FOLDER if write else Purpose.LOAD_MODEL) is not None
 
 
 def _made(place: Path) -> Path | None:
@@ -171,12 +173,12 @@ def _texts(value: Json) -> Iterator[str]:
 
 def _allowed(texts: Iterable[str]) -> Iterator[str]:
     """The absolute path of each text that names an existing file or folder which the site allows to be read."""
-    runs = os.path.realpath(settings.DATA_DIR / "runs")
+    runs, door = os.path.realpath(settings.DATA_DIR / "runs"), policy()
     for text in dict.fromkeys(texts):
         if not text.startswith(("/", "~")) or "\x00" in text or len(os.fsencode(text[:5000])) > 4096:
             continue
         path = os.path.realpath(_with_home(text))
-        if path not in (runs, "/") and os.path.lexists(path) and refusal(path) is None:
+        if path not in (runs, "/") and os.path.lexists(path) and any(door.allows(path, purpose) for purpose in INPUTS):
             yield path
 
 

@@ -8,6 +8,9 @@ from django.conf import settings
 
 from engine.engines import get_engine
 from engine.interface.json_types import JsonObject
+from engine.paths.permits import Permits
+from presets.config.named_paths import Reads
+from presets.config.permits import Admission
 from training.models import Run
 
 
@@ -22,9 +25,22 @@ def keep_random_values(run: Run) -> None:
         Run.objects.filter(pk=run.pk).update(config=config)
 
 
-def engine_config(run: Run, on_gpu: bool) -> JsonObject:
-    """The run's config as its engine gets it."""
-    return config_on_host(run.config, run.folder, on_gpu)
+def engine_config(run: Run, on_gpu: bool) -> tuple[JsonObject, Permits]:
+    """The run's config as its engine gets it, with the permits for its paths. Raises BadConfig, and as `Reads.of`."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    admission = Admission(Reads.of(run.engine), run.folder, run.checked_paths, run.attempt)
+    config, permits = admission.admit(_with_destination(run.config))
+    return config_on_host(config, run.folder, on_gpu), permits
+
+
+def checked_config(config: JsonObject, engine: str, folder: Path, on_gpu: bool) -> tuple[JsonObject, Permits]:
+    """As `engine_config`, for the check of a config whose run does not exist yet."""
+    config, permits = Admission(Reads.of(engine), folder, is_check=True).admit(_with_destination(config))
+    return config_on_host(config, folder, on_gpu), permits
+
+
+def _with_destination(config: JsonObject) -> JsonObject:
+    return {**config, "output_model_destination": config.get("output_model_destination") or "model.safetensors"}
 
 
 def config_on_host(config: JsonObject, folder: Path, on_gpu: bool) -> JsonObject:
@@ -32,7 +48,6 @@ def config_on_host(config: JsonObject, folder: Path, on_gpu: bool) -> JsonObject
     config = dict(config)
     config["workspace_dir"] = str(folder / "workspace")
     config["cache_dir"] = str(settings.DATA_DIR / "cache")
-    config["output_model_destination"] = str(folder / config.get("output_model_destination", "model.safetensors"))
     if not on_gpu:
         config["train_device"] = config["temp_device"] = "cpu"
     elif str(config.get("train_device", "")).startswith("cuda"):

@@ -20,7 +20,7 @@ from system.jobs import Hold, JobLost, logger
 from system.models import Job
 from training.runs.draft_starts import start_checked
 from worker.guest import compilers_caches, guest_of_check
-from worker.host_config import config_on_host
+from worker.host_config import checked_config
 from worker.job_process import JobProcess, fail, leashed
 
 NICENESS = 5  # training has priority
@@ -72,11 +72,13 @@ class PreflightProcess(JobProcess):
     def _spec(self, scratch: Path) -> JsonObject:
         config = self.job.arguments["config"]
         devices = [device for device in gpus() if str(device["id"]) in self.gpu.split(",")]
-        on_host = config_on_host(config, self._place, bool(self.gpu))
+        engine = self.job.arguments["engine"]
+        on_host, permits = checked_config(config, engine, self._place, bool(self.gpu))
         resume_from = self.job.arguments.get("resume_from", "")
         return {
             "config": on_host,
-            "engine": self.job.arguments["engine"],
+            "engine": engine,
+            "door": permits.to_dict(),
             "gpus": devices,
             "resume_from": resume_from,
             "guest": guest_of_check(on_host, self._place, scratch, [resume_from]),

@@ -8,7 +8,10 @@ from pathlib import Path
 from engine.builtin.prepare import prepare
 from engine.gpus import read_metrics
 from engine.guest.confinement import confine
+from engine.interface.json_types import JsonObject
 from engine.interface.reporting import Reporter
+from engine.paths.here import install
+from engine.paths.permits import Permits
 
 
 def main(folder: Path) -> int:
@@ -26,6 +29,7 @@ def train(folder: Path, reporter: Reporter) -> str:
     from engine.builtin.trainer import GenericTrainer
 
     spec = json.loads((folder / "spec.json").read_text())
+    use_door(spec)
     config = TrainConfig.from_dict(spec["config"])
     trainer = GenericTrainer(
         config,
@@ -39,6 +43,14 @@ def train(folder: Path, reporter: Reporter) -> str:
     trainer.train()
     trainer.end()
     return "stopped" if reporter.commands.stop_requested else "finished"
+
+
+def use_door(spec: JsonObject) -> None:
+    """Read and write only as the site allows; what was swapped since its check is refused by BadConfig."""
+    permits = Permits.from_spec(spec)
+    if permits is not None:
+        permits.verify()
+    install(permits)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from engine.interface.callbacks import TrainCallbacks
 from engine.interface.commands import TrainCommands
 from engine.interface.errors import BadConfig, BadData
 from engine.interface.files import PARTIAL, remove, remove_leftovers
+from engine.paths.here import may_clear
 
 
 class GenericTrainer:
@@ -97,7 +98,8 @@ class GenericTrainer:
     def _remove_leftovers(self) -> None:
         """Remove the half-written files of a killed attempt."""
         final = Path(self.config.output_model_destination)
-        remove(final.with_name(final.name + PARTIAL))
+        if may_clear(final):
+            remove(final.with_name(final.name + PARTIAL))
         remove_leftovers(Path(self.config.workspace_dir))
 
     def _make_session(self) -> Session:

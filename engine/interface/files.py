@@ -89,10 +89,11 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
 
 
 @contextmanager
-def written_within(final: Path, keep_old: Callable[[Path], None] = lambda path: None) -> Iterator[Path]:
+def written_within(final: Path, keep_old: Callable[[Path], Path | None] = lambda path: None) -> Iterator[Path]:
     """As `written_beside`, for a writer that appends endings or writes several files: a path in a folder of its own.
 
-    Afterwards everything in that folder moves to the folder of `final`; `keep_old` first gets each file that is there.
+    Afterwards everything in that folder moves to the folder of `final`; `keep_old` first gets the new path of each, and
+    may return another.
     """
     beside = final.with_name(final.name + PARTIAL)
     remove(beside)
@@ -105,8 +106,8 @@ def written_within(final: Path, keep_old: Callable[[Path], None] = lambda path: 
                 write_manifest(entry)
         flush(beside)
         for entry in sorted(beside.iterdir()):
-            keep_old(final.parent / entry.name)
-            entry.replace(final.parent / entry.name)
+            target = final.parent / entry.name
+            entry.replace(keep_old(target) or target)
         flush_folder(final.parent)
     remove(beside)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESUME = "ONETRAINER_DRIVER_RESUME"  # passes the backup to the processes of additional GPUs
+GUARDED = "ONETRAINER_DRIVER_GUARDED"  # and what they may load
 
 
 def find_modules(home: Path) -> None:
@@ -74,12 +75,37 @@ def train(folder: Path, reporter, others) -> str:
     from engine.onetrainer.driver_training import DriverTraining
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    use_door(spec)
     with explained():
         config = make_config(spec)
     if config.multi_gpu:
         others.expect()
     resume_from(spec.get("resume_from"))
     return DriverTraining(config, reporter, spec.get("keep_backups"), spec.get("resume_from")).run()
+
+
+def use_door(spec) -> None:
+    """Read and write only as the site allows: what was swapped since its check is refused by BadConfig."""
+    from engine.paths.here import install
+    from engine.paths.permits import Permits
+
+    permits = Permits.from_spec(spec)
+    if permits is not None:
+        permits.verify()
+    install(permits)
+    keep_out_programs(spec)
+
+
+def keep_out_programs(spec) -> None:
+    """Load no pickle but the run's own states, and no code of a model; additional processes do the same."""
+    from engine.interface.pickles import are_allowed
+    from engine.onetrainer.guards.loading import guard_loading
+
+    door, config = spec.get("door"), spec["config"]
+    own = [folder for folder in (config.get("workspace_dir"), spec.get("resume_from")) if folder]
+    allowed = door["policy"]["allows_pickles"] if door else are_allowed()
+    os.environ[GUARDED] = json.dumps([own, allowed])
+    guard_loading(own, allowed)
 
 
 def resume_from(backup) -> None:
@@ -97,7 +123,10 @@ def prepare_additional_process() -> None:
 
     become_additional_process()
     from engine.onetrainer.driver_position import Position
+    from engine.onetrainer.guards.loading import guard_loading
 
+    if os.environ.get(GUARDED):
+        guard_loading(*json.loads(os.environ[GUARDED]))
     if os.environ.get(RESUME):
         resume_from(os.environ[RESUME])
     Position(os.environ.get(RESUME), lambda notice: None).put_in_place()  # the first process reports the notices

@@ -13,9 +13,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from engine.interface.errors import BadConfig, Problem
-from engine.interface.pickles import refusal
+from engine.interface.pickles import are_allowed, refusal
 from engine.onetrainer.checks.rules import CLOUD
-from engine.onetrainer.driver_failures import models_of
+from engine.onetrainer.driver_failures import is_absent, models_of
+from engine.onetrainer.guards.links import links_outside
+from engine.onetrainer.guards.texts import refused_texts
+from engine.paths import weights
+from engine.paths.here import current
+from engine.paths.names import hub_refusal
 
 COULD_NOT = re.compile(r"Could not set (?P<name>.+?) as (?P<value>.*)")
 
@@ -35,7 +40,7 @@ def make_config(spec):
         raise BadConfig(problems)
     fill_optimizer(config, given.get("optimizer") or {})
     adapt(config, spec)
-    problems = [*wrong_output(config), *pickled(config)]
+    problems = [*refused_texts(config), *outside(config), *wrong_output(config), *pickled(config)]
     if config.cloud.enabled:
         problems.append(Problem("cloud.enabled", CLOUD))
     if problems:
@@ -118,15 +123,38 @@ def wrong_output(config):
         yield Problem("output_model_destination", f"{folder} cannot be written: choose another folder.")
 
 
+def outside(config):
+    """Links in the concepts' folders that lead where the site does not let this run read."""
+    policy = current()
+    return links_outside(config.concepts, policy) if policy is not None else ()
+
+
 def pickled(config):
     """Weights that the site does not allow to be loaded, however the run came here."""
+    policy = current()
+    if policy.allows_pickles if policy is not None else are_allowed():
+        return
     for field, name in models_of(config):
-        if why := refusal(name):
+        path = Path(name).expanduser()
+        why = weights.refusal(path) if path.exists() else refusal(name) or unusable(name, policy)
+        if why:
             yield Problem(field, f"{why}.")
 
 
+def unusable(name, policy):
+    """Why a name without a file cannot be loaded from the hub; a missing file is reported by its own sentence."""
+    if is_absent(name):
+        return ""
+    return hub_refusal(name, policy.hub_owners if policy is not None else ())
+
+
 def keep_lists_beside(config):
-    """Write inline concepts and samples to files too: OneTrainer copies them into each backup, for resuming."""
+    """Write inline concepts and samples to files too: OneTrainer copies them into each backup, for resuming.
+
+    A run of the site has its lists in its config, so OneTrainer reads no other file of its own accord.
+    """
+    if current() is not None:
+        config.concepts, config.samples = config.concepts or [], config.samples or []
     folder = Path(config.workspace_dir) / "lists"
     for items, field, name in (
         (config.concepts, "concept_file_name", "concepts.json"),

@@ -1,5 +1,6 @@
 """The files that OneTrainer writes: samples, backups, saves and the final model, each reported with its exact path."""
 
+import os
 import random
 import re
 from datetime import datetime
@@ -20,6 +21,8 @@ from engine.interface.files import (
     written_within,
 )
 from engine.interface.free_space import Backups, in_words, needed
+from engine.paths.here import may_clear, may_replace
+from engine.paths.writing import free_place, place_of
 
 INDEX = re.compile(r"(\d+) - ")
 NO_EMA = " - no-ema"
@@ -48,6 +51,8 @@ class Artifacts:
             kind = self._kind(path, str(output_model_format))
             if kind == "model" and not self._training.bridge.final_model_wanted():
                 return
+            if kind == "model":
+                path = self._free(path)
             try:
                 self._training.refuse_bad_weights()
                 self._write(kind, path, lambda place: save(model, model_type, output_model_format, str(place), dtype))
@@ -84,7 +89,7 @@ class Artifacts:
         """Always try to write the model, even if space is short: the whole training was for it."""
         for is_last in (False, True):
             try:
-                with written_within(path, self._keep_aside) as place:
+                with place_of(path) as opened, written_within(opened, self._keep_aside) as place:
                     write(place)
                 return
             except DiskFull as error:
@@ -93,11 +98,28 @@ class Artifacts:
                     raise DiskFull(self._what_is_lost()) from error
                 self.backups.free(self._expected("model"), path.parent)
 
+    def _free(self, path):
+        """The destination, or another name beside it if another file has its name by now."""
+        free = free_place(path)
+        if free != path:
+            text = f"{path} is another file by now, which is kept, so the model is written as {free.name} beside it."
+            self._training.callbacks.on_warning(text)
+        return free
+
     def _keep_aside(self, path):
-        """Rename the existing file, which OneTrainer would overwrite."""
-        if path.exists():
-            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-            self._earlier[path] = path.rename(path.with_name(f"{path.stem}-before-{stamp}{path.suffix}"))
+        """Rename an earlier model, which OneTrainer would overwrite; return a free path where another file is.
+
+        `path` leads to the file by its folder's descriptor.
+        """
+        real = Path(self._training.config.output_model_destination).with_name(path.name)
+        if not os.path.lexists(path):
+            return None
+        if not may_replace(real):
+            return path.with_name(free_place(real).name)
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
+        kept = path.rename(path.with_name(f"{path.stem}-before-{stamp}{path.suffix}"))
+        self._earlier[real] = real.with_name(kept.name)
+        return None
 
     def _what_is_lost(self):
         size = in_words(needed(self._expected("model")))
@@ -152,7 +174,8 @@ class Artifacts:
     def tidy_up(self):
         """Remove the half-written files of a killed attempt."""
         final = Path(self._training.config.output_model_destination)
-        remove(final.with_name(final.name + PARTIAL))
+        if may_clear(final):
+            remove(final.with_name(final.name + PARTIAL))
         remove_leftovers(self._training.workspace)
         for backup in self.backups.newest_first():
             if not is_complete(backup):

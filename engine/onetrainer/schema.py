@@ -16,6 +16,7 @@ from engine.onetrainer.checks import rules
 from engine.onetrainer.facts import Checkout, Facts, Unavailable
 from engine.rates import check_rates
 from engine.schema_check import check_against
+from engine.texts import check_texts
 from engine.void import check_factors
 
 OPTIMIZER = "TrainOptimizerConfig"
@@ -68,7 +69,8 @@ def check(config: Config) -> list[Problem]:
     known = _built(checkout())
     form, void = check_against(known.schema, config), check_factors(known.schema, config)
     one_rate = check_rates(known.schema, config)
-    return [*form, *void, *one_rate, *rules.problems(config, known.facts)]
+    texts = check_texts(known.schema, config)
+    return [*form, *void, *one_rate, *texts, *rules.problems(config, known.facts)]
 
 
 def complete(config: Config) -> Config:

@@ -20,6 +20,8 @@ from engine.builtin.families.model_files import NotAModel, read_shapes
 from engine.interface.errors import BadBackup
 from engine.interface.files import MANIFEST, verify
 from engine.interface.json_types import JsonObject
+from engine.paths.here import opened
+from engine.paths.policy import Purpose
 from engine.tokens import without_secrets
 
 FOLDERS = ("config", "tensorboard", "samples", "backup", "save")
@@ -372,9 +374,11 @@ def _stamp(text: str) -> datetime | None:
 
 
 def _read_json(path: Path, kind: type = dict) -> Any:
-    if path.stat().st_size > MOST_BYTES:
+    with opened(path, Purpose.READ_CONFIG) as file:
+        text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
         raise ValueError("it is too large for a config")
-    content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    content = json.loads(text.decode("utf-8"), parse_constant=_refuse)
     if not isinstance(content, kind):
         raise ValueError(f"it is not a JSON {'object' if kind is dict else 'list'}")
     return content

@@ -13,10 +13,12 @@ from engine.interface.config_keys import keys_of
 from engine.interface.files import total_size
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.workspace import WorkspaceFile, WorkspaceTraining, is_same_prompt, sample_place
+from engine.paths.policy import Purpose, Refused
+from engine.paths.weights import is_model
 from samples.models import Sample
 from training.live.publisher import ALL_RUNS, Message, envelope, group_of
 from training.models import Artifact, Run
-from web.allowed_paths import refusal
+from web.paths.site import judge, sentence
 
 LONGEST_PATH = 1000
 TOLD = 20  # samples in one message; the page shows more
@@ -35,7 +37,7 @@ class FileKeeper:
     @transaction.atomic
     def update(self, training: WorkspaceTraining) -> list[Message]:
         """Import new files, and note missing ones; return the messages for clients."""
-        new = [made for made in training.files if str(made.path) not in self._known and self._may(made.path)]
+        new = [made for made in training.files if str(made.path) not in self._known and self._may(made.path, training)]
         news = self._add_samples(training, [made for made in new if made.kind == "sample"])
         for made in new:
             if made.kind != "sample":
@@ -46,17 +48,17 @@ class FileKeeper:
         self._warn(training)
         return news
 
-    def _may(self, path: Path) -> bool:
-        """Links may lead out of the workspace; files outside the allowed folders are skipped."""
+    def _may(self, path: Path, training: WorkspaceTraining | None = None) -> bool:
+        """Whether the file may be shown: one of the workspace itself, or, without a training, a final model."""
         name = str(path)
         if name in self._refused:
             return False
-        sentence = refusal(name) if len(name) <= LONGEST_PATH else f"{name[:80]}… has too long a name: shorten it."
-        if sentence is None:
-            return True
-        self._refused.add(name)
-        self._warn_once(sentence)
-        return False
+        why = _why_not(path, training)
+        if why:
+            self._warn_once(why)
+        if why and training is not None:  # a model may be half written now
+            self._refused.add(name)
+        return not why
 
     def _add_samples(self, training: WorkspaceTraining, new: list[WorkspaceFile]) -> list[Message]:
         if not new:
@@ -121,8 +123,8 @@ class FileKeeper:
                 Artifact.objects.filter(pk=artifact.pk).update(size=size)
 
     def _warn(self, training: WorkspaceTraining) -> None:
-        for sentence in training.problems:
-            self._warn_once(sentence)
+        for problem in training.problems:
+            self._warn_once(problem)
 
     def _warn_once(self, sentence: str) -> None:
         if not self.run.events.filter(kind="warning", data__message=sentence).exists():
@@ -131,6 +133,21 @@ class FileKeeper:
     def _next(self, rows: Any) -> int:
         last = rows.filter(attempt=self.run.attempt).order_by("-sequence").first()
         return last.sequence + 1 if last else 1
+
+
+def _why_not(path: Path, training: WorkspaceTraining | None) -> str:
+    """Links may lead out of the workspace, and a config may name any file as its model."""
+    name = str(path)
+    if len(name) > LONGEST_PATH:
+        return f"{name[:80]}… has too long a name: shorten it."
+    try:
+        real = Path(judge(name, Purpose.SEND).real)
+    except Refused as refused:
+        return sentence(refused)
+    if training is not None:
+        is_own = real.is_relative_to(training.workspace.resolve())
+        return "" if is_own else f"{name[:200]} is a link that leads out of the workspace, so it is left out."
+    return "" if is_model(real) else f"{name[:200]} is not a model, so it is left out."
 
 
 def _sample_config(training: WorkspaceTraining, index: int, beginning: str) -> JsonObject:

@@ -24,6 +24,8 @@ from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from engine.onetrainer.scalars import Scalar, ScalarLog
 from engine.onetrainer.workspace import WorkspaceTraining, is_text, is_workspace, read_workspace
+from engine.paths.here import reading_by
+from engine.paths.policy import Policy, Purpose, Refused, Root
 from operations.workspaces.files import FileKeeper
 from operations.workspaces.pulse import PATIENCE, Pulse
 from training.live import publisher
@@ -32,8 +34,8 @@ from training.metrics.loss_lines import LossLine, draw_loss
 from training.metrics.summaries import sum_up
 from training.models import Metric, Run, RunProgress
 from training.runs.service import MAX_NAME
-from web.allowed_paths import refusal
 from web.errors import BadInput
+from web.paths.site import judge, sentence
 
 RUNS_OF_WORKSPACES = uuid.UUID("6f1c5c0e-5d6b-4b8e-9a53-0f6d0a3f5b1d")  # a run's id comes from its workspace and name
 RECORDS = 5000  # in one transaction, so that others do not wait long for the database
@@ -58,10 +60,8 @@ def checked_folder(path: Any) -> Path:
         raise _bad(_("Enter the workspace's folder."))
     if not is_text(path):
         raise _bad(_("The folder's name is not valid text: rename it."))
-    if sentence := refusal(path.strip()):
-        raise _bad(sentence)
-    folder = Path(path.strip()).expanduser().resolve()
     try:
+        folder = Path(judge(path.strip(), Purpose.LIST).real)
         if not folder.is_dir():
             raise _bad(
                 _("%(folder)s is not a folder: enter a OneTrainer workspace on the server.") % {"folder": folder}
@@ -74,6 +74,8 @@ def checked_folder(path: Any) -> Path:
                 )
                 % {"folder": folder}
             )
+    except Refused as refused:
+        raise _bad(sentence(refused)) from refused
     except OSError as error:
         raise _bad(
             _("%(folder)s cannot be read (%(error)s): let the site's user read it.")
@@ -100,7 +102,8 @@ class History:
     def update(self, follow: bool = False, beat: Callable[[], object] = lambda: None) -> list[Run]:
         """Import everything new, and return the runs, oldest first; `beat` is called between portions."""
         try:
-            trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
+            with reading_by(Policy((Root(str(self.folder)),))):  # links in it may lead anywhere
+                trainings = read_workspace(self.folder, settings.ONETRAINER_HOME)
         except OSError as error:
             self._give_up(
                 _("The workspace cannot be read any more (%(error)s): check whether it was moved.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
+from engine.paths.names import hub_refusal, is_hub_name
 from web.errors import BadInput
 from web.outgoing import checked_address
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 EXAMPLE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 LONGEST = 2000
@@ -34,11 +35,9 @@ def checked_name(name: str) -> str:
             )
             % {"example": EXAMPLE}
         )
+    if sentence := hub_refusal(name, settings.HUB_OWNERS):
+        raise BadInput(f"{sentence[:1].upper()}{sentence[1:]}.")
     return name
-
-
-def is_hub_name(name: str) -> bool:
-    return bool(NAME.fullmatch(name)) and ".." not in name and "--" not in name
 
 
 def checked_hash(text: str) -> str:

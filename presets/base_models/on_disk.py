@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 
 from engine.builtin.families.model_files import FLUX, SD1, SD2, SD3, SDXL, NotAModel, hub_cache, read_model
 from engine.builtin.inspection.folders import files_of_weights
-from presets.base_models.names import is_hub_name
+from engine.paths.names import is_hub_name
+from engine.paths.policy import Purpose
 from presets.models import ModelFetch
 from system.models import Job
-from web.allowed_paths import refusal
 from web.errors import Forbidden, NotFound
+from web.paths.site import open_folders, refusal
 
 MOST_LOOKED_AT = 300  # entries in one folder
 SHELVES = (
@@ -86,7 +87,7 @@ def found_models() -> list[FoundModel]:
 
 def folders() -> list[tuple[Path, str]]:
     """The folders whose entries are models, with the kind of their place."""
-    roots = [root / shelf for root in settings.ALLOWED_ROOTS for shelf in SHELVES]
+    roots = [root / shelf for root in open_folders() for shelf in SHELVES]
     onetrainer = [settings.ONETRAINER_HOME / "models"] if settings.ONETRAINER_HOME else []
     return [(settings.DATA_DIR / "models", DATA), *((folder, ROOT) for folder in [*roots, *onetrainer])]
 
@@ -94,7 +95,7 @@ def folders() -> list[tuple[Path, str]]:
 def _in_folders() -> Iterator[FoundModel]:
     for folder, place in folders():
         for path in entries(folder):
-            if path.name.startswith(".") or refusal(str(path)):
+            if path.name.startswith(".") or refusal(str(path), Purpose.LOAD_MODEL):
                 continue
             if (model := _look(path, str(path), path.stem if path.is_file() else path.name, place)) is not None:
                 yield model

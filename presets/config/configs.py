@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,18 +14,16 @@ from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.train_config import SampleConfig
 from engine.engines import ENGINES, Engine, Unavailable, UnknownEngine, get_engine
 from engine.interface.errors import BadConfig, Problem
-from engine.interface.json_files import BadValue
 from engine.interface.json_types import JsonObject
-from engine.interface.paths import exists
 from engine.onetrainer.facts import StillReading
+from engine.paths.here import reading_by
 from engine.tokens import SECRET, without_secrets
-from presets.config.migrate import migrate_concepts
-from presets.config.paths import check_paths, named_paths, with_absolute_paths
-from presets.foreign.text_forms import read_text
-from web.allowed_paths import refusal
+from presets.config.files import FILES_OF_LISTS, with_inline_files
+from presets.config.named_paths import Reads
+from presets.config.paths import check_paths, check_sample_paths, with_absolute_paths
 from web.errors import BadInput, NotReady
+from web.paths.site import policy
 
-MAX_CONFIG_BYTES = 5_000_000
 MOST_DEPTH, LONGEST_LIST, LONGEST_TEXT = 12, 1_000, 20_000
 LONGEST_NAME = 200
 READING_SECONDS = 20.0  # OneTrainer imports torch before it can list its settings
@@ -139,16 +135,22 @@ def validate(config: object, engine: str = "builtin") -> list[Problem]:
         problems += [Problem(field, message) for field, messages in error.errors.items() for message in messages]
         whole |= {field: [] for field in FILES_OF_LISTS if not whole.get(field)}
     try:
-        problems += get_engine(engine).check(whole)
+        problems += _checked_by(get_engine(engine), whole)
     except Unavailable as error:  # the checkout was changed at this very moment
         return [Problem("engine", str(error))]
-    return [*problems, *check_paths(whole, get_engine(engine).takes_hub_data_sets)]
+    return [*problems, *check_paths(whole, Reads.of(engine))]
+
+
+def _checked_by(engine: Engine, whole: Config) -> list[Problem]:
+    """The engine's own check, which reads the files that the config names only as the site allows."""
+    with reading_by(policy()):
+        return engine.check(whole)
 
 
 def freeze(engine: str, partial: Config) -> Config:
     """The whole config of a run: defaults filled in, lists read from their files, paths absolute, no secrets."""
     whole = with_inline_files(full_config(engine, partial))
-    return without_secrets(with_absolute_paths(whole, get_engine(engine).takes_hub_data_sets))
+    return without_secrets(with_absolute_paths(whole, Reads.of(engine)))
 
 
 def sample_settings(sent: Any, config: Config) -> Config:
@@ -176,7 +178,7 @@ def sample_settings(sent: Any, config: Config) -> Config:
         sample = SampleConfig.from_dict(settings)
     except BadConfig as error:
         refuse_errors(error.problems)
-    refuse_errors(list(check_ranges(sample)))
+    refuse_errors([*check_ranges(sample), *check_sample_paths(sample.to_dict())])
     return sample.to_dict()
 
 
@@ -188,9 +190,8 @@ def check_form(config: Any) -> list[Problem]:
     if problems := list(_limits(config)):
         return problems
     parsed, problems = read_what_is_right(config)
-    outside = [(field, refusal(path, write)) for field, path, write in named_paths(config)]
-    outside_problems = [Problem(field, sentence) for field, sentence in outside if sentence]
-    return [*problems, *check_values(parsed), *outside_problems]
+    outside = check_paths(merge(get_engine("builtin").defaults(), config), must_exist=False)
+    return [*problems, *check_values(parsed), *outside]
 
 
 def check_edited(config: object, engine: str, of_preset: bool) -> list[Problem]:
@@ -210,7 +211,7 @@ def engines_for(config: Config) -> list[JsonObject]:
 def _why_not(engine: Engine, config: Config, named: list[str]) -> str:
     if why := engine.why_unavailable():
         return why
-    problems = engine.check(merge(engine.defaults(), config))
+    problems = _checked_by(engine, merge(engine.defaults(), config))
     about = (one for one in problems if one.is_error and any(_one_holds_the_other(one.field, name) for name in named))
     first = next(about, None)
     return f"{first.field}: {first.message}" if first else ""
@@ -248,24 +249,6 @@ def _one_holds_the_other(field: str, other: str) -> bool:
     return f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}.")
 
 
-FILES_OF_LISTS = {"concepts": "concept_file_name", "samples": "sample_definition_file_name"}
-
-
-def with_inline_files(config: Config) -> Config:
-    """A copy of the config in which concepts and samples from separate files are part of the config.
-
-    So a run's frozen config is whole, and the paths in those files are checked like all others. A missing file is
-    left to the engine's check, since OneTrainer's defaults name files that need not exist.
-    """
-    config = dict(config)
-    for field, file_field in FILES_OF_LISTS.items():
-        path = config.get(file_field)
-        if not config.get(field) and isinstance(path, str) and path and exists(path):
-            found = read_json(path, list, file_field)
-            config[field] = migrate_concepts(found) if field == "concepts" else found
-    return config
-
-
 def refuse_errors(problems: list[Problem]) -> None:
     """Raise BadInput with a message by field if any of the problems is an error."""
     errors: dict[str, list[str]] = {}
@@ -277,63 +260,3 @@ def refuse_errors(problems: list[Problem]) -> None:
         more = f" (and {len(errors) - 1} more fields)" if len(errors) > 1 else ""
         label = f"{first}: " if first else ""
         raise BadInput(f"{label}{errors[first][0]}{more}", errors)
-
-
-def load_config_file(path: str) -> Config:
-    """Read a config file below an allowed root, also of another trainer: JSON, TOML or YAML, as it is in the file.
-
-    Raises BadInput with a sentence, never with the file's content.
-    """
-    return read_json(path, dict, "config_path")
-
-
-def read_json(path: str, kind: type, field: str) -> Any:
-    """The JSON object or list in a file below an allowed root; `field` names the path's field in errors."""
-    if not isinstance(path, str) or not path:
-        raise _bad_path(field, _("Name the file's path as a string."))
-    if sentence := refusal(path):
-        raise _bad_path(field, sentence)
-    content = _parse(path, field)
-    if not isinstance(content, kind):
-        raise _bad_path(
-            field,
-            _("%(path)s does not contain a JSON %(kind)s: export it again.")
-            % {"path": path, "kind": "object" if kind is dict else "list"},
-        )
-    return content
-
-
-def _parse(path: str, field: str) -> Any:
-    file = Path(path).expanduser()
-    try:
-        if file.stat().st_size > MAX_CONFIG_BYTES:
-            raise _bad_path(
-                field,
-                _("%(path)s is larger than %(max_config_bytes)s MB: this is not a config file.")
-                % {"path": path, "max_config_bytes": MAX_CONFIG_BYTES // 1_000_000},
-            )
-        if not file.is_file():
-            raise _bad_path(field, _("%(path)s is not a file: name a config file.") % {"path": path})
-        return read_text(file.read_bytes(), file.name)
-    except OSError as error:
-        raise _bad_path(
-            field, _("%(path)s cannot be read (%(error)s): check the path.") % {"path": path, "error": error.strerror}
-        ) from error
-    except ValueError as error:
-        form = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML"}.get(file.suffix.lower(), "JSON")
-        facts = {"path": path, "form": form, "reason": _reason(error)}
-        sentence = _("%(path)s is not valid %(form)s%(reason)s: export the config again.") % facts
-        raise _bad_path(field, sentence) from error
-
-
-def _reason(error: ValueError) -> str:
-    """What is wrong with a file, in brackets, without any of its content; empty if that is not known."""
-    if isinstance(error, BadValue):
-        return f" ({error.reason})"
-    if isinstance(error, json.JSONDecodeError):
-        return _(" (line %(line)s, column %(column)s)") % {"line": error.lineno, "column": error.colno}
-    return ""
-
-
-def _bad_path(field: str, sentence: str) -> BadInput:
-    return BadInput(sentence, {field: [sentence]})

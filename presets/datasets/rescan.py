@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from engine.builtin.reading.captions import Captions
 from engine.builtin.reading.scan import BUILTIN, scan
+from engine.paths.policy import Purpose
 from presets.datasets.files import (
     EXCLUDED,
     PictureState,
@@ -28,8 +29,8 @@ from presets.datasets.files import (
 from presets.datasets.versions import BATCH_ROWS, Change, record, state_of
 from presets.models import DataSet, DataSetPicture, DataSetVersion
 from presets.models_datasets import is_set_name
-from web.allowed_paths import refusal
 from web.errors import NotFound
+from web.paths.site import refusal
 
 MOST_AT_ONCE = 200  # files that a page reads itself; a worker reads more
 MOST_BYTES_AT_ONCE = 50_000_000
@@ -116,7 +117,7 @@ def _listed(data_set: DataSet) -> dict[str, Found]:
     folder = data_set.folder
     if not data_set.is_reference:
         folder.mkdir(parents=True, exist_ok=True)
-    if sentence := refusal(str(folder)):
+    if sentence := refusal(str(folder), Purpose.READ_PICTURES):
         raise NotFound(sentence)
     found = _within(folder, excluded=False)
     if (folder / EXCLUDED).is_dir() and not (folder / EXCLUDED).is_symlink():
@@ -130,7 +131,7 @@ def _within(folder: Path, excluded: bool) -> dict[str, Found]:
         files = scan(
             folder,
             subfolders=True,
-            may_follow=lambda path: refusal(path) is None,
+            may_follow=lambda path: refusal(path, Purpose.READ_PICTURES) is None,
             keep_going=lambda files: files < 3 * MOST_PICTURES,
         )
     except OSError as error:

@@ -14,14 +14,15 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from engine.paths.policy import Purpose
 from presets.datasets.files import PictureState, locked
 from presets.datasets.intake import refuse_references
 from presets.datasets.names import flat_name
 from presets.datasets.versions import Change, apply, state_of
 from presets.models import DataSet, DataSetPicture, DataSetVersion
 from presets.models_datasets import SET_NAME
-from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound, NotNow
+from web.paths.site import judge, refusal
 
 LONGEST_CAPTION = 100_000
 FEW = 500  # ids of one query
@@ -73,8 +74,8 @@ def _make_folder(data_set: DataSet) -> None:
 
 def _checked_folder(path: str) -> Path:
     """The folder with links resolved. Raises BadInput."""
-    sentence = refusal(path)
-    real = Path(path).expanduser().resolve() if not sentence else None
+    sentence = refusal(path, Purpose.READ_PICTURES)
+    real = Path(judge(path, Purpose.READ_PICTURES).real) if not sentence else None
     if real and not real.is_dir():
         sentence = _("%(path)s is not a folder on this server: choose another.") % {"path": path[:200]}
     if real and real.is_relative_to(Path(settings.DATA_DIR).resolve() / "datasets"):

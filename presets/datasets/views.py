@@ -13,6 +13,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from engine.paths.policy import Purpose
 from presets.datasets import uploads, verbs, versions
 from presets.datasets.api import find
 from presets.datasets.files import path_of
@@ -241,7 +242,7 @@ def thumbnail(request: PageRequest, pk: int, picture: int) -> HttpResponseBase:
     if row is None:
         raise NotFound(_("The data set has no picture with this id: it may have been removed."))
     try:
-        kept = thumbnails.thumbnail(str(path_of(shown, row.name, row.excluded)), MOST_THUMBNAILS)
+        kept = thumbnails.thumbnail(str(path_of(shown, row.name, row.excluded)), MOST_THUMBNAILS, Purpose.SEND)
         content = kept.read_bytes()
     except (DomainError, FileNotFoundError) as problem:
         status = 400 if isinstance(problem, BadInput) else 404

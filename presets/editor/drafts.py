@@ -22,6 +22,7 @@ from engine.interface.json_types import JsonObject
 from engine.tokens import without_secrets
 from presets.config import configs
 from presets.config.dotted import MISSING, with_value
+from presets.config.files import MAX_CONFIG_BYTES
 from presets.models import Draft, DraftStep, Preset
 from web.errors import BadInput, NotNow, StaleDraft
 
@@ -245,10 +246,10 @@ def _commit(draft: Draft, revision: int, content: Content, label: str, one_edit:
 def _as_kept(content: Content) -> JsonObject:
     """The fields that differ from the defaults, without tokens; raises BadInput if they are too large."""
     kept = configs.difference(without_secrets(content.config), configs.defaults(content.engine))
-    if len(json.dumps(kept)) > configs.MAX_CONFIG_BYTES:
+    if len(json.dumps(kept)) > MAX_CONFIG_BYTES:
         raise BadInput(
             _("The config is larger than %(max_config_bytes)s MB: remove something.")
-            % {"max_config_bytes": configs.MAX_CONFIG_BYTES // 1_000_000}
+            % {"max_config_bytes": MAX_CONFIG_BYTES // 1_000_000}
         )
     configs.refuse_endless(kept)
     return kept

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from presets.config import configs
 from presets.config.dotted import with_value
+from presets.config.files import with_inline_files
 from presets.config.shapes import RATIOS, size_of
 from presets.editor import drafts
 from presets.folders import browse
@@ -70,7 +71,7 @@ def items_of(draft: Draft, field: str) -> list[Any]:
     """The list that the run trains with: the config's own, or that of the file that it names. Raises BadInput."""
     config = configs.full_config(draft.engine, draft.config)
     if not config.get(field):
-        config = configs.with_inline_files(config)
+        config = with_inline_files(config)
     items = config.get(field)
     if items is not None and not isinstance(items, list):
         raise BadInput(

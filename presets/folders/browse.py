@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from django.utils.translation import gettext as _
 from engine.builtin.reading.formats import is_picture
 from engine.builtin.reading.scan import UNUSABLE
 from engine.interface.json_types import JsonObject
-from web.allowed_paths import refusal
+from engine.paths import door
+from engine.paths.policy import Policy, Purpose, Refused
 from web.errors import BadInput, NotFound
 from web.natural import natural
+from web.paths.site import open_folders, policy, refusal, sentence
 
 KINDS = ("folder", "file", "model", "save")
 WEIGHTS = (".safetensors",)
@@ -97,9 +100,7 @@ def list_folder(
         total=len(matching),
         pictures=content.pictures,
         is_model=_is_model(str(folder)),
-        parent=str(folder.parent)
-        if folder.parent != folder and not refusal(str(folder.parent), kind == "save")
-        else "",
+        parent=str(folder.parent) if folder.parent != folder and not refusal(str(folder.parent), _for(kind)) else "",
         name=name,
         note=" ".join(_notes(content, len(matching), most_read)),
     )
@@ -116,11 +117,10 @@ def make_folder(parent: str, name: str) -> Path:
         or len(os.fsencode(name)) > LONGEST_NAME
     ):
         raise _bad(_("Type a name without a slash and without a dot at its beginning."), "name")
-    folder_path = folder / name
-    if sentence := refusal(str(folder_path), write=True):
-        raise _bad(sentence, "name")
     try:
-        folder_path.mkdir()
+        return Path(door.make_folder(policy(), str(folder / name)))
+    except Refused as refused:
+        raise _bad(sentence(refused), "name") from refused
     except FileExistsError as error:
         raise _bad(
             _("A file or folder named %(name)s exists already: choose another name.") % {"name": name}, "name"
@@ -131,18 +131,21 @@ def make_folder(parent: str, name: str) -> Path:
             % {"name": name, "error": error.strerror},
             "name",
         ) from error
-    return folder_path
+
+
+def _for(kind: str) -> Purpose:
+    return Purpose.WRITE_FOLDER if kind == "save" else Purpose.LIST
 
 
 def places_for(kind: str) -> list[Place]:
     """The places to start from: the allowed folders, the data folder's own folders, and the demo."""
     data = settings.DATA_DIR
     places = [Place("Data sets", str(data / "datasets")), Place("Models", str(data / "models"))]
-    roots = [Place(_title(root), str(root)) for root in settings.ALLOWED_ROOTS]
+    roots = [Place(_title(root), str(root)) for root in open_folders()]
     places = [*roots, *(reversed(places) if kind in ("model", "save") else places)]
     if kind != "save":
         places += [Place("Runs", str(data / "runs")), Place("Demo", str(settings.DEMO_DIR))]
-    return [place for place in places if not refusal(place.path, kind == "save") and Path(place.path).is_dir()]
+    return [place for place in places if not refusal(place.path, _for(kind)) and Path(place.path).is_dir()]
 
 
 def _title(root: Path) -> str:
@@ -154,32 +157,32 @@ def _title(root: Path) -> str:
 
 def _folder_of(path: str, kind: str, nearest: bool) -> tuple[Path, str]:
     """The folder with links resolved, so that the folder that is read is the checked folder, and the file's name."""
-    if sentence := refusal(path, kind == "save"):
-        raise _bad(sentence)
     try:
-        real = Path(path).expanduser().resolve()
+        real = Path(policy().judge(path, _for(kind), str(settings.BASE_DIR)).real)
         if real.is_dir():
             return real, ""
         here, name = real.parent, real.name
         while nearest and not here.is_dir() and here != here.parent:
             here, name = here.parent, ""
         fits = here.is_dir() and (nearest or real.exists())
-    except (OSError, ValueError, RuntimeError) as error:
+    except Refused as refused:
+        raise _bad(sentence(refused)) from refused
+    except (OSError, ValueError) as error:
         raise _bad(_("%(path)s is not a usable path: type another path.") % {"path": path[:200]}) from error
     if not fits:
         raise NotFound(_("%(path)s does not exist any more: choose another folder.") % {"path": path[:200]})
-    if sentence := refusal(str(here), kind == "save"):
-        raise _bad(sentence)
+    if text := refusal(str(here), _for(kind)):
+        raise _bad(text)
     return here, name
 
 
-def _bad(sentence: str, field: str = "path") -> BadInput:
-    return BadInput(sentence, {field: [sentence]})
+def _bad(text: str, field: str = "path") -> BadInput:
+    return BadInput(text, {field: [text]})
 
 
 def _crumbs(folder: Path, places: list[Place], kind: str) -> list[Place]:
     """The folders from the outermost allowed folder down to this folder."""
-    way = [one for one in (*reversed(folder.parents), folder) if not refusal(str(one), kind == "save")]
+    way = [one for one in (*reversed(folder.parents), folder) if not refusal(str(one), _for(kind))]
     titles = {os.path.realpath(place.path): place.title for place in places}
     return [
         Place(titles.get(str(one), one.name or "/") if not index else one.name, str(one))
@@ -199,15 +202,17 @@ class _FolderContent:
 
 def _read(folder: Path, kind: str, suffixes: Sequence[str], most: int) -> _FolderContent:
     content = _FolderContent([])
-    write = kind == "save"
+    allowed = policy()
     endings = tuple(suffix.lower() for suffix in suffixes if suffix) or (WEIGHTS if kind == "model" else ())
     try:
-        with os.scandir(folder) as entries:
+        with _names_in(allowed, folder, kind) as entries:
             for number, entry in enumerate(entries):
                 if number >= most:
                     content.whole = False
                     break
-                _take(content, entry, kind, endings, write)
+                _take(content, Entry(entry, folder), kind, endings, allowed)
+    except Refused as refused:
+        raise _bad(sentence(refused)) from refused
     except PermissionError as error:
         raise _bad(
             _("The site may not read %(folder)s: give it permission, or choose another folder.") % {"folder": folder}
@@ -220,12 +225,31 @@ def _read(folder: Path, kind: str, suffixes: Sequence[str], most: int) -> _Folde
     return content
 
 
-def _take(content: _FolderContent, entry: os.DirEntry[str], kind: str, endings: tuple[str, ...], write: bool) -> None:
+@contextmanager
+def _names_in(allowed: Policy, folder: Path, kind: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """The names in the folder that was judged, whatever has its path by now. Raises Refused and OSError."""
+    descriptor, _judged = door.open_folder(allowed, str(folder), _for(kind))
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
+
+
+class Entry:
+    """A name in a folder that is read by its descriptor, with the path by which others find it."""
+
+    def __init__(self, entry: os.DirEntry[str], folder: Path) -> None:
+        self.name, self.path = entry.name, str(folder / entry.name)
+        self.is_symlink, self.is_dir = entry.is_symlink, entry.is_dir
+
+
+def _take(content: _FolderContent, entry: Entry, kind: str, endings: tuple[str, ...], allowed: Policy) -> None:
     if entry.name.startswith("."):
         return
     if UNUSABLE.search(entry.name):
         content.unnamable += 1
-    elif _is_closed(entry, content, write):
+    elif _is_closed(entry, content, allowed, _for(kind)):
         return
     elif _is_folder(entry):
         content.entries.append(FolderEntry(entry.name, entry.path, is_folder=True))
@@ -235,17 +259,18 @@ def _take(content: _FolderContent, entry: os.DirEntry[str], kind: str, endings: 
             content.entries.append(FolderEntry(entry.name, entry.path, is_folder=False))
 
 
-def _is_closed(entry: os.DirEntry[str], content: _FolderContent, write: bool) -> bool:
+def _is_closed(entry: Entry, content: _FolderContent, allowed: Policy, purpose: Purpose) -> bool:
     """Whether the entry is a link to a forbidden place, or the site's own folder; other entries are allowed."""
     if entry.is_symlink():
         content.links += 1
-        closed = content.links > MOST_LINKS or refusal(entry.path, write) is not None
+        closed = content.links > MOST_LINKS or not allowed.allows(entry.path, purpose)
         content.elsewhere += closed
         return closed
-    return entry.name == settings.DATA_DIR.name and refusal(entry.path, write) is not None
+    own = (settings.DATA_DIR.name, "attempts")
+    return entry.name in own and not allowed.allows(entry.path, purpose)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:

@@ -17,16 +17,19 @@ from django.utils.translation import gettext as _
 from engine.builtin.reading.captions import Caption, Captions, read_lines
 from engine.builtin.reading.scan import BUILTIN, NOT_INCLUDED, ONETRAINER, Reader, Scan, scan
 from engine.interface.json_types import JsonObject
+from engine.paths.here import reading_by
+from engine.paths.policy import Purpose, Refused
 from presets.folders.thumbnails import size_of
-from web.allowed_paths import refusal
 from web.errors import BadInput, NotFound
 from web.natural import natural
+from web.paths.site import judge, policy, sentence
 
 MOST_FILES = 200_000
 MOST_SHOWN = 8
 SIZES_READ = 400
 SIZES_SHARE = 0.2  # of settings.FOLDER_SECONDS
 LONGEST_CAPTION = 500
+CAPTIONS = (".txt", ".caption")  # of a file for all pictures
 SOURCES = ("sample", "concept", "filename")
 
 
@@ -72,8 +75,15 @@ def preview(
 ) -> ConceptPreview:
     """Preview the folder of a concept. Raises BadInput and NotFound, which say what to do."""
     if source not in SOURCES:
-        sentence = f"must be one of {', '.join(SOURCES)}."
-        raise BadInput(f"prompt_source {sentence}", {"prompt_source": [f"It {sentence}"]})
+        choices = f"must be one of {', '.join(SOURCES)}."
+        raise BadInput(f"prompt_source {choices}", {"prompt_source": [f"It {choices}"]})
+    with reading_by(policy()):
+        return _previewed(path, subfolders, source, prompt_path, engine, most_files)
+
+
+def _previewed(
+    path: str, subfolders: bool, source: str, prompt_path: str, engine: str, most_files: int
+) -> ConceptPreview:
     folder = _checked(path)
     reader = ONETRAINER if engine == "onetrainer" else BUILTIN
     found = _scanned(folder, subfolders, reader, most_files)
@@ -105,13 +115,13 @@ def as_json(shown: ConceptPreview) -> JsonObject:
 def _checked(path: str) -> Path:
     if not path:
         raise _bad(_("Choose the folder of the concept's pictures."))
-    if sentence := refusal(path):
-        raise _bad(sentence)
     try:
-        real = Path(path).expanduser().resolve()
+        real = Path(judge(path, Purpose.READ_PICTURES).real)
         if real.is_dir():
             return real
         is_file = real.exists()
+    except Refused as refused:
+        raise _bad(sentence(refused)) from refused
     except OSError as error:
         raise _bad(_("%(path)s is not a usable path: type another path.") % {"path": path[:200]}) from error
     if is_file:
@@ -133,15 +143,14 @@ def _scanned(folder: Path, subfolders: bool, reader: Reader, most_files: int) ->
             folder,
             subfolders,
             reader,
-            may_follow=lambda path: refusal(path) is None,
             keep_going=lambda files: files < most_files and time.monotonic() <= until,
         )
     except OSError as error:
-        sentence = _("The site may not read %(folder)s (%(error)s): give it permission.") % {
+        text = _("The site may not read %(folder)s (%(error)s): give it permission.") % {
             "folder": folder,
             "error": error.strerror,
         }
-        raise _bad(sentence) from error
+        raise _bad(text) from error
 
 
 # -- captions ----------------------------------------------------------------------------------------------------------
@@ -175,13 +184,17 @@ def _lines_of(path: str) -> tuple[tuple[str, ...], str]:
     """(the captions of a concept's text file, or why there are none)."""
     if not path:
         return (), _("choose the text file with the captions")
-    if refusal(path):
-        return (), _("the captions' file is outside the allowed folders")
+    if not path.lower().endswith(CAPTIONS):
+        return (), _("the captions' file must be a .txt file: choose another file")
     try:
-        real = Path(path).expanduser().resolve()
+        real = Path(judge(path, Purpose.READ_TEXT).real)
         if not real.is_file():
             return (), _("the captions' file %(path)s does not exist: choose another file") % {"path": path[:200]}
+        if not real.name.lower().endswith(CAPTIONS):
+            return (), _("the captions' file must be a .txt file: choose another file")
         caption = read_lines(real)
+    except Refused:
+        return (), _("the captions' file is outside the allowed folders")
     except OSError as error:
         return (), _("the captions cannot be read (%(error)s)") % {"error": error.strerror}
     return caption.captions, _why_not(caption)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +16,11 @@ from PIL import Image
 
 from engine.builtin.reading.decoding import READING, decoded
 from engine.builtin.reading.formats import UnreadablePicture, is_picture, upright_size
-from web.allowed_paths import refusal
+from engine.paths.policy import Purpose, Refused
 from web.errors import BadInput, NotFound
 from web.limits.table import limit
+from web.paths import site
+from web.paths.site import judge, sentence
 
 logger = logging.getLogger(__name__)
 EDGE = 256
@@ -34,11 +35,11 @@ def folder() -> Path:
     return settings.DATA_DIR / "cache" / "thumbnails"
 
 
-def thumbnail(path: str, most_kept: int = MOST_KEPT) -> Path:
+def thumbnail(path: str, most_kept: int = MOST_KEPT, purpose: Purpose = Purpose.READ_PICTURES) -> Path:
     """The file of a picture's thumbnail. Raises BadInput and NotFound, with the reason."""
-    picture = _checked(path)
+    picture = _checked(path, purpose)
     try:
-        with opened(picture) as file:
+        with opened(picture, purpose) as file:
             facts = os.fstat(file.fileno())
             key = f"{picture}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\0{EDGE}\0{READING}"
             kept = folder() / f"{hashlib.sha256(os.fsencode(key)).hexdigest()}.webp"
@@ -59,25 +60,26 @@ def thumbnail(path: str, most_kept: int = MOST_KEPT) -> Path:
         ) from error
 
 
-def _checked(path: str) -> Path:
+def _checked(path: str, purpose: Purpose) -> Path:
     """The picture's path with links resolved; nothing is revealed about files outside the allowed folders."""
-    if sentence := refusal(path):
-        raise BadInput(sentence, {"path": [sentence]})
-    real = Path(path).expanduser().resolve()
+    try:
+        real = Path(judge(path, purpose).real)
+    except Refused as refused:
+        raise BadInput(sentence(refused), {"path": [sentence(refused)]}) from refused
     if not is_picture(real):
-        sentence = _("This is not a picture to train on: choose a file such as PNG, JPEG, WebP, AVIF, HEIC or JPEG XL.")
-        raise BadInput(sentence, {"path": [sentence]})
+        text = _("This is not a picture to train on: choose a file such as PNG, JPEG, WebP, AVIF, HEIC or JPEG XL.")
+        raise BadInput(text, {"path": [text]})
     return real
 
 
-def opened(picture: Path) -> BinaryIO:
-    """The regular file, opened for reading; a pipe is refused, since reading it would never end."""
-    descriptor = os.open(picture, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    file = os.fdopen(descriptor, "rb")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise NotFound(_("%(picture)s is not a regular file: choose another file.") % {"picture": picture.name})
-    return file
+def opened(picture: Path, purpose: Purpose) -> BinaryIO:
+    """The regular file, opened for reading; a pipe is refused, since reading it would never end. Raises NotFound."""
+    try:
+        return site.opened(picture, purpose)
+    except Refused as refused:
+        raise NotFound(
+            _("%(picture)s is not a regular file: choose another file.") % {"picture": picture.name}
+        ) from refused
 
 
 def small_picture(file: BinaryIO, name: str, edge: int) -> Image.Image:
@@ -133,10 +135,8 @@ def _make_room(kept: Path, most: int) -> None:
 
 def size_of(path: Path) -> tuple[int, int] | None:
     """Upright width and height from a picture's header; None if the header cannot or may not be read."""
-    if path.is_symlink() and refusal(str(path)):
-        return None
     try:
-        with opened(path.resolve()) as file:
+        with opened(path, Purpose.READ_PICTURES) as file:
             return upright_size(file)
     except Exception:  # broken headers raise any exception; the check before the start reports them in full
         return None

@@ -12,6 +12,7 @@ from tests.onetrainer.conftest import only_standin
 from training.progress.endings import ENDINGS
 
 FOREVER = 100_000
+EMPTY = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
 
 
 @only_standin("only a GPU that is too small always fails like this")
@@ -32,7 +33,7 @@ def test_a_missing_part_is_named_by_its_own_field(start, tmp_path):
 
 
 def test_a_model_that_cannot_be_loaded_has_the_cause_that_onetrainer_printed(start, tmp_path):
-    (tmp_path / "file").touch()
+    (tmp_path / "file").write_bytes(EMPTY)
     failed = start(vae={"model_name": str(tmp_path / "file")}).wait().data("failed")[0]
     assert failed["reason"] == "missing_model" and "OSError: " in failed["message"]
     assert "not an internal model" not in failed["message"]

@@ -13,6 +13,7 @@ from PIL import Image
 from engine.engines import ROOT
 from engine.onetrainer.checks.data import VIDEOS
 from engine.onetrainer.preflight import preflight
+from presets.config.named_paths import Reads
 from presets.config.paths import check_paths, with_absolute_paths
 from tests.onetrainer.conftest import HAS_ONE
 
@@ -157,14 +158,17 @@ def test_a_data_set_of_the_hub_is_downloaded_by_the_run(config, tmp_path):
     assert "does not exist" in found(config | {"concepts": [{"path": str(tmp_path / "none")}]})["concepts.0.path"]
 
 
+@pytest.mark.django_db
 def test_the_site_takes_a_data_set_of_the_hub_for_onetrainer_alone(settings, tmp_path):
     settings.ALLOWED_ROOTS = [tmp_path]
     config = {"concepts": [{"path": "owner/pictures"}]}
-    assert check_paths(config, takes_hub_data_sets=True) == []
-    assert with_absolute_paths(config, takes_hub_data_sets=True) == config
-    assert [one.field for one in check_paths(config)] == ["concepts.0.path"]
+    config["base_model_name"] = "owner/model"
+    assert check_paths(config, Reads.of_any()) == []
+    assert with_absolute_paths(config, Reads.of_any()) == config
+    assert [one.field for one in check_paths(config, Reads.of("builtin"))] == ["concepts.0.path"]
 
 
+@pytest.mark.django_db
 def test_a_part_is_loaded_from_an_allowed_folder_alone(settings, tmp_path):
     settings.ALLOWED_ROOTS = [tmp_path]
     config = {"vae": {"model_name": "/etc/vae"}, "transformer": {"model_name": "https://huggingface.co/a/b/c"}}
@@ -172,7 +176,11 @@ def test_a_part_is_loaded_from_an_allowed_folder_alone(settings, tmp_path):
         "additional_embeddings": [{"model_name": "/etc/star.safetensors"}],
         "prior": {"model_name": "owner/model"},
     }
-    assert [one.field for one in check_paths(config)] == ["vae.model_name", "additional_embeddings.0.model_name"]
+    assert {one.field for one in check_paths(config)} == {
+        "vae.model_name",
+        "transformer.model_name",
+        "additional_embeddings.0.model_name",
+    }
 
 
 def test_pictures_that_onetrainer_passes_over_are_named(config, pictures):

@@ -81,7 +81,7 @@ FOR_TRAINERS = {
 }
 FOR_ADMINS = {
     "GET": "system/audit/ system/doctor/ system/doctor/report.txt",
-    "POST": "system/doctor/examine/ system/cleanup/policy/",
+    "POST": "system/doctor/examine/ system/cleanup/policy/ system/folders/ system/folders/<int:pk>/remove/",
 }
 # Own tokens and saved views, and checks, which change no data.
 API_FOR_VIEWERS = {

@@ -273,7 +273,7 @@ def url_of_this_database():
 def test_a_check_whose_worker_is_killed_is_done_by_another(endless, keeper, tmp_path):
     """The worker and its child are gone at once; the job is claimed again when its lease has ended."""
     asked = preflight.request(None, endless)
-    environment = {**os.environ, "DATABASE_URL": url_of_this_database()}
+    environment = {**os.environ, "DATABASE_URL": url_of_this_database(), "ALLOWED_ROOTS": str(tmp_path)}
     environment["DJANGO_SETTINGS_MODULE"] = "onetrainer_site.settings"
     with subprocess.Popen([sys.executable, "-c", WORKER], env=environment) as worker:
         wait_for(children, what="the other worker's child")

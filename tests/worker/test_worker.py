@@ -190,8 +190,8 @@ def test_a_command_for_a_run_that_has_just_ended_is_refused_and_leaves_no_row():
 
 def test_whichever_gpu_a_config_names_the_process_sees_the_workers_own_as_its_only_one():
     run = make_run(config={"train_device": "cuda:1"})
-    assert engine_config(run, on_gpu=True)["train_device"] == "cuda"
-    assert engine_config(run, on_gpu=False)["train_device"] == "cpu"
+    assert engine_config(run, on_gpu=True)[0]["train_device"] == "cuda"
+    assert engine_config(run, on_gpu=False)[0]["train_device"] == "cpu"
 
 
 def away(*args, **kwargs):

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from engine.interface.json_types import JsonObject
-from presets.config import configs
+from presets.config.files import load_config_file
 from presets.config.serializers import with_notes
 from presets.preflight.waiting import AwaitsPreflight, checker_of
 from training.api.serializers import (
@@ -29,7 +29,7 @@ def start_options(data: JsonObject) -> JsonObject:
     options = dict(data)
     path, config = options.pop("config_path", None), options.pop("config_dict", None)
     if path is not None:
-        config = configs.load_config_file(path)
+        config = load_config_file(path)
     return {"config": config, **options}
 
 

@@ -160,6 +160,11 @@ class Run(models.Model):
     resume_from = models.CharField(
         max_length=1000, blank=True, help_text="The backup that the next attempt starts from."
     )
+    checked_paths = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Where each path of the config led when the run was created, by field; empty for older runs.",
+    )
     weights_from = models.CharField(
         max_length=1000, blank=True, help_text="The backup of another run whose weights it starts with, at step 0."
     )

@@ -12,6 +12,8 @@ from engine.engines import UnknownEngine, get_engine
 from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
+from presets.config.named_paths import Reads
+from presets.config.paths import check_paths
 from presets.preflight.requests import Checker, changes_since_backup
 from presets.preflight.waiting import check_and_wait
 from training.live import publisher
@@ -109,4 +111,4 @@ def _refuse_what_would_not_train(run: Run) -> None:
         engine = get_engine(run.engine)
     except UnknownEngine as error:
         raise NotNow(_("OneTrainer is not set up here: set ONETRAINER_HOME to its folder.")) from error
-    configs.refuse_errors(configs.check_paths(run.config, engine.takes_hub_data_sets))
+    configs.refuse_errors(check_paths(run.config, Reads.of(engine.name)))

@@ -15,6 +15,8 @@ from engine.interface.config_keys import keys_of
 from engine.interface.json_types import JsonObject
 from presets.config import configs, whole
 from presets.config.intake import take_in
+from presets.config.named_paths import Reads
+from presets.config.paths import checked_paths
 from presets.models import Preflight, Preset, PresetVersion
 from presets.preflight.requests import Checker, unanswered, whole_check
 from presets.preflight.waiting import check_and_wait
@@ -69,6 +71,7 @@ class TrainerService(ForUser):
             preset=preset,
             preset_version=made_from or (preset.versions.first() if preset else None),
             owner=self.user,
+            checked_paths=checked_paths(frozen, Reads.of(engine)),
             memory_estimate=check.estimate.get("memory", {}) if check else {},
             **facts,
         )

@@ -15,12 +15,13 @@ from engine.builtin.families.model_files import hub_cache
 from engine.engines import ENGINES
 from engine.interface.json_types import JsonObject
 from engine.interface.safetensors_header import read_header
-from presets.base_models.names import is_hub_name
+from engine.paths.names import is_hub_name
+from engine.paths.policy import Purpose
 from presets.base_models.on_disk import SHELVES, snapshot_of
-from presets.config.paths import looks_like_path
+from presets.config.named_paths import looks_like_path
 from training.wizard.families import FAMILIES, Family, tiny_family
-from web.allowed_paths import refusal
 from web.errors import BadInput
+from web.paths.site import judge, open_folders, refusal
 
 MOST_LOOKED_AT = 300  # entries in one folder
 TINY_PIXELS = 128
@@ -81,9 +82,9 @@ def chosen_model(name: str) -> BaseModel:
         raise _bad(_("Choose a base model."))
     if not looks_like_path(name):
         return _from_hub(name)
-    if sentence := refusal(name):
+    if sentence := refusal(name, Purpose.LOAD_MODEL):
         raise _bad(sentence)
-    path = Path(name).expanduser().absolute()
+    path = Path(judge(name, Purpose.LOAD_MODEL).real)
     if not path.exists():
         raise _bad(_("%(value)s does not exist: check its spelling.") % {"value": name[:200]})
     family = identify(path)
@@ -148,12 +149,12 @@ def _bad(sentence: str) -> BadInput:
 
 
 def _on_this_machine() -> Iterator[BaseModel]:
-    folders = [settings.DATA_DIR / "models", *(root / shelf for root in settings.ALLOWED_ROOTS for shelf in SHELVES)]
+    folders = [settings.DATA_DIR / "models", *(root / shelf for root in open_folders() for shelf in SHELVES)]
     if settings.ONETRAINER_HOME:
         folders.append(settings.ONETRAINER_HOME / "models")
     for folder in folders:
         for path in _entries(folder):
-            if not refusal(str(path)) and (found := _model(str(path), path.stem)):
+            if not refusal(str(path), Purpose.LOAD_MODEL) and (found := _model(str(path), path.stem)):
                 yield found
     yield from _in_hub_cache()
 

@@ -10,10 +10,12 @@ from django.utils.translation import gettext as _
 
 from engine.builtin.reading.captions import Captions
 from engine.builtin.reading.scan import BUILTIN, Scan, scan
+from engine.paths.here import reading_by
+from engine.paths.policy import Purpose
 from presets.folders.thumbnails import size_of
 from training.wizard.training_plan import Pictures
-from web.allowed_paths import refusal
 from web.errors import BadInput
+from web.paths.site import judge, policy, refusal
 
 T = TypeVar("T")
 FEWEST = 4
@@ -25,6 +27,11 @@ CAPTIONS_READ = 24
 def look_at(folder: str, subfolders: bool = False) -> Pictures:
     """Count the pictures of the folder; with its subfolders if it has no pictures itself. Raises BadInput."""
     path = _checked(folder)
+    with reading_by(policy()):
+        return _facts_of(path, subfolders)
+
+
+def _facts_of(path: Path, subfolders: bool) -> Pictures:
     found = _scanned(path, subfolders)
     if not found.pictures and not subfolders:
         subfolders = True
@@ -45,9 +52,9 @@ def look_at(folder: str, subfolders: bool = False) -> Pictures:
 def _checked(folder: str) -> Path:
     if not folder:
         raise _bad(_("Enter the folder with your pictures."))
-    if sentence := refusal(folder):
+    if sentence := refusal(folder, Purpose.READ_PICTURES):
         raise _bad(sentence)
-    path = Path(folder).expanduser().absolute()
+    path = Path(judge(folder, Purpose.READ_PICTURES).real)
     if not path.is_dir():
         kind = "is a file: enter its folder." if path.exists() else "does not exist: check its spelling."
         raise _bad(f"{folder[:200]} {kind}")
@@ -71,7 +78,6 @@ def _scanned(path: Path, subfolders: bool) -> Scan:
         found = scan(
             path,
             subfolders,
-            may_follow=lambda link: refusal(link) is None,
             keep_going=lambda files: files <= MOST_FILES,
         )
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -137,7 +138,8 @@ def _pictures(interview: Interview) -> Context:
     recent = Run.objects.newest_first().values_list("config__concepts", flat=True)[:20]
     folders = [concepts[0].get("path") for concepts in recent if concepts]
     recent_folders = list(dict.fromkeys(folder for folder in folders if folder))[:5]
-    return {"recent_folders": recent_folders, "data_sets": DataSet.objects.present()}
+    sets = DataSet.objects.present()
+    return {"open_folder": settings.DATA_DIR / "datasets", "recent_folders": recent_folders, "data_sets": sets}
 
 
 def _subject(interview: Interview) -> Context:

@@ -22,6 +22,7 @@ from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
 from engine.rates import check_rates
 from engine.schema_check import out_of_range
+from engine.texts import check_texts
 from engine.void import check_factors
 
 
@@ -70,6 +71,7 @@ def check(config: JsonObject) -> list[Problem]:
     whole = parsed.to_dict()
     found = [problem for leaf in leaves(parsed) for problem in _check_leaf(leaf, whole)]
     found += [*check_factors(schema(), whole), *check_rates(schema(), whole)]
+    found += check_texts(schema(), whole)
     return [*found, *check_rules(parsed), *_check_unknown(parsed)]
 
 

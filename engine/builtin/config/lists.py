@@ -9,6 +9,8 @@ from engine.builtin.config.train_config import ConceptConfig, SampleConfig, Trai
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_files import strict_json
 from engine.interface.paths import exists
+from engine.paths.here import read_bytes
+from engine.paths.policy import Purpose
 
 
 def load_concepts(config: TrainConfig) -> list[ConceptConfig]:
@@ -35,7 +37,7 @@ def _read_list(config: TrainConfig, field: str) -> list[Any]:
     if not Path(name).expanduser().is_file():  # reading a pipe would wait for its writer
         raise BadConfig([Problem(field, f"{name!r} is not a file; choose a JSON file")])
     try:
-        items = strict_json(Path(name).expanduser().read_bytes())
+        items = strict_json(read_bytes(Path(name).expanduser(), Purpose.READ_CONFIG))
     except (OSError, ValueError, RecursionError) as error:
         raise BadConfig([Problem(field, f"the file {name!r} cannot be read as JSON: {error}")]) from error
     if not isinstance(items, list):

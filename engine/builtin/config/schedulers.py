@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import Problem
+from engine.interface.importable import MODULE
 
-MODULE = "torch.optim.lr_scheduler"
 PLACEHOLDERS = ("%LR%", "%EPOCHS%", "%STEPS_PER_EPOCH%", "%TOTAL_STEPS%", "%SCHEDULER_STEPS%")
 MOMENTUM = ("cycle_momentum", "base_momentum", "max_momentum")
 

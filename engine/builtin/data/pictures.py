@@ -19,6 +19,8 @@ from engine.builtin.config.train_config import ConceptConfig
 from engine.builtin.data.buckets import Size
 from engine.builtin.reading.decoding import READING, decode, decoded
 from engine.builtin.reading.formats import UnreadablePicture
+from engine.paths.here import read_bytes
+from engine.paths.policy import Purpose
 
 logger = logging.getLogger("engine")
 
@@ -132,7 +134,7 @@ class PictureIndex:
 
 def read_facts(path: Path) -> PictureFacts:
     """Decode and hash one file. Raises UnreadablePicture and OSError."""
-    data = path.read_bytes()
+    data = read_bytes(path, Purpose.READ_PICTURES)
     result = decoded(data)
     picture = result.picture
     pixels = hashlib.blake2b(picture.tobytes(), digest_size=16, person=b"%dx%d" % picture.size).hexdigest()
@@ -143,7 +145,7 @@ def read_facts(path: Path) -> PictureFacts:
 
 def read_unchanged(path: Path, facts: PictureFacts) -> Image.Image:
     """Decode a file whose content must match the facts. Raises UnreadablePicture and OSError."""
-    data = path.read_bytes()
+    data = read_bytes(path, Purpose.READ_PICTURES)
     if hashlib.sha256(data).hexdigest() != facts.digest:
         raise UnreadablePicture("the file was changed during the run")
     return decode(data)

@@ -7,6 +7,7 @@ loses the space behind its delimiters, and `caps_randomize_lowercase` works whil
 from __future__ import annotations
 
 import csv
+import io
 import re
 import string
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from random import Random
 
 from engine.builtin.config.concept import ConceptTextConfig
+from engine.paths.here import opened
+from engine.paths.policy import Purpose
 
 REGEX_SIGNS = frozenset(".^$*+?{}[]|()\\")
 
@@ -111,7 +114,7 @@ def special_tags(settings: ConceptTextConfig) -> Sequence[str]:
     text = settings.tag_dropout_special_tags
     if not text.endswith((".txt", ".csv")):
         return tuple(tag.strip() for tag in text.split(settings.tag_delimiter))
-    with Path(text).open(encoding="utf-8-sig", newline="") as file:
+    with io.TextIOWrapper(opened(Path(text), Purpose.READ_TEXT), encoding="utf-8-sig", newline="") as file:
         if text.endswith(".csv"):
             return tuple(row[0] for row in csv.reader(file) if row)
         return tuple(line.rstrip("\r\n") for line in file)

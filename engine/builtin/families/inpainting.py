@@ -6,6 +6,8 @@ white. Masks are prepared as OneTrainer prepares them.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy
 import torch
 from diffusers import StableDiffusionInpaintPipeline
@@ -18,6 +20,8 @@ from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.builtin.families.precision import to_device
 from engine.builtin.families.stable_diffusion import StableDiffusion
 from engine.interface.errors import BadConfig, MissingModel, Problem
+from engine.paths.here import opened
+from engine.paths.policy import Purpose
 
 CHANNELS = 9
 EDGE = 2  # pixels by which the area that a sample repaints is smaller than its mask
@@ -80,7 +84,7 @@ def _read(settings: SampleConfig, field: str, mode: str, size: tuple[int, int]) 
     """(channels, *size) in [0, 1]. Raises BadConfig."""
     path = getattr(settings, field)
     try:
-        with Image.open(path) as image:
+        with opened(Path(path), Purpose.READ_PICTURES) as file, Image.open(file) as image:
             values = numpy.asarray(image.convert(mode), dtype=numpy.float32) / 255
     except OSError as error:
         raise BadConfig([Problem(field, f"{path!r} cannot be read as a picture ({error}); choose another")]) from error

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.base import ModelFamily
 from engine.interface.errors import BadConfig, Problem
+from engine.paths.mirror import mirrored
 
 ADAPTER = "default"
 # Published files name a CLIP text encoder's layers as transformers 4 does, earlier files of this trainer without it.
@@ -134,7 +135,8 @@ def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[s
 
 def _read_lora(path: Path) -> dict[str, Tensor]:
     try:
-        return {PUBLISHED.sub(r"\1.", name): weight for name, weight in load_file(path).items()}
+        with mirrored(str(path), "lora_model_name") as opened:
+            return {PUBLISHED.sub(r"\1.", name): weight for name, weight in load_file(opened).items()}
     except (OSError, SafetensorError) as error:
         raise _refused(f"{path} cannot be read as a LoRA ({error}): choose another file.") from error
 

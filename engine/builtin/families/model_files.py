@@ -76,8 +76,9 @@ def find_model(name: str, cache_dir: str = "") -> Path | None:
     folder = hub_cache(cache_dir) / f"models--{name.replace('/', '--')}"
     revision = folder / "refs" / "main"
     if revision.is_file():
-        snapshot = folder / "snapshots" / revision.read_text().strip()
-        return snapshot if snapshot.is_dir() else None
+        name = revision.read_text().strip()
+        snapshot = folder / "snapshots" / name
+        return snapshot if name == Path(name).name and snapshot.is_dir() else None
     return next((path for path in sorted(folder.glob("snapshots/*")) if path.is_dir()), None)
 
 

@@ -35,6 +35,7 @@ from engine.builtin.families.published import published_configs
 from engine.builtin.families.single_file import configs_within, save_single_file
 from engine.builtin.families.timesteps import draw_timesteps
 from engine.interface.errors import BadConfig, MissingModel, Problem
+from engine.paths.mirror import mirrored
 
 DPMPP_SDE = {"algorithm_type": "sde-dpmsolver++"}
 GLIMPSE = 32  # latents, the longer side: decoding them takes a moment even on a CPU
@@ -273,13 +274,15 @@ def _load(config: TrainConfig, kind: type[StableDiffusionPipeline]) -> StableDif
     options = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     hub = {"local_files_only": config.offline_mode, "cache_dir": config.huggingface_cache_dir or None}
     try:
-        if Path(name).is_file():
-            with configs_within(Path(name)) as own, published_configs(config.model_type) as published:
-                return kind.from_single_file(name, config=own or published, **options, **hub)
-        if not config.offline_mode and find_model(name, config.huggingface_cache_dir):
-            with suppress(OSError, ValueError):  # a part is missing in the hub's cache, and is downloaded below
-                return kind.from_pretrained(name, use_safetensors=True, **options, **{**hub, "local_files_only": True})
-        return kind.from_pretrained(name, use_safetensors=True, **options, **hub)
+        with mirrored(name) as opened:
+            if Path(opened).is_file():
+                with configs_within(Path(opened)) as own, published_configs(config.model_type) as published:
+                    return kind.from_single_file(opened, config=own or published, **options, **hub)
+            if not config.offline_mode and find_model(name, config.huggingface_cache_dir):
+                with suppress(OSError, ValueError):  # a part is missing in the hub's cache, and is downloaded below
+                    local = {**hub, "local_files_only": True}
+                    return kind.from_pretrained(opened, use_safetensors=True, **options, **local)
+            return kind.from_pretrained(opened, use_safetensors=True, **options, **hub)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise MissingModel(

@@ -14,6 +14,8 @@ from engine.builtin.reading.findings import Kind
 from engine.builtin.reading.formats import has_picture_name
 from engine.builtin.reading.scan import METADATA, Reader, Scan
 from engine.builtin.reading.texts import CLEANED, GUESSED, NotText, decode_text, is_broken, lines_of
+from engine.paths.here import opened
+from engine.paths.policy import Purpose
 
 MOST_BYTES = 20 * 1024**2  # of one file with the captions of many pictures
 KEYS = ("caption", "captions", "text", "prompt")  # of a caption in JSON
@@ -123,8 +125,8 @@ class Captions:
 
 def read_lines(file: Path) -> Caption:
     """The captions in a text file, one on each line. Raises OSError."""
-    with file.open("rb") as opened:
-        return _from_lines(file, opened.read(MOST_BYTES))
+    with opened(file, Purpose.READ_TEXT) as stream:
+        return _from_lines(file, stream.read(MOST_BYTES))
 
 
 def read_caption(file: Path, reader: Reader) -> Caption | None:
@@ -153,8 +155,8 @@ def _from_lines(file: Path, data: bytes) -> Caption:
 
 
 def _parsed_file(file: Path) -> Any:
-    with file.open("rb") as opened:
-        return _parsed(opened.read(MOST_BYTES))
+    with opened(file, Purpose.READ_TEXT) as stream:
+        return _parsed(stream.read(MOST_BYTES))
 
 
 def _parsed(data: bytes) -> Any:
@@ -186,8 +188,8 @@ def _texts(value: object) -> tuple[str, ...]:
 def _listed_in(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(a picture's path without ending, its captions) from metadata.jsonl, or from the JSON of kohya's tools."""
     if file.name.lower() == METADATA:
-        with file.open("rb") as opened:
-            rows = [_parsed(line) for line in opened.read(MOST_BYTES).splitlines()]
+        with opened(file, Purpose.READ_TEXT) as stream:
+            rows = [_parsed(line) for line in stream.read(MOST_BYTES).splitlines()]
         entries = [(_name_in(row), row) for row in rows if isinstance(row, dict)]
     else:
         value = _parsed_file(file)

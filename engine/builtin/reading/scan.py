@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine.builtin.reading.findings import Kind, printable
 from engine.builtin.reading.formats import ONETRAINER_SUFFIXES, SUFFIXES, has_picture_name, is_label
+from engine.paths.here import may_follow
 
 UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
@@ -48,8 +49,13 @@ SAME_FILE = Kind(
 )
 NO_FILE = Kind("{number} {name is not a file|names are not files} and {is|are} left out: {names}; remove {it|them}")
 OUTSIDE = Kind(
-    "{number} {link leads|links lead} outside the allowed folders and {is|are} not looked at here: {names}; "
-    "the trainer follows {it|them}"
+    "{number} {link leads|links lead} outside the allowed folders and {is|are} left out: {names}; "
+    "copy what {it leads|they lead} to"
+)
+OUTSIDE_FOR_ONETRAINER = Kind(
+    "{number} {link leads|links lead} outside the allowed folders, and OneTrainer would follow {it|them}: {names}; "
+    "copy what {it leads|they lead} to, or remove {it|them}",
+    "error",
 )
 CLOSED = Kind(
     "{number} {folder|folders} cannot be read: {names}; allow the training's user to read {it|them}",
@@ -104,7 +110,7 @@ def scan(
     folder: Path,
     subfolders: bool,
     reader: Reader = BUILTIN,
-    may_follow: Callable[[str], bool] = lambda path: True,
+    may_follow: Callable[[str], bool] = may_follow,
     keep_going: Callable[[int], bool] = lambda files: True,
 ) -> Scan:
     """Look at all names of the folder and, with `subfolders`, of those within it; no file is opened.
@@ -189,7 +195,7 @@ class _Walk:
         if UNUSABLE.search(entry.name):
             self.found.leave_out(UNNAMABLE, entry.path)
         elif entry.is_symlink() and not self.may_follow(entry.path):
-            self.found.leave_out(OUTSIDE, entry.path)
+            self.found.leave_out(self._outside, entry.path)
         elif is_hidden(entry.name, self.reader):
             if _has_picture(entry.path):
                 self.found.leave_out(HIDDEN, entry.path)
@@ -225,11 +231,15 @@ class _Walk:
         else:
             self.found.texts.add(path)
 
+    @property
+    def _outside(self) -> Kind:
+        return OUTSIDE_FOR_ONETRAINER if self.reader.is_strict else OUTSIDE
+
     def _obstacle(self, entry: os.DirEntry[str]) -> Kind | None:
         if UNUSABLE.search(entry.name):
             return UNNAMABLE
         if entry.is_symlink() and not self.may_follow(entry.path):
-            return OUTSIDE
+            return self._outside
         try:
             is_file = stat.S_ISREG(entry.stat().st_mode) if entry.is_symlink() else entry.is_file()
         except OSError:

@@ -18,6 +18,7 @@ from engine.interface.commands import Command
 from engine.interface.errors import DiskFull, NotFinite
 from engine.interface.files import facts_of
 from engine.interface.free_space import Backups, free_bytes, in_words, needed
+from engine.paths.writing import free_place, place_of
 
 
 class Keeper:
@@ -92,20 +93,30 @@ class Keeper:
     def _write_final_model(self) -> None:
         """Try to write even if space is short: the whole training was for this model. Raises DiskFull."""
         self.announcer.say("Saving the final model", "saving")
-        final = Path(self.config.output_model_destination)
+        wanted = Path(self.config.output_model_destination)
+        final = free_place(wanted)
+        if final != wanted:
+            text = f"{wanted} is another file by now, which is kept, so the model is written as {final.name} beside it."
+            self.callbacks.on_warning(text)
         old = checkpoint.unused(final.with_name(f"{final.stem}-before{final.suffix}"))
         try:
-            path = self._write_model(final, old)
+            path = self._write_at(final, old)
         except DiskFull as error:
             path = self._write_model_once_more(final, old, error)
         earlier = {"earlier": str(old)} if old.exists() else {}
         self.callbacks.on_artifact("model", path, self.session.progress.copy(), **facts_of(path), **earlier)
 
+    def _write_at(self, final: Path, old: Path) -> Path:
+        """Write the final model where the door lets it; an earlier model there is kept as `old`."""
+        with place_of(final) as place:
+            self._write_model(place, place.with_name(old.name))
+        return final
+
     def _write_model_once_more(self, final: Path, old: Path, error: DiskFull) -> Path:
         size = expected_size(self.config, self.session.family)
         self.backups.free(size, final.parent)
         try:
-            return self._write_model(final, old)
+            return self._write_at(final, old)
         except DiskFull:
             if not self.session.is_backed_up:
                 try_to_write(self.back_up, self.callbacks.on_warning)

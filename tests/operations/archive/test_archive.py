@@ -316,7 +316,7 @@ def made_before_progress_had_a_table(members):
     (_key, *names), *places = map(json.loads, members.pop(progress).splitlines())
     columns, *lines = map(json.loads, members[runs].splitlines())
     place_of = {pk: place for pk, *place in places}
-    own = [index for index, name in enumerate(columns) if name != "obstacle"]
+    own = [index for index, name in enumerate(columns) if name not in ("obstacle", "checked_paths")]
     old = [[columns[index] for index in own] + names]
     old += [[line[index] for index in own] + place_of[line[columns.index("id")]] for line in lines]
     content = "".join(f"{json.dumps(line)}\n" for line in old).encode()

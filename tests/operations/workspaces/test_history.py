@@ -14,7 +14,7 @@ from operations.workspaces.history import History, Overtaken, checked_folder
 from samples.models import Sample
 from tests.api import content, trainer
 from tests.making import make_user, trainable_config
-from tests.workspaces import PROMPT, Workspace, finished_workspace, living_workspace
+from tests.workspaces import PROMPT, WEIGHTS, Workspace, finished_workspace, living_workspace
 from training.models import Artifact, Metric, Run, RunProgress
 from training.runs.actions import drawing_of, offered
 from training.runs.continuation import Continuation
@@ -207,7 +207,7 @@ def test_a_pruned_backup_and_an_overwritten_model_are_marked_as_deleted(tmp_path
 def test_a_model_that_was_half_written_when_it_was_seen_gets_its_size(tmp_path):
     workspace = finished_workspace(tmp_path)
     (run,) = taken_in(workspace)
-    workspace.file(6, "model.safetensors", content=b"x" * 5000)
+    workspace.file(6, "model.safetensors", content=WEIGHTS + b"x" * 4990)
     taken_in(workspace)
     assert run.artifacts.get(kind="model").size == 5000
 

@@ -89,7 +89,7 @@ def test_its_backups_and_model_are_there(run):
 
 def test_an_imported_training_continues_here_from_its_backup(run, tmp_path):
     backup = run.artifacts.filter(kind="backup").earliest("global_step")
-    attempt = Attempt(real(), tmp_path, engine_config(run, on_gpu=False), Path(backup.path)).wait()
+    attempt = Attempt(real(), tmp_path, engine_config(run, on_gpu=False)[0], Path(backup.path)).wait()
     assert attempt.data("ended") == [{"reason": "finished"}], attempt.log
     steps = range(backup.global_step, run.progress.global_step)
     assert [data["step"] for data in attempt.data("metrics")] == list(steps)

@@ -45,8 +45,9 @@ def test_a_script_waits_until_the_settings_are_read(api, call):
     assert "being read" not in answer.content.decode()
 
 
-def test_a_queued_run_waits_until_they_are_read_and_then_gets_the_random_values_that_it_lacks(api, tmp_path):
+def test_a_queued_run_waits_until_they_are_read_and_then_gets_the_random_values_that_it_lacks(api, settings, tmp_path):
     """An older version of the site did not keep them."""
+    settings.ALLOWED_ROOTS = [tmp_path]
     run = make_run(engine="onetrainer", config={"concepts": [{"path": str(tmp_path)}]})
     worker = GpuWorker("here:cpu", once=True)
     worker.heartbeat()

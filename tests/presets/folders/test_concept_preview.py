@@ -23,6 +23,8 @@ from tests.making import make_user
 from web.errors import BadInput, NotFound
 from web.limits.table import limit
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture
 def root(tmp_path, settings):

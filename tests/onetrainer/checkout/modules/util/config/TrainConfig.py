@@ -43,10 +43,10 @@ class TrainEmbeddingConfig(BaseConfig):
         )
 
 
-class PartConfig(BaseConfig):
+class TrainModelPartConfig(BaseConfig):
     @staticmethod
     def default_values():
-        return PartConfig([("model_name", "", str, False)])
+        return TrainModelPartConfig([("model_name", "", str, False)])
 
 
 class CloudConfig(BaseConfig):
@@ -61,10 +61,10 @@ class SecretsConfig(BaseConfig):
         return SecretsConfig([("huggingface_token", "", str, False)])
 
 
-class OptimizerConfig(BaseConfig):
+class TrainOptimizerConfig(BaseConfig):
     @staticmethod
     def default_values():
-        return OptimizerConfig([("optimizer", Optimizer.ADAMW, Optimizer, False), ("beta1", None, float, True)])
+        return TrainOptimizerConfig([("optimizer", Optimizer.ADAMW, Optimizer, False), ("beta1", None, float, True)])
 
 
 class TrainConfig(BaseConfig):
@@ -85,7 +85,7 @@ class TrainConfig(BaseConfig):
                 ("only_cache", False, bool, False),
                 ("concepts", None, list[ConceptConfig], True),
                 ("concept_file_name", "training_concepts/concepts.json", str, False),
-                ("vae", PartConfig.default_values(), PartConfig, False),
+                ("vae", TrainModelPartConfig.default_values(), TrainModelPartConfig, False),
                 ("embedding", TrainEmbeddingConfig.default_values(), TrainEmbeddingConfig, False),
                 ("additional_embeddings", [], list[TrainEmbeddingConfig], False),
                 ("samples", None, list[SampleConfig], True),
@@ -108,7 +108,7 @@ class TrainConfig(BaseConfig):
                 ("batch_size", 1, int, False),
                 ("gradient_accumulation_steps", 1, int, False),
                 ("ema", EMAMode.OFF, EMAMode, False),
-                ("optimizer", OptimizerConfig.default_values(), OptimizerConfig, False),
+                ("optimizer", TrainOptimizerConfig.default_values(), TrainOptimizerConfig, False),
                 ("cloud", CloudConfig.default_values(), CloudConfig, False),
                 ("secrets", SecretsConfig.default_values(), SecretsConfig, False),
             ]

@@ -1,0 +1,1 @@
+"""What OneTrainer's own process refuses, whoever started it: names to import, programs in weights, swapped paths."""
