@@ -76,14 +76,11 @@ def test_the_door_opens_what_lies_beneath_and_nothing_else(things, name):
         beneath = by_kernel(root, name, BENEATH | NO_MAGICLINKS)
         anything = by_kernel(root, name, NO_MAGICLINKS)
         if opened is not None:
-            assert opened == anything
+            # the kernel refuses `file/..`; the door resolves it, so that it does not tell which names exist outside
+            assert anything in (opened, None)
             assert opened in {(one.stat().st_dev, one.stat().st_ino) for one in root.rglob("*") if not one.is_symlink()}
         elif beneath is not None and ".." not in name:  # the kernel opens folders too, the door only files
-            assert not by_kernel_is_file(root, name)
-
-
-def by_kernel_is_file(root, name):
-    return (root / name).is_file()
+            assert not (root / name).is_file()
 
 
 @settings(max_examples=150, deadline=None)
