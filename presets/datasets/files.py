@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from engine.builtin.reading.formats import UnreadablePicture, upright_size
 from engine.builtin.reading.texts import NotText, decode_text
 from engine.interface.json_types import JsonObject
+from engine.paths import here
 from engine.paths.policy import Purpose
-from presets.folders.thumbnails import opened
 from presets.models import DataSet
 from web.errors import NotNow
 
@@ -90,7 +90,7 @@ def sha256_of(path: Path) -> str:
 def read_size(path: Path) -> tuple[int, int, str]:
     """(width, height, why the picture cannot be read) from the file's header; nothing is decoded. Raises OSError."""
     try:
-        with opened(path, Purpose.SEND) as file:
+        with here.opened(path, Purpose.READ_PICTURES) as file:
             width, height = upright_size(file)
     except UnreadablePicture as error:
         return 0, 0, str(error)[:LONGEST_PROBLEM]

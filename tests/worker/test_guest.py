@@ -8,6 +8,8 @@ import pytest
 
 from worker.guest import WrongPlace, guest_of, make_scratch, remove_scratch, scratch_of
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture
 def folder(settings, tmp_path):
