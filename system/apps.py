@@ -17,6 +17,5 @@ class SystemConfig(AppConfig):
 
         audited.connect()
         watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.is_an_act)
-        watch(Job, "job", "kind", "arguments", wanted=lambda job: job.user and job.status != Job.Status.PLANNED)
         watch(AllowedFolder, "allowed_folder", "path")
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="audit triggers")

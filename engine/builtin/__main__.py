@@ -46,7 +46,7 @@ def train(folder: Path, reporter: Reporter) -> str:
 
 
 def use_door(spec: JsonObject) -> None:
-    """Read and write only as the site allows; what was swapped since its check is refused by BadConfig."""
+    """Read and write only as the site allows; a path that has been swapped since its check raises BadConfig."""
     permits = Permits.from_spec(spec)
     if permits is not None:
         permits.verify()

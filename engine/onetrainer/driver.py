@@ -85,7 +85,7 @@ def train(folder: Path, reporter, others) -> str:
 
 
 def use_door(spec) -> None:
-    """Read and write only as the site allows: what was swapped since its check is refused by BadConfig."""
+    """Read and write only as the site allows: a path that has been swapped since its check raises BadConfig."""
     from engine.paths.here import install
     from engine.paths.permits import Permits
 

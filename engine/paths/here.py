@@ -42,7 +42,7 @@ def permits() -> Permits | None:
 
 
 def current() -> Policy | None:
-    """The policy that what is read now is judged by."""
+    """The policy that reading is judged by now."""
     of_attempt = permits()
     return _of_page.get() or (of_attempt.policy if of_attempt else None)
 

@@ -1,4 +1,4 @@
-"""The answer of the check that travels with a run: where each path of its config led, and what was there.
+"""The answer of the check that travels with a run: where each path of its config led, and to which file.
 
 The process that uses the paths compares: what has been swapped since is refused.
 """

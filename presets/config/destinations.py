@@ -35,7 +35,7 @@ def judge_destination(text: str, folder: Path, purpose: Purpose = Purpose.WRITE_
 
 
 def destination_refusal(text: str, look: bool = True) -> str | None:
-    """Why a new run may not write its model there, as a sentence; `look` at what is there now."""
+    """Why a new run may not write its model there, as a sentence; `look` also at the present files."""
     try:
         judged = judge_destination(text, new_run())
     except Refused as refused:

@@ -24,7 +24,7 @@ from web.paths.site import judge, policy, refusal
 def check_paths(config: JsonObject, reads: Reads | None = None, must_exist: bool = True) -> list[Problem]:
     """A problem for each path of the config that is not allowed, or that does not exist but will be read.
 
-    Without `must_exist`, as for a preset, only what is not allowed is a problem.
+    Without `must_exist`, as for a preset, only a path that is not allowed is a problem.
     """
     found = ((named, why_not(named, must_exist)) for named in named_paths(config, reads or Reads.of_any()))
     return [Problem(named.field, sentence) for named, sentence in found if sentence]

@@ -1,4 +1,4 @@
-"""Attacks by what is loaded: closed places, pickles under other names, names that are no names of the hub."""
+"""Attacks by loaded models: closed places, pickles under other names, names that are no names of the hub."""
 
 import json
 import pickle

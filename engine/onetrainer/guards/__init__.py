@@ -1,1 +1,1 @@
-"""What OneTrainer's own process refuses, whoever started it: names to import, programs in weights, swapped paths."""
+"""What OneTrainer's own process refuses by itself: names to import, programs in weights, swapped paths."""

@@ -1,4 +1,4 @@
-"""Links in folders of pictures: OneTrainer follows every link, so one that leads outside ends the start."""
+"""Links in folders of pictures: OneTrainer follows every link, so a link to a closed place ends the start."""
 
 import os
 from pathlib import Path
