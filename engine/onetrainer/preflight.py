@@ -40,11 +40,6 @@ from engine.onetrainer.checks.reading import size_multiple
 
 FACTS_SECONDS = 60.0  # for the first check after an update of OneTrainer
 UNETS = (SD1, SD2, SDXL)  # whose files and activations the built-in trainer's checks know
-SDXL_UNET: JsonObject = {
-    "block_out_channels": [320, 640, 1280],
-    "layers_per_block": 2,
-    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-}
 
 
 class _Subject(NamedTuple):
@@ -192,8 +187,7 @@ def _estimate(subject: _Subject, batches: int, gpus: list[JsonObject], problems:
         what = "the size of this model is not known here, so the memory that the run needs cannot be estimated"
         problems.append(Problem("model_type", f"{what}; watch the first steps", "warning"))
     else:
-        usual = ModelFiles(kind=SDXL, unet_config=SDXL_UNET) if kind == SDXL else None
-        of_unet = of_unets.estimate_memory(config, model or usual, bool(gpus)).parts if kind in UNETS else {}
+        of_unet = of_unets.estimate_memory(config, model, bool(gpus)).parts if kind in UNETS else {}
         need = memory.estimate_memory(settings, parts, sizes, of_unet.get("activations"))
         tight = parts_of_check.compare_memory(config, need, gpus)
         problems += [replace(one, severity="warning") for one in tight]

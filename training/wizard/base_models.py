@@ -25,6 +25,7 @@ from web.paths.site import judge, open_folders, refusal
 
 MOST_LOOKED_AT = 300  # entries in one folder
 TINY_PIXELS = 128
+QUANTIZES = "onetrainer"  # the engine that keeps weights in 8 and 4 bits
 PIPELINES = {
     "StableDiffusionXLPipeline": "sdxl",
     "FluxPipeline": "flux",
@@ -68,9 +69,9 @@ def offered_models() -> list[BaseModel]:
     here = {found.name: found for found in _on_this_machine()}
     demo = _model(str(settings.DEMO_DIR / "model"), "The demo's tiny model")
     known = [
-        BaseModel(family.hub, family.title, family, engine, is_here=False)
+        BaseModel(family.hub, family.title, *trained, is_here=False)
         for family in FAMILIES.values()
-        if family.hub not in here and (engine := engine_for(family.model_type))
+        if family.hub not in here and (trained := _with_its_engine(family))
     ]
     own = sorted(here.values(), key=lambda model: (model.title.lower(), model.name))
     return [*own, *known, *([demo] if demo else [])]
@@ -117,13 +118,21 @@ def _guessed(name: str) -> Family:
 
 
 def _with_engine(name: str, title: str, family: Family) -> BaseModel:
-    engine = engine_for(family.model_type)
-    if engine is None:
+    trained = _with_its_engine(family)
+    if trained is None:
         raise _bad(
             _("%(family)s cannot be trained by the engines of this site: choose another base model.")
             % {"family": family.title}
         )
-    return BaseModel(name, title, family, engine)
+    return BaseModel(name, title, *trained)
+
+
+def _with_its_engine(family: Family) -> tuple[Family, str] | None:
+    """The family as its engine trains it; an engine that can quantize a large model comes first."""
+    names = list(engines_for(family.model_type))
+    if family.quantized and QUANTIZES in names:
+        return family, QUANTIZES
+    return (replace(family, quantized=False), names[0]) if names else None
 
 
 def engine_for(model_type: str) -> str | None:
@@ -169,8 +178,8 @@ def _in_hub_cache() -> Iterator[BaseModel]:
 
 def _model(path: str, title: str) -> BaseModel | None:
     family = identify(Path(path))
-    engine = family and engine_for(family.model_type)
-    return BaseModel(path, title, family, engine) if family and engine else None
+    trained = _with_its_engine(family) if family else None
+    return BaseModel(path, title, *trained) if trained else None
 
 
 def _entries(folder: Path) -> list[Path]:

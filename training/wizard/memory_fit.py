@@ -47,6 +47,7 @@ def _estimated(model_type: str, number_format: str, load: Load) -> float:
             "lora_rank": load.rank,
             "unet": part,
             "text_encoder": {**part, "train": load.trains_text},
+            "text_encoder_2": {**part, "train": load.trains_text},
         }
     )
     return estimate_memory(config, None, on_gpu=number_format != "FLOAT_32").total / GIB

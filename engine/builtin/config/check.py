@@ -12,6 +12,7 @@ from typing import Any
 from engine import schema as json_schema
 from engine.builtin.config.effects import why_without_effect
 from engine.builtin.config.lists import load_concepts, load_samples
+from engine.builtin.config.model_types import text_encoders
 from engine.builtin.config.readable import read_what_is_right
 from engine.builtin.config.schema import schema
 from engine.builtin.config.settings import Settings, to_json
@@ -118,6 +119,10 @@ def _check_unknown(config: TrainConfig) -> Iterator[Problem]:
 
 def _check_leaf(leaf: Leaf, config: JsonObject) -> Iterator[Problem]:
     yield from _check_range(leaf)
+    if leaf.path.startswith("text_encoder_2") and "text_encoder_2" not in text_encoders(config["model_type"]):
+        if leaf.changed:
+            yield Problem(leaf.path, "has no effect: this type of model has one text encoder", "warning")
+        return
     choices = CHOICES.get(leaf.pattern)
     if choices and leaf.value not in choices:
         if why := NOWHERE.get(leaf.value):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from engine.builtin.config.conditions import Condition, any_of, only_if, unless
-from engine.builtin.config.enums import ModelType
+from engine.builtin.config.model_types import MASK_INPUT, SDXL
 from engine.builtin.config.train_config import TrainConfig
 
-MASK_INPUT = (ModelType.STABLE_DIFFUSION_15_INPAINTING, ModelType.STABLE_DIFFUSION_20_INPAINTING)
 MASK_CHANGES = ("circular_mask_shrink", "mask_rotate_crop")
 COLOURS = ("brightness", "contrast", "saturation", "hue")
 STRENGTHS = {"rotate": "random_rotate_max_angle", **{what: f"random_{what}_max_strength" for what in COLOURS}}
@@ -58,7 +57,11 @@ CONCEPTS: dict[str, tuple[Condition, ...]] = {
         only_if("latent_caching", True),
         on("image.enable_crop_jitter", *(f"image.enable_random_{what}" for what in (*STRENGTHS, *MASK_CHANGES))),
     ),
-    "concepts.*.text_variations": (only_if("latent_caching", True), only_if("text_encoder.train", False)),
+    "concepts.*.text_variations": (
+        only_if("latent_caching", True),
+        only_if("text_encoder.train", False),
+        any_of(only_if("text_encoder_2.train", False), unless("model_type", *SDXL)),
+    ),
     "concepts.*.text.tag_delimiter": (
         on("text.enable_tag_shuffling", "text.tag_dropout_enable", "text.caps_randomize_enable"),
     ),

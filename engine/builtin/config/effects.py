@@ -10,13 +10,14 @@ from __future__ import annotations
 from engine.builtin.config.concept_effects import CONCEPTS
 from engine.builtin.config.conditions import Condition, above, any_of, only_if, unless
 from engine.builtin.config.enums import DataType, TimeUnit, TrainingMethod
+from engine.builtin.config.model_types import trainable_parts
 from engine.interface.json_types import JsonObject
 
 HALF = (DataType.FLOAT_16, DataType.BFLOAT_16)
 COUNTED = (TimeUnit.EPOCH, TimeUnit.STEP, TimeUnit.SECOND, TimeUnit.MINUTE, TimeUnit.HOUR)
 READ_FROM_FILES = ("concepts", "samples")  # the site copies them into the config, beside the file's name
 SCHEDULER = "learning_rate_scheduler"
-PARTS = ("unet", "text_encoder")  # that can be trained
+PARTS = ("unet", "text_encoder", "text_encoder_2")  # that can be trained
 # Settings of captions, noise and timesteps, which the training of a VAE's decoder does not have.
 BEFORE_DECODING = (
     "unet.train",
@@ -45,7 +46,7 @@ BEFORE_DECODING = (
 
 def a_part_has_no_own_rate(config: JsonObject, item: str) -> str:
     decodes = config["training_method"] == TrainingMethod.FINE_TUNE_VAE
-    trained = ["vae"] if decodes else [name for name in PARTS if config[name]["train"]]
+    trained = ["vae"] if decodes else [name for name in trainable_parts(config["model_type"]) if config[name]["train"]]
     if any(config[name]["learning_rate"] is None for name in trained):
         return ""
     return f"while {' and '.join(f'{name}.learning_rate' for name in trained)} {'are' if trained[1:] else 'is'} set"
@@ -71,16 +72,18 @@ MATTERS: dict[str, tuple[Condition, ...]] = {
     "layer_filter_preset": (only_if("unet.train", True), only_if("layer_filter", "")),
     "layer_filter_regex": (only_if("unet.train", True), unless("layer_filter", "")),
     **dict.fromkeys(
-        ("unet.weight_dtype", "text_encoder.weight_dtype", "vae.weight_dtype"),
+        tuple(f"{part}.weight_dtype" for part in (*PARTS, "vae")),
         (only_if("train_dtype", *HALF), unless("train_device", "cpu")),
     ),
     **dict.fromkeys(("sample_after", "sample_skip_first"), (only_if("sample_after_unit", *COUNTED),)),
     **dict.fromkeys(("save_every", "save_skip_first"), (only_if("save_every_unit", *COUNTED),)),
     "backup_after": (only_if("backup_after_unit", *COUNTED),),
-    "text_encoder.gradient_checkpointing": (only_if("text_encoder.train", True), unless("train_device", "cpu")),
+    **{
+        f"{part}.gradient_checkpointing": (only_if(f"{part}.train", True), unless("train_device", "cpu"))
+        for part in ("text_encoder", "text_encoder_2")
+    },
     "unet.gradient_checkpointing": (unless("train_device", "cpu"),),
-    "unet.learning_rate": (only_if("unet.train", True),),
-    "text_encoder.learning_rate": (only_if("text_encoder.train", True),),
+    **{f"{part}.learning_rate": (only_if(f"{part}.train", True),) for part in PARTS},
     "optimizer.eps2": (any_of(only_if("optimizer.scale_parameter", True), unless("optimizer.optimizer", "ADAFACTOR")),),
     "optimizer.safeguard_warmup": (
         any_of(

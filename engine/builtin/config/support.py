@@ -19,8 +19,10 @@ from engine.builtin.config.enums import (
     PeftType,
     TrainingMethod,
 )
+from engine.builtin.config.model_types import SDXL
 from engine.builtin.config.train_config import TrainConfig
 
+PARTS = ("unet", "text_encoder", "text_encoder_2")
 FLOATS = (DataType.FLOAT_32, DataType.FLOAT_16, DataType.BFLOAT_16)
 
 # The values that the trainer supports, if OneTrainer has more.
@@ -33,6 +35,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
         ModelType.STABLE_DIFFUSION_20_INPAINTING,
         ModelType.STABLE_DIFFUSION_21,
         ModelType.STABLE_DIFFUSION_21_BASE,
+        *SDXL,
     ),
     "training_method": (TrainingMethod.LORA, TrainingMethod.FINE_TUNE, TrainingMethod.FINE_TUNE_VAE),
     "optimizer.optimizer": (Optimizer.ADAMW, Optimizer.PRODIGY, Optimizer.ADAFACTOR),
@@ -48,6 +51,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "output_dtype": FLOATS,
     "unet.weight_dtype": FLOATS,
     "text_encoder.weight_dtype": FLOATS,
+    "text_encoder_2.weight_dtype": FLOATS,
     "vae.weight_dtype": FLOATS,
     "lora_weight_dtype": (DataType.FLOAT_32,),
     "concepts.*.type": (ConceptType.STANDARD,),
@@ -81,16 +85,16 @@ NOT_DONE: dict[str, str] = {
     "optimizer.capturable": "capture CUDA graphs",
     "optimizer.differentiable": "let gradients flow through the optimizer",
     "optimizer.compile": "compile the optimizer",
-    **{f"{part}.model_name": "load this part from another model" for part in ("unet", "text_encoder", "vae")},
-    **{f"{part}.include": "exclude parts" for part in ("unet", "text_encoder", "vae")},
-    **{f"{part}.offload_fraction": "offload weights" for part in ("unet", "text_encoder", "vae")},
-    **{f"{part}.activation_offloading": "offload activations" for part in ("unet", "text_encoder", "vae")},
+    **{f"{part}.model_name": "load this part from another model" for part in (*PARTS, "vae")},
+    **{f"{part}.include": "exclude parts" for part in (*PARTS, "vae")},
+    **{f"{part}.offload_fraction": "offload weights" for part in (*PARTS, "vae")},
+    **{f"{part}.activation_offloading": "offload activations" for part in (*PARTS, "vae")},
 }
 
 # Settings that make no difference to the trainer, with the reason. A name stands for all settings within it too.
-NO_SUCH_PART = "Stable Diffusion 1.x and 2.x have no such part"
+NO_SUCH_PART = "Stable Diffusion has no such part"
 NOT_TRAINED = "the part that it belongs to is not trained"
-NO_CASE = "the tokenizer of Stable Diffusion 1.x and 2.x reads upper case as lower case"
+NO_CASE = "the tokenizer of Stable Diffusion reads upper case as lower case"
 CHARTS = "the site itself shows the charts and samples"
 NO_EFFECT: dict[str, str] = {
     **dict.fromkeys(("tensorboard", "tensorboard_expose", "tensorboard_always_on", "tensorboard_port"), CHARTS),
@@ -110,7 +114,8 @@ NO_EFFECT: dict[str, str] = {
             "transformer",
             "unconditional_transformer",
             "text_encoder_sequence_length",
-            *(name for name in TrainConfig.hints() if re.match("text_encoder_[234]", name)),
+            "text_encoder_2_sequence_length",
+            *(name for name in TrainConfig.hints() if re.match("text_encoder_[34]", name)),
             "effnet_encoder",
             "decoder",
             "decoder_text_encoder",
@@ -125,11 +130,11 @@ NO_EFFECT: dict[str, str] = {
     },
     **{
         f"{part}.{name}": NO_SUCH_PART
-        for part in ("unet", "text_encoder", "vae")
+        for part in (*PARTS, "vae")
         for name in ("train_embedding", "attention_mask", "guidance_scale")
     },
     "unet.dropout_probability": "captions are dropped by text_encoder.dropout_probability",
-    "dynamic_timestep_shifting": "it is for flow matching models, and Stable Diffusion 1.x and 2.x are none",
+    "dynamic_timestep_shifting": "it is for flow matching models, and Stable Diffusion is none",
     "samples.*.force_last_timestep": "rescale_noise_scheduler_to_zero_terminal_snr decides it, as in OneTrainer",
     "embedding": NOT_TRAINED,
     "embedding_learning_rate": NOT_TRAINED,
@@ -146,7 +151,6 @@ NO_EFFECT: dict[str, str] = {
             "frames",
             "length",
             "text_encoder_1_sequence_length",
-            "text_encoder_2_layer_skip",
             "text_encoder_2_sequence_length",
             "text_encoder_3_layer_skip",
             "text_encoder_4_layer_skip",

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine.builtin.config.concept_effects import MASK_INPUT
 from engine.builtin.config.concept_rules import check_concepts
-from engine.builtin.config.enums import DataType, LossWeight, ModelFormat, ModelType, Optimizer, TrainingMethod
+from engine.builtin.config.enums import DataType, LossWeight, ModelFormat, Optimizer, TrainingMethod
 from engine.builtin.config.layer_filter import patterns
+from engine.builtin.config.model_types import MASK_INPUT, SDXL, most_skipped, trainable_parts
 from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.config.train_config import SampleConfig, TrainConfig, whole_parts
 from engine.builtin.config.training_rules import TRAINING_RULES
@@ -29,7 +29,6 @@ BESIDE_DECODING = {
     "force_epsilon_prediction": NO_NOISE,
 }
 SAMPLE_SIZE_MULTIPLE = 8
-MOST_SKIPPED = {True: 11, False: 22}  # layers of the text encoder: is it Stable Diffusion 1, which has 12, or 2
 HIGH_LEARNING_RATE = 0.1
 SMALLEST_DELTA = 1e-6  # of the Huber loss, whose gradient it limits
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
@@ -79,6 +78,9 @@ def _trained_parts(config: TrainConfig) -> Iterator[Problem]:
 
 def _decoder(config: TrainConfig) -> Iterator[Problem]:
     """The VAE is trained without noise, so no timestep can have a weight."""
+    if config.training_method == TrainingMethod.FINE_TUNE_VAE and config.model_type in SDXL:
+        text = "the VAE of Stable Diffusion XL is not trained by either trainer; choose LORA or FINE_TUNE"
+        yield Problem("training_method", text)
     if config.training_method == TrainingMethod.FINE_TUNE_VAE and config.loss_weight_fn != LossWeight.CONSTANT:
         yield Problem("loss_weight_fn", "has no meaning for FINE_TUNE_VAE, which has no timesteps; choose CONSTANT")
     if config.training_method == TrainingMethod.FINE_TUNE_VAE:
@@ -91,7 +93,7 @@ def _decoder(config: TrainConfig) -> Iterator[Problem]:
 def _learning_rates(config: TrainConfig) -> Iterator[Problem]:
     """The learning rate of each trained part: its own, or the common rate."""
     rates = {}
-    for name in ("unet", "text_encoder"):
+    for name in trainable_parts(config.model_type):
         part = getattr(config, name)
         if part.train:
             own = part.learning_rate is not None
@@ -175,11 +177,17 @@ def _cloud(config: TrainConfig) -> Iterator[Problem]:
 
 def _layer_skips(config: TrainConfig) -> Iterator[Problem]:
     """No more layers can be left out than published text encoders have; the trainer knows those of the model itself."""
-    most = MOST_SKIPPED[config.model_type.startswith(ModelType.STABLE_DIFFUSION_15)]
-    skips = {"text_encoder_layer_skip": config.text_encoder_layer_skip}
+    for encoder, most in most_skipped(config.model_type).items():
+        yield from _too_many_skipped(config, encoder, most)
+
+
+def _too_many_skipped(config: TrainConfig, encoder: str, most: int) -> Iterator[Problem]:
+    field = f"{encoder}_layer_skip"
+    skips = {field: getattr(config, field)}
+    of_sample = field.replace("encoder_layer", "encoder_1_layer")
     for index, sample in enumerate(config.samples or []):
         if sample.enabled:
-            skips[f"samples.{index}.text_encoder_1_layer_skip"] = sample.text_encoder_1_layer_skip
+            skips[f"samples.{index}.{of_sample}"] = getattr(sample, of_sample)
     for field, skip in skips.items():
         if skip > most:
             yield Problem(field, f"is {skip}, but the text encoder has only {most + 1} layers; choose at most {most}")

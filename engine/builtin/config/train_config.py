@@ -30,6 +30,7 @@ from engine.builtin.config.enums import (
     TrainingMethod,
     VideoFormat,
 )
+from engine.builtin.config.model_types import text_encoders, trainable_parts
 from engine.builtin.config.optimizer import TrainOptimizerConfig
 from engine.builtin.config.parts import QuantizationConfig, SampleConfig, TrainEmbeddingConfig, TrainModelPartConfig
 from engine.builtin.config.settings import LARGEST_SEED, Settings, setting
@@ -325,7 +326,17 @@ def whole_parts(config: TrainConfig) -> list[str]:
         return ["vae"]
     if config.training_method is not TrainingMethod.FINE_TUNE:
         return []
-    return [name for name in ("unet", "text_encoder") if getattr(config, name).train]
+    return trained_parts(config)
+
+
+def trained_parts(config: TrainConfig) -> list[str]:
+    """The parts that a LoRA or a fine-tune trains."""
+    return [name for name in trainable_parts(config.model_type) if getattr(config, name).train]
+
+
+def trains_text(config: TrainConfig) -> bool:
+    """True if a text encoder is trained, so that captions must be encoded anew at each step."""
+    return any(getattr(config, name).train for name in text_encoders(config.model_type))
 
 
 def _with_own_defaults(values: JsonObject) -> Any:

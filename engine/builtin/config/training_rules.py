@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from engine.builtin.config.enums import LearningRateScheduler, Optimizer, TimestepDistribution, TimeUnit
+from engine.builtin.config.model_types import trainable_parts
 from engine.builtin.config.schedulers import scheduler_problems
 from engine.builtin.config.train_config import TrainConfig, TrainModelPartConfig
 from engine.interface.errors import Problem
@@ -86,7 +87,7 @@ def _intervals(config: TrainConfig) -> Iterator[Problem]:
 
 def _stops(config: TrainConfig) -> Iterator[Problem]:
     """A part whose training stops early needs the time of its end."""
-    for name in ("unet", "text_encoder"):
+    for name in trainable_parts(config.model_type):
         part: TrainModelPartConfig = getattr(config, name)
         timed = part.stop_training_after_unit not in (TimeUnit.NEVER, TimeUnit.ALWAYS)
         if part.train and timed and part.stop_training_after is None:

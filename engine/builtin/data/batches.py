@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from engine.builtin.config.concept_effects import MASK_INPUT, uses_masks
+from engine.builtin.config.concept_effects import uses_masks
 from engine.builtin.config.enums import BalancingStrategy
+from engine.builtin.config.model_types import MASK_INPUT
 from engine.builtin.config.resolutions import parse_resolution
-from engine.builtin.config.train_config import ConceptConfig, TrainConfig
+from engine.builtin.config.train_config import ConceptConfig, TrainConfig, trains_text
 from engine.builtin.data.augment import NO_CHANGES, Changes, draw_changes
 from engine.builtin.data.buckets import Size, bucket_sizes
 from engine.builtin.data.pictures import Crop, Picture, crop_for
@@ -151,7 +152,7 @@ class EpochPlan:
 
     def _caption(self, picture: Picture, turn: int) -> str:
         """One of the picture's captions, its tags edited; if it is cached, one of its text variations."""
-        cached = self.config.latent_caching and not self.config.text_encoder.train
+        cached = self.config.latent_caching and not trains_text(self.config)
         variation = turn % picture.concept.text_variations if cached else turn
         random = self._random(picture, f"caption/{variation}")
         return self.editors[id(picture.concept)].edit(random.choice(picture.captions), random)

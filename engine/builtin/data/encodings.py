@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.data.batches import CaptionedCrop
 from engine.builtin.data.cache import TensorCache, Tensors, cache_key
-from engine.builtin.data.inputs import is_whole, mask_facts, mask_pixels, picture_facts, picture_pixels
+from engine.builtin.data.inputs import is_whole, mask_facts, mask_pixels, picture_facts, picture_pixels, sizes
 from engine.builtin.data.retouch import resized
 from engine.builtin.families.base import ModelFamily
 
@@ -93,6 +93,8 @@ class Encoder:
         latents = _stacked(self._encoded(reading.pictures))
         if reading.conditioning and reading.mask is not None:
             latents |= {"conditioning": _stacked(self._encoded(reading.conditioning))["mean"], "mask": reading.mask}
+        if self.family.takes_sizes:
+            latents["sizes"] = torch.tensor([sizes(item) for item in items], dtype=torch.float32)
         if reading.pixels is not None:
             latents["pixels"] = reading.pixels
         return Batch(

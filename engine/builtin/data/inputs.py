@@ -36,6 +36,13 @@ def mask_pixels(item: CaptionedCrop) -> Tensor:
     return cut_mask(whole, item.crop, item.changes, item.region)
 
 
+def sizes(item: CaptionedCrop) -> tuple[int, ...]:
+    """Height and width of the whole picture, top and left of its crop in the scaled picture, and the crop's size."""
+    facts, crop = item.picture.facts, item.crop
+    width, height = item.region.size if item.region else (facts.width, facts.height)
+    return height, width, crop.top, crop.left, crop.size[1], crop.size[0]
+
+
 def is_whole(item: CaptionedCrop) -> bool:
     """True if the mask is white all over, and need not be read."""
     changes = item.changes

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
 from engine.builtin.config.resolutions import parse_resolution
-from engine.builtin.config.train_config import TrainConfig, whole_parts
-from engine.builtin.families.model_files import SD2, ModelFiles, kind_of
+from engine.builtin.config.train_config import TrainConfig, trained_parts, whole_parts
+from engine.builtin.families.model_files import SD2, SDXL, ModelFiles, kind_of
 from engine.interface.json_types import JsonObject
 
 GIB = 1024**3
@@ -24,7 +24,22 @@ CPU_LIBRARIES = 160_000_000  # code and buffers of the model's libraries, measur
 CUDA_CONTEXT = "CUDA context"  # the part that torch does not count, so a measured peak does not include it
 FRAGMENTATION = 0.06  # memory that the allocator cannot use, as a share of the rest
 USUAL_PARAMETERS = {"unet": 860_000_000, "text_encoder": 123_000_000, "vae": 83_700_000}
+SDXL_PARAMETERS = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+}
 SD2_PARAMETERS = {"unet": 866_000_000, "text_encoder": 340_000_000, "vae": 83_700_000}
+# Both sides of all layers that a LoRA adds to, by part.
+SIDES = {"unet": 1_058_000, "text_encoder": 166_000}
+SIDES_OF_XL = {"unet": 3_088_000, "text_encoder": 166_000, "text_encoder_2": 740_000}
+USUAL_UNET_OF_XL: JsonObject = {
+    "block_out_channels": [320, 640, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "transformer_layers_per_block": [1, 2, 10],
+}
 USUAL_UNET: JsonObject = {
     "block_out_channels": [320, 640, 1280, 1280],
     "layers_per_block": 2,
@@ -54,7 +69,7 @@ class Estimate:
 
 def estimate_memory(config: TrainConfig, model: ModelFiles | None, on_gpu: bool) -> Estimate:
     """The peak of a training; `model` is None if its files are not on this machine yet."""
-    counts = {part: parameters_of(part, config, model) for part in USUAL_PARAMETERS}
+    counts = {part: parameters_of(part, config, model) for part in usual_parameters(config)}
     trained = trained_parameters(config, model)
     half = on_gpu and config.train_dtype is not DataType.FLOAT_32
     weights = sum(int(count * _weight_bytes(part, config, half)) for part, count in counts.items())
@@ -83,8 +98,7 @@ def trained_parameters(config: TrainConfig, model: ModelFiles | None) -> int:
         return decoder_parameters(model)
     if not _adds(config):
         return sum(parameters_of(part, config, model) for part in whole_parts(config))
-    parts = [part for part in ("unet", "text_encoder") if getattr(config, part).train]
-    return sum(_lora_parameters(part, config, model) for part in parts)
+    return sum(_lora_parameters(part, config, model) for part in trained_parts(config))
 
 
 def _adds(config: TrainConfig) -> bool:
@@ -92,8 +106,12 @@ def _adds(config: TrainConfig) -> bool:
 
 
 def parameters_of(part: str, config: TrainConfig, model: ModelFiles | None) -> int:
-    usual = SD2_PARAMETERS if kind_of(config.model_type) == SD2 else USUAL_PARAMETERS
-    return (model.parameters(part) if model else 0) or usual[part]
+    return (model.parameters(part) if model else 0) or usual_parameters(config)[part]
+
+
+def usual_parameters(config: TrainConfig) -> dict[str, int]:
+    """The weights of each part of the published model of the config's type."""
+    return {SD2: SD2_PARAMETERS, SDXL: SDXL_PARAMETERS}.get(kind_of(config.model_type), USUAL_PARAMETERS)
 
 
 def decoder_parameters(model: ModelFiles | None) -> int:
@@ -120,8 +138,9 @@ def state_bytes(config: TrainConfig) -> float:
 def _lora_parameters(part: str, config: TrainConfig, model: ModelFiles | None) -> int:
     """Rank times the sides of each layer that a LoRA adds to."""
     shapes = model.shapes.get(part, {}) if model else {}
-    if not shapes:  # counted in Stable Diffusion 1's UNet and text encoder
-        return config.lora_rank * (1_058_000 if part == "unet" else 166_000)
+    if not shapes:  # counted in the published models
+        sides = SIDES_OF_XL if kind_of(config.model_type) == SDXL else SIDES
+        return config.lora_rank * sides[part]
     attention_only = config.layer_filter_preset == "attn-only"
     layers = (
         shape
@@ -144,9 +163,12 @@ def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_g
     """The activations for the backward pass of one batch: the UNet's, or the decoder's."""
     if config.training_method is TrainingMethod.FINE_TUNE_VAE:
         return int(largest_area(config) * DECODER_KEEPS * FULL * config.batch_size)
-    unet: JsonObject = (model.unet_config if model else {}) or USUAL_UNET
-    channels: list[int] = list(unet.get("block_out_channels") or USUAL_UNET["block_out_channels"])
+    usual = USUAL_UNET_OF_XL if kind_of(config.model_type) == SDXL else USUAL_UNET
+    unet: JsonObject = (model.unet_config if model else {}) or usual
+    channels: list[int] = list(unet.get("block_out_channels") or usual["block_out_channels"])
     layers = int(unet.get("layers_per_block") or 2)
+    depth = unet.get("transformer_layers_per_block") or 1
+    depths: list[int] = depth if isinstance(depth, list) else [depth] * len(channels)
     places = largest_area(config) / 64  # of the latents
     bytes_each = HALF if half else FULL  # measured: 1.8 and 4.0 bytes for each kept number
     checkpointed = on_gpu and config.unet.gradient_checkpointing
@@ -154,9 +176,9 @@ def _activations(config: TrainConfig, model: ModelFiles | None, half: bool, on_g
     for level, width in enumerate(channels):
         attends = "Attn" in str(unet.get("down_block_types", ["CrossAttn"] * 3 + ["Down"])[level])
         blocks = 2 * layers + 1
-        kept = blocks * width * (RESIDUAL_KEEPS + (ATTENTION_KEEPS if attends else 0))
+        kept = blocks * width * (RESIDUAL_KEEPS + (ATTENTION_KEEPS * depths[level] if attends else 0))
         if checkpointed:  # each block keeps its input, and one block at a time is computed again
-            kept = blocks * width * 2 + (width * ATTENTION_KEEPS * layers if level == 0 else 0)
+            kept = blocks * width * (1 + depths[level]) + (width * ATTENTION_KEEPS * layers if level == 0 else 0)
         total += kept * places / 4**level
     return int(total * bytes_each * config.batch_size)
 

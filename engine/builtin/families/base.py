@@ -48,6 +48,7 @@ class ModelFamily(ABC):
     size_multiple: int  # pixels; both sides of a training picture are multiples of it
     mask_scale: int  # pixels for one value of the prediction; masks are scaled down by it
     takes_mask: ClassVar[bool] = False  # an inpainting model: it sees a mask, and the picture outside the mask
+    takes_sizes: ClassVar[bool] = False  # it sees how large each picture was, and which part of it is trained
     trains_pixels: bool = False  # it predicts pixels instead of latents
 
     @abstractmethod
@@ -68,6 +69,15 @@ class ModelFamily(ABC):
         """All modules whose weights a saved model holds, trained or not."""
 
     @property
+    def text_encoders(self) -> tuple[str, ...]:
+        """The parts that encode captions."""
+        return ("text_encoder",)
+
+    def encoder_of(self, name: str) -> str:
+        """The text encoder from which a tensor of `encode_captions` comes."""
+        return self.text_encoders[0]
+
+    @property
     @abstractmethod
     def denoiser(self) -> str:
         """The part that removes the noise, to which the layer filter applies."""
@@ -76,6 +86,10 @@ class ModelFamily(ABC):
     @abstractmethod
     def lora_prefixes(self) -> dict[str, str]:
         """By part, the prefix of its layers' names in a kohya-style LoRA file."""
+
+    def kohya_layer(self, name: str) -> str:
+        """The name of a layer in a kohya-style LoRA file, without its part's prefix."""
+        return name.replace(".", "_")
 
     @property
     @abstractmethod
@@ -104,7 +118,11 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor], generator: torch.Generator) -> Prediction:
-        """Take timesteps, then noise from the generator, which is on the family's device, and predict."""
+        """Take timesteps, then noise from the generator, which is on the family's device, and predict.
+
+        `latents` also has `sizes` (batch, 6) for a family that takes them: the height and width of each whole picture,
+        the top and left of the trained part in the scaled picture, and that part's height and width.
+        """
 
     @abstractmethod
     def sample(self, settings: SampleConfig, seed: int, on_step: OnStep) -> Image.Image:

@@ -32,7 +32,7 @@ class _Decoder(StableDiffusion):
         return {"vae": self.pipeline.vae}
 
     def modules(self) -> dict[str, nn.Module]:
-        return {"unet": self.pipeline.unet, "text_encoder": self.pipeline.text_encoder, **self.parts}
+        return {"unet": self.pipeline.unet, **self.parts_of_text, **self.parts}
 
     def whole_weights(self, name: str) -> list[nn.Parameter]:
         return list(self.pipeline.vae.decoder.parameters())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy
 import torch
-from diffusers import StableDiffusionInpaintPipeline
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionXLInpaintPipeline
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +19,7 @@ from engine.builtin.config.enums import ModelType
 from engine.builtin.config.train_config import SampleConfig, TrainConfig
 from engine.builtin.families.precision import to_device
 from engine.builtin.families.stable_diffusion import StableDiffusion
+from engine.builtin.families.stable_diffusion_xl import StableDiffusionXL
 from engine.interface.errors import BadConfig, MissingModel, Problem
 from engine.paths.here import opened
 from engine.paths.policy import Purpose
@@ -27,11 +28,9 @@ CHANNELS = 9
 EDGE = 2  # pixels by which the area that a sample repaints is smaller than its mask
 
 
-class StableDiffusionInpainting(StableDiffusion):
-    """Stable Diffusion 1.5 and 2.0 for inpainting."""
+class Inpainting(StableDiffusion):
+    """What an inpainting model adds to its family."""
 
-    model_types = (ModelType.STABLE_DIFFUSION_15_INPAINTING, ModelType.STABLE_DIFFUSION_20_INPAINTING)
-    pipeline_class = StableDiffusionInpaintPipeline
     takes_mask = True
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
@@ -65,6 +64,20 @@ class StableDiffusionInpainting(StableDiffusion):
             "masked_image_latents": latents,
             "strength": 1.0,
         }
+
+
+class StableDiffusionInpainting(Inpainting):
+    """Stable Diffusion 1.5 and 2.0 for inpainting."""
+
+    model_types = (ModelType.STABLE_DIFFUSION_15_INPAINTING, ModelType.STABLE_DIFFUSION_20_INPAINTING)
+    pipeline_class = StableDiffusionInpaintPipeline
+
+
+class StableDiffusionXLInpainting(Inpainting, StableDiffusionXL):
+    """Stable Diffusion XL for inpainting."""
+
+    model_types = (ModelType.STABLE_DIFFUSION_XL_10_BASE_INPAINTING,)
+    pipeline_class = StableDiffusionXLInpaintPipeline
 
 
 def eroded(mask: Tensor) -> Tensor:

@@ -8,10 +8,16 @@ from engine.builtin.config.enums import TrainingMethod
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.base import ModelFamily
 from engine.builtin.families.decoder import InpaintingDecoder, StableDiffusionDecoder
-from engine.builtin.families.inpainting import StableDiffusionInpainting
+from engine.builtin.families.inpainting import StableDiffusionInpainting, StableDiffusionXLInpainting
 from engine.builtin.families.stable_diffusion import StableDiffusion
+from engine.builtin.families.stable_diffusion_xl import StableDiffusionXL
 
-FAMILIES: tuple[type[ModelFamily], ...] = (StableDiffusion, StableDiffusionInpainting)
+FAMILIES: tuple[type[ModelFamily], ...] = (
+    StableDiffusion,
+    StableDiffusionInpainting,
+    StableDiffusionXL,
+    StableDiffusionXLInpainting,
+)
 DECODERS: tuple[type[ModelFamily], ...] = (StableDiffusionDecoder, InpaintingDecoder)
 
 

@@ -89,7 +89,7 @@ def kohya_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.M
     for name, part in parts.items():
         for key, weight in lora_state(part).items():
             layer, _, matrix = key.removesuffix(".weight").rpartition(".")
-            base = family.lora_prefixes[name] + layer.replace(".", "_")
+            base = family.lora_prefixes[name] + family.kohya_layer(layer)
             saved[f"{base}.{'lora_down' if matrix == 'lora_A' else 'lora_up'}.weight"] = weight
             saved[f"{base}.alpha"] = torch.tensor(float(config.lora_alpha))
     return saved
@@ -106,7 +106,7 @@ def diffusers_layout(config: TrainConfig, family: ModelFamily, parts: dict[str, 
 
 
 @torch.no_grad()
-def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[str, str], path: Path) -> int:
+def load_lora(config: TrainConfig, parts: dict[str, nn.Module], family: ModelFamily, path: Path) -> int:
     """Start with the LoRA in a file, in either layout; return how many of its weights belong to no trained layer.
 
     Its effect on the model stays the same even if its strength (alpha / rank) was different. Raises BadConfig.
@@ -117,7 +117,7 @@ def load_lora(config: TrainConfig, parts: dict[str, nn.Module], prefixes: dict[s
     for name, part in parts.items():
         targets = dict(part.named_parameters())
         for key in lora_state(part):
-            found = _weight_of(given, name, prefixes[name], key)
+            found = _weight_of(given, family, name, key)
             if found is None:
                 continue
             weight, strength = found
@@ -141,15 +141,18 @@ def _read_lora(path: Path) -> dict[str, Tensor]:
         raise _refused(f"{path} cannot be read as a LoRA ({error}): choose another file.") from error
 
 
-def _weight_of(given: dict[str, Tensor], name: str, prefix: str, key: str) -> tuple[Tensor, float] | None:
+def _weight_of(given: dict[str, Tensor], family: ModelFamily, name: str, key: str) -> tuple[Tensor, float] | None:
     """(weight, factor) of one of the model's LoRA weights, from either layout."""
-    if (weight := given.get(f"{name}.{key}")) is not None:
+    if (weight := given.get(PUBLISHED.sub(r"\1.", f"{name}.{key}"))) is not None:
         return weight, 1.0  # the strength is included in the weights
     layer, _, matrix = key.removesuffix(".weight").rpartition(".")
-    base = prefix + layer.replace(".", "_")
-    weight = given.get(f"{base}.{'lora_down' if matrix == 'lora_A' else 'lora_up'}.weight")
-    if weight is None:
+    end = f"{'lora_down' if matrix == 'lora_A' else 'lora_up'}.weight"
+    names = (family.kohya_layer(layer), layer.replace(".", "_"))  # OneTrainer writes the second
+    bases = (family.lora_prefixes[name] + one for one in names)
+    base = next((base for base in bases if f"{base}.{end}" in given), None)
+    if base is None:
         return None
+    weight = given[f"{base}.{end}"]
     rank = weight.shape[0 if matrix == "lora_A" else 1]
     alpha = given.get(f"{base}.alpha")
     return weight, (float(alpha) if alpha is not None else rank) / rank

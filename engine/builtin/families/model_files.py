@@ -224,6 +224,8 @@ def part_of(name: str) -> str:
     """The part to which a tensor of a single file in the original layout belongs."""
     if name.startswith("first_stage_model."):
         return "vae"
+    if name.startswith("conditioner.embedders.1."):
+        return "text_encoder_2"
     if name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.")):
         return "text_encoder"
     return "unet" if "diffusion_model" in name else "other"

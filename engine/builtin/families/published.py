@@ -1,4 +1,4 @@
-"""Configs and tokenizer of the published Stable Diffusion 1 and 2, so that a single file of them needs no hub.
+"""Configs and tokenizer of the published Stable Diffusion 1, 2 and XL, so that a single file of them needs no hub.
 
 The numbers are those of the published models (Rombach et al., arXiv:2112.10752, and the model cards of 1.5, 2.0 and
 2.1). No torch: the check of a config asks which model types are known.
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.builtin.config.enums import ModelType
+from engine.builtin.config.model_types import MASK_INPUT, SDXL
 from engine.interface.json_types import JsonObject
 
 CONFIGS = "diffusers_configs"  # the key of a file's metadata: a JSON object of {file name: text}
@@ -21,8 +22,8 @@ BY_VELOCITY = (ModelType.STABLE_DIFFUSION_20, ModelType.STABLE_DIFFUSION_21)
 OF_21 = (ModelType.STABLE_DIFFUSION_21, ModelType.STABLE_DIFFUSION_21_BASE)
 OF_2 = (*BY_VELOCITY, ModelType.STABLE_DIFFUSION_20_BASE, ModelType.STABLE_DIFFUSION_21_BASE)
 OF_2_INPAINTING = ModelType.STABLE_DIFFUSION_20_INPAINTING
-INPAINTING = (ModelType.STABLE_DIFFUSION_15_INPAINTING, OF_2_INPAINTING)
-KNOWN = (ModelType.STABLE_DIFFUSION_15, *OF_2, *INPAINTING)
+INPAINTING = MASK_INPUT
+KNOWN = (ModelType.STABLE_DIFFUSION_15, *OF_2, ModelType.STABLE_DIFFUSION_XL_10_BASE, *INPAINTING)
 
 UNET: JsonObject = {
     "_class_name": "UNet2DConditionModel",
@@ -45,6 +46,19 @@ UNET: JsonObject = {
     "up_block_types": ["UpBlock2D", *["CrossAttnUpBlock2D"] * 3],
 }
 UNET_OF_2 = {"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024, "use_linear_projection": True}
+UNET_OF_XL = {
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "attention_head_dim": [5, 10, 20],
+    "block_out_channels": [320, 640, 1280],
+    "cross_attention_dim": 2048,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "projection_class_embeddings_input_dim": 2816,
+    "sample_size": 128,
+    "transformer_layers_per_block": [1, 2, 10],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "use_linear_projection": True,
+}
 VAE: JsonObject = {
     "_class_name": "AutoencoderKL",
     "act_fn": "silu",
@@ -85,6 +99,17 @@ TEXT_ENCODER_OF_2 = {  # of OpenCLIP's 24 layers, the last is not used
     "num_hidden_layers": 23,
     "projection_dim": 512,
 }
+TEXT_ENCODER_2_OF_XL = {
+    "architectures": ["CLIPTextModelWithProjection"],
+    "hidden_act": "gelu",
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_attention_heads": 20,
+    "num_hidden_layers": 32,
+    "projection_dim": 1280,
+}
+VAE_OF_XL = {"force_upcast": True, "sample_size": 1024, "scaling_factor": 0.13025}
+SCHEDULER_OF_XL = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}
 SCHEDULER: JsonObject = {
     "_class_name": "DDIMScheduler",
     "beta_end": 0.012,
@@ -114,6 +139,8 @@ def published_configs(model_type: ModelType) -> Iterator[str | None]:
 
 
 def _files(model_type: ModelType) -> dict[str, JsonObject | str]:
+    if model_type in SDXL:
+        return _files_of_xl(model_type)
     is_2 = model_type in (*OF_2, OF_2_INPAINTING)
     prediction = "v_prediction" if model_type in BY_VELOCITY else "epsilon"
     return {
@@ -128,11 +155,32 @@ def _files(model_type: ModelType) -> dict[str, JsonObject | str]:
     }
 
 
+def _files_of_xl(model_type: ModelType) -> dict[str, JsonObject | str]:
+    tokenizers: dict[str, JsonObject | str] = {}
+    for folder, padding in (("tokenizer", END), ("tokenizer_2", "!")):
+        tokenizers |= {
+            f"{folder}/tokenizer_config.json": _tokenizer_config(padding),
+            f"{folder}/vocab.json": vocabulary(),
+            f"{folder}/merges.txt": MERGES.read_text(encoding="utf-8"),
+        }
+    return {
+        "model_index.json": _index_of_xl(model_type),
+        "unet/config.json": unet_config(model_type),
+        "vae/config.json": VAE | VAE_OF_XL,
+        "text_encoder/config.json": TEXT_ENCODER,
+        "text_encoder_2/config.json": TEXT_ENCODER | TEXT_ENCODER_2_OF_XL,
+        "scheduler/scheduler_config.json": SCHEDULER | SCHEDULER_OF_XL,
+        **tokenizers,
+    }
+
+
 def unet_config(model_type: ModelType) -> JsonObject:
     """The config of the type's UNet; 768-pixel models of version 2 differ in their size, and 2.1 in its attention."""
     config = dict(UNET)
     if model_type in (*OF_2, OF_2_INPAINTING):
         config |= UNET_OF_2 | {"upcast_attention": model_type in OF_21}
+    if model_type in SDXL:
+        config |= UNET_OF_XL
     if model_type in BY_VELOCITY:
         config["sample_size"] = 96
     if model_type in INPAINTING:
@@ -150,6 +198,21 @@ def _index(model_type: ModelType) -> JsonObject:
         "scheduler": ["diffusers", "DDIMScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def _index_of_xl(model_type: ModelType) -> JsonObject:
+    inpainting = model_type in INPAINTING
+    return {
+        "_class_name": "StableDiffusionXLInpaintPipeline" if inpainting else "StableDiffusionXLPipeline",
+        "force_zeros_for_empty_prompt": True,
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }

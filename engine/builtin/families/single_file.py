@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -50,13 +50,12 @@ OPEN_CLIP_ENDS = {
 
 
 def save_single_file(
-    pipeline: StableDiffusionPipeline, path: Path, dtype: torch.dtype, metadata: dict[str, str], is_v2: bool
+    pipeline: DiffusionPipeline, path: Path, dtype: torch.dtype, metadata: dict[str, str], texts: dict[str, Tensor]
 ) -> None:
-    """Write the pipeline to `path`; `is_v2` names the text encoder as Stable Diffusion 2 does."""
-    encoder = pipeline.text_encoder.state_dict()
+    """Write the pipeline to `path`; `texts` are the weights of its text encoders, as the layout names them."""
     tensors = {UNET + name: weight for name, weight in _unet(pipeline).items()}
     tensors |= {VAE + name: weight for name, weight in _vae(pipeline).items()}
-    tensors |= _open_clip(encoder) if is_v2 else _clip(encoder)
+    tensors |= texts
     on_disk = {name: weight.detach().to("cpu", dtype).contiguous() for name, weight in tensors.items()}
     save_file(on_disk, path, metadata | {CONFIGS: json.dumps(_configs(pipeline))})
 
@@ -78,21 +77,24 @@ def configs_within(path: Path) -> Iterator[str | None]:
         yield folder
 
 
-def _configs(pipeline: StableDiffusionPipeline) -> dict[str, str]:
+def _configs(pipeline: DiffusionPipeline) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pipeline.save_config(folder)
         pipeline.scheduler.save_pretrained(folder / "scheduler")
-        pipeline.tokenizer.save_pretrained(folder / "tokenizer")
         pipeline.unet.save_config(folder / "unet")
         pipeline.vae.save_config(folder / "vae")
-        pipeline.text_encoder.config.save_pretrained(folder / "text_encoder")
+        for part, loaded in pipeline.components.items():
+            if part.startswith("tokenizer"):
+                loaded.save_pretrained(folder / part)
+            elif part.startswith("text_encoder"):
+                loaded.config.save_pretrained(folder / part)
         make_portable(folder)
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
 
 
-def _unet(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
+def _unet(pipeline: DiffusionPipeline) -> dict[str, Tensor]:
     """Blocks are numbered consecutively: each layer of a block is one, and so is each step down in size."""
     config = pipeline.unet.config
     per_down, per_up = config.layers_per_block + 1, config.layers_per_block + 1
@@ -123,7 +125,7 @@ def _layer(side: str, number: int, kind: str, rest: str) -> str:
     return f"{side}.{number}.1.{rest}"
 
 
-def _vae(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
+def _vae(pipeline: DiffusionPipeline) -> dict[str, Tensor]:
     """The decoder's blocks are counted from the largest size down."""
     last = len(pipeline.vae.config.block_out_channels) - 1
     named = {}
@@ -137,24 +139,24 @@ def _vae(pipeline: StableDiffusionPipeline) -> dict[str, Tensor]:
     return named
 
 
-def _clip(encoder: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}": weight
-        for name, weight in encoder.items()
-    }
+def clip(encoder: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights of a text encoder of CLIP, named as in the original layout."""
+    return {f"{prefix}transformer.text_model.{name.removeprefix('text_model.')}": encoder[name] for name in encoder}
 
 
-def _open_clip(encoder: dict[str, Tensor]) -> dict[str, Tensor]:
-    """OpenCLIP keeps query, key and value in one matrix."""
+def open_clip(encoder: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The same of OpenCLIP, which keeps query, key and value in one matrix, and the projection turned."""
     named: dict[str, Tensor] = {}
     weights = {name.removeprefix("text_model."): weight for name, weight in encoder.items()}
     for name, weight in weights.items():
-        if name in OPEN_CLIP_ENDS:
+        if name == "text_projection.weight":
+            named["text_projection"] = weight.T
+        elif name in OPEN_CLIP_ENDS:
             named[OPEN_CLIP_ENDS[name]] = weight
         elif found := re.match(r"encoder\.layers\.(\d+)\.self_attn\.q_proj\.(weight|bias)", name):
-            prefix, kind = name.removesuffix(f"q_proj.{found[2]}"), found[2]
-            joined = torch.cat([weights[f"{prefix}{part}_proj.{kind}"] for part in "qkv"])
+            stem, kind = name.removesuffix(f"q_proj.{found[2]}"), found[2]
+            joined = torch.cat([weights[f"{stem}{part}_proj.{kind}"] for part in "qkv"])
             named[f"transformer.resblocks.{found[1]}.attn.in_proj_{kind}"] = joined
         elif found := re.match(r"encoder\.layers\.(\d+)\.(?!self_attn\.[kv]_proj)(.*)", name):
             named[f"transformer.resblocks.{found[1]}.{renamed(found[2], OPEN_CLIP_LAYER)}"] = weight
-    return {f"cond_stage_model.model.{name}": weight for name, weight in named.items()}
+    return {f"{prefix}model.{name}": weight for name, weight in named.items()}

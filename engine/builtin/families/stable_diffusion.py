@@ -32,7 +32,7 @@ from engine.builtin.families.noise import NoiseSchedule, draw_noise
 from engine.builtin.families.portable import make_portable
 from engine.builtin.families.precision import autocast, to_device, torch_dtype
 from engine.builtin.families.published import published_configs
-from engine.builtin.families.single_file import configs_within, save_single_file
+from engine.builtin.families.single_file import clip, configs_within, open_clip, save_single_file
 from engine.builtin.families.timesteps import draw_timesteps
 from engine.interface.errors import BadConfig, MissingModel, Problem
 from engine.paths.mirror import mirrored
@@ -65,21 +65,31 @@ class StableDiffusion(ModelFamily):
         ModelType.STABLE_DIFFUSION_21,
         ModelType.STABLE_DIFFUSION_21_BASE,
     )
-    pipeline_class: ClassVar[type[StableDiffusionPipeline]] = StableDiffusionPipeline
+    pipeline_class: ClassVar[type[Any]] = StableDiffusionPipeline
+
+    left_out: ClassVar[dict[str, Any]] = {  # of the pipeline, since a training does without
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
-        self.pipeline = _load(config, self.pipeline_class)
+        self.pipeline = _load(config, self.pipeline_class, self.left_out)
         self.pipeline.set_progress_bar_config(disable=True)
-        self._check_layer_skip("text_encoder_layer_skip", config.text_encoder_layer_skip)
+        self._check_layer_skips({name: self._skip_of(name) for name in self.text_encoders})
         self._set_scheduler()
         self._place_parts()
         self.noise = NoiseSchedule(DDPMScheduler.from_config(self.pipeline.scheduler.config).betas.to(device))
         self.offset_strength = self.noise.offset_strength() if config.generalized_offset_noise else None
         scale = 2 ** (len(self.pipeline.vae.config.block_out_channels) - 1)
         self.mask_scale = scale
-        self.size_multiple = scale * 2 ** (len(self.pipeline.unet.config.block_out_channels) - 1)
+        self.size_multiple = scale * self._smallest_side(len(self.pipeline.unet.config.block_out_channels))
+
+    def _smallest_side(self, levels: int) -> int:
+        """The latents of which both sides of a training picture are multiples, by the levels of the UNet."""
+        return 2 ** (levels - 1)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -103,9 +113,19 @@ class StableDiffusion(ModelFamily):
         return _digest(encoder, [dict(self.pipeline.vae.config), "mean"])  # earlier entries hold a deviation too
 
     def caption_identity(self) -> str:
-        """A digest of the text encoder and tokenizer, and of the layers that are left out."""
-        skip = self.config.text_encoder_layer_skip
-        return _digest(self.pipeline.text_encoder, [self.pipeline.tokenizer.get_vocab(), skip])
+        """A digest of the text encoders and tokenizers, and of the layers that are left out."""
+        digests = []
+        for name in self.text_encoders:
+            tokenizer = getattr(self.pipeline, name.replace("text_encoder", "tokenizer"))
+            digests.append(_digest(self.parts_of_text[name], [tokenizer.get_vocab(), self._skip_of(name)]))
+        return "/".join(digests)
+
+    @property
+    def parts_of_text(self) -> dict[str, nn.Module]:
+        return {name: getattr(self.pipeline, name) for name in self.text_encoders}
+
+    def _skip_of(self, encoder: str) -> int:
+        return int(getattr(self.config, f"{encoder}_layer_skip"))
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -131,7 +151,7 @@ class StableDiffusion(ModelFamily):
         if part is self.pipeline.unet:
             self.pipeline.unet.enable_gradient_checkpointing()  # type: ignore[operator]
         else:
-            self.pipeline.text_encoder.gradient_checkpointing_enable()
+            part.gradient_checkpointing_enable()  # type: ignore[operator]
 
     def predict(self, latents: dict[str, Tensor], text: dict[str, Tensor], generator: torch.Generator) -> Prediction:
         clean = to_device(latents["mean"], self.device) * self.pipeline.vae.config.scaling_factor
@@ -139,8 +159,8 @@ class StableDiffusion(ModelFamily):
         strength = self.offset_strength[timesteps] if self.offset_strength is not None else None
         noise = draw_noise(self.config, clean, strength, generator)
         noisy = self.noise.add_noise(clean, noise, timesteps)
-        hidden = to_device(text["hidden"], self.device)
-        predicted = self.pipeline.unet(self._unet_input(noisy, latents), timesteps, hidden, return_dict=False)[0]
+        seen = self._unet_input(noisy, latents)
+        predicted = self.pipeline.unet(seen, timesteps, **self._condition(text, latents), return_dict=False)[0]
         target = self.noise.velocity(clean, noise, timesteps) if self.is_velocity else noise
         return Prediction(predicted.float(), target.float(), self.noise.snr(timesteps), self.is_velocity)
 
@@ -151,6 +171,19 @@ class StableDiffusion(ModelFamily):
     def _unet_input(self, noisy: Tensor, latents: dict[str, Tensor]) -> Tensor:
         """The noisy latents, and beside them what else the model sees: (batch, channels, height, width)."""
         return noisy
+
+    def _condition(self, text: dict[str, Tensor], latents: dict[str, Tensor]) -> dict[str, Any]:
+        """The facts about the pictures that the UNet takes, as its arguments."""
+        return {"encoder_hidden_states": to_device(text["hidden"], self.device)}
+
+    def _sample_texts(self, settings: SampleConfig) -> dict[str, Tensor]:
+        """The encoded prompts of a sample, as the pipeline's arguments. Raises BadConfig."""
+        skip = settings.text_encoder_1_layer_skip or self.config.text_encoder_layer_skip
+        self._check_layer_skips({"text_encoder_1": skip})
+        return {
+            "prompt_embeds": self._hidden([settings.prompt], skip),
+            "negative_prompt_embeds": self._hidden([settings.negative_prompt], skip),
+        }
 
     def _sample_inputs(self, settings: SampleConfig) -> dict[str, object]:
         """What the pipeline needs for a sample besides captions, sizes and steps. Raises BadConfig."""
@@ -166,15 +199,12 @@ class StableDiffusion(ModelFamily):
             on_step(step + 1, settings.diffusion_steps, lambda: self._glimpse(values["latents"]))
             return values
 
-        seen = (self.pipeline.unet, self.pipeline.text_encoder)
+        seen = (self.pipeline.unet, *self.parts_of_text.values())
         formats = {next(part.parameters()).dtype for part in seen} - {torch.float32}
         try:
             with autocast(self.device, formats.pop() if formats else torch.float32):  # parts may differ in their format
-                skip = settings.text_encoder_1_layer_skip or self.config.text_encoder_layer_skip
-                self._check_layer_skip("text_encoder_1_layer_skip", skip)
                 latents = self.pipeline(
-                    prompt_embeds=self._hidden([settings.prompt], skip),
-                    negative_prompt_embeds=self._hidden([settings.negative_prompt], skip),
+                    **self._sample_texts(settings),
                     width=settings.width,
                     height=settings.height,
                     num_inference_steps=settings.diffusion_steps,
@@ -202,7 +232,7 @@ class StableDiffusion(ModelFamily):
 
     def save_model(self, path: Path, as_folder: bool, dtype: torch.dtype, metadata: dict[str, str]) -> None:
         if not as_folder:
-            save_single_file(self.pipeline, path, dtype, metadata, is_v2=not self._is_v1)
+            save_single_file(self.pipeline, path, dtype, metadata, self._texts_in_one_file())
             return
         own = self.modules()
         try:
@@ -214,6 +244,11 @@ class StableDiffusion(ModelFamily):
         finally:
             for name, part in own.items():
                 setattr(self.pipeline, name, part.to(self.device))
+
+    def _texts_in_one_file(self) -> dict[str, Tensor]:
+        """The weights of the text encoders, named as in a single file."""
+        layout = clip if self._is_v1 else open_clip
+        return layout(self.pipeline.text_encoder.state_dict(), "cond_stage_model.")
 
     def describe(self) -> Architecture:
         velocity = self.is_velocity
@@ -232,12 +267,13 @@ class StableDiffusion(ModelFamily):
     def modules(self) -> dict[str, nn.Module]:
         return {"vae": self.pipeline.vae, **self.parts}
 
-    def _check_layer_skip(self, field: str, skip: int) -> None:
-        """Raises BadConfig if more layers are left out than the text encoder has."""
-        layers = self.pipeline.text_encoder.config.num_hidden_layers
-        if skip >= layers:
-            why = f"is {skip}, but the text encoder has {layers} layers; choose at most {layers - 1}"
-            raise BadConfig([Problem(field, why)])
+    def _check_layer_skips(self, skips: dict[str, int]) -> None:
+        """Raises BadConfig if more layers are left out than a text encoder has; `skips` by its name in settings."""
+        for name, skip in skips.items():
+            layers = getattr(self.pipeline, name.replace("_1", "")).config.num_hidden_layers
+            if skip >= layers:
+                why = f"is {skip}, but the text encoder has {layers} layers; choose at most {layers - 1}"
+                raise BadConfig([Problem(f"{name}_layer_skip", why)])
 
     def _set_scheduler(self) -> None:
         """Let OneTrainer's switches override the model's own scheduler, which samples and saved models use too."""
@@ -269,9 +305,8 @@ def _digest(part: nn.Module, facts: object) -> str:
     return digest.hexdigest()
 
 
-def _load(config: TrainConfig, kind: type[StableDiffusionPipeline]) -> StableDiffusionPipeline:
+def _load(config: TrainConfig, kind: type[Any], options: dict[str, Any]) -> Any:
     name = config.base_model_name
-    options = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     hub = {"local_files_only": config.offline_mode, "cache_dir": config.huggingface_cache_dir or None}
     try:
         with mirrored(name) as opened:

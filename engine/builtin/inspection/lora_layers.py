@@ -86,4 +86,5 @@ def _plain(layer: str) -> str:
     layer = layer.replace(".", "_")
     for prefix in PREFIXES:
         layer = layer.removeprefix(prefix)
+    layer = layer.replace("label_emb_0_0", "add_embedding_linear_1").replace("label_emb_0_2", "add_embedding_linear_2")
     return layer.replace("_processor_to_out", "_to_out_0").replace("_processor_", "_")

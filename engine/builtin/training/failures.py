@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 
 from engine.builtin.config.enums import DataType, EMAMode, Optimizer, TrainingMethod
-from engine.builtin.config.train_config import TrainConfig
+from engine.builtin.config.train_config import TrainConfig, trained_parts
 from engine.builtin.families.precision import choose_device
 from engine.interface.errors import DiskFull, NotWritten, OutOfMainMemory, OutOfMemory, TrainingError
 
@@ -44,7 +44,7 @@ def what_to_lower(config: TrainConfig) -> str:
 
 
 def _savings(config: TrainConfig) -> Iterator[str]:
-    trained = [name for name in ("unet", "text_encoder") if getattr(config, name).train]
+    trained = trained_parts(config)
     if config.batch_size > 1:
         yield f"lower batch_size ({config.batch_size}; gradient_accumulation_steps makes up for it)"
     for name in trained:

@@ -45,7 +45,7 @@ def _meta(backup: Path) -> JsonObject:
 def take_lora(config: TrainConfig, family: ModelFamily, parts: dict[str, nn.Module], callbacks: TrainCallbacks) -> None:
     """Take over the weights of the LoRA file that the config names. Raises BadConfig."""
     path = Path(config.lora_model_name).expanduser()
-    left = load_lora(config, parts, family.lora_prefixes, path)
+    left = load_lora(config, parts, family, path)
     if left:
         callbacks.on_warning(f"{left} weights of {path} are not used: their layers are not trained in this run.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.optim import Optimizer
 
+from engine.builtin.config.model_types import trainable_parts
 from engine.builtin.config.train_config import TrainConfig
 from engine.interface.errors import BadConfig, Problem
 from engine.interface.json_types import JsonObject
@@ -15,7 +16,6 @@ from engine.interface.json_types import JsonObject
 OF_WEIGHTS = ("model_type", "training_method")
 OF_LORA = ("lora_rank", "lora_alpha")
 OF_LAYERS = ("base_model_name", "layer_filter", "layer_filter_preset", "layer_filter_regex")
-PARTS = ("unet", "text_encoder")
 FOUND_BY_OPTIMIZER = ("params", "lr", "d", "d0", "d_max", "d_numerator", "k")  # the rest of a group are settings
 
 
@@ -74,9 +74,9 @@ def _other(name: str, before: object, present: object) -> Problem:
 
 def _changed_layers(present: JsonObject, before: JsonObject) -> Iterator[str]:
     yield from (name for name in OF_LAYERS if name in before and before[name] != present[name])
-    yield from (
-        f"{part}.train" for part in PARTS if (before.get(part) or {}).get("train") not in (None, present[part]["train"])
-    )
+    for part in trainable_parts(present["model_type"]):
+        if (before.get(part) or {}).get("train") not in (None, present[part]["train"]):
+            yield f"{part}.train"
 
 
 def _state_kind(settings: JsonObject) -> tuple[str, bool, int, bool]:

@@ -55,7 +55,8 @@ class SessionMaker:
         scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
         ema = self._make_ema(flat(trained), device)
         self.announcer.say("creating the data loader/caching", "caching")
-        loader = self._load_data(family, cache_text="text_encoder" not in trained and not family.trains_pixels)
+        trains_text = not trained.keys().isdisjoint(family.text_encoders)
+        loader = self._load_data(family, cache_text=not trains_text and not family.trains_pixels)
         updates = len(loader) * self.config.epochs // self.config.gradient_accumulation_steps
         schedule = make_schedule(self.config, optimizer, Length(len(loader), updates))
         return Session(

@@ -57,18 +57,23 @@ def _predicted(session: Session, batch: Batch) -> Prediction:
 def _with_dropout(session: Session, text: Tensors) -> Tensors:
     """The encoded captions, (batch, ...) each; as in OneTrainer a dropped caption becomes zeros, not an empty caption.
 
-    What is dropped depends on the step alone.
+    What is dropped depends on the step alone, for each text encoder by its own probability.
     """
-    probability = session.config.text_encoder.dropout_probability
-    if not probability:
-        return text
     random = Random(f"{session.config.seed}/dropout/{session.progress.global_step}")
-    return {name: _with_zeros(states, random, probability) for name, states in text.items()}
+    kept: dict[str, Tensor] = {}
+    for encoder in session.family.text_encoders:
+        if probability := getattr(session.config, encoder).dropout_probability:
+            count = len(next(iter(text.values()), ()))
+            kept[encoder] = torch.tensor([float(random.random() > probability) for _ in range(count)])
+    encoders = {name: session.family.encoder_of(name) for name in text}
+    return {
+        name: _with_zeros(states, kept[encoders[name]]) if encoders[name] in kept else states
+        for name, states in text.items()
+    }
 
 
-def _with_zeros(states: Tensor, random: Random, probability: float) -> Tensor:
-    kept = torch.tensor([float(random.random() > probability) for _ in states], device=states.device)
-    return states * kept.view(-1, *[1] * (states.ndim - 1))
+def _with_zeros(states: Tensor, kept: Tensor) -> Tensor:
+    return states * kept.to(states.device).view(-1, *[1] * (states.ndim - 1))
 
 
 def update_weights(session: Session) -> None:

@@ -12,6 +12,7 @@ from engine.builtin.families.published import KNOWN, published_configs
 from engine.builtin.inspection.folders import look_at_folder
 
 OF_1 = (859_520_964, 83_653_863, 123_060_480)  # weights of UNet, VAE and text encoder, as published
+OF_XL = (2_567_463_684, 83_653_863, 123_060_480)
 OF_2 = (865_910_724, 83_653_863, 340_387_840)
 
 
@@ -20,6 +21,7 @@ OF_2 = (865_910_724, 83_653_863, 340_387_840)
     [
         (ModelType.STABLE_DIFFUSION_15, OF_1, "epsilon"),
         (ModelType.STABLE_DIFFUSION_21, OF_2, "v_prediction"),
+        (ModelType.STABLE_DIFFUSION_XL_10_BASE, OF_XL, "epsilon"),
     ],
 )
 def test_the_parts_have_as_many_weights_as_the_published_models(model_type, weights, prediction):
@@ -45,7 +47,8 @@ def test_the_tokenizer_is_clip_s(model_type, padding):
 def test_only_weights_are_missing_in_a_folder_of_configs(model_type):
     with published_configs(model_type) as folder:
         said = " ".join(map(str, look_at_folder(Path(folder))))
-    assert said.count("has no weights") == 3 and said.count(";") == 3
+    parts = 4 if "XL" in model_type else 3
+    assert said.count("has no weights") == parts and said.count(";") == parts
 
 
 def test_a_model_type_that_is_not_listed_has_no_configs():

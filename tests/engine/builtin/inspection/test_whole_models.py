@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from engine.builtin.config.train_config import TrainConfig
 from engine.builtin.families.model_files import NotAModel, read_model
 from engine.builtin.families.published import MERGES, vocabulary
-from engine.builtin.families.single_file import save_single_file
+from engine.builtin.families.single_file import clip, save_single_file
 from engine.builtin.inspection.finite import first_not_finite
 from engine.builtin.inspection.folders import look_at_folder
 from engine.builtin.inspection.layers import look_at_layers
@@ -372,7 +372,7 @@ def test_a_filter_that_matches_no_layer_is_seen_before_the_start(method, pattern
 @pytest.mark.parametrize("pattern, expected", [("attn1", 0), ("down_blocks.1.resnets.0.conv1", 0), ("in_layers", 1)])
 def test_the_layers_of_a_single_file_have_the_names_that_the_filter_knows(tmp_path, pattern, expected):
     path, pipeline = tmp_path / "one.safetensors", StableDiffusionPipeline.from_pretrained(DEMO)
-    save_single_file(pipeline, path, torch.float32, {}, is_v2=False)
+    save_single_file(pipeline, path, torch.float32, {}, clip(pipeline.text_encoder.state_dict(), "cond_stage_model."))
     single, values = read_model(path), {"model_type": "STABLE_DIFFUSION_15", "training_method": "LORA"}
     assert {name: tuple(weight.shape) for name, weight in pipeline.unet.state_dict().items()} == single.unet_weights
     found = list(look_at_layers(TrainConfig.from_dict(values | {"layer_filter": pattern}), single))
