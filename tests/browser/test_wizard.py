@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.looks import PHONE, check, check_both
@@ -41,7 +42,7 @@ def choose(page, name, value):
 
 def answer(page, question):
     """Send the answer with Enter, and wait for the next page."""
-    following = [*QUESTIONS[1:], "new"][QUESTIONS.index(question)]
+    following = [*QUESTIONS[1:], "review"][QUESTIONS.index(question)]
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/{following}/")
 
@@ -75,18 +76,24 @@ def answer_one(page, demo_folder, question, minutes):
     answer(page, question)
 
 
-def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, demo_folder):
-    page = open_page("/runs/wizard/")
-    walk(page, demo_folder, minutes="1")
-    page.get_by_role("heading", name="Why the wizard chose these settings").wait_for()
-    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})  # for a short run
+def start(page, site, press):
+    """Start a short run from the review page; return it when it has ended."""
+    site.api("PATCH", "config/current", {"changes": [{"field": "epochs", "value": 2}]})
     page.reload()
-    page.get_by_role("button", name="Start the run").focus()
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start training").focus()
+    press()
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
     run_id = page.url.split("/")[-2]
     page.close()  # an open page would refresh at each step
-    run = wait_for(lambda: (run := site.run(run_id))["status"] in ("finished", "failed") and run, 180, "the run's end")
+    ended = ("finished", "failed")
+    return wait_for(lambda: (run := site.run(run_id))["status"] in ended and run, 180, "the run's end"), run_id
+
+
+def test_the_wizard_leads_to_a_trained_model_by_keyboard_alone(open_page, site, demo_folder):
+    page = open_page("/runs/wizard/")
+    walk(page, demo_folder, minutes="1")
+    page.get_by_role("heading", name="The plan").wait_for()
+    run, run_id = start(page, site, lambda: page.keyboard.press("Enter"))
     assert (run["name"], run["status"]) == ("gray on Tiny Stable Diffusion", "finished"), run["error"]
     artifacts = site.api("GET", f"runs/{run_id}/artifacts/")["results"]
     assert any(artifact["path"].endswith("models/gray.safetensors") for artifact in artifacts)
@@ -105,8 +112,41 @@ def test_an_error_is_accessible_and_names_the_fix(open_page):
     check(page)
 
 
+def test_pictures_of_this_device_become_a_trained_lora_in_at_most_ten_actions(open_page, site, demo_folder, tmp_path):
+    files = []
+    for number in range(20):
+        Image.effect_noise((96, 80 + number), 40).convert("RGB").save(tmp_path / f"photo {number}.png")
+        files.append(tmp_path / f"photo {number}.png")
+    page, actions = open_page("/runs/wizard/"), iter(range(1, 100))
+    page.get_by_text("Drop your pictures here").wait_for()
+    page.locator("#upload-files").set_input_files(files)
+    next(actions)
+    expect(page.locator("#upload-sum")).to_contain_text("20 of 20 files")
+    expect(page.locator("#folder")).to_have_value(re.compile("/datasets/Pictures"))
+    check(page)
+    for question in QUESTIONS:
+        if question == "subject":
+            page.locator("#word").fill("rex")
+            page.get_by_text("An animal").click()
+            expect(page.locator("#caption")).to_have_value("a photo of rex animal")
+            next(actions), next(actions)
+        if question == "model":
+            page.locator(f'input[value="{demo_folder / "model"}"]').check(force=True)
+            next(actions)
+        if question == "time":
+            page.get_by_text("One hour").click()  # the default, unless an earlier test has chosen another
+        page.get_by_role("button", name=re.compile("Continue|Review the plan")).last.click()
+        next(actions)
+    expect(page.locator(".facts")).to_contain_text("20 pictures")
+    check_both(page)
+    run, _run_id = start(page, site, lambda: page.keyboard.press("Enter"))
+    assert next(actions) <= 10
+    assert run["status"] == "finished", run["error"]
+
+
 def test_dismiss_removes_the_reasons(open_page, demo_folder):
     page = open_page("/runs/wizard/")
     walk(page, demo_folder)
+    page.get_by_role("link", name="Open in the editor").click()
     page.get_by_role("button", name="Dismiss").click()
     page.locator("#wizard-note").wait_for(state="detached")

@@ -62,7 +62,8 @@ FOR_VIEWERS = {
 FOR_TRAINERS = {
     "GET": """
         browse/ concepts/preview/ concepts/picture/ presets/new/ presets/<int:pk>/edit/ runs/import/
-        queue/<uuid:pk>/plan/ runs/wizard/ runs/wizard/<slug:slug>/ runs/new/ runs/new/start/<uuid:pk>/
+        queue/<uuid:pk>/plan/ runs/wizard/ runs/wizard/review/ runs/wizard/<slug:slug>/
+        runs/new/ runs/new/start/<uuid:pk>/
         runs/<uuid:pk>/edit/
         runs/<uuid:pk>/delete/ system/cleanup/
     """,

@@ -18,10 +18,12 @@ from training.wizard.machine_facts import devices, measured_seconds
 from training.wizard.picture_facts import look_at
 from training.wizard.recipe import slug
 from training.wizard.training_plan import KINDS, Answers, Pictures, refuse_too_large
+from training.wizard.words import CLASS_WORDS
 from web.errors import BadInput
 
 OTHER = "other"
 LONGEST_WORD = 60
+LONGEST_CAPTION = 400
 MINUTES = {"quick": None, "hour": 60.0, "night": 480.0}
 MOST_GB, MOST_MINUTES = 1000, 60 * 24 * 30
 PLAIN_NAMES = {"dataset", "datasets", "data", "images", "img", "photos", "pictures", "pics", "train", "training"}
@@ -40,7 +42,7 @@ class Step:
 
 STEPS = (
     Step("pictures", "What pictures do you have?", "Pictures", "photo", ("folder", "subfolders")),
-    Step("subject", "What is in the pictures?", "Subject", "user", ("kind", "word")),
+    Step("subject", "What is in the pictures?", "Subject", "user", ("kind", "word", "class_word", "caption")),
     Step("model", "Which base model do you want to train?", "Base model", "box", ("model", "other_model")),
     Step("memory", "Which device do you want to train on?", "Device", "cpu", ("device", "gigabytes")),
     Step("time", "How long may it take?", "Time", "clock", ("time", "minutes")),
@@ -55,6 +57,8 @@ class Interview:
         self.typed = dict(typed)
 
     def answer(self, step: Step) -> object:
+        if step.slug == "subject":
+            return self.subject, self.class_word, self.caption
         return getattr(self, step.slug)
 
     def first_open(self) -> Step | None:
@@ -86,6 +90,23 @@ class Interview:
         return kind, word
 
     @cached_property
+    def class_word(self) -> str:
+        """What the base model calls the subject, such as dog; the kind's usual word if nothing is typed."""
+        word = " ".join(self._text("class_word").split()) or CLASS_WORDS[self.subject[0]]
+        if (word and not word.isprintable()) or len(word) > LONGEST_WORD:
+            raise _bad("class_word", _("Enter what the pictures show in a word or two, such as dog."))
+        return word
+
+    @cached_property
+    def caption(self) -> str:
+        """The caption that the user wrote for pictures without one; empty for the caption that the wizard offers."""
+        text = " ".join(self._text("caption").split())
+        if (text and not text.isprintable()) or len(text) > LONGEST_CAPTION:
+            sentence = _("Write a caption of at most %(longest)s characters, without special characters.")
+            raise _bad("caption", sentence % {"longest": LONGEST_CAPTION})
+        return text
+
+    @cached_property
     def model(self) -> BaseModel:
         name = self._text("model")
         if name != OTHER:
@@ -114,6 +135,10 @@ class Interview:
         """All five answers, with the speeds measured in earlier runs."""
         return self._answers(self.memory, self.time)
 
+    def answers_in(self, time: str) -> Answers:
+        """The answers with one of the offered times."""
+        return self._answers(self.memory, MINUTES[time])
+
     def guessed_word(self) -> str:
         """The folder's name, or its parent's name if the folder has a common name such as "pictures"."""
         folder = Path(self.pictures.folder)
@@ -132,6 +157,7 @@ class Interview:
 
     def _answers(self, device: Device, minutes: float | None) -> Answers:
         kind, word = self.subject
+        class_word, caption = self.class_word, self.caption
         answers = Answers(
             pictures=self.pictures,
             kind=kind,
@@ -141,8 +167,10 @@ class Interview:
             device=device,
             minutes=minutes,
             engine=self.model.engine,
-            caption_file=str(_caption_file(kind, word)),
+            class_word=class_word,
+            caption=caption,
         )
+        answers = replace(answers, caption_file=str(_caption_file(word, answers.shared_caption)))
         return replace(answers, measured=measured_seconds(device, answers.family, answers.engine))
 
     def _text(self, field: str) -> str:
@@ -162,9 +190,9 @@ def device_key(device: Device) -> str:
     return f"{device.kind} {device.memory:g} {device.name}"
 
 
-def _caption_file(kind: str, word: str) -> Path:
+def _caption_file(word: str, caption: str) -> Path:
     """Path of the caption that all pictures share: in the data sets' folder, but hidden from their list."""
-    mark = hashlib.sha256(f"{kind} {word}".encode()).hexdigest()[:8]
+    mark = hashlib.sha256(caption.encode()).hexdigest()[:8]
     return settings.DATA_DIR / "datasets" / ".captions" / f"{slug(word)}-{mark}.txt"
 
 

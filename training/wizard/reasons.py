@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from training.wizard.training_plan import ENOUGH, Answers, TrainingPlan, best_at, sides, total_seconds, wanted_views
-from training.wizard.words import caption_for, shown_minutes, shown_speed
+from training.wizard.words import shown_minutes, shown_speed
 
 
 def reasons(answers: Answers, plan: TrainingPlan) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _memory(answers: Answers, plan: TrainingPlan) -> str:
 
 
 def _captions(answers: Answers) -> str:
-    pictures, caption = answers.pictures, caption_for(answers.kind, answers.word)
+    pictures, caption = answers.pictures, answers.shared_caption
     lack = f"{pictures.count - pictures.captioned} of them have" if pictures.captioned else "they have"
     return _(
         "All pictures share the caption “%(caption)s”, because %(lack)s no caption: use these words in prompts."

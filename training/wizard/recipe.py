@@ -12,7 +12,6 @@ from engine.interface.json_types import JsonObject
 from training.wizard.families import train_format
 from training.wizard.reasons import reasons
 from training.wizard.training_plan import Answers, TrainingPlan, choose, samplings, total_seconds
-from training.wizard.words import caption_for
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ class Recipe:
     reasons: list[str]
     seconds: float
     memory: float  # GiB at the peak
+    resolution: int
+    steps: int
     caption: str = ""  # for `Answers.caption_file`; empty if each picture has its own
 
 
@@ -38,7 +39,9 @@ def make_recipe(answers: Answers) -> Recipe:
         reasons=list(reasons(answers, plan)),
         seconds=total_seconds(answers, plan),
         memory=plan.memory,
-        caption="" if answers.pictures.has_captions else caption_for(answers.kind, answers.word),
+        resolution=plan.resolution,
+        steps=plan.steps,
+        caption="" if answers.pictures.has_captions else answers.shared_caption,
     )
 
 

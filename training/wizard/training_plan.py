@@ -13,7 +13,7 @@ from engine.builtin.config.resolutions import parse_resolution
 from engine.builtin.data.buckets import bucket_sizes
 from training.wizard.families import Device, Family, seconds_per_picture
 from training.wizard.memory_fit import Load, peak
-from training.wizard.words import sample_prompts, shown_minutes
+from training.wizard.words import caption_for, sample_prompts, shown_minutes
 from web.errors import BadInput
 
 USABLE = 0.85  # of the memory: the rest goes to the screen and to fragmentation
@@ -44,8 +44,12 @@ class SubjectKind:
 
 KINDS = {
     "person": SubjectKind("a person", 120, 1600, 5000, 16, "a face has more detail than a thing and less than a style"),
+    "animal": SubjectKind(
+        "an animal", 120, 1600, 5000, 16, "an animal has more detail than a thing and less than a style"
+    ),
     "style": SubjectKind("a style", 80, 2400, 10_000, 32, "a style changes every part of a picture", False, True),
     "thing": SubjectKind("a thing", 100, 1200, 4000, 8, "a single thing has little detail"),
+    "other": SubjectKind("something else", 100, 1600, 6000, 16, "that suits most subjects"),
 }
 TINY = SubjectKind("", 300, 4800, 9600, 32, "every layer of this tiny model must be trained", True, True)
 
@@ -84,6 +88,8 @@ class Answers:
     device: Device
     minutes: float | None
     engine: str = "builtin"
+    class_word: str = ""
+    caption: str = ""  # for all pictures without one, if the user wrote it
     caption_file: str = ""  # the path for a caption that all pictures share
     measured: Mapping[int, float] = field(default_factory=dict)  # seconds per picture in earlier runs, by resolution
 
@@ -97,7 +103,13 @@ class Answers:
 
     @property
     def prompts(self) -> list[str]:
-        return sample_prompts(self.kind, self.word, self.pictures.captions if self.pictures.has_captions else ())
+        own = self.pictures.captions if self.pictures.has_captions else ()
+        return sample_prompts(self.kind, self.word, self.class_word, own)
+
+    @property
+    def shared_caption(self) -> str:
+        """The caption of all pictures without their own."""
+        return self.caption or caption_for(self.kind, self.word, self.class_word)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from presets.config import configs
+from presets.datasets.space import limits
 from presets.editor import drafts
 from presets.folders import concept_preview
 from presets.models import DataSet, Draft
@@ -18,7 +20,8 @@ from training.models import Run
 from training.wizard.base_models import offered_models
 from training.wizard.interview import NUMBERS, OTHER, STEPS, Interview, Step, device_key, offered_devices
 from training.wizard.recipe import Recipe, make_recipe
-from training.wizard.training_plan import KINDS
+from training.wizard.training_plan import KINDS, Answers
+from training.wizard.words import CLASS_WORDS, caption_for, shown_minutes
 from web.errors import BadInput, DomainError
 from web.pages import Context, PageRequest, page, trainers
 
@@ -50,6 +53,8 @@ def wizard_step(request: PageRequest, slug: str) -> HttpResponse:
 def _take(request: PageRequest, step: Step) -> HttpResponse:
     """Save the typed answer, then go to the previous question, the next or the draft, or show the error."""
     answers = {field: request.POST.get(field, "")[:LONGEST_TEXT] for field in step.fields}
+    if "caption" in answers and answers["caption"] == request.POST.get("offered_caption"):
+        answers["caption"] = ""  # so that it follows a trigger word that is changed later
     typed = request.session.get(TYPED, {})
     data_set = request.POST.get("data_set", "")[:LONGEST_TEXT]
     if data_set and answers["folder"] in ("", typed.get("folder", "")):  # a folder typed just now is meant instead
@@ -84,8 +89,41 @@ def _finish(request: PageRequest, recipe: Recipe, interview: Interview) -> HttpR
             *(draft, draft.revision, "wizard", "wizard's recipe", recipe.config), engine=recipe.engine, facts=facts
         ),
     )
-    request.session[NOTE] = {"name": recipe.name, "reasons": reasons, "preflight": _check(request, draft)}
-    return redirect("new-run")
+    request.session[NOTE] = {
+        "name": recipe.name,
+        "reasons": reasons,
+        "preflight": _check(request, draft),
+        "revision": draft.revision,
+        "plan": _plan(recipe, interview.answers()),
+    }
+    return redirect("wizard-review")
+
+
+def _plan(recipe: Recipe, answers: Answers) -> list[list[str]]:
+    """The facts of the review page, each with its title."""
+    pictures = answers.pictures
+    count = ngettext("%(count)s picture", "%(count)s pictures", pictures.count) % {"count": pictures.count}
+    steps = _("%(steps)s steps at %(side)s pixels") % {"steps": f"{recipe.steps:,}", "side": recipe.resolution}
+    return [
+        [_("Pictures"), f"{count}, {pictures.folder}"],
+        [_("Captions"), f"“{recipe.caption}”" if recipe.caption else _("their own")],
+        [_("Trigger word"), answers.word],
+        [_("Base model"), answers.base_model],
+        [_("Training"), steps],
+        [_("Time"), _("about %(time)s") % {"time": shown_minutes(recipe.seconds / 60)}],
+        [_("Memory"), _("about %(memory)s GB") % {"memory": f"{recipe.memory:.1f}"}],
+    ]
+
+
+@page("GET", only=trainers)
+def review(request: PageRequest) -> HttpResponse:
+    """The plan, with one button that starts it; the editor is a link away."""
+    note = request.session.get(NOTE)
+    draft = Draft.objects.filter(user=request.user, preset=None).first()
+    if not note or "plan" not in note or draft is None or draft.start != "wizard":
+        return redirect("wizard")
+    changed = draft.revision != note["revision"]
+    return render(request, "training/wizard/review.html", {"note": note, "draft": draft, "changed": changed})
 
 
 def _doubts(interview: Interview) -> list[str]:
@@ -138,14 +176,21 @@ def _pictures(interview: Interview) -> Context:
     recent = Run.objects.newest_first().values_list("config__concepts", flat=True)[:20]
     folders = [concepts[0].get("path") for concepts in recent if concepts]
     recent_folders = list(dict.fromkeys(folder for folder in folders if folder))[:5]
-    sets = DataSet.objects.present()
-    return {"open_folder": settings.DATA_DIR / "datasets", "recent_folders": recent_folders, "data_sets": sets}
+    return {
+        "open_folder": settings.DATA_DIR / "datasets",
+        "recent_folders": recent_folders,
+        "data_sets": DataSet.objects.present(),
+        "limits": limits(),
+    }
 
 
 def _subject(interview: Interview) -> Context:
-    kinds = [(key, kind, KIND_ICONS[key], KIND_HELP[key]) for key, kind in KINDS.items()]
-    pictures = interview.pictures
-    context = {"kinds": kinds, "guessed_word": interview.guessed_word(), "pictures": pictures}
+    kinds = [(key, kind, KIND_ICONS[key], KIND_HELP[key], CLASS_WORDS[key]) for key, kind in KINDS.items()]
+    pictures, typed = interview.pictures, interview.typed
+    kind = typed.get("kind") if typed.get("kind") in KINDS else "person"
+    word = typed.get("word") or interview.guessed_word()
+    offered = caption_for(str(kind), word, typed.get("class_word") or CLASS_WORDS[str(kind)])
+    context: Context = {"kinds": kinds, "kind": kind, "word": word, "pictures": pictures, "offered_caption": offered}
     try:
         return {**context, "shown": concept_preview.preview(pictures.folder, pictures.subfolders)}
     except DomainError as problem:  # the folder was removed after it was read
@@ -168,18 +213,30 @@ def _memory(interview: Interview) -> Context:
 
 
 def _time(interview: Interview) -> Context:
-    return {"times": TIMES, "chosen": interview.typed.get("time") or "hour"}
+    times = [(key, title, icon, text, _time_of(interview, key)) for key, title, icon, text in TIMES]
+    return {"times": times, "chosen": interview.typed.get("time") or "hour"}
 
 
-KIND_ICONS = {"person": "user", "style": "palette", "thing": "cube"}
+def _time_of(interview: Interview, key: str) -> str:
+    """How long a training in this time really takes, or why it is not possible."""
+    try:
+        recipe = make_recipe(interview.answers_in(key))
+    except BadInput as problem:
+        return str(problem)
+    return _("Takes about %(time)s here.") % {"time": shown_minutes(recipe.seconds / 60)}
+
+
+KIND_ICONS = {"person": "user", "animal": "paw", "style": "palette", "thing": "cube", "other": "dots"}
 KIND_HELP = {
-    "person": "Or an animal: a face that the model should recognise.",
-    "style": "A way of drawing, painting or photographing.",
-    "thing": "An object, a building, a piece of clothing.",
+    "person": gettext_lazy("A face that the model should recognise."),
+    "animal": gettext_lazy("Your dog, cat or horse, not just any."),
+    "style": gettext_lazy("A way of drawing, painting or photographing."),
+    "thing": gettext_lazy("An object, a building, a piece of clothing."),
+    "other": gettext_lazy("A pose, a place, an effect."),
 }
 TIMES = (
-    ("quick", "As fast as possible", "bolt", "A first test, to see if it works."),
-    ("hour", "One hour", "coffee", "Usually enough, on a GPU."),
-    ("night", "Overnight", "moon", "Eight hours at most; stops earlier when more training would not help."),
+    ("quick", gettext_lazy("As fast as possible"), "bolt", gettext_lazy("A first test, to see if it works.")),
+    ("hour", gettext_lazy("One hour"), "coffee", gettext_lazy("Usually enough, on a GPU.")),
+    ("night", gettext_lazy("Overnight"), "moon", gettext_lazy("Eight hours at most, less if more would not help.")),
 )
 CONTEXTS = {"pictures": _pictures, "subject": _subject, "model": _model, "memory": _memory, "time": _time}

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 MOST_SAMPLES = 3
-CAPTIONS = {"person": "a photo of {word} person", "style": "{word} style", "thing": "a photo of {word}"}
+CLASS_WORDS = {"person": "person", "animal": "animal", "thing": "", "style": "style", "other": ""}
 PROMPTS = {
-    "person": ("a portrait photo of {word} person", "a photo of {word} person in a forest, smiling"),
-    "style": ("a castle on a hill, {word} style", "a portrait of a woman, {word} style"),
-    "thing": ("a photo of {word} on a wooden table", "a photo of {word} on a beach"),
+    "person": ("a portrait photo of {subject}", "a photo of {subject} in a forest, smiling"),
+    "animal": ("a photo of {subject} on the grass", "a close-up photo of {subject}"),
+    "thing": ("a photo of {subject} on a wooden table", "a photo of {subject} on a beach"),
+    "style": ("a castle on a hill, {subject}", "a portrait of a woman, {subject}"),
+    "other": ("{subject}", "a photo of {subject}"),
 }
 
 
-def caption_for(kind: str, word: str) -> str:
+def subject_of(word: str, class_word: str) -> str:
+    """The trigger word with its class, such as "rex dog": the class tells the base model what it knows already."""
+    return f"{word} {class_word}".strip()
+
+
+def caption_for(kind: str, word: str, class_word: str) -> str:
     """The caption that all pictures without their own share."""
-    return CAPTIONS[kind].format(word=word)
+    subject = subject_of(word, class_word)
+    return subject if kind in ("style", "other") else f"a photo of {subject}"
 
 
-def sample_prompts(kind: str, word: str, captions: tuple[str, ...]) -> list[str]:
+def sample_prompts(kind: str, word: str, class_word: str, captions: tuple[str, ...]) -> list[str]:
     """A few of the pictures' own captions, evenly spread; or scenes with the shared caption's words."""
     own = list(dict.fromkeys(caption for caption in captions if caption))
     if not own:
-        return [prompt.format(word=word) for prompt in PROMPTS[kind]]
+        return [prompt.format(subject=subject_of(word, class_word)) for prompt in PROMPTS[kind]]
     step = max(1, len(own) // MOST_SAMPLES)
     return own[::step][:MOST_SAMPLES]
 

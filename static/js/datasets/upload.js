@@ -26,10 +26,13 @@ let active = 0;
 let polling = false;
 /** @type {() => void} */
 let onChange = () => {};
+/** @type {(chosen: import("./gather.js").Chosen[]) => Promise<any>} what must be there before the first file is sent */
+let prepare = async () => {};
 
-export function startUploads(changed) {
+export function startUploads(changed, prepared = prepare) {
   if (!form) return;
   onChange = changed;
+  prepare = prepared;
   const drop = part("drop");
   addEventListener("dragover", (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
@@ -76,6 +79,12 @@ async function add(chosen) {
   for (const item of fresh) refuse(item, whole);
   items.sort((a, b) => order(a) - order(b));
   show();
+  try {
+    await prepare(chosen);
+  } catch (/** @type {any} */ error) {
+    for (const item of fresh.filter(isOpen)) settle(item, "failed", said(error));
+    return show();
+  }
   while (active < AT_ONCE && next()) work();
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def folder_of(tmp_path, count, captions=0):
 
 
 def test_five_answers_make_a_valid_draft(client, user):
-    assert walk(client).url == reverse("new-run")
+    assert walk(client).url == reverse("wizard-review")
     draft = Draft.objects.get(user=user, preset=None)
     assert (draft.facts["name"], draft.start) == ("stars on Tiny Stable Diffusion", "wizard")
     assert draft.config["concepts"][0]["path"] == str(DEMO / "dataset")
@@ -116,7 +117,7 @@ def test_an_answer_is_refused_before_the_earlier_questions_are_answered(client, 
 def test_answers_survive_a_reload_and_going_back(client, user):
     walk(client, until="model")
     assert send(client, "model", do="back").url == reverse("wizard-step", args=["subject"])
-    assert 'value="thing" checked' in page(client, "subject").text
+    assert re.search('value="thing"\\s* checked', page(client, "subject").text)
     assert f'value="{DEMO / "model"}" checked' in page(client, "model").text
 
 
@@ -291,9 +292,9 @@ def test_a_measured_speed_replaces_the_estimate(client, user):
 
 def test_the_reasons_are_shown_until_they_are_dismissed(client, user):
     walk(client)
-    assert "Why the wizard chose these settings" in client.get(reverse("new-run")).text
+    assert "Why these settings" in client.get(reverse("new-run")).text
     assert client.post(reverse("wizard-dismiss")).url == reverse("new-run")
-    assert "Why the wizard chose these settings" not in client.get(reverse("new-run")).text
+    assert "Why these settings" not in client.get(reverse("new-run")).text
 
 
 def test_a_preflight_of_the_draft_is_requested(client, user):
@@ -303,6 +304,48 @@ def test_a_preflight_of_the_draft_is_requested(client, user):
     assert reverse("preflight", args=[preflight.pk]) in client.get(reverse("new-run")).text
     Preflight.objects.all().delete()
     assert reverse("preflight", args=[preflight.pk]) not in client.get(reverse("new-run")).text
+
+
+def test_the_review_page_shows_the_plan_and_its_button_starts_the_run(client, user):
+    walk(client)
+    review = client.get(reverse("wizard-review")).text
+    for text in ("The plan", "16 pictures", "Trigger word", "about ", "Why these settings", "Start training"):
+        assert text in review
+    draft = Draft.objects.get(user=user)
+    Worker.objects.all().delete()  # so that no check is waited for
+    answer = client.post(reverse("new-run"), {"do": "start", "revision": draft.revision})
+    assert Run.objects.get().get_absolute_url() == answer.url
+    draft.refresh_from_db()
+    drafts.apply(draft, draft.revision, [{"field": "epochs", "value": 7}])
+    assert "The settings were changed in the editor" in client.get(reverse("wizard-review")).text
+
+
+def test_the_review_page_leads_to_the_questions_while_there_is_no_plan(client, user):
+    assert client.get(reverse("wizard-review")).url == reverse("wizard")
+
+
+@pytest.mark.parametrize(
+    ("typed", "caption"),
+    [
+        ({"kind": "animal", "word": "rex", "class_word": "dog"}, "a photo of rex dog"),
+        ({"kind": "animal", "word": "rex"}, "a photo of rex animal"),
+        ({"kind": "other", "word": "zwx glow"}, "zwx glow"),
+        ({"kind": "style", "word": "zwx", "class_word": "watercolour"}, "zwx watercolour"),
+        ({"kind": "person", "word": "Anna", "caption": "Anna at  work"}, "Anna at work"),
+        ({"kind": "person", "word": "Ann", "caption": "a photo of x person", "offered_caption": "a photo of x person"},
+         "a photo of Ann person"),
+    ],
+)  # fmt: skip
+def test_the_shared_caption_has_the_class_word_or_is_the_users_own(client, user, tmp_path, typed, caption):
+    walk(client, pictures={"folder": folder_of(tmp_path, 5)}, subject=typed)
+    text = Draft.objects.get(user=user).config["concepts"][0]["text"]
+    assert Path(text["prompt_path"]).read_text() == f"{caption}\n"
+    assert f"“{caption}”" in client.get(reverse("wizard-review")).text
+
+
+def test_each_offered_time_says_how_long_it_takes_here(client, user):
+    walk(client, until="time")
+    assert page(client, "time").text.count("Takes about") == 3
 
 
 def test_an_unknown_question_is_not_found(client, user):

@@ -33,11 +33,12 @@ def pictures(count=20, size=(1200, 800), captions=False):
     return Pictures(str(folder), count, count * captions, (size,) * min(count, 50), texts)
 
 
-def answers(family=TINY, device=GPUS[1], minutes=60, kind="person", word="anna", **shape):
+def answers(family=TINY, device=GPUS[1], minutes=60, kind="person", word="anna", class_word="person", **shape):
     caption_file = settings.DATA_DIR / "datasets" / "anna.txt"
     caption_file.touch()
     base_model = str(settings.DEMO_DIR / "model")
-    return Answers(pictures(**shape), kind, word, family, base_model, device, minutes, caption_file=str(caption_file))
+    own = {"class_word": class_word, "caption_file": str(caption_file)}
+    return Answers(pictures(**shape), kind, word, family, base_model, device, minutes, **own)
 
 
 def recipe(*given, **changes):
