@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 
 from tests.making import make_user
 
@@ -43,7 +44,7 @@ def test_a_session_is_void_after_signing_out(ada):
     thief = Client()
     thief.cookies[settings.SESSION_COOKIE_NAME] = client.cookies[settings.SESSION_COOKIE_NAME].value
     assert is_in(thief)
-    client.post("/sign-out/")
+    client.post(reverse("sign-out"))
     assert not is_in(thief)
 
 
@@ -64,12 +65,12 @@ def test_a_new_password_ends_the_other_sessions(ada):
 @pytest.mark.parametrize("path", ["/", "/runs/", "/account/", "/system/", "/admin/"])
 def test_every_page_offers_to_sign_out(clients, path):
     page = clients["admin"].get(path).text
-    assert "/sign-out/" in page or "/admin/logout/" in page
+    assert reverse("sign-out") in page or "/admin/logout/" in page
 
 
 def test_nobody_is_signed_out_by_a_picture(ada):
     client = signed_in(ada)
-    client.get("/sign-out/")
+    client.get(reverse("sign-out"))
     assert is_in(client)
 
 
