@@ -15,6 +15,7 @@ from presets.models_datasets import DataSet as DataSet  # noqa: PLC0414  a table
 from presets.models_datasets import DataSetChange as DataSetChange  # noqa: PLC0414
 from presets.models_datasets import DataSetPicture as DataSetPicture  # noqa: PLC0414
 from presets.models_datasets import DataSetUpload as DataSetUpload  # noqa: PLC0414
+from presets.models_datasets import DataSetUse as DataSetUse  # noqa: PLC0414
 from presets.models_datasets import DataSetVersion as DataSetVersion  # noqa: PLC0414
 from system.account.models import Secret as Secret  # noqa: PLC0414  its table is this app's
 from system.models import Job

@@ -191,3 +191,22 @@ class DataSetUpload(models.Model):
     def part(self) -> Path:
         """The file of the bytes received so far."""
         return Path(settings.DATA_DIR) / "uploads" / str(self.pk)
+
+
+class DataSetUse(models.Model):
+    """The version of a data set that an attempt at a run trained on; the run is on a floor above, so only its id."""
+
+    data_set = models.ForeignKey(DataSet, on_delete=models.CASCADE, related_name="uses")
+    run = models.UUIDField(db_index=True)
+    attempt = models.PositiveIntegerField()
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["attempt", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "attempt", "data_set"], name="one_use_per_attempt_and_data_set")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.data_set} v{self.version}"

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from presets.datasets import views as views_datasets
+from presets.datasets import views_trainer
 from presets.editor import views as views_editor
 from presets.folders import views as views_browse
 from presets.library import views, views_exchange
@@ -14,6 +15,7 @@ urlpatterns = [
     path("concepts/picture/", views_browse.picture, name="concept-picture"),
     path("datasets/", views_datasets.data_sets, name="data-sets"),
     path("datasets/<int:pk>/", views_datasets.data_set, name="data-set"),
+    path("datasets/<int:pk>/trainer/", views_trainer.trainer, name="data-set-trainer"),
     path("datasets/<int:pk>/history/", views_datasets.history, name="data-set-history"),
     path("datasets/<int:pk>/pictures/<int:picture>/", views_datasets.thumbnail, name="data-set-thumbnail"),
     path("datasets/<int:pk>/<slug:verb>/", views_datasets.data_set_verb, name="data-set-verb"),

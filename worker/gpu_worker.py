@@ -23,6 +23,7 @@ from engine.interface.json_types import JsonObject
 from engine.launcher import EngineProcess
 from engine.onetrainer.facts import Unavailable
 from engine.warm import Template
+from presets.datasets.uses import note_uses
 from system.account import secrets
 from system.data_folder import folder_identity
 from system.gpus import gpus
@@ -270,6 +271,7 @@ class GpuWorker:
         logger.info("Starting run %s, attempt %d.", run, run.attempt)
         try:
             keep_random_values(run)
+            note_uses(run.pk, run.attempt, run.config)
             scratch = make_scratch(run.attempt_name)
             spec = self._spec(run, scratch)
             command = get_engine(run.engine).command(run.attempt_folder)

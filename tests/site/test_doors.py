@@ -34,7 +34,7 @@ PUBLIC = {
 WITH_SECOND_FACTOR = {"account/2fa/reauthenticate/", "account/2fa/webauthn/reauthenticate/"}
 FOR_VIEWERS = {
     "GET": """
-        datasets/ datasets/<int:pk>/ datasets/<int:pk>/history/
+        datasets/ datasets/<int:pk>/ datasets/<int:pk>/history/ datasets/<int:pk>/trainer/
         datasets/<int:pk>/pictures/<int:picture>/
         find/ account/ account/tokens/ account/sessions/ account/email/ account/reauthenticate/
         account/password/change/ account/password/set/ account/2fa/ account/2fa/recovery-codes/

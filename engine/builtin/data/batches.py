@@ -82,6 +82,10 @@ class EpochPlan:
                         for flip in _flips(picture.concept):
                             yield self._use(picture, size, turn, flip)
 
+    def uses(self, group: Group) -> int:
+        """How many pictures of these sizes an epoch has, with repeats and before batches are filled."""
+        return self._count(group)
+
     def problems(self) -> list[Problem]:
         """An epoch without a batch, and pictures that suit the training badly."""
         size = self.config.batch_size

@@ -55,6 +55,10 @@ class Encoder:
     tokenizer: Tokenizer
     limit: int
 
+    def counts(self, texts: list[str]) -> list[int]:
+        """The number of tokens of each text, with those of start and end."""
+        return [len(encoding.ids) for encoding in self.tokenizer.encode_batch(texts)]
+
     def cuts(self, texts: list[str]) -> Iterator[Cut | None]:
         """Where each text is cut off; None for a text that is read whole."""
         for text, encoding in zip(texts, self.tokenizer.encode_batch(texts), strict=True):
