@@ -12,6 +12,7 @@ from rest_framework.routers import SimpleRouter
 from operations.cleanup import api as cleanup
 from operations.workspaces import api as jobs
 from presets.datasets import api as datasets
+from presets.datasets import api_captions as captions
 from presets.datasets import api_pictures as pictures
 from presets.datasets import api_uploads as uploads
 from presets.editor import api as drafts
@@ -83,6 +84,8 @@ PICTURES = "datasets/(?P<pk>[0-9]{1,18})/pictures"
 data_sets = [
     address("datasets/(?P<pk>[0-9]{1,18})/uploads", uploads.UploadsView.as_view(), "dataset-uploads"),
     address(f"datasets/uploads/(?P<pk>{UUID_PATTERN})", uploads.UploadView.as_view(), "dataset-upload"),
+    address("datasets/(?P<pk>[0-9]{1,18})/captions", captions.CaptionsView.as_view(), "dataset-captions"),
+    address("datasets/(?P<pk>[0-9]{1,18})/tags", captions.TagsView.as_view(), "dataset-tags"),
     address(PICTURES, pictures.PicturesView.as_view(), "dataset-pictures"),
     address(f"{PICTURES}/ids", pictures.PictureIdsView.as_view(), "dataset-picture-ids"),
     address(f"{PICTURES}/remove", pictures.RemovePicturesView.as_view(), "dataset-remove"),

@@ -165,9 +165,12 @@ def _write_rows(data_set: DataSet, changes: Sequence[Change]) -> None:
         rows[name] = row
     fresh = [row for row in rows.values() if row.pk is None]
     DataSetPicture.objects.bulk_create(fresh, batch_size=BATCH_ROWS)
-    changed = [row for row in rows.values() if row not in fresh]
+    new = {row.name for row in fresh}
+    changed = [row for row in rows.values() if row.name not in new]
     fields = [field.name for field in DataSetPicture._meta.fields if field.name not in ("id", "data_set", "name")]
-    DataSetPicture.objects.bulk_update(changed, fields, batch_size=100)
+    DataSetPicture.objects.bulk_create(  # a tenth of the time of `bulk_update`
+        changed, update_conflicts=True, unique_fields=["id"], update_fields=fields, batch_size=BATCH_ROWS
+    )
 
 
 def _rows_named(data_set: DataSet, names: Iterable[str]) -> Iterable[DataSetPicture]:

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from engine.paths.policy import Purpose
 from presets.datasets import uploads, verbs, versions
 from presets.datasets.api import find
+from presets.datasets.caption_edits import ACTIONS
 from presets.datasets.files import path_of
 from presets.datasets.jobs import Action, ask, jobs_of
 from presets.datasets.listing import ORDERS, SHAPES, SHOWS, Choice, pictures, with_counts
@@ -90,6 +91,7 @@ def data_set(request: PageRequest, pk: int) -> HttpResponse:
         "jobs": [job for job in jobs_of(shown)[:5] if job.is_open],
         "unfinished": shown.uploads.filter(status=DataSetUpload.Status.RECEIVING).count(),
         "limits": limits(),
+        "caption_actions": ACTIONS.items(),
         "undo_label": _label(shown, shown.undoable),
         "redo_label": _label(shown, shown.redoable),
     }

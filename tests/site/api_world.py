@@ -150,6 +150,11 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "datasets_pictures_exclude_create": ("post", f"{REX}/pictures/exclude", {"pictures": [DATA_SET]}),
     "datasets_pictures_remove_create": ("post", f"{REX}/pictures/remove", {"pictures": [DATA_SET]}),
     "datasets_pictures_ids_retrieve": ("get", f"{REX}/pictures/ids?order=name", None),
+    "datasets_tags_retrieve": ("get", f"{REX}/tags", None),
+    "datasets_captions_create": (
+        *("post", f"{REX}/captions"),
+        {"action": "replace", "text": "rex", "replacement": "rex, the dog", "preview": True},
+    ),
     "datasets_uploads_list": ("get", f"{REX}/uploads", None),
     "datasets_uploads_retrieve": ("get", f"/api/datasets/uploads/{UPLOAD}", None),
     "views_list": ("get", "/api/views/", None),

@@ -1,6 +1,7 @@
 // @ts-check
 // The page of one data set: uploads, the grid with its selection, and one picture at a time.
 import { call } from "./calls.js";
+import { startCaptions } from "./captions.js";
 import { Grid } from "./grid.js";
 import { Selection } from "./select.js";
 import { startUploads } from "./upload.js";
@@ -35,6 +36,7 @@ function start() {
     else if (does === "clear") selection.clear();
     else if (does) change(does);
   });
+  startCaptions(() => [...selection.ids], refresh);
   density();
   filters();
   grid.start().catch((error) => tell(error.message));
