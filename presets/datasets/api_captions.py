@@ -20,7 +20,9 @@ MOST_TAGS = 2_000
 class CaptionEditSerializer(OnlyKnownFields):
     action = serializers.ChoiceField(choices=list(ACTIONS))
     text = serializers.CharField(
-        max_length=2_000, trim_whitespace=False, help_text="What is added, removed, found or put in front."
+        max_length=2_000,
+        trim_whitespace=False,
+        help_text="The text that the action adds, removes, finds or puts in front.",
     )
     replacement = serializers.CharField(max_length=2_000, default="", allow_blank=True, trim_whitespace=False)
     match_case = serializers.BooleanField(default=False)

@@ -37,7 +37,7 @@ Line = Callable[[str], str]
 
 @dataclass(frozen=True)
 class CaptionEdit:
-    """One of ACTIONS. `text` is what is added, removed or found; `replacement` takes its place."""
+    """One of ACTIONS: `text` is added, removed or found, and `replacement` takes its place."""
 
     action: str
     text: str

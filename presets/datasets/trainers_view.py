@@ -16,6 +16,7 @@ from engine.builtin.config.train_config import ConceptConfig, TrainConfig
 from engine.builtin.data.batches import EpochPlan
 from engine.builtin.data.concepts import DEFAULT_SIZE_MULTIPLE
 from engine.builtin.data.pictures import Crop, Picture, PictureFacts, crop_for
+from engine.builtin.data.suitability import doubts
 from engine.builtin.data.token_counts import Cut, Encoder, encoders_of
 from engine.builtin.reading.captions import read_lines
 from engine.builtin.reading.texts import lines_of
@@ -141,6 +142,11 @@ class TrainersView:
             share = round(100 * len(group) / most)
             found.append(Bucket(sizes, len(group), uses, uses // size, uses % size, share))
         return sorted(found, key=lambda bucket: -bucket.pictures)
+
+    def doubts(self) -> list[str]:
+        """Why pictures suit these settings badly, in sentences."""
+        uses = {sizes: self.plan.uses(sizes) for sizes in self.plan.groups}
+        return [problem.message for problem in doubts(self.plan.groups, uses, self.config.batch_size)]
 
     def see(self, names: Sequence[str]) -> list[SeenPicture]:
         """These pictures as they are trained; names without a trained picture are left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from web.errors import NotFound, NotNow
 MOST_UNDOABLE = 1000
 LONGEST_LABEL = 300
 BATCH_ROWS = 500
+WRITERS = 32  # threads
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,18 @@ def _move_files(mover: Mover, changes: Sequence[Change]) -> None:
     for change in moved:
         if change.after:
             mover.put_in(change.name, change.after)
-    for change in changes:
-        if change.before and change.after and not _moves(change):
-            if change.before.caption != change.after.caption:
-                mover.write_caption(change.name, change.after)
-            if change.before.mask != change.after.mask:
-                mover.change_mask(change.name, change.before, change.after)
+    stays = [change for change in changes if change.before and change.after and not _moves(change)]
+    for change in stays:
+        if change.before and change.after and change.before.mask != change.after.mask:
+            mover.change_mask(change.name, change.before, change.after)
+    # A renamed file waits for the disk, which many threads do at the same time.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(lambda change: _write_caption(mover, change), stays))
+
+
+def _write_caption(mover: Mover, change: Change) -> None:
+    if change.before and change.after and change.before.caption != change.after.caption:
+        mover.write_caption(change.name, change.after)
 
 
 def _contents(state: PictureState | None) -> list[str]:

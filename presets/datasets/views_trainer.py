@@ -55,7 +55,7 @@ def _seen(request: PageRequest, seen: TrainersView) -> Context:
         "buckets": buckets,
         "batches": sum(bucket.batches for bucket in buckets),
         "dropped": sum(bucket.dropped for bucket in buckets),
-        "doubts": [problem.message for problem in seen.plan.problems()],
+        "doubts": seen.doubts(),
         "page": rows,
         "shown": seen.see([row.name for row in rows]),
         "encoders": seen.encoders,
