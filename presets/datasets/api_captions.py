@@ -22,7 +22,7 @@ class CaptionEditSerializer(OnlyKnownFields):
     text = serializers.CharField(
         max_length=2_000,
         trim_whitespace=False,
-        help_text="The text that the action adds, removes, finds or puts in front.",
+        help_text="The text to add, remove, find or put in front.",
     )
     replacement = serializers.CharField(max_length=2_000, default="", allow_blank=True, trim_whitespace=False)
     match_case = serializers.BooleanField(default=False)
