@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from web.allowed_paths import refusal
 
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
@@ -26,7 +27,6 @@ from presets.config import configs
 from presets.config.paths import looks_like_path
 from presets.datasets.files import path_of
 from presets.models import DataSet, DataSetPicture
-from web.allowed_paths import refusal
 from web.errors import BadInput
 
 Size = tuple[int, int]
