@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
-from web.allowed_paths import refusal
 
 from engine.builtin.config.lists import load_concepts
 from engine.builtin.config.train_config import ConceptConfig, TrainConfig
@@ -23,11 +22,13 @@ from engine.builtin.reading.captions import read_lines
 from engine.builtin.reading.texts import lines_of
 from engine.interface.errors import BadConfig
 from engine.interface.json_types import JsonObject
+from engine.paths.policy import Purpose
 from presets.config import configs
-from presets.config.paths import looks_like_path
+from presets.config.named_paths import looks_like_path
 from presets.datasets.files import path_of
 from presets.models import DataSet, DataSetPicture
 from web.errors import BadInput
+from web.paths.site import refusal
 
 Size = tuple[int, int]
 
@@ -112,14 +113,14 @@ class TrainersView:
     def _encoders(self) -> list[Encoder]:
         """The text encoders of the base model, if it is where this site may read."""
         name = self.config.base_model_name
-        if not name or (looks_like_path(name) and refusal(name)):
+        if not name or (looks_like_path(name) and refusal(name, Purpose.LOAD_MODEL)):
             return []
         return encoders_of(self.config)
 
     def _captions_of_concept(self) -> tuple[str, ...]:
         """The captions of the text file that the concept names, if the site may read it. Raises OSError."""
         path = self.concept.text.prompt_path
-        readable = self.concept.text.prompt_source == "concept" and path and not refusal(path)
+        readable = self.concept.text.prompt_source == "concept" and path and not refusal(path, Purpose.READ_TEXT)
         return read_lines(Path(path).expanduser()).captions if readable and Path(path).expanduser().is_file() else ()
 
     def _picture(self, row: DataSetPicture) -> Picture:
