@@ -55,6 +55,7 @@ def _roots() -> tuple[Root, ...]:
         Root(data, frozenset()),
         *(Root(os.path.join(data, name)) for name in OPEN_IN_DATA),
         Root(os.path.join(data, "datasets"), frozenset({Purpose.SEND}), hidden=True),  # its own hidden folders
+        Root(os.path.join(data, "datasets", ".captions"), frozenset({Purpose.READ_TEXT})),  # which the wizard writes
         Root(os.path.join(data, "runs"), OF_RUNS, (ATTEMPTS,)),
         Root(os.path.join(data, "runs"), frozenset({Purpose.SEND}), hidden=True),
         Root(os.path.realpath(settings.DEMO_DIR), READS),
