@@ -98,6 +98,7 @@ def test_deleting_samples_needs_a_confirmation(open_page, filled):
 
 def test_imported_presets_are_reported_accessibly(open_page, filled):
     page = open_page("/presets/", PHONE, color_scheme="dark")
+    page.locator("#import summary").click()
     content = json.dumps({"__version": 10, "epochs": 3, "unknown_field": 1}).encode()
     page.locator("input[type=file]").first.set_input_files(
         {"name": "Mine.json", "mimeType": "application/json", "buffer": content}
