@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from engine.builtin.config import schema as builtin_schema
 from engine.engines import ENGINES, Unavailable
+from engine.interface.json_files import BadValue
 from engine.interface.json_types import JsonObject
 from engine.interface.paths import exists
 from engine.paths.policy import Purpose, Refused
@@ -134,8 +136,18 @@ def _parse(path: str, field: str, is_optional: bool) -> Any:
         ) from error
     except ValueError as error:
         form = {"toml": "TOML", "yaml": "YAML", "yml": "YAML"}.get(name.rpartition(".")[2].lower(), "JSON")
-        text = _("%(path)s is not valid %(form)s: export the config again.") % {"path": path, "form": form}
+        facts = {"path": path, "form": form, "reason": _reason(error)}
+        text = _("%(path)s is not valid %(form)s%(reason)s: export the config again.") % facts
         raise _bad_path(field, text) from error
+
+
+def _reason(error: ValueError) -> str:
+    """What is wrong with a file, in brackets, without any of its content; empty if that is not known."""
+    if isinstance(error, BadValue):
+        return f" ({error.reason})"
+    if isinstance(error, json.JSONDecodeError):
+        return _(" (line %(line)s, column %(column)s)") % {"line": error.lineno, "column": error.colno}
+    return ""
 
 
 def _read(path: str, field: str) -> bytes:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as site_settings
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from operations.archive import export as export_module
 from operations.archive.manifest import FORMAT, NAME, UPGRADES, open_archive, read_manifest
@@ -313,15 +315,17 @@ def test_an_archive_without_the_progress_table_is_imported(archive, tmp_path):
 def made_before_progress_had_a_table(members):
     """Its columns were among those of the runs."""
     runs, progress = (f"rows/training.{name}.jsonl" for name in ("run", "runprogress"))
-    (_key, *names), *places = map(json.loads, members.pop(progress).splitlines())
-    columns, *lines = map(json.loads, members[runs].splitlines())
-    place_of = {pk: place for pk, *place in places}
-    own = [index for index, name in enumerate(columns) if name not in ("obstacle", "checked_paths")]
-    old = [[columns[index] for index in own] + names]
-    old += [[line[index] for index in own] + place_of[line[columns.index("id")]] for line in lines]
-    content = "".join(f"{json.dumps(line)}\n" for line in old).encode()
+    version = ("training", "0016_time_left")
+    model = MigrationLoader(connection).project_state(version).apps.get_model("training", "run")
+    names = [field.attname for field in model._meta.concrete_fields]
+    places = {place["run_id"]: place for place in rows_in(members.pop(progress))}
+    lines = rows_in(members[runs])
+    rows = [line | places[line["id"]] for line in lines]
+    content = "".join(
+        f"{json.dumps(line)}\n" for line in [names, *([row[name] for name in names] for row in rows)]
+    ).encode()
     rewrite = with_manifest(
-        migrations=lambda leaves: [leaf for leaf in leaves if leaf[0] != "training"] + [("training", "0016_time_left")],
+        migrations=lambda leaves: [leaf for leaf in leaves if leaf[0] != "training"] + [version],
         rows=lambda rows: (
             {label: facts for label, facts in rows.items() if label != "training.runprogress"}
             | {
@@ -334,6 +338,11 @@ def made_before_progress_had_a_table(members):
         ),
     )
     return rewrite(members | {runs: content})
+
+
+def rows_in(content):
+    names, *lines = map(json.loads, content.splitlines())
+    return [dict(zip(names, line, strict=True)) for line in lines]
 
 
 def imported(path, folder):

@@ -47,7 +47,7 @@ journal.append("started", {})
 old.objects.filter(pk=run.pk).update(journal_offset=(folder / FILE_NAME).stat().st_size, journal_sequence=1)
 journal.append("progress", place | {"global_step": 13})
 journal.append("metrics", {"step": 12, "values": {"loss": 0.25}})
-migrated_to("0019_run_without_progress")
+migrated_to(next(name for app, name in MigrationExecutor(connection).loader.graph.leaf_nodes() if app == "training"))
 
 from training.models import Run, RunProgress
 from worker.ingest import JournalReader

@@ -6,6 +6,7 @@ from engine.builtin.training.checkpoint import write_backup
 from engine.interface.progress import TrainProgress
 from tests.api import trainer
 from tests.making import make_run, make_user, trainable_config
+from tests.workspaces import WEIGHTS
 from training.models import Artifact, Run
 from training.runs.continuation import Continuation
 from training.runs.starting_points import start_from, why_not_start_from
@@ -27,7 +28,7 @@ def back_up(run, step=10, epoch=1):
 def keep(run, kind=Kind.SAVE, name="save.safetensors"):
     path = run.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"weights")
+    path.write_bytes(WEIGHTS)
     return run.artifacts.create(kind=kind, path=str(path), attempt=1, sequence=99, global_step=30)
 
 
