@@ -37,6 +37,7 @@ def test_the_dashboard_shows_the_running_run_with_its_numbers_and_buttons(client
     make_living_worker(name="gpu0", host="here")
     run = make_run(
         status=Run.Status.RUNNING,
+        phase="training",
         max_step=10,
         max_epoch=4,
         global_step=20,
