@@ -14,11 +14,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from system.account.models import Secret
 from web.errors import BadInput, DomainError
 
-TITLES = {"huggingface_token": "Hugging Face token", "civitai_token": "Civitai token"}  # by OneTrainer's names
+# By OneTrainer's names.
+TITLES = {"huggingface_token": gettext_lazy("Hugging Face token"), "civitai_token": gettext_lazy("Civitai token")}
 HOST = "host:"  # before the name of a host that has a token of its own
 HOST_NAME = re.compile(r"host:[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?")
 VARIABLES = {"huggingface_token": "HF_TOKEN"}  # the variables from which a training process reads the tokens

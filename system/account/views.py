@@ -41,12 +41,12 @@ def _password_form(request: PageRequest) -> SetPasswordForm:
 def change_secret(request: PageRequest) -> HttpResponse:
     """Set one of the user's tokens for hubs, or remove it; its value is never shown."""
     name = request.POST.get("name", "")
-    title = secrets.TITLES.get(name, "token")
+    title = secrets.TITLES.get(name, _("token"))
     if "remove" in request.POST:
         secrets.remove_secret(request.user, name)
         messages.success(request, _("The %(title)s was removed.") % {"title": title})
         return redirect("account")
     with errors_as_messages(request):
         secrets.set_secret(request.user, name, request.POST.get("value", "").strip())
-        messages.success(request, _("The %(title)s was saved: your next runs train with it.") % {"title": title})
+        messages.success(request, _("The %(title)s was saved: your next downloads use it.") % {"title": title})
     return redirect("account")

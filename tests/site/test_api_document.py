@@ -16,7 +16,9 @@ from rest_framework.test import APIClient
 
 from onetrainer_site.openapi import EXAMPLES_FILE, METHODS, read_examples
 from tests.api import trainer
-from tests.site.api_world import CALLS, OF_THE_MOMENT, WITHOUT, call, make_world, shown
+from tests.site.api_calls import CALLS, WITHOUT
+from tests.site.api_shown import OF_THE_MOMENT, shown
+from tests.site.api_world import call, make_world
 
 pytestmark = pytest.mark.django_db
 

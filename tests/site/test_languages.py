@@ -38,9 +38,7 @@ TABS = ("", "samples/", "metrics/", "log/", "timeline/", "files/")
 SEEN = {"title", "aria-label", "placeholder", "alt"}
 QUIET = {"script", "style", "code", "pre", "kbd", "textarea", "option"}
 # Names, units and codes, which are the same in every language.
-SAME = re.compile(
-    r"OneTrainer( Web UI)?|Hugging Face token|CPU|GPU|UTC|[KMGT]i?B|bytes|steps/s|s/step|\d+ (h|min|s|d)\b|0000"
-)
+SAME = re.compile(r"OneTrainer( Web UI)?|CPU|GPU|UTC|[KMGT]i?B|bytes|steps/s|s/step|\d+ (h|min|s|d)\b|0000")
 
 
 class Texts(HTMLParser):

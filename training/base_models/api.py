@@ -18,11 +18,12 @@ from training.base_models.serializers import (
     FetchSerializer,
 )
 from training.base_models.shelf import delete_model, shelves
+from web.api.parameters import KnownParameters
 from web.api.serializers import read_body
 from web.permissions import OnlyTrainers
 
 
-class BaseModelsView(APIView):
+class BaseModelsView(KnownParameters, APIView):
     permission_classes = [OnlyTrainers]  # it names folders of the server
 
     @extend_schema(responses=BaseModelsSerializer)
@@ -40,7 +41,7 @@ class BaseModelsView(APIView):
         return Response(status=204)
 
 
-class FetchesView(APIView):
+class FetchesView(KnownParameters, APIView):
     @extend_schema(responses=FetchSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The fetches: open ones in their order, then the ended ones."""
@@ -53,7 +54,7 @@ class FetchesView(APIView):
         return Response(FetchSerializer(row).data, status=202)
 
 
-class FetchView(APIView):
+class FetchView(KnownParameters, APIView):
     @extend_schema(responses=FetchSerializer)
     def get(self, request: Request, pk: str) -> Response:
         """The progress of a fetch."""

@@ -8,7 +8,8 @@ from system.audit.exempt import EXEMPT
 from system.audit.models import AuditEntry
 from tests.api import admin
 from tests.making import make_user
-from tests.site.api_world import CALLS, call, make_world
+from tests.site.api_calls import CALLS
+from tests.site.api_world import call, make_world
 from tests.site.test_doors import PAGES, patterns, visit
 
 pytestmark = pytest.mark.django_db
