@@ -35,6 +35,7 @@ class FakeFamily:
     size_multiple = 8
     mask_scale = 4
     takes_mask = False
+    takes_sizes = False
     trains_pixels = False
 
     def __init__(self, identity: str = "fake", caption_identity: str = "fake"):
