@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.guest.confinement import Confinement, confine_to
+from engine.guest.confinement import confine_to
+from engine.interface.confinement import Confinement
 from engine.interface.errors import Problem
 from engine.interface.json_types import JsonObject
 from engine.interface.preflight import PreflightResult, Report, failures_as_problems

@@ -9,23 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.guest import capabilities, landlock, places
+from engine.interface.confinement import Confinement
 
 Guest = dict[str, list[str]]
 SPEC_FILE = "spec.json"
 OFF = "This process can reach all files of the site's user, because CONFINE_ENGINE is off."
-
-
-@dataclass(frozen=True)
-class Confinement:
-    """Whether the kernel confines this process, and a sentence about it for the log."""
-
-    holds: bool
-    sentence: str
-    is_a_failure: bool = False  # it was requested and does not hold
 
 
 def confine(folder: Path) -> Confinement:

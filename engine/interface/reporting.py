@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.guest.confinement import Confinement
 from engine.interface import fence
 from engine.interface.callbacks import SampleOutput, TrainCallbacks
 from engine.interface.commands import Command, TrainCommands
+from engine.interface.confinement import Confinement
 from engine.interface.control import ControlServer
 from engine.interface.errors import DiskFull, OutOfMainMemory, TrainingError
 from engine.interface.files import FULL
