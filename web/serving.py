@@ -6,7 +6,9 @@ import asyncio
 import mimetypes
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from django.http import (
     HttpRequest,
@@ -39,8 +41,21 @@ def send_file(
     `forever` is for files that never change: browsers need not request them again. `name` is the name to save it as.
     Raises NotFound if it is not on this host.
     """
-    allowed = policy()
-    stat = checked(path, allowed=allowed)
+    file = opened(path)
+    answer = None
+    try:
+        answer = _answer(request, file, path, as_attachment, forever, name)
+    finally:
+        if answer is None or not answer.streaming:
+            file.close()
+    return answer
+
+
+def _answer(
+    request: HttpRequest, file: BinaryIO, path: Path, as_attachment: bool, forever: bool, name: str
+) -> HttpResponseBase:
+    """The answer from a file that is open already, so that a file that replaces it changes nothing."""
+    stat = os.fstat(file.fileno())
     etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     headers = {
@@ -64,13 +79,28 @@ def send_file(
         headers["Content-Range"] = f"bytes {first}-{end - 1}/{stat.st_size}"
     if request.method == "HEAD":
         return HttpResponse(status=status, headers=headers)
-    return StreamingHttpResponse(in_threads(_read(path, first, end, allowed)), status=status, headers=headers)
+    response = StreamingHttpResponse(in_threads(_read(file, first, end)), status=status, headers=headers)
+    # As Django's own FileResponse does: also if the client hangs up before the first byte.
+    response._resource_closers.append(file.close)  # type: ignore[attr-defined]
+    return response
 
 
-def checked(path: Path, kind: str = "file", allowed: Policy | None = None) -> os.stat_result:
+def opened(path: Path) -> BinaryIO:
+    """The file, open for reading, if it may be served; raises NotFound."""
+    with _missing_as_not_found("file"):
+        return open_file(policy(), str(path), Purpose.SEND)
+
+
+def checked(path: Path, kind: str = "file") -> os.stat_result:
     """The `stat` of a file or folder that may be served; raises NotFound."""
+    with _missing_as_not_found(kind):
+        return _stat_of(path, kind, policy())
+
+
+@contextmanager
+def _missing_as_not_found(kind: str) -> Iterator[None]:
     try:
-        return _stat_of(path, kind, allowed or policy())
+        yield
     except Refused as refused:
         raise NotFound(
             _("The %(kind)s is outside the allowed folders: move it, or ask an admin to add its folder.")
@@ -120,8 +150,8 @@ def _is_same(if_range: str | None, etag: str, modified: int) -> bool:
     return if_range is None or if_range == etag or parse_http_date_safe(if_range) == modified
 
 
-def _read(path: Path, first: int, end: int, allowed: Policy) -> Iterator[bytes]:
-    with open_file(allowed, str(path), Purpose.SEND) as file:
+def _read(file: BinaryIO, first: int, end: int) -> Iterator[bytes]:
+    with file:
         file.seek(first)
         left = end - first
         while left > 0 and (piece := file.read(min(CHUNK, left))):
