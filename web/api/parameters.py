@@ -78,7 +78,7 @@ def _declared(view: object, many: bool = False) -> Iterator[str]:
 
     With `many`, only those that take several values.
     """
-    handler = getattr(view, getattr(view, "action", "get"))
+    handler = getattr(view, getattr(view, "action", "get"), None)  # a view without GET answers 405 next
     schema_class = getattr(handler, "kwargs", {}).get("schema")
     if schema_class is None:
         return

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from web.database import AWAY
+from web.errors import DomainError
 
 Scope = MutableMapping[str, Any]
 
@@ -49,6 +50,6 @@ def _has_token(request: ASGIRequest) -> bool:
         try:
             if kind().authenticate(Request(request)):
                 return True
-        except APIException:
-            continue  # a wrong or ended token: another kind of token may still fit
+        except (APIException, DomainError):
+            continue  # a wrong or ended token, or too many of them: another kind of token may still fit
     return False
